@@ -1,0 +1,55 @@
+/*
+ * event - one accepted webhook, from intake to the broker.
+ *
+ * One allocation holds everything; the slices point into it. Owned by one thread at a time:
+ * intake makes it, the outbox takes it; the publisher gets its own copy from the store.
+ */
+#ifndef BRIDGE_EVENT_H
+#define BRIDGE_EVENT_H
+
+#include "common/buf.h"
+#include "common/uuid.h"
+
+enum { EVENT_KEY_SIZE = 16 };
+
+/* What decides whether two deliveries are the same: equal keys and equal digests. The key names
+ * the resource (source, resource_type, gid) or, where the provider has a delivery id to trust,
+ * that id; the digest is the body's. The newest event of a key is the one that counts: A, B, A
+ * is a real change back to A. */
+struct event_identity {
+    uint8_t key[EVENT_KEY_SIZE];
+    uint8_t digest[EVENT_KEY_SIZE];
+};
+
+/* Everything that is known about an event. Text is absent (SLICE_NONE) or present. */
+struct event {
+    uint64_t seq; /* its place in the outbox, from 1; 0 until it is stored */
+    struct uuid id;
+    int64_t received_ms; /* Unix time */
+    int64_t event_ms;    /* Unix time at the provider; CLOCK_NONE if it does not say */
+    struct event_identity identity;
+    struct slice source;
+    struct slice event; /* literal, such as resource.updated */
+    struct slice resource_type;
+    struct slice gid;
+    struct slice delivery_id;
+    struct slice topic;       /* where it goes; decided when it was accepted */
+    struct slice state_topic; /* absent: none wanted, or a newer state was there already */
+    struct slice body;        /* exactly as received */
+    struct slice reason;      /* absent, or why this is quarantined: then there is no topic */
+    uint32_t expiry_s;        /* MQTT message expiry, seconds; 0: none */
+    uint8_t qos;
+    bool retain;
+    bool deletion; /* the resource is gone: clears the retained state */
+    bool replayed; /* a copy that somebody asked for */
+};
+
+/* Any thread. Borrows the fields; gives a copy that owns all its bytes. */
+struct event *event_copy(const struct event *fields) MUST_USE;
+/* Any thread. Takes; NULL is allowed. */
+void event_free(struct event *event);
+/* Any thread. What the event costs against the outbox's limit: its bytes and a fixed share for
+ * its row. */
+uint64_t event_cost_bytes(const struct event *event);
+
+#endif

@@ -1,0 +1,113 @@
+#include "common/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct slice slice_of(const char *text)
+{
+    return text == NULL ? SLICE_NONE : (struct slice){text, strlen(text)};
+}
+
+bool slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool slice_equal_nocase(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0);
+}
+
+bool slice_starts_with(struct slice s, struct slice prefix)
+{
+    return s.len >= prefix.len && slice_equal((struct slice){s.data, prefix.len}, prefix);
+}
+
+void buf_reserve(struct buf *buf, size_t more)
+{
+    size_t needed = buf->len + more + 1;
+    size_t cap = buf->cap > 0 ? buf->cap : 64;
+
+    if (needed <= buf->cap) {
+        return;
+    }
+    while (cap < needed) {
+        cap *= 2;
+    }
+    buf->data = xrealloc(buf->data, cap);
+    buf->cap = cap;
+}
+
+void buf_add(struct buf *buf, const void *data, size_t len)
+{
+    buf_reserve(buf, len);
+    if (len > 0) {
+        memcpy(buf->data + buf->len, data, len);
+    }
+    buf->len += len;
+    buf->data[buf->len] = '\0';
+}
+
+void buf_add_slice(struct buf *buf, struct slice s)
+{
+    buf_add(buf, s.data, s.len);
+}
+
+void buf_add_str(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+
+void buf_add_char(struct buf *buf, char c)
+{
+    buf_add(buf, &c, 1);
+}
+
+void buf_addf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    CHECK(len >= 0);
+    buf_reserve(buf, (size_t)len);
+    va_start(args, format);
+    (void)vsnprintf(buf->data + buf->len, (size_t)len + 1, format, args);
+    va_end(args);
+    buf->len += (size_t)len;
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+    if (buf->data != NULL) {
+        buf->data[0] = '\0';
+    }
+}
+
+void buf_free(struct buf *buf)
+{
+    free(buf->data);
+    *buf = (struct buf){0};
+}
+
+struct slice buf_slice(const struct buf *buf)
+{
+    return (struct slice){buf->data != NULL ? buf->data : "", buf->len};
+}
+
+char *buf_take(struct buf *buf)
+{
+    char *data;
+
+    buf_reserve(buf, 0);
+    data = buf->data;
+    data[buf->len] = '\0';
+    *buf = (struct buf){0};
+    return data;
+}

@@ -1,0 +1,50 @@
+/*
+ * buf - borrowed bytes (slice) and a growing byte buffer (buf).
+ */
+#ifndef COMMON_BUF_H
+#define COMMON_BUF_H
+
+#include "common/check.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bytes that belong to somebody else; not terminated. An absent value has data == NULL, an
+ * empty one has not. */
+struct slice {
+    const char *data;
+    size_t len;
+};
+
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+#define SLICE_NONE     ((struct slice){NULL, 0})
+/* For printf("%.*s", SLICE_ARG(s)). */
+#define SLICE_ARG(s) (int)(s).len, (s).data ? (s).data : ""
+
+struct slice slice_of(const char *text); /* NULL gives SLICE_NONE */
+bool slice_equal(struct slice a, struct slice b);
+bool slice_equal_nocase(struct slice a, struct slice b); /* ASCII only */
+bool slice_starts_with(struct slice s, struct slice prefix);
+
+/* A growing byte buffer, always followed by a NUL that does not count. Zero-initialised is
+ * empty. Callers hold what a peer can make grow against a limit of their own before they add
+ * it; running out of memory stops the process. */
+struct buf {
+    char *data;
+    size_t len;
+    size_t cap;
+};
+
+void buf_add(struct buf *buf, const void *data, size_t len);
+void buf_add_slice(struct buf *buf, struct slice s);
+void buf_add_str(struct buf *buf, const char *text);
+void buf_add_char(struct buf *buf, char c);
+void buf_addf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
+void buf_reserve(struct buf *buf, size_t more);
+void buf_clear(struct buf *buf); /* len = 0, keeps the memory */
+void buf_free(struct buf *buf);
+struct slice buf_slice(const struct buf *buf); /* borrows until the next change */
+char *buf_take(struct buf *buf); /* gives the NUL-terminated memory for free(); never NULL; buf
+                                    is empty then */
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * log - logfmt lines on stderr: `ts=… level=info msg="broker connected" server=mqtt://…`.
+ *
+ * One line per state change, one write(2) per line; values that a peer sent are escaped,
+ * control characters and newlines included. Never log bodies, signatures or secrets.
+ *
+ *   log_info("event accepted", L_UUID("id", event->id), L_SLICE("source", event->source),
+ * L_INT("bytes", n));
+ */
+#ifndef COMMON_LOG_H
+#define COMMON_LOG_H
+
+#include "common/buf.h"
+#include "common/uuid.h"
+
+enum log_level {
+    LOG_DEBUG, /* off by default */
+    LOG_INFO,  /* state change */
+    LOG_WARN,  /* handled, someone should look */
+    LOG_ERROR, /* a promise is at risk */
+    LOG_FATAL, /* we stop */
+};
+
+enum log_kind { LOG_TEXT, LOG_NUMBER, LOG_ID };
+
+struct log_field {
+    const char *name;
+    enum log_kind kind;
+    struct slice text;
+    int64_t number;
+    struct uuid id;
+};
+
+#define L_STR(n, v)   ((struct log_field){.name = (n), .kind = LOG_TEXT, .text = slice_of(v)})
+#define L_SLICE(n, v) ((struct log_field){.name = (n), .kind = LOG_TEXT, .text = (v)})
+#define L_INT(n, v)                                                                            \
+    ((struct log_field){.name = (n), .kind = LOG_NUMBER, .number = (int64_t)(v)})
+#define L_UUID(n, v) ((struct log_field){.name = (n), .kind = LOG_ID, .id = (v)})
+
+#define LOG_FIELDS(...)         ((const struct log_field[]){__VA_ARGS__})
+#define log_at(level, msg, ...) log_write(level, msg, LOG_FIELDS({0}, ##__VA_ARGS__, {0}) + 1)
+#define log_debug(msg, ...)     log_at(LOG_DEBUG, msg, ##__VA_ARGS__)
+#define log_info(msg, ...)      log_at(LOG_INFO, msg, ##__VA_ARGS__)
+#define log_warn(msg, ...)      log_at(LOG_WARN, msg, ##__VA_ARGS__)
+#define log_error(msg, ...)     log_at(LOG_ERROR, msg, ##__VA_ARGS__)
+#define log_fatal(msg, ...)     log_at(LOG_FATAL, msg, ##__VA_ARGS__)
+
+/* Any thread. Borrows everything. fields ends with a nameless one; absent text (SLICE_NONE)
+ * leaves its field out. */
+void log_write(enum log_level level, const char *msg, const struct log_field *fields);
+
+/* Main thread, before others start. Lines below this level are not written; LOG_INFO to begin
+ * with. */
+void log_set_level(enum log_level level);
+
+/* Any thread. Finds "debug", "info", "warn", "error"; false for anything else. */
+bool log_level_parse(const char *name, enum log_level *out_level);
+
+#endif

@@ -1,0 +1,36 @@
+#include "common/thread.h"
+
+#include <signal.h>
+
+#include "common/clock.h"
+
+enum status thread_start(pthread_t *out_thread, const char *name, void *(*run)(void *),
+                         void *arg, struct err *err)
+{
+    sigset_t all, before;
+    int rc;
+
+    /* A thread inherits the mask: this way no signal can reach it before it could block them
+     * itself. */
+    CHECK(sigfillset(&all) == 0);
+    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    rc = pthread_create(out_thread, NULL, run, arg);
+    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    if (rc != 0) {
+        return err_set_errno(err, ST_IO, rc, "start thread %s", name);
+    }
+    (void)pthread_setname_np(*out_thread, name); /* only for people who look at it */
+    return ST_OK;
+}
+
+void beat_now(struct beat *beat)
+{
+    atomic_store_explicit(&beat->last_mono_ms, clock_mono_ms(), memory_order_relaxed);
+}
+
+int64_t beat_age_ms(const struct beat *beat)
+{
+    int64_t last = atomic_load_explicit(&beat->last_mono_ms, memory_order_relaxed);
+
+    return last == 0 ? 0 : clock_mono_ms() - last;
+}

@@ -1,0 +1,31 @@
+/*
+ * thread - named threads with signals blocked, and the beat by which the watchdog knows that
+ * they get on.
+ */
+#ifndef COMMON_THREAD_H
+#define COMMON_THREAD_H
+
+#include "common/err.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Any thread. name: at most 15 characters. The new thread has every signal blocked; end it by
+ * asking and joining. */
+enum status thread_start(pthread_t *out_thread, const char *name, void *(*run)(void *),
+                         void *arg, struct err *err) MUST_USE;
+
+/* How long a loop may go without a turn: every loop waits at most this long for something to
+ * do, and beats each turn. */
+enum { THREAD_TURN_MS = 1000 };
+
+/* One per loop. The loop's thread beats; any thread reads the age. */
+struct beat {
+    _Atomic int64_t last_mono_ms;
+};
+
+void beat_now(struct beat *beat);
+int64_t beat_age_ms(const struct beat *beat); /* since the last beat; 0 if there was none yet */
+
+#endif

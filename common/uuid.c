@@ -1,0 +1,71 @@
+#include "common/uuid.h"
+
+#include <string.h>
+
+#include <sys/random.h>
+
+#include "common/clock.h"
+#include "common/encode.h"
+
+struct uuid uuid_make_v7(int64_t now_ms, const uint8_t random[10])
+{
+    struct uuid id;
+
+    for (int i = 0; i < 6; i++) {
+        id.bytes[i] = (uint8_t)((uint64_t)now_ms >> (40 - 8 * i));
+    }
+    memcpy(id.bytes + 6, random, 10);
+    id.bytes[6] = (uint8_t)(0x70 | (id.bytes[6] & 0x0f)); /* version 7 */
+    id.bytes[8] = (uint8_t)(0x80 | (id.bytes[8] & 0x3f)); /* variant */
+    return id;
+}
+
+struct uuid uuid_new(void)
+{
+    uint8_t random[10];
+
+    /* So few bytes are never cut short or interrupted: getrandom(2). */
+    CHECK(getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random));
+    return uuid_make_v7(clock_unix_ms(), random);
+}
+
+void uuid_format(struct uuid id, char out_text[UUID_TEXT_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    char *at = out_text;
+
+    for (size_t i = 0; i < sizeof(id.bytes); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *at++ = '-';
+        }
+        *at++ = digits[id.bytes[i] >> 4];
+        *at++ = digits[id.bytes[i] & 0x0f];
+    }
+    *at = '\0';
+}
+
+bool uuid_parse(struct slice text, struct uuid *out_id)
+{
+    struct uuid id;
+    size_t at = 0;
+
+    if (text.len != UUID_TEXT_SIZE - 1) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(id.bytes); i++) {
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && text.data[at++] != '-') {
+            return false;
+        }
+        if (!decode_hex((struct slice){text.data + at, 2}, &id.bytes[i], 1)) {
+            return false;
+        }
+        at += 2;
+    }
+    *out_id = id;
+    return true;
+}
+
+bool uuid_equal(struct uuid a, struct uuid b)
+{
+    return memcmp(a.bytes, b.bytes, sizeof(a.bytes)) == 0;
+}
