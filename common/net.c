@@ -65,7 +65,7 @@ enum status net_parse_address(const char *text, struct net_address *out_address,
         host_len -= 2;
     }
     if (host_len == 0 || host_len >= sizeof(address.host) ||
-        (address.family == NET_IPV4 && memchr(host, ':', host_len) != NULL)) {
+        (address.family == NET_IPV4 && strcspn(host, ":[]") < host_len)) {
         st = err_set(
             err, ST_INVALID,
             "\"%s\" is not an address such as 127.0.0.1:8080, [::]:8080 or unix:/run/x.sock",

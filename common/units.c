@@ -21,6 +21,7 @@ static bool parse(struct slice text, const struct unit *units, size_t count, int
 {
     struct slice name = text;
     int64_t number = 0;
+    int64_t value;
 
     while (name.len > 0 && name.data[0] >= '0' && name.data[0] <= '9') {
         if (__builtin_mul_overflow(number, 10, &number) ||
@@ -34,7 +35,11 @@ static bool parse(struct slice text, const struct unit *units, size_t count, int
     }
     for (size_t i = 0; i < count; i++) {
         if (slice_equal(name, slice_of(units[i].name))) {
-            return !__builtin_mul_overflow(number, units[i].factor, out_value);
+            if (__builtin_mul_overflow(number, units[i].factor, &value)) {
+                return false;
+            }
+            *out_value = value;
+            return true;
         }
     }
     return false;

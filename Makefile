@@ -1,0 +1,165 @@
+# hook2mqtt. `make help` names the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+CC      ?= cc
+SAN     ?=
+PAHO    ?= lean
+comma   := ,
+
+# A variant (SAN=address,undefined, SAN=thread, PAHO=stock) has a folder of its own, so that none disturbs another.
+VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)))$(if $(filter stock,$(PAHO)),paho-stock)
+B       := build$(if $(VARIANT),/$(VARIANT))
+
+WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
+            -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wcast-qual -Wnull-dereference -Werror
+HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DHOOK2MQTT_VERSION='"$(VERSION)"'
+CFLAGS   ?= -O2 -g
+LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+
+ifeq ($(SAN),)
+CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+HARDEN   := -fPIE -fno-omit-frame-pointer -fsanitize=$(SAN)$(if $(findstring undefined,$(SAN)), -fno-sanitize-recover=undefined)
+LDFLAGS  += -fsanitize=$(SAN)
+endif
+ALL_CFLAGS := -std=gnu17 -pthread $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDEN)
+
+ifeq ($(PAHO),lean)
+PAHO_LIBS := -l:libpaho-mqtt3cs.a
+else
+PAHO_LIBS := -lpaho-mqtt3cs
+endif
+LIBS := -lmicrohttpd $(PAHO_LIBS) -lsqlite3 -ljson-c -lcurl -lssl -lcrypto -lpthread
+
+SOURCES := $(sort $(wildcard common/*.c) $(wildcard bridge/*.c))
+ifneq ($(PAHO),lean)
+SOURCES := $(filter-out bridge/mqtt_lean.c,$(SOURCES))
+endif
+OBJECTS := $(SOURCES:%.c=$B/obj/%.o)
+LIBRARY := $B/libhook2mqtt.a
+PROGRAM := $B/hook2mqtt
+
+.PHONY: all
+all: $(PROGRAM)
+
+$(PROGRAM): $B/obj/bridge/main.o $(LIBRARY)
+	$(CC) $(LDFLAGS) -pthread -o $@ $B/obj/bridge/main.o $(if $(filter lean,$(PAHO)),$B/obj/bridge/mqtt_lean.o) $(LIBRARY) $(LIBS)
+
+# Everything but main, so that unit tests link what they need of it.
+$(LIBRARY): $(filter-out %/main.o %/mqtt_lean.o,$(OBJECTS))
+	@rm -f $@
+	ar rcs $@ $^
+
+$B/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(OBJECTS:.o=.d)
+
+# Unit tests: one program per module, cmocka.
+UNIT_TESTS := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+
+$B/unit/%: tests/unit/%.c $(LIBRARY) $(if $(filter lean,$(PAHO)),$B/obj/bridge/mqtt_lean.o)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(if $(filter lean,$(PAHO)),$B/obj/bridge/mqtt_lean.o) $(LIBRARY) -lcmocka $(LIBS)
+-include $(UNIT_TESTS:=.d)
+
+.PHONY: unit
+unit: $(UNIT_TESTS)
+
+# ---- Debian 12 packages: what each target needs beyond a minimal system ----
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+BUILD_PACKAGES := gcc libc6-dev libmicrohttpd-dev libpaho-mqtt-dev libssl-dev libjson-c-dev libsqlite3-dev \
+                  libcurl4-openssl-dev
+RUN_PACKAGES   := mosquitto mosquitto-clients
+TEST_PACKAGES  := $(RUN_PACKAGES) libcmocka-dev python3-pytest python3-paho-mqtt python3-jsonschema openssl strace systemd \
+                  curl procps
+LINT_PACKAGES  := clang clang-format clang-tidy cppcheck shellcheck python3-pyflakes
+BENCH_PACKAGES := mosquitto nodejs npm
+
+# Installs what is missing of $(1); needs neither root nor the network when nothing is.
+define install_packages
+@missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q ' installed$$' || echo $$p; done); \
+if [ -n "$$missing" ]; then \
+    $(SUDO) apt-get update -qq && \
+    DEBIAN_FRONTEND=noninteractive $(SUDO) -E apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+fi
+endef
+
+.PHONY: deps deps-run deps-test deps-lint deps-bench
+deps:
+	$(call install_packages,$(BUILD_PACKAGES))
+deps-run: deps
+	$(call install_packages,$(RUN_PACKAGES))
+deps-test: deps
+	$(call install_packages,$(TEST_PACKAGES))
+deps-lint: deps
+	$(call install_packages,$(LINT_PACKAGES))
+deps-bench: deps
+	$(call install_packages,$(BENCH_PACKAGES))
+
+# ---- using it ----
+
+# A second make, because the first one may have started before the headers were there.
+.PHONY: run
+run: deps-run
+	@$(MAKE) --no-print-directory all
+	@config/run.sh $(PROGRAM)
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+SYSCONFDIR ?= /etc
+UNITDIR    ?= /lib/systemd/system
+
+.PHONY: install uninstall
+install: all
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(BINDIR)/hook2mqtt
+	install -D -m 644 config/full.json $(DESTDIR)$(SYSCONFDIR)/hook2mqtt/bridge.json.example
+	install -D -m 644 config/bridge.schema.json $(DESTDIR)$(PREFIX)/share/hook2mqtt/bridge.schema.json
+	install -d $(DESTDIR)$(UNITDIR)
+	sed -e 's#@BINDIR@#$(BINDIR)#' -e 's#@SYSCONFDIR@#$(SYSCONFDIR)#' config/systemd/hook2mqtt.service.in \
+	    > $(DESTDIR)$(UNITDIR)/hook2mqtt.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/hook2mqtt.service
+
+# The configuration and the outbox stay: they are the user's.
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/hook2mqtt $(DESTDIR)$(SYSCONFDIR)/hook2mqtt/bridge.json.example \
+	      $(DESTDIR)$(UNITDIR)/hook2mqtt.service
+	rm -rf $(DESTDIR)$(PREFIX)/share/hook2mqtt
+
+# ---- tests ----
+
+PYTHON := /usr/bin/python3
+
+.PHONY: test
+test: deps-test
+	@$(MAKE) --no-print-directory all unit tools
+	HOOK2MQTT_BUILD=$B $(PYTHON) -m pytest -q tests
+
+.PHONY: lint
+lint: deps-lint deps-test
+	@B=$B CPPFLAGS='$(CPPFLAGS)' WARNINGS='$(WARNINGS)' tests/lint/run.sh
+
+# What is generated from the settings table.
+.PHONY: generate
+generate: all
+	$(PROGRAM) help schema > config/bridge.schema.json
+
+.PHONY: help
+help:
+	@echo 'make            build $(PROGRAM)'
+	@echo 'make deps       install the Debian packages that the build needs'
+	@echo 'make run        deps, build, a local Mosquitto, the bridge on config/bridge.json'
+	@echo 'make test       everything quick;   make lint   layers, format, static analysis'
+	@echo 'make chaos      200 kills of the bridge, 50 of the broker, every crash point, 100,000 and a million events of backlog'
+	@echo 'make bench      throughput beside Fastify + mqtt.js;   make fuzz   the parsers'
+	@echo 'make install    PREFIX=/usr/local, DESTDIR=;   make uninstall'
+	@echo 'SAN=address,undefined or SAN=thread builds and tests a variant; PAHO=stock links the shared Paho'
+
+.PHONY: clean
+clean:
+	rm -rf build

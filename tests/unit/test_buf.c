@@ -1,0 +1,73 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+
+static void absent_and_empty_differ_but_are_equal_bytes(void **state)
+{
+    (void)state;
+    assert_null(slice_of(NULL).data);
+    assert_non_null(slice_of("").data);
+    assert_true(slice_equal(SLICE_NONE, SLICE("")));
+}
+
+static void slices_compare_by_bytes(void **state)
+{
+    (void)state;
+    assert_true(slice_equal(SLICE("a\0b"), SLICE("a\0b")));
+    assert_false(slice_equal(SLICE("a\0b"), SLICE("a\0c")));
+    assert_false(slice_equal(SLICE("a"), SLICE("ab")));
+    assert_true(slice_equal_nocase(SLICE("X-Header"), SLICE("x-hEADER")));
+    assert_true(slice_starts_with(SLICE("unix:/x"), SLICE("unix:")));
+    assert_false(slice_starts_with(SLICE("uni"), SLICE("unix:")));
+}
+
+static void a_buffer_grows_and_stays_terminated(void **state)
+{
+    struct buf buf = {0};
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        buf_addf(&buf, "%d,", i);
+        assert_int_equal(buf.data[buf.len], '\0');
+    }
+    assert_int_equal(strlen(buf.data), buf.len);
+    assert_int_equal(buf.len, 10 * 2 + 90 * 3 + 900 * 4);
+    assert_memory_equal(buf.data + buf.len - 8, "998,999,", 8);
+    buf_clear(&buf);
+    assert_string_equal(buf.data, "");
+    buf_free(&buf);
+}
+
+static void what_is_taken_is_the_callers(void **state)
+{
+    struct buf buf = {0};
+    char *text = buf_take(&buf); /* even of an empty one */
+
+    (void)state;
+    assert_string_equal(text, "");
+    free(text);
+    buf_add_slice(&buf, SLICE("x\0y"));
+    text = buf_take(&buf);
+    assert_memory_equal(text, "x\0y", 4);
+    assert_null(buf.data);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(absent_and_empty_differ_but_are_equal_bytes),
+        cmocka_unit_test(slices_compare_by_bytes),
+        cmocka_unit_test(a_buffer_grows_and_stays_terminated),
+        cmocka_unit_test(what_is_taken_is_the_callers),
+    };
+
+    return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
+}

@@ -1,0 +1,103 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/log.h"
+
+static char line[8192];
+
+/* What the statement writes to stderr, in `line`. */
+#define CAPTURE(statement)                                                                     \
+    do {                                                                                       \
+        int pipe_fds[2], saved = dup(STDERR_FILENO);                                           \
+        ssize_t len;                                                                           \
+        assert_int_equal(pipe2(pipe_fds, O_NONBLOCK), 0);                                      \
+        assert_true(dup2(pipe_fds[1], STDERR_FILENO) >= 0);                                    \
+        statement;                                                                             \
+        assert_true(dup2(saved, STDERR_FILENO) >= 0);                                          \
+        len = read(pipe_fds[0], line, sizeof(line) - 1);                                       \
+        line[len > 0 ? len : 0] = '\0';                                                        \
+        close(pipe_fds[0]);                                                                    \
+        close(pipe_fds[1]);                                                                    \
+        close(saved);                                                                          \
+    } while (0)
+
+static void a_line_holds_time_level_message_and_fields(void **state)
+{
+    struct uuid id;
+
+    (void)state;
+    assert_true(uuid_parse(SLICE("017f22e2-79b0-7cc3-98c4-dc0c0c07398f"), &id));
+    CAPTURE(log_warn("broker lost", L_STR("server", "mqtt://x:1"), L_INT("n", -7),
+                     L_UUID("id", id)));
+    assert_memory_equal(line, "ts=20", 5);
+    assert_non_null(strstr(line, " level=warn msg=\"broker lost\" server=mqtt://x:1 n=-7 "
+                                 "id=017f22e2-79b0-7cc3-98c4-dc0c0c07398f\n"));
+}
+
+static void what_a_peer_sent_cannot_leave_its_field(void **state)
+{
+    (void)state;
+    CAPTURE(log_info("m", L_SLICE("v", SLICE("a b\"\\\n\r\t\x1b[31m\xc3\xa9=\0"))));
+    assert_non_null(
+        strstr(line, "v=\"a b\\\"\\\\\\x0a\\x0d\\x09\\x1b[31m\\xc3\\xa9=\\x00\"\n"));
+    assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+}
+
+static void long_values_are_cut_and_the_line_still_ends(void **state)
+{
+    char text[2000];
+
+    (void)state;
+    memset(text, '\n', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    CAPTURE(log_info("m", L_STR("a", text), L_STR("b", text), L_STR("c", text),
+                     L_STR("d", text), L_STR("e", text)));
+    assert_non_null(strstr(line, "..."));
+    assert_true(strlen(line) <= 4096);
+    assert_int_equal(line[strlen(line) - 1], '\n');
+}
+
+static void absent_text_leaves_its_field_out_and_empty_text_does_not(void **state)
+{
+    (void)state;
+    CAPTURE(log_info("m", L_STR("gone", NULL), L_STR("empty", "")));
+    assert_null(strstr(line, "gone"));
+    assert_non_null(strstr(line, " empty=\"\"\n"));
+}
+
+static void lines_below_the_level_are_not_written(void **state)
+{
+    enum log_level level;
+
+    (void)state;
+    CAPTURE(log_debug("hidden"));
+    assert_string_equal(line, "");
+    assert_true(log_level_parse("debug", &level));
+    log_set_level(level);
+    CAPTURE(log_debug("shown"));
+    assert_non_null(strstr(line, "level=debug msg=shown\n"));
+    assert_false(log_level_parse("loud", &level));
+    log_set_level(LOG_INFO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_holds_time_level_message_and_fields),
+        cmocka_unit_test(what_a_peer_sent_cannot_leave_its_field),
+        cmocka_unit_test(long_values_are_cut_and_the_line_still_ends),
+        cmocka_unit_test(absent_text_leaves_its_field_out_and_empty_text_does_not),
+        cmocka_unit_test(lines_below_the_level_are_not_written),
+    };
+
+    return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
