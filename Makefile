@@ -8,6 +8,11 @@ SAN     ?=
 PAHO    ?= lean
 comma   := ,
 
+# V=1 shows the commands.
+V       ?=
+Q       := $(if $V,,@)
+say      = $(if $V,,@echo '  $1')
+
 # A variant (SAN=address,undefined, SAN=thread, PAHO=stock) has a folder of its own, so that none disturbs another.
 VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)))$(if $(filter stock,$(PAHO)),paho-stock)
 B       := build$(if $(VARIANT),/$(VARIANT))
@@ -27,7 +32,9 @@ LDFLAGS  += -fsanitize=$(SAN)
 endif
 ALL_CFLAGS := -std=gnu17 -pthread $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDEN)
 
+# lean: Paho's static library, with its two diagnostic modules replaced by ours (bridge/mqtt_lean.c says why).
 ifeq ($(PAHO),lean)
+PAHO_LEAN := $B/obj/bridge/mqtt_lean.o
 PAHO_LIBS := -l:libpaho-mqtt3cs.a
 else
 PAHO_LIBS := -lpaho-mqtt3cs
@@ -35,9 +42,6 @@ endif
 LIBS := -lmicrohttpd $(PAHO_LIBS) -lsqlite3 -ljson-c -lcurl -lssl -lcrypto -lpthread
 
 SOURCES := $(sort $(wildcard common/*.c) $(wildcard bridge/*.c))
-ifneq ($(PAHO),lean)
-SOURCES := $(filter-out bridge/mqtt_lean.c,$(SOURCES))
-endif
 OBJECTS := $(SOURCES:%.c=$B/obj/%.o)
 LIBRARY := $B/libhook2mqtt.a
 PROGRAM := $B/hook2mqtt
@@ -45,26 +49,29 @@ PROGRAM := $B/hook2mqtt
 .PHONY: all
 all: $(PROGRAM)
 
-$(PROGRAM): $B/obj/bridge/main.o $(LIBRARY)
-	$(CC) $(LDFLAGS) -pthread -o $@ $B/obj/bridge/main.o $(if $(filter lean,$(PAHO)),$B/obj/bridge/mqtt_lean.o) $(LIBRARY) $(LIBS)
+$(PROGRAM): $B/obj/bridge/main.o $(PAHO_LEAN) $(LIBRARY)
+	$(call say,LINK $@)
+	$Q$(CC) $(LDFLAGS) -pthread -o $@ $^ $(LIBS)
 
 # Everything but main, so that unit tests link what they need of it.
 $(LIBRARY): $(filter-out %/main.o %/mqtt_lean.o,$(OBJECTS))
 	@rm -f $@
-	ar rcs $@ $^
+	$Qar rcs $@ $^
 
-$B/obj/%.o: %.c
+$B/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC $<)
+	$Q$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
 
 # Unit tests: one program per module, cmocka.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-$B/unit/%: tests/unit/%.c $(LIBRARY) $(if $(filter lean,$(PAHO)),$B/obj/bridge/mqtt_lean.o)
+$B/unit/%: tests/unit/%.c $(PAHO_LEAN) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(if $(filter lean,$(PAHO)),$B/obj/bridge/mqtt_lean.o) $(LIBRARY) -lcmocka $(LIBS)
+	$(call say,TEST $<)
+	$Q$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 -include $(UNIT_TESTS:=.d)
 
 .PHONY: unit

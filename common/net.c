@@ -83,8 +83,13 @@ out:
 
 bool net_is_loopback(const struct net_address *address)
 {
-    return address->family == NET_UNIX || strncmp(address->host, "127.", 4) == 0 ||
-           strcmp(address->host, "::1") == 0 || strcmp(address->host, "localhost") == 0;
+    struct in_addr ipv4;
+
+    if (inet_pton(AF_INET, address->host, &ipv4) == 1) {
+        return ntohl(ipv4.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    return address->family == NET_UNIX || strcmp(address->host, "::1") == 0 ||
+           strcmp(address->host, "localhost") == 0;
 }
 
 /* A socket file that nobody listens on any more is what a killed process leaves behind. */

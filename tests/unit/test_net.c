@@ -58,9 +58,10 @@ static void loopback_is_told_from_the_rest(void **state)
     static const struct {
         const char *text;
         bool loopback;
-    } cases[] = {{"127.3.2.1:1", true}, {"[::1]:1", true},    {"localhost:1", true},
-                 {"unix:/x", true},     {"0.0.0.0:1", false}, {"[::]:1", false},
-                 {"192.0.2.7:1", false}};
+    } cases[] = {{"127.3.2.1:1", true},  {"[::1]:1", true},
+                 {"localhost:1", true},  {"unix:/x", true},
+                 {"0.0.0.0:1", false},   {"[::]:1", false},
+                 {"192.0.2.7:1", false}, {"127.evil.example:1", false}};
     struct net_address a;
 
     (void)state;

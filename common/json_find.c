@@ -1,0 +1,287 @@
+/*
+ * json_find_all steps over what it does not look for. It walks the objects on the way to a
+ * path, and at each level knows by a bit for each path which of them lead there, so that one
+ * pass serves all paths.
+ */
+#include "common/json.h"
+
+#include <string.h>
+
+#include "common/encode.h"
+#include "common/json_scan.h"
+
+/* From here on the text is known to be JSON: brackets match, strings and numbers end. */
+
+/* At the opening quote; returns behind the closing one. */
+static inline const char *skip_string(const char *p, const char *end)
+{
+    for (p = skip_plain(p + 1, end); *p != '"'; p = skip_plain(p, end)) {
+        p += *p == '\\' ? 2 : 1;
+    }
+    return p + 1;
+}
+
+static const char *skip_nested(const char *p, const char *end)
+{
+    size_t depth = 0;
+
+    do {
+        switch (*p) {
+        case '"':
+            p = skip_string(p, end);
+            continue;
+        case '{':
+        case '[':
+            depth++;
+            break;
+        case '}':
+        case ']':
+            depth--;
+            break;
+        default:
+            break;
+        }
+        p++;
+    } while (depth > 0);
+    return p;
+}
+
+static enum json_kind kind_of(char first)
+{
+    switch (first) {
+    case '{':
+        return JSON_OBJECT;
+    case '[':
+        return JSON_ARRAY;
+    case '"':
+        return JSON_STRING;
+    case 't':
+    case 'f':
+        return JSON_BOOL;
+    case 'n':
+        return JSON_NULL;
+    default:
+        return JSON_NUMBER;
+    }
+}
+
+static inline const char *skip_value(const char *p, const char *end)
+{
+    if (*p == '"') {
+        return skip_string(p, end);
+    }
+    if (*p == '{' || *p == '[') {
+        return skip_nested(p, end);
+    }
+    while (p < end && *p != ',' && *p != '}' && *p != ']' && *p > ' ') {
+        p++;
+    }
+    return p;
+}
+
+static uint32_t hex4(const char *digits)
+{
+    uint8_t bytes[2] = {0, 0};
+    bool ok = decode_hex((struct slice){digits, 4}, bytes, sizeof(bytes));
+
+    CHECK(ok);
+    return (uint32_t)bytes[0] << 8 | bytes[1];
+}
+
+static size_t encode_utf8(uint32_t c, char out[4])
+{
+    static const uint8_t lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+    for (size_t i = len - 1; i > 0; i--, c >>= 6) {
+        out[i] = (char)(0x80 | (c & 0x3F));
+    }
+    out[0] = (char)(lead[len] | c);
+    return len;
+}
+
+/* Reads the escape at p (at its backslash) as UTF-8; returns behind it, or NULL for half a
+ * surrogate pair, which is no character. */
+static const char *decode_escape(const char *p, const char *end, char out_utf8[4],
+                                 size_t *out_len)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+
+    if (p[1] != 'u') {
+        out_utf8[0] = to[strchr(from, p[1]) - from];
+        *out_len = 1;
+        return p + 2;
+    }
+
+    uint32_t c = hex4(p + 2);
+
+    p += 6;
+    if (c >= 0xD800 && c <= 0xDBFF && end - p >= 6 && p[0] == '\\' && p[1] == 'u') {
+        uint32_t low = hex4(p + 2);
+
+        if (low >= 0xDC00 && low <= 0xDFFF) {
+            c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+            p += 6;
+        }
+    }
+    if (c >= 0xD800 && c <= 0xDFFF) {
+        return NULL;
+    }
+    *out_len = encode_utf8(c, out_utf8);
+    return p;
+}
+
+/* A member's name that is spelled with escapes, between its quotes, is exactly this text? */
+static bool escaped_equal(struct slice name, struct slice text)
+{
+    const char *p = name.data, *end = name.data + name.len;
+    size_t i = 0;
+
+    while (p < end) {
+        char utf8[4] = {*p};
+        size_t n = 1;
+
+        p = *p == '\\' ? decode_escape(p, end, utf8, &n) : p + 1;
+        if (p == NULL || n > text.len - i || memcmp(text.data + i, utf8, n) != 0) {
+            return false;
+        }
+        i += n;
+    }
+    return i == text.len;
+}
+
+/* The path's part that begins at offset and ends before the next dot. */
+static struct slice path_part(struct slice path, size_t offset)
+{
+    const char *start = path.data + offset;
+    const char *dot = memchr(start, '.', path.len - offset);
+
+    return (struct slice){start, dot ? (size_t)(dot - start) : path.len - offset};
+}
+
+/* An object that is being walked, and which paths (a bit each) lead here. They all begin with
+ * the same offset bytes. */
+struct level {
+    uint32_t paths;
+    size_t offset;
+};
+
+/* What one member means for the paths of its level: the bits of those that end in it and of
+ * those that go on below. */
+struct match {
+    uint32_t ends, goes_on;
+    size_t offset_below;
+};
+
+static struct match match_name(struct slice name, const struct slice *paths, struct level level)
+{
+    bool escaped = memchr(name.data, '\\', name.len) != NULL;
+    struct match match = {0, 0, 0};
+
+    for (uint32_t rest = level.paths; rest != 0; rest &= rest - 1) {
+        unsigned i = (unsigned)__builtin_ctz(rest);
+        struct slice part = path_part(paths[i], level.offset);
+
+        if (!(escaped ? escaped_equal(name, part) : slice_equal(name, part))) {
+            continue;
+        }
+        if (level.offset + part.len == paths[i].len) {
+            match.ends |= UINT32_C(1) << i;
+        } else {
+            match.goes_on |= UINT32_C(1) << i;
+            match.offset_below = level.offset + part.len + 1;
+        }
+    }
+    return match;
+}
+
+static void set_values(struct json_value *values, uint32_t which, struct json_value value)
+{
+    for (; which != 0; which &= which - 1) {
+        values[__builtin_ctz(which)] = value;
+    }
+}
+
+/* At a name's opening quote; returns where the member's value begins. */
+static const char *read_name(const char *p, const char *end, struct slice *out_name)
+{
+    const char *name = p + 1;
+
+    p = skip_string(p, end);
+    *out_name = (struct slice){name, (size_t)(p - 1 - name)};
+    return skip_space(skip_space(p, end) + 1, end);
+}
+
+/* At a member's value. Notes it for the paths that end in it; returns behind it, or at it if it
+ * is an object to go into. */
+static const char *read_value(const char *p, const char *end, struct match match,
+                              struct json_value *values)
+{
+    const char *start = p;
+    bool enter = match.goes_on != 0 && *p == '{';
+
+    /* Of members with one name the last counts, and with it only what is inside that one. */
+    set_values(values, match.goes_on, (struct json_value){JSON_ABSENT, SLICE_NONE});
+    if (match.ends == 0 && enter) {
+        return start;
+    }
+    p = skip_value(p, end);
+    set_values(values, match.ends,
+               (struct json_value){kind_of(*start), {start, (size_t)(p - start)}});
+    return enter ? start : p;
+}
+
+void json_find_all(struct slice text, const struct slice *paths, size_t count,
+                   struct json_value *out_values)
+{
+    const char *end = text.data + text.len;
+    const char *p = skip_space(text.data, end);
+    struct level levels[JSON_MAX_DEPTH];
+    size_t depth = 0; /* of open objects; the innermost is levels[depth - 1] */
+
+    CHECK(count <= JSON_MAX_PATHS);
+    levels[0] = (struct level){0, 0};
+    for (size_t i = 0; i < count; i++) {
+        out_values[i] = (struct json_value){JSON_ABSENT, SLICE_NONE};
+        levels[0].paths |= paths[i].data ? UINT32_C(1) << i : 0;
+    }
+    if (*p == '{') {
+        depth = 1;
+        p++;
+    }
+    while (depth > 0) {
+        if (*p == '"') {
+            struct slice name;
+            struct match match;
+
+            p = read_name(p, end, &name);
+            match = match_name(name, paths, levels[depth - 1]);
+            p = read_value(p, end, match, out_values);
+            if (match.goes_on != 0 && *p == '{') {
+                levels[depth++] = (struct level){match.goes_on, match.offset_below};
+                p++;
+            }
+        } else {
+            depth -= *p == '}';
+            p++; /* a comma, space, or the object's end */
+        }
+    }
+}
+
+struct json_value json_find(struct slice text, struct slice path)
+{
+    struct json_value value;
+
+    json_find_all(text, &path, 1, &value);
+    return value;
+}
+
+enum json_kind json_kind_of(struct slice text)
+{
+    return kind_of(*skip_space(text.data, text.data + text.len));
+}
+
+bool json_has_escape(struct json_value string)
+{
+    return string.raw.len > 0 && memchr(string.raw.data, '\\', string.raw.len) != NULL;
+}

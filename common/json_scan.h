@@ -1,0 +1,58 @@
+/*
+ * json_scan - what json's two readers have in common: strings, where both spend their time, go
+ * eight bytes at a time until a byte that matters. Only for common/json*.c.
+ */
+#ifndef COMMON_JSON_SCAN_H
+#define COMMON_JSON_SCAN_H
+
+#include <endian.h>
+#include <stdint.h>
+#include <string.h>
+
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* How many bytes at p, at most 8, pass as they are in a string: not below 0x20, not `"` or `\`,
+ * not above 0x7F. A subtraction's borrow can only mark bytes behind the first one that is
+ * marked rightly. */
+static inline unsigned plain_bytes(const char *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof(word));
+    word = le64toh(word);
+
+    uint64_t quote = (word ^ EACH_BYTE('"')) - EACH_BYTE(1);
+    uint64_t backslash = (word ^ EACH_BYTE('\\')) - EACH_BYTE(1);
+    uint64_t control = word - EACH_BYTE(0x20);
+    uint64_t marks = (quote | backslash | control | word) & EACH_BYTE(0x80);
+
+    return marks == 0 ? 8 : (unsigned)__builtin_ctzll(marks) / 8;
+}
+
+/* The first byte from p that is not plain, or end. */
+static inline const char *skip_plain(const char *p, const char *end)
+{
+    while (end - p >= 8) {
+        unsigned n = plain_bytes(p);
+
+        p += n;
+        if (n < 8) {
+            return p;
+        }
+    }
+    while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' &&
+           *p != '\\') {
+        p++;
+    }
+    return p;
+}
+
+static inline const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
+        p++;
+    }
+    return p;
+}
+
+#endif

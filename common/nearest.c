@@ -1,0 +1,62 @@
+#include "common/nearest.h"
+
+#include <string.h>
+
+enum { MAX_WORD = 64 };
+
+static unsigned smaller(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+/* Damerau-Levenshtein (optimal string alignment), three rows at a time. */
+static unsigned edit_distance(struct slice a, struct slice b)
+{
+    unsigned rows[3][MAX_WORD + 1];
+    unsigned *before = rows[0], *above = rows[1], *row = rows[2];
+
+    for (unsigned j = 0; j <= b.len; j++) {
+        before[j] = above[j] = j;
+    }
+    for (unsigned i = 1; i <= a.len; i++) {
+        unsigned *spare = before;
+        char c = lower(a.data[i - 1]);
+
+        row[0] = i;
+        for (unsigned j = 1; j <= b.len; j++) {
+            char d = lower(b.data[j - 1]);
+
+            row[j] = smaller(smaller(above[j], row[j - 1]) + 1, above[j - 1] + (c != d));
+            if (i > 1 && j > 1 && c == lower(b.data[j - 2]) && d == lower(a.data[i - 2])) {
+                row[j] = smaller(row[j], before[j - 2] + 1);
+            }
+        }
+        before = above;
+        above = row;
+        row = spare;
+    }
+    return above[b.len];
+}
+
+void nearest_offer(struct nearest *near, const char *word)
+{
+    struct slice known = slice_of(word);
+    unsigned distance;
+
+    if (near->text.len == 0 || near->text.len > MAX_WORD || known.len > MAX_WORD) {
+        return;
+    }
+    distance = edit_distance(near->text, known);
+    if (distance > 1 && distance > known.len / 3) {
+        return;
+    }
+    if (!near->word || distance < near->distance) {
+        near->word = word;
+        near->distance = distance;
+    }
+}

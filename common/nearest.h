@@ -1,0 +1,26 @@
+/*
+ * nearest - "did you mean": of the words that would be right, the one closest to what was
+ * written. Pure; any thread.
+ *
+ *   struct nearest near = {.text = key};
+ *   for (...)
+ *       nearest_offer(&near, name);
+ *   if (near.word)
+ *       … "did you mean", near.word
+ */
+#ifndef COMMON_NEAREST_H
+#define COMMON_NEAREST_H
+
+#include "common/buf.h"
+
+struct nearest {
+    struct slice text; /* borrowed: what was written */
+    const char *word;  /* borrowed: the closest so far; NULL while none is close enough */
+    unsigned distance;
+};
+
+/* Close enough: at most one edit (a letter more, less, other, or two swapped) for each three
+ * letters of the word, but always one. ASCII case does not count. */
+void nearest_offer(struct nearest *near, const char *word);
+
+#endif

@@ -1,0 +1,565 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/json.h"
+
+/* A copy of exactly its size, so that a sanitizer sees any read beyond it. */
+static enum status check_tight(struct slice text, size_t *out_error_at)
+{
+    char *copy = malloc(text.len > 0 ? text.len : 1);
+    enum status st;
+
+    assert_non_null(copy);
+    memcpy(copy, text.data, text.len);
+    st = json_check((struct slice){copy, text.len}, out_error_at);
+    free(copy);
+    return st;
+}
+
+static void assert_json(struct slice text)
+{
+    if (check_tight(text, NULL) != ST_OK) {
+        fail_msg("refused: %.*s", SLICE_ARG(text));
+    }
+}
+
+static void assert_not_json(struct slice text)
+{
+    if (check_tight(text, NULL) != ST_INVALID) {
+        fail_msg("accepted: %.*s", SLICE_ARG(text));
+    }
+}
+
+static void every_form_of_value_is_json(void **state)
+{
+    const struct slice good[] = {
+        SLICE("{}"),
+        SLICE("[]"),
+        SLICE("null"),
+        SLICE("true"),
+        SLICE("false"),
+        SLICE("\"\""),
+        SLICE("0"),
+        SLICE("-0"),
+        SLICE("-0.0"),
+        SLICE("1"),
+        SLICE("10"),
+        SLICE("-1.5e+10"),
+        SLICE("1E5"),
+        SLICE("1e-5"),
+        SLICE("0e0"),
+        SLICE("0.1e1"),
+        SLICE("123456789012345678901234567890"),
+        SLICE("1e9999"),
+        SLICE(" \t\r\n[ 1 , 2 ] \n"),
+        SLICE("[[],[[]],{}]"),
+        SLICE("{\"a\":{\"b\":[{\"c\":null}]}}"),
+        SLICE("{\"\":0}"),
+        SLICE("{\"a\":1,\"a\":2}"),
+        SLICE("{ \"a\" : 1 , \"b\" : [ ] , \"c\" : { } }"),
+        SLICE("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""),
+        SLICE("\"\\u0000\\u001F\\uAbCd\""),
+        SLICE("\"\\uD83D\\uDE00\""),
+        SLICE("\"\\uD800\""),
+        SLICE("\"\x7F\""),
+        SLICE("\"12345678\""),
+        SLICE("\"1234567\\n12345678\""),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        assert_json(good[i]);
+    }
+}
+
+static void what_lenient_readers_take_is_refused(void **state)
+{
+    const struct slice bad[] = {
+        SLICE(""),
+        SLICE(" "),
+        SLICE("\xEF\xBB\xBF{}"),
+        SLICE("{}\0"),
+        SLICE("\0"),
+        /* structure */
+        SLICE("{"),
+        SLICE("["),
+        SLICE("}"),
+        SLICE("]"),
+        SLICE("[}"),
+        SLICE("{]"),
+        SLICE("[1}"),
+        SLICE("{\"a\":1]"),
+        SLICE("{} {}"),
+        SLICE("[]]"),
+        SLICE("1 2"),
+        SLICE("[1 2]"),
+        SLICE("[,]"),
+        SLICE("[1,]"),
+        SLICE("[,1]"),
+        SLICE("[1,,2]"),
+        SLICE(","),
+        SLICE("[1],"),
+        SLICE("{,}"),
+        SLICE("{\"a\":1,}"),
+        SLICE("{\"a\":1,,\"b\":2}"),
+        SLICE("{\"a\"}"),
+        SLICE("{\"a\":}"),
+        SLICE("{\"a\"::1}"),
+        SLICE("{:1}"),
+        SLICE("{1:1}"),
+        SLICE("{a:1}"),
+        SLICE("{null:1}"),
+        SLICE("{\"a\" 1}"),
+        SLICE("{\"a\":1 \"b\":2}"),
+        SLICE("{[]:1}"),
+        SLICE("{\"a\":1"),
+        SLICE("{\"a\":"),
+        SLICE("{\"a\""),
+        SLICE("{\"a"),
+        SLICE("[1,"),
+        SLICE("[\"a\":1]"),
+        SLICE("[1:2]"),
+        SLICE("{\"a\",\"b\"}"),
+        /* words */
+        SLICE("nul"),
+        SLICE("nulll"),
+        SLICE("True"),
+        SLICE("NULL"),
+        SLICE("tru"),
+        SLICE("fals"),
+        SLICE("NaN"),
+        SLICE("nan"),
+        SLICE("Infinity"),
+        SLICE("-Infinity"),
+        SLICE("inf"),
+        SLICE("undefined"),
+        SLICE("truefalse"),
+        SLICE("[true false]"),
+        /* numbers */
+        SLICE("01"),
+        SLICE("-01"),
+        SLICE("00"),
+        SLICE("+1"),
+        SLICE("-"),
+        SLICE("--1"),
+        SLICE("1."),
+        SLICE(".5"),
+        SLICE("-.5"),
+        SLICE("1.e1"),
+        SLICE("1e"),
+        SLICE("1e+"),
+        SLICE("1E-"),
+        SLICE("1e1.5"),
+        SLICE("0x1F"),
+        SLICE("1_000"),
+        SLICE("1,5"),
+        SLICE("1 000"),
+        SLICE("1a"),
+        SLICE("- 1"),
+        SLICE("1.2.3"),
+        SLICE("1e5e5"),
+        SLICE("\xEF\xBC\x91"),
+        /* strings */
+        SLICE("'a'"),
+        SLICE("{'a':1}"),
+        SLICE("\""),
+        SLICE("\"a"),
+        SLICE("a\""),
+        SLICE("\"a\"b"),
+        SLICE("\"\n\""),
+        SLICE("\"\t\""),
+        SLICE("\"\x1F\""),
+        SLICE("\"a\0b\""),
+        SLICE("\"\\\""),
+        SLICE("\"\\a\""),
+        SLICE("\"\\'\""),
+        SLICE("\"\\x41\""),
+        SLICE("\"\\0\""),
+        SLICE("\"\\\0\""),
+        SLICE("\"\\u\""),
+        SLICE("\"\\u12\""),
+        SLICE("\"\\u12G4\""),
+        SLICE("\"\\U0041\""),
+        SLICE("\"\\u 041\""),
+        SLICE("\"\\u-041\""),
+        SLICE("\"\\u004"),
+        SLICE("\"\\u004\0\""),
+        SLICE("\"\\\n\""),
+        SLICE("\"\\"),
+        /* comments and other white space */
+        SLICE("/**/{}"),
+        SLICE("{}//"),
+        SLICE("[1/*x*/]"),
+        SLICE("#\n1"),
+        SLICE("[\f1]"),
+        SLICE("[\v1]"),
+        SLICE("\xC2\xA0[]"),
+        SLICE("[\xE2\x80\xA8]"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_not_json(bad[i]);
+    }
+}
+
+static const struct slice utf8_good[] = {
+    SLICE("\xC2\x80"),
+    SLICE("\xDF\xBF"),
+    SLICE("\xE0\xA0\x80"),
+    SLICE("\xED\x9F\xBF"),
+    SLICE("\xEE\x80\x80"),
+    SLICE("\xEF\xBF\xBF"),
+    SLICE("\xF0\x90\x80\x80"),
+    SLICE("\xF4\x8F\xBF\xBF"),
+    SLICE("1234567\xC3\xA9"
+          "12345678\xE2\x82\xAC"),
+};
+static const struct slice utf8_bad[] = {
+    SLICE("\x80"),
+    SLICE("\xBF"),
+    SLICE("\xC3"),
+    SLICE("\xC3\x28"),
+    SLICE("\xE2\x82"),
+    SLICE("\xE2\x28\xA1"),
+    SLICE("\xF0\x9F\x98"),
+    SLICE("\xF0\x28\x8C\xBC"),
+    SLICE("\xFE"),
+    SLICE("\xFF"),
+    SLICE("\xF8\x88\x80\x80\x80"),
+    SLICE("1234567\xC3"),
+    /* overlong */
+    SLICE("\xC0\x80"),
+    SLICE("\xC0\xAF"),
+    SLICE("\xC1\xBF"),
+    SLICE("\xE0\x80\xAF"),
+    SLICE("\xE0\x9F\xBF"),
+    SLICE("\xF0\x80\x80\xAF"),
+    SLICE("\xF0\x8F\xBF\xBF"),
+    /* surrogates; beyond U+10FFFF */
+    SLICE("\xED\xA0\x80"),
+    SLICE("\xED\xBF\xBF"),
+    SLICE("\xF4\x90\x80\x80"),
+    SLICE("\xF5\x80\x80\x80"),
+};
+
+static void strings_must_be_utf8(void **state)
+{
+    struct buf text = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(utf8_good) + COUNT_OF(utf8_bad); i++) {
+        bool good = i < COUNT_OF(utf8_good);
+        struct slice bytes = good ? utf8_good[i] : utf8_bad[i - COUNT_OF(utf8_good)];
+
+        assert_int_equal(utf8_valid(bytes), good);
+        buf_clear(&text);
+        buf_addf(&text, "{\"%.*s\":\"%.*s\"}", SLICE_ARG(bytes), SLICE_ARG(bytes));
+        assert_int_equal(check_tight(buf_slice(&text), NULL), good ? ST_OK : ST_INVALID);
+    }
+    buf_free(&text);
+}
+
+static void each_code_point_is_read_back(void **state)
+{
+    unsigned count = 0;
+
+    (void)state;
+    /* All first bytes with all second bytes: what is well-formed in two bytes. */
+    for (unsigned lead = 0x80; lead < 0x100; lead++) {
+        for (unsigned next = 0; next < 0x100; next++) {
+            char bytes[2] = {(char)lead, (char)next};
+            uint32_t c = 0;
+
+            if (utf8_decode(bytes, 2, &c) == 2) {
+                assert_int_equal(c, (lead & 0x1F) << 6 | (next & 0x3F));
+                count++;
+            }
+        }
+    }
+    assert_int_equal(count, 0x800 - 0x80);
+}
+
+static void the_first_wrong_byte_is_named(void **state)
+{
+    const struct {
+        struct slice text;
+        size_t at;
+    } cases[] = {
+        {SLICE(""), 0},          {SLICE("  "), 2},        {SLICE("{\"a\":1,}"), 7},
+        {SLICE("[1,]"), 3},      {SLICE("01"), 1},        {SLICE("\"a\nb\""), 2},
+        {SLICE("\"\\x\""), 2},   {SLICE("\"\\u12\""), 5}, {SLICE("\"a\xC3(\""), 2},
+        {SLICE("nulx"), 3},      {SLICE("{} x"), 3},      {SLICE("\"abc"), 4},
+        {SLICE("{\"a\" 1}"), 5}, {SLICE("'a'"), 0},       {SLICE("[1}"), 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        size_t at = 99;
+
+        assert_int_equal(check_tight(cases[i].text, &at), ST_INVALID);
+        assert_int_equal(at, cases[i].at);
+    }
+}
+
+/* Each position of the eight-byte steps sees each byte. */
+static void a_byte_is_judged_alike_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (size_t pad = 0; pad < 24; pad++) {
+        for (int c = 0; c < 256; c++) {
+            char text[64];
+            size_t len = 0;
+            bool good = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+
+            text[len++] = '"';
+            memset(text + len, 'x', pad);
+            len += pad;
+            text[len++] = (char)c;
+            memset(text + len, 'y', 11);
+            len += 11;
+            text[len++] = '"';
+            assert_int_equal(check_tight((struct slice){text, len}, NULL),
+                             good ? ST_OK : ST_INVALID);
+        }
+    }
+}
+
+static struct slice nested(char open, char close, size_t depth)
+{
+    static char text[4096];
+    size_t len = 0;
+
+    for (size_t i = 0; i < depth; i++) {
+        len += (size_t)sprintf(text + len, open == '{' ? "{\"a\":" : "[");
+    }
+    text[len++] = '1';
+    memset(text + len, close, depth);
+    return (struct slice){text, len + depth};
+}
+
+static void depth_is_limited_for_objects_and_arrays_alike(void **state)
+{
+    (void)state;
+    assert_json(nested('[', ']', JSON_MAX_DEPTH));
+    assert_not_json(nested('[', ']', JSON_MAX_DEPTH + 1));
+    assert_json(nested('{', '}', JSON_MAX_DEPTH));
+    assert_not_json(nested('{', '}', JSON_MAX_DEPTH + 1));
+}
+
+/* 64 levels of both kinds: the stack of bits neither mixes them up nor loses the outermost. */
+static void each_level_is_closed_by_its_own_bracket(void **state)
+{
+    char text[1024], right[JSON_MAX_DEPTH];
+    size_t len = 0;
+
+    (void)state;
+    for (size_t i = 0; i < JSON_MAX_DEPTH; i++) {
+        bool object = (i * i + i / 3) % 3 == 1;
+
+        len += (size_t)sprintf(text + len, object ? "{\"k\":" : "[");
+        right[JSON_MAX_DEPTH - 1 - i] = object ? '}' : ']';
+    }
+    text[len++] = '0';
+    memcpy(text + len, right, sizeof(right));
+    assert_json((struct slice){text, len + sizeof(right)});
+    for (size_t i = 0; i < sizeof(right); i++) {
+        text[len + i] = right[i] == '}' ? ']' : '}';
+        assert_not_json((struct slice){text, len + sizeof(right)});
+        text[len + i] = right[i];
+    }
+}
+
+static void assert_found(const char *text, const char *path, enum json_kind kind,
+                         const char *raw)
+{
+    struct json_value value;
+
+    assert_int_equal(json_check(slice_of(text), NULL), ST_OK);
+    value = json_find(slice_of(text), slice_of(path));
+    assert_int_equal(value.kind, kind);
+    if (!slice_equal(value.raw, slice_of(raw))) {
+        fail_msg("%s in %s is %.*s", path, text, SLICE_ARG(value.raw));
+    }
+}
+
+static void a_path_finds_its_value(void **state)
+{
+    const char *text = " { \"a\" : 1 , \"b\":{\"c\":{\"d\":\"x}\\\"{\"},\"e\":[1,{\"f\":2}]},"
+                       "\"n\":null,\"t\":true,\"s\":\"\",\"z\":-1.5e3} ";
+
+    (void)state;
+    assert_found(text, "a", JSON_NUMBER, "1");
+    assert_found(text, "b.c.d", JSON_STRING, "\"x}\\\"{\"");
+    assert_found(text, "b.c", JSON_OBJECT, "{\"d\":\"x}\\\"{\"}");
+    assert_found(text, "b.e", JSON_ARRAY, "[1,{\"f\":2}]");
+    assert_found(text, "n", JSON_NULL, "null");
+    assert_found(text, "t", JSON_BOOL, "true");
+    assert_found(text, "s", JSON_STRING, "\"\"");
+    assert_found(text, "z", JSON_NUMBER, "-1.5e3");
+    assert_found("{\"a\":{}}", "a", JSON_OBJECT, "{}");
+    assert_found("{\"\":{\"\":7}}", ".", JSON_NUMBER, "7");
+}
+
+static void what_is_not_there_is_absent(void **state)
+{
+    const char *text = "{\"a\":{\"b\":1},\"l\":[{\"b\":2}],\"a.b\":3,\"s\":\"b\",\"ab\":4}";
+
+    (void)state;
+    assert_found(text, "c", JSON_ABSENT, NULL);
+    assert_found(text, "a.c", JSON_ABSENT, NULL);
+    assert_found(text, "a.b.c", JSON_ABSENT, NULL);
+    assert_found(text, "l.b", JSON_ABSENT, NULL);
+    assert_found(text, "s.b", JSON_ABSENT, NULL);
+    assert_found(text, "", JSON_ABSENT, NULL);
+    assert_found(text, "a.", JSON_ABSENT, NULL);
+    assert_found(text, "a.b", JSON_NUMBER, "1"); /* never the name with a dot in it */
+    assert_found("{}", "a", JSON_ABSENT, NULL);
+    assert_found("[{\"a\":1}]", "a", JSON_ABSENT, NULL);
+    assert_found("\"a\"", "a", JSON_ABSENT, NULL);
+    assert_found("5", "a", JSON_ABSENT, NULL);
+}
+
+static void the_last_of_equal_names_counts(void **state)
+{
+    (void)state;
+    assert_found("{\"a\":1,\"a\":2}", "a", JSON_NUMBER, "2");
+    assert_found("{\"a\":1,\"a\":null}", "a", JSON_NULL, "null");
+    assert_found("{\"a\":{\"b\":1},\"a\":{\"b\":2}}", "a.b", JSON_NUMBER, "2");
+    assert_found("{\"a\":{\"b\":1},\"a\":{}}", "a.b", JSON_ABSENT, NULL);
+    assert_found("{\"a\":{\"b\":1},\"a\":5}", "a.b", JSON_ABSENT, NULL);
+    assert_found("{\"a\":5,\"a\":{\"b\":1}}", "a.b", JSON_NUMBER, "1");
+    assert_found("{\"a\":1,\"\\u0061\":2}", "a", JSON_NUMBER, "2");
+}
+
+static void names_with_escapes_are_compared_decoded(void **state)
+{
+    (void)state;
+    assert_found("{\"resource\\u005ftype\":1}", "resource_type", JSON_NUMBER, "1");
+    assert_found("{\"\\u00e9\\u20AC\\ud83d\\ude00\":1}", "\u00e9\u20ac\U0001F600", JSON_NUMBER,
+                 "1");
+    assert_found("{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\":1}", "\"\\/\b\f\n\r\t", JSON_NUMBER, "1");
+    assert_found("{\"a\\u0000b\":1}", "a", JSON_ABSENT, NULL);
+    assert_found("{\"\\ud800\":1}", "\xED\xA0\x80", JSON_ABSENT, NULL);
+    assert_found("{\"\\udc00\\ud800\":1}", "", JSON_ABSENT, NULL);
+    assert_found("{\"ab\\u0063\":1}", "ab", JSON_ABSENT, NULL);
+    assert_found("{\"a\\u0062\":1}", "abc", JSON_ABSENT, NULL);
+    assert_found("{\"a\\u002eb\":1}", "a.b", JSON_ABSENT, NULL);
+}
+
+static void several_paths_are_found_in_one_pass(void **state)
+{
+    struct slice text =
+        SLICE("{\"x\":{\"a\":1,\"b\":{\"c\":2}},\"y\":3,\"x\":{\"b\":{\"d\":4}}}");
+    const struct slice paths[] = {SLICE("x.a"), SLICE("x.b.d"), SLICE("x"),     SLICE("y"),
+                                  SLICE_NONE,   SLICE("x.b"),   SLICE("x.b.d"), SLICE("x.b.c")};
+    const char *want[] = {NULL, "4", "{\"b\":{\"d\":4}}", "3", NULL, "{\"d\":4}", "4", NULL};
+    struct json_value values[COUNT_OF(paths)];
+
+    (void)state;
+    json_find_all(text, paths, COUNT_OF(paths), values);
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        assert_true(slice_equal(values[i].raw, slice_of(want[i])));
+        assert_int_equal(values[i].kind == JSON_ABSENT, want[i] == NULL);
+    }
+}
+
+static void a_path_can_go_as_deep_as_a_text(void **state)
+{
+    char path[2 * JSON_MAX_DEPTH];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(path); i++) {
+        path[i] = i % 2 ? '.' : 'a';
+    }
+    struct json_value value =
+        json_find(nested('{', '}', JSON_MAX_DEPTH), (struct slice){path, sizeof(path) - 1});
+
+    assert_true(slice_equal(value.raw, SLICE("1")));
+}
+
+static void the_kind_of_a_text_is_that_of_its_value(void **state)
+{
+    (void)state;
+    assert_int_equal(json_kind_of(SLICE(" \n{}")), JSON_OBJECT);
+    assert_int_equal(json_kind_of(SLICE("[]")), JSON_ARRAY);
+    assert_int_equal(json_kind_of(SLICE("\"\"")), JSON_STRING);
+    assert_int_equal(json_kind_of(SLICE("-1")), JSON_NUMBER);
+    assert_int_equal(json_kind_of(SLICE("false")), JSON_BOOL);
+    assert_int_equal(json_kind_of(SLICE("null")), JSON_NULL);
+}
+
+static void a_string_knows_whether_it_has_escapes(void **state)
+{
+    (void)state;
+    assert_false(json_has_escape((struct json_value){JSON_STRING, SLICE("\"plain\"")}));
+    assert_true(json_has_escape((struct json_value){JSON_STRING, SLICE("\"\\n\"")}));
+    assert_false(json_has_escape((struct json_value){JSON_ABSENT, SLICE_NONE}));
+}
+
+static void assert_written(struct slice text, const char *want)
+{
+    struct buf out = {0};
+
+    json_add_string(&out, text);
+    assert_string_equal(out.data, want);
+    assert_int_equal(json_check(buf_slice(&out), NULL), ST_OK);
+    buf_free(&out);
+}
+
+static void written_strings_are_json_whatever_the_bytes(void **state)
+{
+    char all[256];
+
+    (void)state;
+    assert_written(SLICE(""), "\"\"");
+    assert_written(SLICE_NONE, "\"\"");
+    assert_written(SLICE("say \"hi\" \\ /"), "\"say \\\"hi\\\" \\\\ /\"");
+    assert_written(SLICE("\n\r\t\b\x1F\x7F"), "\"\\n\\r\\t\\u0008\\u001f\x7F\"");
+    assert_written(SLICE("a\0b"), "\"a\\u0000b\"");
+    assert_written(SLICE("\xC3\xA9\xF0\x9F\x98\x80"), "\"\xC3\xA9\xF0\x9F\x98\x80\"");
+    assert_written(SLICE("a\xFF"
+                         "b\xC3"),
+                   "\"a\xEF\xBF\xBD"
+                   "b\xEF\xBF\xBD\"");
+    for (size_t i = 0; i < sizeof(all); i++) {
+        struct buf out = {0};
+
+        all[i] = (char)i;
+        json_add_string(&out, (struct slice){all, i + 1});
+        assert_int_equal(json_check(buf_slice(&out), NULL), ST_OK);
+        buf_free(&out);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_form_of_value_is_json),
+        cmocka_unit_test(what_lenient_readers_take_is_refused),
+        cmocka_unit_test(strings_must_be_utf8),
+        cmocka_unit_test(each_code_point_is_read_back),
+        cmocka_unit_test(the_first_wrong_byte_is_named),
+        cmocka_unit_test(a_byte_is_judged_alike_wherever_it_stands),
+        cmocka_unit_test(depth_is_limited_for_objects_and_arrays_alike),
+        cmocka_unit_test(each_level_is_closed_by_its_own_bracket),
+        cmocka_unit_test(a_path_finds_its_value),
+        cmocka_unit_test(what_is_not_there_is_absent),
+        cmocka_unit_test(the_last_of_equal_names_counts),
+        cmocka_unit_test(names_with_escapes_are_compared_decoded),
+        cmocka_unit_test(several_paths_are_found_in_one_pass),
+        cmocka_unit_test(a_path_can_go_as_deep_as_a_text),
+        cmocka_unit_test(the_kind_of_a_text_is_that_of_its_value),
+        cmocka_unit_test(a_string_knows_whether_it_has_escapes),
+        cmocka_unit_test(written_strings_are_json_whatever_the_bytes),
+    };
+
+    return cmocka_run_group_tests_name("json", tests, NULL, NULL);
+}
