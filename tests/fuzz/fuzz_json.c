@@ -1,0 +1,106 @@
+/*
+ * What json_check accepts, another reader accepts, too, and both find the same values in it;
+ * whatever the bytes, nothing is read beyond them (they are in memory of exactly their size).
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "common/json.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static enum json_kind kind_in_json_c(struct json_object *value)
+{
+    switch (json_object_get_type(value)) {
+    case json_type_null:
+        return JSON_NULL;
+    case json_type_boolean:
+        return JSON_BOOL;
+    case json_type_double:
+    case json_type_int:
+        return JSON_NUMBER;
+    case json_type_string:
+        return JSON_STRING;
+    case json_type_array:
+        return JSON_ARRAY;
+    case json_type_object:
+        return JSON_OBJECT;
+    }
+    return JSON_ABSENT;
+}
+
+/* json-c cuts names at a NUL and replaces half surrogate pairs, so that different names become
+ * one. */
+static bool names_are_comparable(struct slice text)
+{
+    return memmem(text.data, text.len, "\\u0000", 6) == NULL &&
+           memmem(text.data, text.len, "\\ud", 3) == NULL &&
+           memmem(text.data, text.len, "\\uD", 3) == NULL;
+}
+
+static void compare_members(struct slice text, struct json_object *object)
+{
+    json_object_object_foreach(object, name, member)
+    {
+        if (strchr(name, '.') == NULL) {
+            struct json_value value = json_find(text, slice_of(name));
+
+            CHECK(value.kind == kind_in_json_c(member));
+            CHECK(value.raw.data >= text.data);
+            CHECK(value.raw.data + value.raw.len <= text.data + text.len);
+            CHECK(json_check(value.raw, NULL) == ST_OK);
+            CHECK(json_kind_of(value.raw) == value.kind);
+        }
+    }
+}
+
+static void check_accepted(struct slice text)
+{
+    struct json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 1);
+    struct json_object *root;
+
+    CHECK(tokener != NULL);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    root = json_tokener_parse_ex(tokener, text.data, (int)text.len);
+    /* A number at the very end may go on, as far as json-c knows. */
+    if (json_tokener_get_error(tokener) == json_tokener_continue) {
+        root = json_tokener_parse_ex(tokener, "", 1);
+    }
+    CHECK(json_tokener_get_error(tokener) == json_tokener_success);
+    CHECK(utf8_valid(text));
+    CHECK(kind_in_json_c(root) == json_kind_of(text));
+    if (json_object_is_type(root, json_type_object) && names_are_comparable(text)) {
+        compare_members(text, root);
+    }
+    json_object_put(root);
+    json_tokener_free(tokener);
+}
+
+static void check_written(struct slice text)
+{
+    struct buf out = {0};
+
+    json_add_string(&out, text);
+    CHECK(json_check(buf_slice(&out), NULL) == ST_OK);
+    CHECK(json_kind_of(buf_slice(&out)) == JSON_STRING);
+    buf_free(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice text = {(const char *)data, size};
+    size_t error_at = SIZE_MAX;
+
+    if (json_check(text, &error_at) == ST_OK) {
+        check_accepted(text);
+        (void)json_find(text, SLICE("resource.modified_at"));
+        (void)json_find(text, SLICE("a.a.a"));
+    } else {
+        CHECK(error_at <= size);
+    }
+    check_written(text);
+    return 0;
+}
