@@ -1,0 +1,270 @@
+/*
+ * Text with variables in it, and secrets: from the environment, from a file, or (with a
+ * warning) from the text itself.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "common/file.h"
+#include "common/json.h"
+#include "common/nearest.h"
+
+#include "bridge/config_internal.h"
+
+enum { MAX_SECRET_BYTES = 64 << 10 };
+
+#define NAME_START "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+#define NAME_CHARS NAME_START "0123456789"
+
+static struct slice string_of(struct json_object *value)
+{
+    return (struct slice){json_object_get_string(value),
+                          (size_t)json_object_get_string_len(value)};
+}
+
+static bool is_variable_name(struct slice name)
+{
+    if (name.len == 0 || !strchr(NAME_START, name.data[0])) {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.data[i] == '\0' || !strchr(NAME_CHARS, name.data[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The value of an environment variable; NULL: a fault was added. */
+static const char *variable(struct reader *reader, struct slice name)
+{
+    const char *value;
+    char *copy;
+
+    if (!is_variable_name(name)) {
+        config_fault(reader->faults, reader_path(reader),
+                     "an environment variable's name has letters, digits and _ only");
+        return NULL;
+    }
+    copy = strndup(name.data, name.len);
+    CHECK(copy);
+    value = getenv(copy);
+    if (!value) {
+        reader_miss(reader, "the environment variable %s is not set", copy);
+    }
+    free(copy);
+    return value;
+}
+
+/* At the "${" that rest begins with. Moves rest behind the closing brace. */
+static bool expand_variable(struct reader *reader, struct slice *rest, struct buf *out)
+{
+    const char *close = memchr(rest->data, '}', rest->len);
+    const char *value;
+    size_t used;
+
+    if (!close) {
+        config_fault(reader->faults, reader_path(reader),
+                     "${ without a closing }; write $${ for a literal ${");
+        return false;
+    }
+    used = (size_t)(close - rest->data) + 1;
+    value = variable(reader, (struct slice){rest->data + 2, used - 3});
+    if (!value) {
+        return false;
+    }
+    buf_add_str(out, value);
+    *rest = (struct slice){rest->data + used, rest->len - used};
+    return true;
+}
+
+static bool expand(struct reader *reader, struct json_object *value, struct buf *out,
+                   bool *out_varied)
+{
+    struct slice rest = string_of(value);
+
+    *out_varied = false;
+    buf_reserve(out, rest.len);
+    buf_add_str(out, ""); /* terminated, also when nothing follows */
+    while (rest.len > 0) {
+        size_t used = 1;
+
+        if (slice_starts_with(rest, SLICE("${"))) {
+            if (!expand_variable(reader, &rest, out)) {
+                return false;
+            }
+            *out_varied = true;
+            continue;
+        }
+        if (slice_starts_with(rest, SLICE("$${"))) {
+            buf_add_slice(out, SLICE("${"));
+            used = 3;
+        } else {
+            buf_add_char(out, rest.data[0]);
+        }
+        rest = (struct slice){rest.data + used, rest.len - used};
+    }
+    return true;
+}
+
+bool config_expand_text(struct reader *reader, struct json_object *value, struct buf *out)
+{
+    bool varied;
+
+    if (!expand(reader, value, out, &varied)) {
+        return false;
+    }
+    if (memchr(out->data, '\0', out->len)) {
+        config_fault(reader->faults, reader_path(reader), "must not hold \\u0000");
+        return false;
+    }
+    if (!utf8_valid(buf_slice(out))) {
+        config_fault(reader->faults, reader_path(reader), "must be UTF-8");
+        return false;
+    }
+    return true;
+}
+
+static void secret_from_env(struct reader *reader, const char *name, struct buf *out)
+{
+    const char *value = variable(reader, slice_of(name));
+
+    if (value) {
+        buf_add_str(out, value);
+        if (out->len == 0) {
+            reader_miss(reader, "the environment variable %s is empty", name);
+        }
+    }
+}
+
+static void secret_from_file(struct reader *reader, const char *path, struct buf *out)
+{
+    struct err err = {0};
+    struct stat info;
+
+    buf_reserve(out, MAX_SECRET_BYTES + 4096); /* so that no copies stay behind when it grows */
+    if (file_read(path, MAX_SECRET_BYTES, out, &err) != ST_OK) {
+        reader_miss(reader, "cannot be read: %s", err.text);
+        config_wipe(out);
+        return;
+    }
+    if (out->len > 0 && out->data[out->len - 1] == '\n') {
+        out->data[--out->len] = '\0';
+    }
+    if (out->len == 0) {
+        reader_miss(reader, "%s is empty", path);
+    }
+    if (stat(path, &info) == 0 && (info.st_mode & S_IROTH)) {
+        config_warn(reader->faults, reader_path(reader),
+                    "every user of this machine can read %s; chmod o-r helps", path);
+    }
+}
+
+static void unknown_secret_key(struct reader *reader, struct slice key)
+{
+    struct nearest near = {.text = key};
+
+    nearest_offer(&near, "env");
+    nearest_offer(&near, "file");
+    if (near.word) {
+        config_fault(reader->faults, reader_path(reader), "unknown key, did you mean %s?",
+                     near.word);
+    } else {
+        config_fault(reader->faults, reader_path(reader), "unknown key; known here: env, file");
+    }
+}
+
+static void secret_from_member(struct reader *reader, const char *key,
+                               struct json_object *value, struct buf *out)
+{
+    bool from_env = strcmp(key, "env") == 0;
+    struct buf text = {0};
+
+    if (!from_env && strcmp(key, "file") != 0) {
+        unknown_secret_key(reader, slice_of(key));
+    } else if (!json_object_is_type(value, json_type_string)) {
+        config_wrong_type(reader, "text in quotes", value);
+    } else if (config_expand_text(reader, value, &text)) {
+        (from_env ? secret_from_env : secret_from_file)(reader, text.data, out);
+    }
+    buf_free(&text);
+}
+
+/* {"env": "NAME"} or {"file": "PATH"} */
+static void secret_from_object(struct reader *reader, struct json_object *object,
+                               struct buf *out)
+{
+    bool one = json_object_object_length(object) == 1;
+
+    json_object_object_foreach(object, key, value)
+    {
+        size_t mark = reader_enter_key(reader, slice_of(key));
+
+        /* Of several only the unknown ones are looked at: for their spelling. */
+        if (one || (strcmp(key, "env") != 0 && strcmp(key, "file") != 0)) {
+            secret_from_member(reader, key, value, out);
+        }
+        reader_leave(reader, mark);
+    }
+    if (!one) {
+        config_fault(reader->faults, reader_path(reader),
+                     "must hold either \"env\" or \"file\", and nothing else");
+    }
+}
+
+static void secret_from_text(struct reader *reader, struct json_object *value, struct buf *out)
+{
+    bool varied;
+
+    if (!expand(reader, value, out, &varied)) {
+        config_wipe(out);
+    } else if (out->len == 0) {
+        config_fault(reader->faults, reader_path(reader), "must not be empty");
+    } else if (!varied) {
+        config_warn(reader->faults, reader_path(reader),
+                    "stands in this file as text; {\"env\": \"NAME\"} or {\"file\": \"PATH\"} "
+                    "keeps it out of copies and backups");
+    }
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+void config_read_secret(struct reader *reader, struct json_object *value, struct buf *out)
+{
+    reader->forgiving = reader->lenient;
+    if (json_object_is_type(value, json_type_object)) {
+        secret_from_object(reader, value, out);
+    } else if (json_object_is_type(value, json_type_string)) {
+        secret_from_text(reader, value, out);
+    } else {
+        config_wrong_type(reader, setting_words(SETTING_SECRET)->what, value);
+    }
+    reader->forgiving = false;
+    if (out->len > 0 && (is_space(out->data[0]) || is_space(out->data[out->len - 1]))) {
+        config_warn(reader->faults, reader_path(reader),
+                    "begins or ends with white space, which counts as part of the secret");
+    }
+}
+
+void config_read_secrets(struct reader *reader, struct json_object *list,
+                         struct config_source *source)
+{
+    source->secret_count = json_object_array_length(list);
+    source->secrets = xalloc(source->secret_count * sizeof(source->secrets[0]));
+    for (size_t i = 0; i < source->secret_count; i++) {
+        size_t mark = reader_enter_item(reader, i);
+
+        config_read_secret(reader, json_object_array_get_idx(list, i), &source->secrets[i]);
+        reader_leave(reader, mark);
+    }
+}
