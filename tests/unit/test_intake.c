@@ -1,0 +1,575 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+
+#include "bridge/intake.h"
+#include "bridge/metrics.h"
+#include "bridge/verify.h"
+
+#define PROJECT                                                                                \
+    "{\"event\":\"resource.updated\",\"resource_type\":\"project\",\"resource_gid\":\"559b/"   \
+    "1\","                                                                                     \
+    "\"resource\":{\"state\":\"published\",\"modified_at\":\"2014-09-08T22:47:31+0000\"}}"
+#define DELETED                                                                                \
+    "{\"event\":\"resource.deleted\",\"resource_type\":\"project\",\"resource_gid\":\"559b/"   \
+    "1\"}"
+
+/* ---- an outbox that remembers, in place of the real one ---- */
+
+static struct {
+    enum status submit_status;
+    enum status done_status;
+    bool duplicate;
+    bool later; /* the answer is given by answer_pending */
+    unsigned count;
+    struct event *event; /* the last one */
+    outbox_done_fn *done;
+    void *ctx;
+} fake;
+
+static void answer_pending(void)
+{
+    struct outbox_result result = {fake.done_status, fake.duplicate, fake.event->id};
+
+    fake.done(fake.ctx, &result);
+}
+
+enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn *done,
+                          void *ctx)
+{
+    (void)ob;
+    event_free(fake.event);
+    fake.event = event;
+    fake.count++;
+    fake.done = done;
+    fake.ctx = ctx;
+    if (fake.submit_status == ST_OK && !fake.later) {
+        answer_pending();
+    }
+    return fake.submit_status;
+}
+
+/* ---- a configuration with two sources, and what was answered ---- */
+
+static char partners[] = "partners", partners_path[] = "/webhooks/partners";
+static char open_name[] = "open", open_path[] = "/webhooks/open";
+static char topic[] = "{source}/{resource_type}/{event}/{gid}";
+static char state_topic[] = "state/{resource_type}/{gid}";
+static struct buf secrets[2];
+static struct config_source sources[2];
+static struct config config;
+static struct intake *intake;
+
+static struct {
+    unsigned count;
+    struct intake_result result;
+    char reason[256];
+} answer;
+
+static void note_answer(void *ctx, const struct intake_result *result)
+{
+    assert_ptr_equal(ctx, &answer);
+    answer.count++;
+    answer.result = *result;
+    (void)snprintf(answer.reason, sizeof(answer.reason), "%.*s", SLICE_ARG(result->reason));
+}
+
+static int set_up(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    memset(&fake, 0, sizeof(fake));
+    memset(&answer, 0, sizeof(answer));
+    buf_add_str(&secrets[0], "old");
+    buf_add_str(&secrets[1], "your_secret_key");
+    sources[0] = (struct config_source){.name = partners,
+                                        .provider = &provider_creads,
+                                        .path = partners_path,
+                                        .verify = true,
+                                        .secrets = secrets,
+                                        .secret_count = 2,
+                                        .topic = topic,
+                                        .qos = 1,
+                                        .state_topic = state_topic,
+                                        .message_expiry_ms = 1001};
+    sources[1] = (struct config_source){.name = open_name,
+                                        .provider = &provider_creads,
+                                        .path = open_path,
+                                        .topic = topic,
+                                        .qos = 2,
+                                        .retain = true};
+    config = (struct config){.sources = sources, .source_count = 2};
+    return intake_create(&config, NULL, &intake, &err) == ST_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    intake_destroy(intake);
+    intake = NULL;
+    event_free(fake.event);
+    fake.event = NULL;
+    buf_free(&secrets[0]);
+    buf_free(&secrets[1]);
+    return 0;
+}
+
+/* Starts again with what the test has changed in the configuration. */
+static void recreate(void)
+{
+    struct err err = {0};
+
+    intake_destroy(intake);
+    assert_int_equal(intake_create(&config, NULL, &intake, &err), ST_OK);
+}
+
+static void deliver_signed(const char *path, const char *signature, struct slice body)
+{
+    struct intake_delivery delivery = {slice_of(signature), body, 1700000000123};
+
+    answer.count = 0;
+    fake.count = 0;
+    intake_submit(intake, intake_find(intake, slice_of(path)), &delivery, note_answer, &answer);
+}
+
+static void deliver_signed_rightly(struct slice body)
+{
+    struct slice secret = SLICE("your_secret_key");
+    struct verifier *signer = NULL;
+    struct buf header = {0};
+    struct err err = {0};
+
+    assert_int_equal(verifier_create(&provider_creads, &secret, 1, &signer, &err), ST_OK);
+    assert_int_equal(verifier_sign(signer, body, &header), ST_OK);
+    deliver_signed(partners_path, header.data + strlen("X-Partners-Signature: "), body);
+    verifier_destroy(signer);
+    buf_free(&header);
+}
+
+static void deliver(struct slice body)
+{
+    deliver_signed(open_path, NULL, body);
+}
+
+static void assert_slice(struct slice got, const char *want)
+{
+    if (!slice_equal(got, slice_of(want)) || (got.data == NULL) != (want == NULL)) {
+        fail_msg("\"%.*s\" is not \"%s\"", SLICE_ARG(got), want ? want : "(absent)");
+    }
+}
+
+static void an_authentic_delivery_is_submitted_as_an_event(void **state)
+{
+    (void)state;
+    deliver_signed_rightly(SLICE(PROJECT));
+    assert_int_equal(fake.count, 1);
+    assert_slice(fake.event->source, "partners");
+    assert_slice(fake.event->event, "resource.updated");
+    assert_slice(fake.event->resource_type, "project");
+    assert_slice(fake.event->gid, "559b/1");
+    assert_slice(fake.event->delivery_id, NULL);
+    assert_slice(fake.event->topic, "partners/project/resource.updated/559b%2F1");
+    assert_slice(fake.event->state_topic, "state/project/559b%2F1");
+    assert_slice(fake.event->body, PROJECT);
+    assert_slice(fake.event->reason, NULL);
+    assert_int_equal(fake.event->received_ms, 1700000000123);
+    assert_int_equal(fake.event->event_ms, 1410216451000);
+    assert_int_equal(fake.event->qos, 1);
+    assert_false(fake.event->retain);
+    assert_int_equal(fake.event->expiry_s, 2);
+    assert_false(fake.event->deletion);
+    assert_false(fake.event->replayed);
+
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.result.status, ST_OK);
+    assert_false(answer.result.duplicate);
+    assert_false(answer.result.quarantined);
+    assert_true(uuid_equal(answer.result.id, fake.event->id));
+}
+
+static void each_source_has_its_own_settings(void **state)
+{
+    (void)state;
+    deliver(SLICE(DELETED));
+    assert_slice(fake.event->source, "open");
+    assert_slice(fake.event->topic, "open/project/resource.deleted/559b%2F1");
+    assert_slice(fake.event->state_topic, NULL);
+    assert_int_equal(fake.event->qos, 2);
+    assert_true(fake.event->retain);
+    assert_true(fake.event->deletion);
+    assert_int_equal(fake.event->expiry_s, 0);
+    assert_int_equal(fake.event->event_ms, CLOCK_NONE);
+}
+
+static void what_is_not_authentic_never_gets_further(void **state)
+{
+    const char *const signatures[] = {
+        NULL, "", "1c87db2bffdc66eeb4357067fff2404e3c36c5071a76fd7c428608e69e01a827"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(signatures); i++) {
+        deliver_signed(partners_path, signatures[i], SLICE(PROJECT));
+        assert_int_equal(answer.count, 1);
+        assert_int_equal(answer.result.status, ST_UNAUTHENTIC);
+        assert_int_equal(fake.count, 0);
+    }
+    /* Not even to find out that it is no JSON. */
+    deliver_signed(partners_path, "", SLICE("{"));
+    assert_int_equal(answer.result.status, ST_UNAUTHENTIC);
+    assert_false(answer.result.quarantined);
+}
+
+static void an_authentic_body_that_makes_no_event_is_quarantined(void **state)
+{
+    (void)state;
+    fake.later = true;
+    deliver_signed_rightly(
+        SLICE("{\"event\":\"resource.updated\",\"resource_type\":\"project\"}"));
+    assert_slice(fake.event->reason, "resource_gid is missing");
+    assert_slice(fake.event->topic, NULL);
+    assert_slice(fake.event->state_topic, NULL);
+    assert_slice(fake.event->source, "partners");
+    assert_slice(fake.event->event, "resource.updated");
+    assert_slice(fake.event->body,
+                 "{\"event\":\"resource.updated\",\"resource_type\":\"project\"}");
+    assert_int_equal(answer.count, 0);
+    answer_pending();
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.result.status, ST_OK);
+    assert_true(answer.result.quarantined);
+    assert_string_equal(answer.reason, "resource_gid is missing");
+}
+
+static void a_topic_that_cannot_be_is_quarantined(void **state)
+{
+    static char long_topic[] = "{body.x}", long_state_topic[] = "s/{body.x}";
+    struct buf body = {0};
+
+    (void)state;
+    buf_add_str(&body,
+                "{\"event\":\"a\",\"resource_type\":\"b\",\"resource_gid\":\"c\",\"x\":\"");
+    for (int i = 0; i < 65535; i++) {
+        buf_add_char(&body, 'x');
+    }
+    buf_add_str(&body, "\"}");
+    sources[1].topic = long_topic;
+    recreate();
+    deliver(buf_slice(&body));
+    assert_false(answer.result.quarantined);
+    assert_int_equal(fake.event->topic.len, 65535);
+
+    sources[1].state_topic = long_state_topic;
+    recreate();
+    deliver(buf_slice(&body));
+    assert_true(answer.result.quarantined);
+    assert_string_equal(answer.reason, "its topic would be longer than MQTT allows");
+    assert_slice(fake.event->topic, NULL);
+    assert_slice(fake.event->gid, "c");
+    buf_free(&body);
+}
+
+static void the_outboxs_answer_is_passed_on_once(void **state)
+{
+    (void)state;
+    fake.duplicate = true;
+    deliver(SLICE(PROJECT));
+    assert_int_equal(answer.count, 1);
+    assert_true(answer.result.duplicate);
+
+    fake.duplicate = false;
+    fake.done_status = ST_IO;
+    deliver(SLICE(PROJECT));
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.result.status, ST_IO);
+
+    fake.submit_status = ST_FULL;
+    deliver(SLICE(PROJECT));
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.result.status, ST_FULL);
+
+    fake.submit_status = ST_CLOSED;
+    deliver(SLICE("{"));
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.result.status, ST_CLOSED);
+}
+
+static void nothing_of_a_delivery_is_needed_after_the_submit(void **state)
+{
+    char *body = strdup(PROJECT);
+
+    (void)state;
+    fake.later = true;
+    deliver((struct slice){body, strlen(body)});
+    memset(body, 'x', strlen(body));
+    free(body);
+    assert_slice(fake.event->body, PROJECT);
+    assert_slice(fake.event->gid, "559b/1");
+    answer_pending();
+    assert_int_equal(answer.count, 1);
+}
+
+static struct event_identity identity_of(const char *path, struct slice body)
+{
+    deliver_signed(path, NULL, body);
+    return fake.event->identity;
+}
+
+static bool same_key(struct event_identity a, struct event_identity b)
+{
+    return memcmp(a.key, b.key, sizeof(a.key)) == 0;
+}
+
+static bool same_digest(struct event_identity a, struct event_identity b)
+{
+    return memcmp(a.digest, b.digest, sizeof(a.digest)) == 0;
+}
+
+static void the_key_is_the_resource_and_the_digest_the_body(void **state)
+{
+    struct event_identity updated, deleted, other, shifted, elsewhere;
+
+    (void)state;
+    sources[0].verify = false;
+    recreate();
+    updated = identity_of(open_path, SLICE(PROJECT));
+    deleted = identity_of(open_path, SLICE(DELETED));
+    assert_true(same_key(updated, deleted));
+    assert_false(same_digest(updated, deleted));
+    assert_true(same_digest(deleted, identity_of(open_path, SLICE(DELETED))));
+
+    elsewhere = identity_of(partners_path, SLICE(DELETED));
+    assert_false(same_key(deleted, elsewhere));
+    assert_true(same_digest(deleted, elsewhere));
+
+    /* Where one field ends and the next begins matters. */
+    other = identity_of(
+        open_path, SLICE("{\"event\":\"e\",\"resource_type\":\"ab\",\"resource_gid\":\"c\"}"));
+    shifted = identity_of(
+        open_path, SLICE("{\"event\":\"e\",\"resource_type\":\"a\",\"resource_gid\":\"bc\"}"));
+    assert_false(same_key(other, shifted));
+    /* However it is spelled. */
+    assert_true(same_key(
+        other, identity_of(open_path, SLICE("{\"event\":\"e\",\"resource_type\":\"\\u0061b\","
+                                            "\"resource_gid\":\"c\"}"))));
+}
+
+static void each_quarantined_body_has_a_key_of_its_own(void **state)
+{
+    struct event_identity first, again, other;
+
+    (void)state;
+    first = identity_of(open_path, SLICE("{\"a\":1"));
+    again = identity_of(open_path, SLICE("{\"a\":1"));
+    other = identity_of(open_path, SLICE("{\"a\":2"));
+    assert_true(same_key(first, again) && same_digest(first, again));
+    assert_false(same_key(first, other));
+}
+
+static void a_source_is_found_at_exactly_its_path(void **state)
+{
+    const char *const wrong[] = {"/webhooks/partners/",
+                                 "/webhooks/partner",
+                                 "/webhooks/Partners",
+                                 "webhooks/partners",
+                                 "/",
+                                 ""};
+    const struct intake_source *source = intake_find(intake, slice_of(partners_path));
+
+    (void)state;
+    assert_non_null(source);
+    assert_string_equal(intake_signature_header(source), "X-Partners-Signature");
+    assert_int_equal(intake_source_index(source), metrics_source("partners"));
+    assert_null(intake_signature_header(intake_find(intake, slice_of(open_path))));
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        assert_null(intake_find(intake, slice_of(wrong[i])));
+    }
+}
+
+/* What is written to stderr while this runs, for free(). */
+static char *stderr_of(void (*run)(void))
+{
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    char *text = calloc(1, 1 << 16);
+
+    assert_true(file && saved >= 0 && text);
+    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+    run();
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    rewind(file);
+    (void)!fread(text, 1, (1 << 16) - 1, file);
+    fclose(file);
+    return text;
+}
+
+static unsigned count_of(const char *text, const char *part)
+{
+    unsigned count = 0;
+
+    while ((text = strstr(text, part)) != NULL) {
+        text += strlen(part);
+        count++;
+    }
+    return count;
+}
+
+static void deliver_unknown(void)
+{
+    deliver(SLICE("{\"event\":\"resource.archived\",\"resource_type\":\"project\","
+                  "\"resource_gid\":\"1\"}"));
+    deliver(SLICE("{\"event\":\"resource.archived\",\"resource_type\":\"project\","
+                  "\"resource_gid\":\"2\"}"));
+    deliver(SLICE("{\"event\":\"resource.created\",\"resource_type\":\"planet\\n\","
+                  "\"resource_gid\":\"3\"}"));
+    deliver(SLICE(PROJECT));
+    deliver(SLICE("{")); /* quarantined is not unknown */
+    fake.duplicate = true;
+    deliver(SLICE("{\"event\":\"resource.archived\",\"resource_type\":\"project\","
+                  "\"resource_gid\":\"2\"}"));
+}
+
+static void unknown_events_pass_are_counted_and_logged_once_each(void **state)
+{
+    int64_t before = metrics_get(METRIC_UNKNOWN_EVENTS);
+    char *log = stderr_of(deliver_unknown);
+
+    (void)state;
+    assert_slice(fake.event->topic, "open/project/resource.archived/2");
+    assert_int_equal(metrics_get(METRIC_UNKNOWN_EVENTS) - before, 3);
+    assert_int_equal(count_of(log, "\n"), 2);
+    assert_int_equal(count_of(log, "event=resource.archived"), 1);
+    assert_int_equal(count_of(log, "source=open"), 2);
+    assert_non_null(strstr(log, "planet\\x0a"));
+    free(log);
+}
+
+static void deliver_many_unknown(void)
+{
+    for (int i = 0; i < 100; i++) {
+        struct buf body = {0};
+
+        buf_addf(&body, "{\"event\":\"e%d\",\"resource_type\":\"t\",\"resource_gid\":\"1\"}",
+                 i);
+        deliver(buf_slice(&body));
+        assert_int_equal(answer.result.status, ST_OK);
+        buf_free(&body);
+    }
+}
+
+static void a_peer_cannot_fill_the_log_with_unknown_events(void **state)
+{
+    char *log = stderr_of(deliver_many_unknown);
+
+    (void)state;
+    assert_int_equal(count_of(log, "\n"), 64);
+    assert_int_equal(count_of(log, "only counted"), 1);
+    free(log);
+}
+
+static struct event dead_letter(const char *source, struct slice body)
+{
+    struct event dead = {.received_ms = 1600000000000,
+                         .source = slice_of(source),
+                         .body = body,
+                         .reason = SLICE("resource_gid is missing")};
+
+    dead.id = uuid_new();
+    return dead;
+}
+
+static void a_dead_letter_that_makes_an_event_now_is_revived_as_itself(void **state)
+{
+    struct event dead = dead_letter("partners", SLICE(PROJECT));
+    struct err why = {0};
+    struct event *revived = intake_revive(intake, &dead, &why);
+
+    (void)state;
+    assert_non_null(revived);
+    assert_true(uuid_equal(revived->id, dead.id));
+    assert_int_equal(revived->received_ms, 1600000000000);
+    assert_slice(revived->topic, "partners/project/resource.updated/559b%2F1");
+    assert_slice(revived->reason, NULL);
+    assert_slice(revived->body, PROJECT);
+    assert_true(revived->body.data != dead.body.data);
+    deliver_signed_rightly(SLICE(DELETED));
+    assert_true(same_key(revived->identity, fake.event->identity));
+    event_free(revived);
+}
+
+static void a_dead_letter_that_still_makes_none_says_why(void **state)
+{
+    struct event bad = dead_letter("partners", SLICE("{}"));
+    struct event orphan = dead_letter("gone", SLICE(PROJECT));
+    struct err why = {0};
+
+    (void)state;
+    assert_null(intake_revive(intake, &bad, &why));
+    assert_int_equal(why.status, ST_INVALID);
+    assert_string_equal(why.text, "event is missing");
+    assert_null(intake_revive(intake, &orphan, &why));
+    assert_int_equal(why.status, ST_NOT_FOUND);
+    assert_string_equal(why.text, "source gone is not configured");
+}
+
+static void assert_not_created(const char *text)
+{
+    struct intake *none = NULL;
+    struct err err = {0};
+
+    assert_int_equal(intake_create(&config, NULL, &none, &err), ST_INVALID);
+    assert_string_equal(err.text, text);
+    assert_null(none);
+}
+
+static void a_source_that_cannot_work_stops_the_creation(void **state)
+{
+    static char wrong[] = "a/{gdi}";
+
+    (void)state;
+    sources[1].state_topic = wrong;
+    assert_not_created("source open: unknown variable {gdi}; did you mean {gid}?");
+    sources[0].topic = wrong;
+    assert_not_created("source partners: unknown variable {gdi}; did you mean {gid}?");
+    buf_clear(&secrets[1]);
+    assert_not_created("source partners: secret 2 is empty");
+    sources[0].secret_count = 0;
+    assert_not_created("source partners: has no secret to verify with");
+    intake_destroy(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_authentic_delivery_is_submitted_as_an_event),
+        TEST(each_source_has_its_own_settings),
+        TEST(what_is_not_authentic_never_gets_further),
+        TEST(an_authentic_body_that_makes_no_event_is_quarantined),
+        TEST(a_topic_that_cannot_be_is_quarantined),
+        TEST(the_outboxs_answer_is_passed_on_once),
+        TEST(nothing_of_a_delivery_is_needed_after_the_submit),
+        TEST(the_key_is_the_resource_and_the_digest_the_body),
+        TEST(each_quarantined_body_has_a_key_of_its_own),
+        TEST(a_source_is_found_at_exactly_its_path),
+        TEST(unknown_events_pass_are_counted_and_logged_once_each),
+        TEST(a_peer_cannot_fill_the_log_with_unknown_events),
+        TEST(a_dead_letter_that_makes_an_event_now_is_revived_as_itself),
+        TEST(a_dead_letter_that_still_makes_none_says_why),
+        TEST(a_source_that_cannot_work_stops_the_creation),
+    };
+
+    return cmocka_run_group_tests_name("intake", tests, NULL, NULL);
+}
