@@ -1,0 +1,32 @@
+/*
+ * ingress - webhooks over HTTP: turns requests into deliveries for the intake, and results into
+ * the answers of the contract.
+ *
+ * What can be refused before the body is read is: an unknown path, another method than POST, a
+ * signature that is missing or there twice. Every refusal is counted; the log says at most one
+ * line a second for each reason, so nobody can fill the disk.
+ */
+#ifndef BRIDGE_INGRESS_H
+#define BRIDGE_INGRESS_H
+
+#include "bridge/config.h"
+#include "bridge/http.h"
+#include "bridge/outbox.h"
+
+struct ingress;
+
+/* Main thread. One ingress is one loop thread with an intake of its own; config.ingress.threads
+ * of them share the sockets and max_connections. Borrows outbox and the sockets until
+ * ingress_stop, config until the last delivery is answered. */
+enum status ingress_start(const struct config *config, struct outbox *outbox,
+                          const int *listen_fds, size_t listen_count,
+                          struct ingress **out_ingress, struct err *err) MUST_USE;
+/* Main thread. No new connections; what comes on the old ones is answered 503. Deliveries under
+ * way go on. */
+void ingress_quiesce(struct ingress *ingress);
+/* Main thread. Waits for the answers of what is under way, at most timeout_ms; then stops and
+ * frees. NULL is allowed. */
+void ingress_stop(struct ingress *ingress, int64_t timeout_ms);
+const struct beat *ingress_beat(const struct ingress *ingress);
+
+#endif
