@@ -1,0 +1,288 @@
+/*
+ * hook2mqtt: the table of subcommands, and what holds for all of them.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/nearest.h"
+
+#include "bridge/cli.h"
+
+static int help(struct cli *cli);
+static int version(struct cli *cli);
+
+#define SELECTION_HELP                                                                         \
+    "  --source NAME    only events of this source\n"                                          \
+    "  --since TIME     only events received at TIME or later\n"                               \
+    "  --until TIME     only events received before TIME\n"
+#define LISTING_HELP                                                                           \
+    "  --limit N        at most N\n"                                                           \
+    "  --json           ls: one JSON object a line; show: one object\n"                        \
+    "  --body           show: the body's bytes, and nothing else\n"
+#define TIME_HELP                                                                              \
+    "TIME is such as 2026-01-31T18:00:00Z, or a time ago such as 90s, 1h or 2d.\n\n"
+#define KEYS_HELP                                                                              \
+    "Keys of an object: seq, id, received_at, source, event, resource_type, gid, state\n"      \
+    "(undelivered, delivered or dead), reason, event_at, delivery_id, topic, state_topic, "    \
+    "qos,\n"                                                                                   \
+    "retain, expiry_seconds, deletion, replayed; with show also body, or body_hex if the "     \
+    "body is\n"                                                                                \
+    "not UTF-8. What is not known is null.\n\n"
+#define RUNNING_HELP                                                                           \
+    "Looking works whether the bridge runs or not. Changes are made in the outbox itself "     \
+    "while\n"                                                                                  \
+    "the bridge is stopped; while it runs it is asked to, at admin.listen.\n\n"
+
+static const struct cli_command commands[] = {
+    {"run", "run", "Run the bridge in the foreground",
+     "Ends with 0 after SIGTERM or SIGINT: what was accepted is answered, and what is on its "
+     "way\n"
+     "to the broker gets a moment to arrive. Logs go to stderr.\n\n",
+     cli_run},
+    {"check", "check", "Read the configuration and every file it names, and say what is wrong",
+     "Prints each fault as `path.to.key: what is wrong` and starts nothing.\n\n", cli_check},
+    {"sign", "sign SOURCE < body", "Print the header that the provider would send for a body",
+     "Signs the bytes of standard input, up to 64 MiB, with the source's first secret.\n\n",
+     cli_sign},
+    {"trigger",
+     "trigger SOURCE EVENT [--gid GID] [--count N] [--url URL]\n"
+     "trigger SOURCE --all [--gid GID] [--count N] [--url URL]\n"
+     "trigger SOURCE --list",
+     "Send signed sample events to the running bridge, as the provider would",
+     "EVENT is such as project:resource.updated. Prints a line for each event: HTTP status, "
+     "what\n"
+     "the bridge says, id, EVENT and gid. Fails if one of them was not taken.\n\n"
+     "  --gid GID        of the resource; else each event gets a new one\n"
+     "  --count N        sends N different bodies\n"
+     "  --url URL        posts there, not to the first ingress.listen and the source's path\n"
+     "  --all            sends every event of the provider\n"
+     "  --list           names them\n\n",
+     cli_trigger},
+    {"outbox",
+     "outbox ls [--undelivered | --delivered] [SELECTION] [--limit N] [--json]\n"
+     "outbox show ID [--json | --body]\n"
+     "outbox stats [--json]\n"
+     "outbox replay (ID... | SELECTION | --all)\n"
+     "outbox drop (ID... | SELECTION | --all)",
+     "Look into the outbox, publish delivered events again, or give undelivered ones up",
+     "Selection:\n" SELECTION_HELP "  --all            all of them\n\n" LISTING_HELP
+     "\n" TIME_HELP RUNNING_HELP KEYS_HELP "Keys of stats: first_seq, last_seq, delivered_seq, "
+     "undelivered_count, undelivered_bytes,\n"
+     "kept_count, kept_bytes, dead_count, dead_bytes, max_bytes, oldest_undelivered_at.\n\n",
+     cli_outbox},
+    {"dead",
+     "dead ls [SELECTION] [--limit N] [--json]\n"
+     "dead show ID [--json | --body]\n"
+     "dead retry (ID... | SELECTION | --all)\n"
+     "dead drop (ID... | SELECTION | --all)",
+     "Look at the dead letters, try them again, or remove them",
+     "A webhook that no event can be made of, and an event that the broker refuses for good, "
+     "end\n"
+     "here. Retry puts them at the end of the queue, with today's configuration.\n\n"
+     "Selection:\n" SELECTION_HELP "  --all            all of them\n\n" LISTING_HELP
+     "\n" TIME_HELP RUNNING_HELP KEYS_HELP,
+     cli_dead},
+    {"health", "health [--ready]", "Ask the running bridge how it is",
+     "Ends with 0 if the bridge is alive, and with --ready if it would accept a webhook.\n\n",
+     cli_health},
+    {"version", "version", "Print the version", "", version},
+    {"help", "help [COMMAND | config | schema]",
+     "Explain a command, or print the table of settings or the JSON Schema of the "
+     "configuration",
+     "", help},
+    {0},
+};
+
+static void print_overview(FILE *out)
+{
+    (void)fputs("usage: hook2mqtt [-c FILE] [--log-level LEVEL] COMMAND [ARGUMENT...]\n\n"
+                "Receives signed webhooks, stores each one, and publishes it on MQTT.\n\n",
+                out);
+    for (const struct cli_command *command = commands; command->name; command++) {
+        (void)fprintf(out, "  %-8s  %s\n", command->name, command->summary);
+    }
+    (void)fputs("\nhook2mqtt COMMAND --help explains a command; hook2mqtt help config the "
+                "configuration.\n"
+                "Exit status: 0 done, 1 failed, 2 wrong usage.\n",
+                out);
+}
+
+static const struct cli_command *find_command(const char *name)
+{
+    struct nearest near = {.text = slice_of(name)};
+
+    for (const struct cli_command *command = commands; command->name; command++) {
+        if (strcmp(name, command->name) == 0) {
+            return command;
+        }
+        nearest_offer(&near, command->name);
+    }
+    if (near.word) {
+        cli_fail("%s: no such command, did you mean %s?", name, near.word);
+    } else {
+        cli_fail("%s: no such command (hook2mqtt help names them)", name);
+    }
+    return NULL;
+}
+
+static int version(struct cli *cli)
+{
+    if (!cli_arguments(cli, NULL, 0, 0)) {
+        return EXIT_USAGE;
+    }
+    puts("hook2mqtt " HOOK2MQTT_VERSION);
+    return EXIT_DONE;
+}
+
+static int print_generated(void (*write)(struct buf *out))
+{
+    struct buf out = {0};
+
+    write(&out);
+    (void)fwrite(out.data, 1, out.len, stdout);
+    buf_free(&out);
+    return EXIT_DONE;
+}
+
+static int help(struct cli *cli)
+{
+    const struct cli_command *command;
+
+    if (!cli_arguments(cli, NULL, 0, 1)) {
+        return EXIT_USAGE;
+    }
+    if (cli->argc == 1) {
+        print_overview(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(cli->argv[1], "config") == 0) {
+        return print_generated(config_write_table);
+    }
+    if (strcmp(cli->argv[1], "schema") == 0) {
+        return print_generated(config_write_schema);
+    }
+    command = find_command(cli->argv[1]);
+    if (!command) {
+        return EXIT_USAGE;
+    }
+    cli_print_help(stdout, command);
+    return EXIT_DONE;
+}
+
+/* What holds for every command. */
+struct common {
+    const char *config_path;
+    const char *log_level;
+    bool help;
+    bool version;
+};
+
+/* Takes the common options out of argv, before and after the command's name. False: one lacks
+ * its value. */
+static bool take_common(int *argc, char **argv, struct common *common)
+{
+    const struct {
+        const char *name;
+        const char **text;
+        bool *flag;
+    } all[] = {
+        {"-c", &common->config_path, NULL},        {"--config", &common->config_path, NULL},
+        {"--log-level", &common->log_level, NULL}, {"-h", NULL, &common->help},
+        {"--help", NULL, &common->help},           {"--version", NULL, &common->version},
+    };
+    int kept = 1;
+    int i = 1;
+
+    for (; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+        size_t len = strcspn(argv[i], "=");
+        size_t k = 0;
+
+        while (k < COUNT_OF(all) &&
+               !slice_equal((struct slice){argv[i], len}, slice_of(all[k].name))) {
+            k++;
+        }
+        if (k == COUNT_OF(all)) {
+            argv[kept++] = argv[i];
+        } else if (all[k].flag) {
+            *all[k].flag = true;
+        } else if (argv[i][len]) {
+            *all[k].text = argv[i] + len + 1;
+        } else if (i + 1 < *argc) {
+            *all[k].text = argv[++i];
+        } else {
+            cli_fail("%s: a value is missing", argv[i]);
+            return false;
+        }
+    }
+    while (i < *argc) {
+        argv[kept++] = argv[i++];
+    }
+    *argc = kept;
+    return true;
+}
+
+static bool set_log_level(const char *text, const struct cli_command *command)
+{
+    /* What the other commands have to say goes through stdout and cli_fail. */
+    enum log_level level = command->run == cli_run ? LOG_INFO : LOG_WARN;
+
+    if (text && !log_level_parse(text, &level)) {
+        cli_fail("--log-level %s: not debug, info, warn or error", text);
+        return false;
+    }
+    log_set_level(level);
+    return true;
+}
+
+static int run_command(const struct common *common, int argc, char **argv)
+{
+    const struct cli_command *command = find_command(argv[0]);
+    struct cli cli = {
+        .config_path = common->config_path, .command = command, .argc = argc, .argv = argv};
+    int status;
+
+    if (!command || !set_log_level(common->log_level, command)) {
+        return EXIT_USAGE;
+    }
+    if (common->help) {
+        cli_print_help(stdout, command);
+        return EXIT_DONE;
+    }
+    status = command->run(&cli);
+    config_destroy(cli.config);
+    config_faults_free(&cli.faults);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    struct common common = {.config_path = CLI_DEFAULT_CONFIG};
+
+    if (!take_common(&argc, argv, &common)) {
+        return EXIT_USAGE;
+    }
+    if (common.version) {
+        puts("hook2mqtt " HOOK2MQTT_VERSION);
+        return EXIT_DONE;
+    }
+    if (argc < 2) {
+        print_overview(common.help ? stdout : stderr);
+        return common.help ? EXIT_DONE : EXIT_USAGE;
+    }
+    return run_command(&common, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error like any other */
+    status = run(argc, argv);
+    /* Nobody else looks whether what was printed has arrived. */
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        status = cli_fail("write the output: %s", strerror(errno));
+    }
+    return status;
+}
