@@ -388,6 +388,18 @@ static void catch_signals(struct daemon *d)
     CHECK(d->signal_fd >= 0 && d->wake_fd >= 0);
 }
 
+/* Paho would send MQTT through the proxies of these variables, which are set for other
+ * programs. */
+static void forget_proxies(void)
+{
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTP_PROXY",
+                                        "HTTPS_PROXY"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        (void)unsetenv(names[i]);
+    }
+}
+
 /* As many descriptors as the connections that the configuration allows need, if the system lets
  * us. */
 static void raise_file_limit(const struct config *config)
@@ -417,6 +429,7 @@ int daemon_run(const struct config *config)
     d->watchdog_ms = service_watchdog_ms();
     (void)umask(S_IRWXG | S_IRWXO); /* bodies are nobody else's business */
     catch_signals(d);
+    forget_proxies();
     raise_file_limit(config);
     log_info("starting", L_STR("version", HOOK2MQTT_VERSION),
              L_STR("outbox", config->outbox.path), L_INT("sources", config->source_count));

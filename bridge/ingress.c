@@ -114,9 +114,13 @@ static void answer_quarantined(struct http_request *request, const struct intake
     buf_addf(&text, "{\"status\":\"quarantined\",\"id\":\"%s\",\"reason\":", id);
     json_add_string(&text, result->reason.data == NULL ? SLICE("") : result->reason);
     buf_add_char(&text, '}');
-    metrics_count(METRIC_QUARANTINED, delivery->source_index);
-    log_warn("webhook quarantined", L_UUID("id", result->id),
-             L_STR("source", delivery->source_name), L_SLICE("reason", result->reason));
+    if (result->duplicate) { /* it lies with the dead letters already */
+        metrics_count(METRIC_DUPLICATES, delivery->source_index);
+    } else {
+        metrics_count(METRIC_QUARANTINED, delivery->source_index);
+        log_warn("webhook quarantined", L_UUID("id", result->id),
+                 L_STR("source", delivery->source_name), L_SLICE("reason", result->reason));
+    }
     http_answer(request, &(struct http_answer){.status = 202, .body = buf_slice(&text)});
     buf_free(&text);
 }
@@ -148,7 +152,7 @@ static void delivered(void *ctx, const struct intake_result *result)
         refuse_unauthentic(request);
     } else if (result->status != ST_OK) {
         refuse_unavailable(request, result->status);
-    } else if (result->quarantined && !result->duplicate) {
+    } else if (result->quarantined) {
         answer_quarantined(request, result);
     } else {
         answer_stored(request, result);

@@ -190,7 +190,7 @@ static bool find_duplicate(const struct outbox *ob, const struct batch *batch, s
         const struct ticket *earlier = batch->tickets[i];
         const struct event *other = earlier->event;
 
-        if (!earlier->stored || other->reason.data != NULL ||
+        if (!earlier->stored ||
             memcmp(other->identity.key, event->identity.key, EVENT_KEY_SIZE) != 0) {
             continue;
         }
@@ -211,7 +211,7 @@ static enum status write_ticket(struct outbox *ob, const struct batch *batch, si
     bool fits = false;
     enum status st;
 
-    if (!quarantined && find_duplicate(ob, batch, at, &ticket->result.id)) {
+    if (ob->options.dedupe_window_ms > 0 && find_duplicate(ob, batch, at, &ticket->result.id)) {
         ticket->result.duplicate = true;
         return ST_OK;
     }
@@ -290,7 +290,7 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
         const struct ticket *ticket = batch->tickets[i];
         const struct event *event = ticket->event;
 
-        if (ticket->stored && event->reason.data == NULL) {
+        if (ticket->stored) {
             recent_put(ob->recent, &event->identity, event->id, event->received_ms);
         }
         if (ticket->state_skipped) {

@@ -68,17 +68,23 @@ void buf_add_char(struct buf *buf, char c)
 
 void buf_addf(struct buf *buf, const char *format, ...)
 {
+    enum { USUAL_LEN = 128 };
+    size_t room;
     va_list args;
     int len;
 
+    buf_reserve(buf, USUAL_LEN);
+    room = buf->cap - buf->len;
     va_start(args, format);
-    len = vsnprintf(NULL, 0, format, args);
+    len = vsnprintf(buf->data + buf->len, room, format, args);
     va_end(args);
     CHECK(len >= 0);
-    buf_reserve(buf, (size_t)len);
-    va_start(args, format);
-    (void)vsnprintf(buf->data + buf->len, (size_t)len + 1, format, args);
-    va_end(args);
+    if ((size_t)len >= room) {
+        buf_reserve(buf, (size_t)len);
+        va_start(args, format);
+        (void)vsnprintf(buf->data + buf->len, (size_t)len + 1, format, args);
+        va_end(args);
+    }
     buf->len += (size_t)len;
 }
 

@@ -45,6 +45,18 @@ static void a_buffer_grows_and_stays_terminated(void **state)
     buf_free(&buf);
 }
 
+static void formatted_text_of_any_length_is_whole(void **state)
+{
+    struct buf buf = {0};
+
+    (void)state;
+    buf_addf(&buf, "%0500d", 7);
+    assert_int_equal(buf.len, 500);
+    assert_int_equal(buf.data[499], '7');
+    assert_int_equal(buf.data[500], '\0');
+    buf_free(&buf);
+}
+
 static void what_is_taken_is_the_callers(void **state)
 {
     struct buf buf = {0};
@@ -66,6 +78,7 @@ int main(void)
         cmocka_unit_test(absent_and_empty_differ_but_are_equal_bytes),
         cmocka_unit_test(slices_compare_by_bytes),
         cmocka_unit_test(a_buffer_grows_and_stays_terminated),
+        cmocka_unit_test(formatted_text_of_any_length_is_whole),
         cmocka_unit_test(what_is_taken_is_the_callers),
     };
 

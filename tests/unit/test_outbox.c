@@ -102,6 +102,32 @@ static void a_quarantined_body_goes_to_the_dead_letters(void **state)
     assert_sums_right(f);
 }
 
+static void a_quarantined_body_that_comes_again_does_not_pile_up(void **state)
+{
+    struct fixture *f = *state;
+    struct event first = make_event(1, 1), again = make_event(1, 1);
+
+    first.topic = again.topic = SLICE_NONE;
+    first.reason = again.reason = SLICE("not JSON");
+    fixture_start(f);
+    put_ok(f, &first);
+    assert_true(is_duplicate(f, &again, first.id));
+    assert_int_equal(count_on_disk(f, STORE_DEAD), 1);
+}
+
+static void without_a_window_nothing_is_a_repeat(void **state)
+{
+    struct fixture *f = *state;
+    struct event first = make_event(1, 1), again = make_event(1, 1);
+
+    again.received_ms = first.received_ms;
+    f->options.dedupe_window_ms = 0;
+    fixture_restart(f);
+    put_ok(f, &first);
+    put_ok(f, &again);
+    assert_int_equal(count_on_disk(f, STORE_ALL), 2);
+}
+
 static void closing_the_intake_answers_what_is_inside_and_refuses_the_rest(void **state)
 {
     struct fixture *f = *state;
@@ -436,6 +462,7 @@ int main(void)
         TEST(every_field_comes_back_from_the_disk),
         TEST(an_empty_body_is_kept_as_one),
         TEST(a_quarantined_body_goes_to_the_dead_letters),
+        TEST(a_quarantined_body_that_comes_again_does_not_pile_up),
         TEST(closing_the_intake_answers_what_is_inside_and_refuses_the_rest),
         TEST(closing_leaves_one_file_that_only_we_can_read),
         TEST(a_second_process_is_kept_out_by_name),
@@ -443,6 +470,7 @@ int main(void)
         TEST(going_back_to_an_earlier_state_is_no_repeat),
         TEST(repeats_within_one_batch_are_found),
         TEST(after_the_window_a_repeat_is_new),
+        TEST(without_a_window_nothing_is_a_repeat),
         TEST(repeats_are_found_after_a_restart),
         TEST(an_event_given_up_still_counts_for_dedupe_after_a_restart),
         TEST(events_are_read_in_order_from_behind_the_mark),
