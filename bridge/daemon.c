@@ -209,7 +209,8 @@ static enum status start_publisher(struct daemon *d, struct err *err)
                 .version = (int)config->mqtt.version,
                 .client_id = config->mqtt.client_id,
                 .username = config->mqtt.username,
-                .password = buf_slice(&config->mqtt.password),
+                .password = config->mqtt.password.len > 0 ? buf_slice(&config->mqtt.password)
+                                                          : SLICE_NONE,
                 .ca_file = config->mqtt.ca_file,
                 .cert_file = config->mqtt.cert_file,
                 .key_file = config->mqtt.key_file,
