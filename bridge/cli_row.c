@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/encode.h"
 #include "common/json.h"
+#include "common/utf8.h"
 
 #include "bridge/cli.h"
 

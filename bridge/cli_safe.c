@@ -1,6 +1,6 @@
 #include "bridge/cli.h"
 
-#include "common/json.h"
+#include "common/utf8.h"
 
 /* Length of the UTF-8 sequence at the start of s; 0: not one. */
 static size_t sequence_len(struct slice s)

@@ -14,6 +14,7 @@
 
 #include "common/file.h"
 #include "common/json.h"
+#include "common/utf8.h"
 #include "common/nearest.h"
 
 #include "bridge/config_internal.h"

@@ -113,14 +113,8 @@ static enum status read_identifier(struct parsed *parsed, const char *path,
         return refuse(parsed, ST_MISSING, "%s is not text", path);
     }
     text = scalar_text(parsed, value);
-    if (text.len == 0) {
-        return refuse(parsed, ST_MISSING, "%s is empty", path);
-    }
     if (text.len > PARSE_MAX_FIELD) {
         return refuse(parsed, ST_INVALID, "%s is longer than %d bytes", path, PARSE_MAX_FIELD);
-    }
-    if (memchr(text.data, '\0', text.len)) {
-        return refuse(parsed, ST_INVALID, "%s holds a NUL", path);
     }
     *out_text = text;
     return ST_OK;

@@ -31,12 +31,11 @@ struct parsed {
 };
 
 /* Borrows body, which must outlive *out. ST_OK, or a quarantine's reason:
- * ST_INVALID: not JSON (RFC 8259), not an object, or a field that cannot be an identifier
- * (longer than PARSE_MAX_FIELD, a NUL in it). ST_MISSING: a field that the provider always
- * sends is missing, null, empty or not text. Only a gid may be a number. Then out->reason says
- * which, in words that may be shown to the sender, and the fields that were good are there.
- * Half a surrogate pair behind \u decodes to U+FFFD. out is initialised in every case; end it
- * with parsed_fini. */
+ * ST_INVALID: not JSON (RFC 8259), not an object, or a field longer than PARSE_MAX_FIELD.
+ * ST_MISSING: a field that the provider always sends is missing, null or not text. Only a gid
+ * may be a number; any may be empty. Then out->reason says which, in words that may be shown to
+ * the sender, and the fields that were good are there. Half a surrogate pair behind \u decodes
+ * to U+FFFD. out is initialised in every case; end it with parsed_fini. */
 enum status parse_body(const struct provider *provider, struct slice body,
                        struct parsed *out) MUST_USE;
 void parsed_fini(struct parsed *parsed);

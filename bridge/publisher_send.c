@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/json.h"
 #include "common/log.h"
+#include "common/utf8.h"
 
 #include "bridge/metrics.h"
 
@@ -102,14 +102,10 @@ static void place_event(struct publisher *pub, const struct event *event)
     }
 }
 
-/* MQTT allows neither NUL nor broken UTF-8; metadata that has them is left out rather than cost
- * the connection. */
+/* Metadata with characters that cost the connection is left out. */
 static struct slice as_property(struct slice text)
 {
-    bool fine =
-        text.data != NULL && memchr(text.data, '\0', text.len) == NULL && utf8_valid(text);
-
-    return fine ? text : SLICE_NONE;
+    return text.data != NULL && utf8_is_fit(text) ? text : SLICE_NONE;
 }
 
 /* The connection's limits, as far as they change a message; one line a connection says so. */

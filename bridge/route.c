@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
 #include "common/nearest.h"
+#include "common/utf8.h"
 
 enum variable { LITERAL, SOURCE, RESOURCE_TYPE, EVENT, ACTION, GID, ID, BODY };
 
@@ -31,14 +31,6 @@ struct route {
     struct segment *segments;
     size_t count;
 };
-
-/* Bytes that brokers refuse, or should, in a topic; so neither may a template hold them nor a
- * value leave them be. */
-static bool is_unfit(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7F && c <= 0x9F) || (c >= 0xFDD0 && c <= 0xFDEF) ||
-           (c & 0xFFFE) == 0xFFFE;
-}
 
 static void add_segment(struct route *route, enum variable variable, struct slice text)
 {
@@ -107,7 +99,7 @@ static enum status check_template(struct slice text, struct err *err)
         if (n == 0) {
             return err_set(err, ST_INVALID, "is not UTF-8 at byte %zu; save it as UTF-8", i);
         }
-        if (is_unfit(c)) {
+        if (utf8_is_unfit(c)) {
             return err_set(err, ST_INVALID, "holds U+%04X, which topics cannot; take it out",
                            (unsigned)c);
         }
@@ -232,7 +224,7 @@ static size_t fit_bytes(struct slice value, size_t i, uint32_t *out_code_point)
         return c != '/' && c != '+' && c != '#' && c != '%' && (c != '$' || i > 0);
     }
     n = utf8_decode(value.data + i, value.len - i, out_code_point);
-    return n > 0 && !is_unfit(*out_code_point) ? n : 0;
+    return n > 0 && !utf8_is_unfit(*out_code_point) ? n : 0;
 }
 
 static void add_value(struct buf *out, struct slice value)

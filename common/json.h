@@ -57,12 +57,4 @@ bool json_has_escape(struct json_value string);
 /* Adds text as a JSON string, quotes included. Bytes that are not UTF-8 become U+FFFD. */
 void json_add_string(struct buf *out, struct slice text);
 
-/* Pure. True if the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates).
- */
-bool utf8_valid(struct slice text);
-
-/* Pure. How many bytes the well-formed character at the start of data has, 1 to 4; 0 if there
- * is none, or len is 0. out_code_point may be NULL. */
-size_t utf8_decode(const char *data, size_t len, uint32_t *out_code_point);
-
 #endif

@@ -9,6 +9,7 @@
 #include <json-c/json.h>
 
 #include "common/json.h"
+#include "common/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "common/json.h"
+#include "common/utf8.h"
 
 #include "bridge/parse.h"
 

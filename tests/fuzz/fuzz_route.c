@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/encode.h"
-#include "common/json.h"
+#include "common/utf8.h"
 
 #include "bridge/route.h"
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/json.h"
+#include "common/utf8.h"
 
 /* A copy of exactly its size, so that a sanitizer sees any read beyond it. */
 static enum status check_tight(struct slice text, size_t *out_error_at)

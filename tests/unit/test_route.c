@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "common/json.h"
+#include "common/utf8.h"
 
 #include "bridge/route.h"
 
