@@ -189,7 +189,7 @@ void mqtt_link_end(struct mqtt *mq, bool clean)
     if (atomic_exchange(&link->reported, true) || MQTTClient_isConnected(link->client)) {
         cut(mq, link, clean);
     } else {
-        struct timespec until = after_ms(CALLBACK_WAIT_S * 1000);
+        struct timespec until = after_ms((int64_t)CALLBACK_WAIT_S * 1000);
 
         while (sem_clockwait(&link->ended, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
         }
@@ -200,7 +200,7 @@ void mqtt_link_end(struct mqtt *mq, bool clean)
 
 void mqtt_disconnect(struct mqtt *mq, bool clean)
 {
-    mqtt_call_begin(mq, mq->options.connect_timeout_s * 1000, false);
+    mqtt_call_begin(mq, (int64_t)mq->options.connect_timeout_s * 1000, false);
     mqtt_link_end(mq, clean);
     mqtt_call_end(mq);
 }

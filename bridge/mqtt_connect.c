@@ -247,7 +247,7 @@ static enum status connect_failed(struct mqtt *mq, const char *server, int rc, i
     if (mq->tls_text[0] != '\0') {
         return err_set(err, ST_UNREACHABLE, "TLS: %s", mq->tls_text);
     }
-    if (took_ms >= mq->options.connect_timeout_s * 900) {
+    if (took_ms >= (int64_t)mq->options.connect_timeout_s * 900) {
         return err_set(err, ST_UNREACHABLE, "no answer within %d s",
                        mq->options.connect_timeout_s);
     }
@@ -272,6 +272,7 @@ static enum status link_connect(struct mqtt *mq, const char *server, int keep_al
     if (st != ST_OK) {
         return st;
     }
+    CHECK(link != NULL);
     link->epoch = ++mq->last_epoch;
     mq->last_token = 0;
     for (size_t i = 0; i < COUNT_OF(mq->in_use); i++) {

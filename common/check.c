@@ -6,15 +6,15 @@
 
 void check_failed(const char *condition, const char *file, int line)
 {
-    fprintf(stderr, "level=fatal msg=\"broken invariant\" condition=\"%s\" at=%s:%d\n",
-            condition, file, line);
+    (void)fprintf(stderr, "level=fatal msg=\"broken invariant\" condition=\"%s\" at=%s:%d\n",
+                  condition, file, line);
     abort();
 }
 
 static void *not_null(void *memory)
 {
     if (memory == NULL) {
-        fputs("level=fatal msg=\"out of memory\"\n", stderr);
+        (void)fputs("level=fatal msg=\"out of memory\"\n", stderr);
         abort();
     }
     return memory;

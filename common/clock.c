@@ -96,7 +96,7 @@ static void expect(struct reader *in, const char *set)
 static int64_t read_fraction_ms(struct reader *in)
 {
     int64_t ms = 0;
-    int scale = 100;
+    int64_t scale = 100;
 
     if (!skip_one_of(in, ".,")) {
         return 0;
