@@ -49,6 +49,8 @@ static void dead_letters_count_against_the_limit(void **state)
     f->options.max_bytes = 2 * event_cost_bytes(&event);
     fixture_start(f);
     put_ok(f, &event);
+    event = make_new_event();
+    event.reason = SLICE("not JSON");
     put_ok(f, &event);
     event = make_new_event();
     assert_int_equal(put(f, &event).status, ST_FULL);
