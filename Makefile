@@ -85,7 +85,7 @@ BUILD_PACKAGES := gcc libc6-dev libmicrohttpd-dev libpaho-mqtt-dev libssl-dev li
 RUN_PACKAGES   := mosquitto mosquitto-clients
 TEST_PACKAGES  := $(RUN_PACKAGES) libcmocka-dev python3-pytest python3-paho-mqtt python3-jsonschema openssl strace systemd \
                   curl procps
-LINT_PACKAGES  := clang clang-format clang-tidy cppcheck shellcheck python3-pyflakes
+LINT_PACKAGES  := clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck python3-pyflakes
 BENCH_PACKAGES := mosquitto nodejs npm
 
 # Installs what is missing of $(1); needs neither root nor the network when nothing is.
@@ -144,8 +144,35 @@ PYTHON := /usr/bin/python3
 
 .PHONY: test
 test: deps-test
-	@$(MAKE) --no-print-directory all unit tools
+	@$(MAKE) --no-print-directory all unit
 	HOOK2MQTT_BUILD=$B $(PYTHON) -m pytest -q tests
+
+# Long campaigns; each prints its figures.
+.PHONY: chaos bench fuzz
+chaos: deps-test
+	@$(MAKE) --no-print-directory all
+	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/chaos.py --bridge-kills 200 --broker-kills 50
+	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/crashpoints.py
+	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/backlog.py
+
+bench: deps-bench deps-test
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all PAHO=stock
+	HOOK2MQTT_BUILD=$B $(PYTHON) tests/bench/bench.py
+
+FUZZ_SECONDS ?= 60
+FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+fuzz: deps-lint deps-test
+	@set -e; for f in $(FUZZERS); do \
+	    mkdir -p build/fuzz/$$f; \
+	    clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -std=gnu17 $(CPPFLAGS) \
+	        -o build/fuzz/$$f.bin tests/fuzz/$$f.c common/*.c \
+	        bridge/provider*.c bridge/parse.c bridge/route.c bridge/verify.c -ljson-c -lcrypto; \
+	    echo "== $$f"; \
+	    build/fuzz/$$f.bin -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/$$f tests/fuzz/corpus/$${f#fuzz_} 2>&1 | grep -E '^stat::number|^Done|ERROR|CHECK|Test unit'; \
+	    test $${PIPESTATUS[0]} -eq 0; \
+	done
 
 .PHONY: lint
 lint: deps-lint deps-test
