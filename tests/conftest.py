@@ -1,0 +1,74 @@
+"""Fixtures. What `start` starts (lib/starter.py) is stopped at the end of the test, also of one that failed."""
+
+import concurrent.futures
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from lib.bridge import PROGRAM  # noqa: E402
+from lib.starter import Starter  # noqa: E402
+
+
+def pytest_configure(config):
+    # A thread of a tool that dies must fail the test, not only print something.
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
+    # Of the MQTT client library, not ours.
+    config.addinivalue_line("filterwarnings", "ignore:ssl.PROTOCOL_TLS is deprecated")
+
+
+def pytest_sessionstart():
+    if not os.access(PROGRAM, os.X_OK):
+        pytest.exit(f"{PROGRAM} is not there: run make first, or set HOOK2MQTT", 1)
+
+
+@pytest.fixture
+def start(tmp_path):
+    starter = Starter(tmp_path)
+    yield starter
+    starter.close()
+
+
+@pytest.fixture(scope="module")
+def start_for_module(tmp_path_factory):
+    starter = Starter(tmp_path_factory.mktemp("module"))
+    yield starter
+    starter.close()
+
+
+@pytest.fixture
+def broker(start):
+    return start.broker()
+
+
+@pytest.fixture
+def subscriber(start, broker):
+    return start.subscriber(broker)
+
+
+@pytest.fixture
+def bridge(start, broker):
+    """With all defaults, connected to the broker."""
+    return start.bridge(broker).wait_connected()
+
+
+def play(scenario, folder):
+    starter = Starter(folder)
+    try:
+        scenario(starter)
+    finally:
+        starter.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scenarios(request, tmp_path_factory):
+    """What takes long (test_patience.py) begins before the first test: {function: future}, of those selected."""
+    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    selected = [found["scenario"] for found in parameters if "scenario" in found]
+    with concurrent.futures.ThreadPoolExecutor(max(len(selected), 1)) as pool:
+        yield {
+            scenario: pool.submit(play, scenario, tmp_path_factory.mktemp("scenario"))
+            for scenario in selected
+        }

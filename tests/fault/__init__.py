@@ -1,0 +1,1 @@
+"""Faults at random, at every point, and for long."""

@@ -1,0 +1,25 @@
+"""The fault tests in short; in full by `make chaos`."""
+
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def run(script, *args):
+    done = subprocess.run([sys.executable, HERE / script, *args], capture_output=True, text=True, check=False)
+    print(done.stdout, done.stderr)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_acknowledged_is_lost_when_bridge_and_broker_are_killed():
+    run("chaos.py", "--bridge-kills", "10", "--broker-kills", "5")
+
+
+def test_nothing_acknowledged_is_lost_in_a_full_outbox_either():
+    run("chaos.py", "--bridge-kills", "5", "--broker-kills", "3", "--max-size", "4MiB")
+
+
+def test_every_sync_and_every_third_write_may_be_the_last_one_or_fail():
+    run("crashpoints.py", "--part", "work,end", "--stride", "3")
