@@ -175,8 +175,11 @@ fuzz: deps-lint deps-test
 	done
 
 .PHONY: lint
+lint: export CPPFLAGS := $(CPPFLAGS)
+lint: export WARNINGS := $(WARNINGS)
+lint: export PYTHON := $(PYTHON)
 lint: deps-lint deps-test
-	@B=$B CPPFLAGS='$(CPPFLAGS)' WARNINGS='$(WARNINGS)' tests/lint/run.sh
+	@tests/lint/run.sh
 
 # What is generated from the settings table.
 .PHONY: generate

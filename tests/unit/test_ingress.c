@@ -276,8 +276,7 @@ static void what_is_stored_is_answered_with_its_id(void **state)
         result((struct intake_result){
             .status = ST_OK, .quarantined = true, .duplicate = true, .reason = SLICE("no")});
         ask_as(SIGNED, WITH, "{}");
-        assert_answer(202, "{\"status\":\"quarantined\",\"id\":\"" ID
-                           "\",\"reason\":\"no\"}");
+        assert_answer(202, "{\"status\":\"quarantined\",\"id\":\"" ID "\",\"reason\":\"no\"}");
     }
     assert_int_equal(metrics_total(METRIC_ACCEPTED) - accepted, 2);
 }
