@@ -1,5 +1,7 @@
 #include "bridge/cli.h"
 
+#include "common/log.h"
+
 #include "bridge/daemon.h"
 
 int cli_run(struct cli *cli)
@@ -11,10 +13,14 @@ int cli_run(struct cli *cli)
     }
     /* Unlike the other commands, this one needs every secret. */
     st = config_load(cli->config_path, &cli->config, &cli->faults);
-    cli_print_faults(stderr, cli->config_path, &cli->faults, true);
     if (st != ST_OK) {
+        cli_print_faults(stderr, cli->config_path, &cli->faults, true);
         return cli_fail("not started: %zu %s in the configuration", cli->faults.error_count,
                         cli->faults.error_count == 1 ? "error" : "errors");
+    }
+    for (size_t i = 0; i < cli->faults.count; i++) {
+        log_warn("configuration", L_STR("path", cli->faults.items[i].path),
+                 L_STR("warning", cli->faults.items[i].text));
     }
     return daemon_run(cli->config);
 }

@@ -89,10 +89,15 @@ static struct outbox *outbox_alloc(const struct outbox_options *options)
     return ob;
 }
 
+/* False: the last sync failed. */
+static bool close_store(struct outbox *ob)
+{
+    (void)store_close(ob->reader);  /* it writes nothing */
+    return store_close(ob->writer); /* the last one: checkpoints, and leaves one file */
+}
+
 static void outbox_free(struct outbox *ob)
 {
-    store_close(ob->reader);
-    store_close(ob->writer); /* the last one: checkpoints, and leaves one file */
     recent_destroy(ob->recent);
     inbox_fini(&ob->inbox);
     CHECK(pthread_mutex_destroy(&ob->read_mu) == 0);
@@ -125,6 +130,7 @@ enum status outbox_open(const struct outbox_options *options, struct outbox **ou
         st = outbox_publish_stats(ob, err);
     }
     if (st != ST_OK) {
+        (void)close_store(ob); /* err says what failed */
         outbox_free(ob);
         return st;
     }
@@ -164,6 +170,9 @@ void outbox_close_intake(struct outbox *ob)
 
 void outbox_close(struct outbox *ob)
 {
+    static const struct err closing = {
+        .status = ST_IO, .text = "sync at the end failed; the next start reads the log"};
+
     if (ob == NULL) {
         return;
     }
@@ -175,6 +184,9 @@ void outbox_close(struct outbox *ob)
         CHECK(pthread_join(ob->committer, NULL) == 0);
     }
     checkpointer_stop(&ob->checkpointer);
+    if (!close_store(ob) && !atomic_load(&ob->failed) && ob->listener.failed != NULL) {
+        ob->listener.failed(ob->listener.ctx, &closing);
+    }
     outbox_free(ob);
 }
 

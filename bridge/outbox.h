@@ -37,7 +37,8 @@ struct outbox_options {
     void *revive_ctx;
 };
 
-/* What is told to others; called on the committer thread, must not block. Each may be NULL. */
+/* What is told to others; called on the committer thread (failed also in outbox_close), must
+ * not block. Each may be NULL. */
 struct outbox_listener {
     /* (C) Everything up to durable_seq is on disk; everything up to marked_seq is marked as
      * delivered there (on a full disk in memory only, so that delivery goes on). The mark may

@@ -75,7 +75,7 @@ void checkpointer_stop(struct checkpointer *cp)
         CHECK(pthread_cond_destroy(&cp->changed) == 0);
         CHECK(pthread_mutex_destroy(&cp->mu) == 0);
         CHECK(pthread_mutex_destroy(&cp->running_mu) == 0);
-        store_close(cp->store);
+        (void)store_close(cp->store); /* the writer's tells */
     }
 }
 

@@ -12,7 +12,7 @@
 
 enum {
     PARSE_REASON_SIZE = 128,
-    PARSE_MAX_FIELD = 512, /* bytes of an event name, resource type or gid, decoded */
+    PARSE_MAX_FIELD = 4096, /* bytes of an event name, resource type or gid, decoded */
 };
 
 /* A value that had escapes, decoded. */

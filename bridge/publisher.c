@@ -261,7 +261,9 @@ static void *publisher_main(void *arg)
         beat_now(&pub->beat);
         take_turn(pub);
         post_mark(pub, &marked);
-        wait_for_signals(pub);
+        if (!may_stop(pub)) {
+            wait_for_signals(pub);
+        }
     }
     take_answers(pub);
     say_goodbye(pub);

@@ -4,10 +4,11 @@
  *
  * Order: everything is sent in order of seq on one connection; after a reconnect sending starts
  * again at the oldest event that is not settled. At most max_in_flight events are sent beyond
- * the delivered mark on disk, so that a crash never causes more duplicates than that. Broker
+ * the written mark, so that a crash of ours or of the broker causes no more duplicates than
+ * that (after a power cut there may be more: a mark alone is written without a sync). Broker
  * away: back-off with jitter over the list of servers, for ever; that is never held against an
- * event. Refused for good: to the dead letters (design: 0x87 after a grace, 0x90, 0x95, 0x99,
- * or a message that took the connection with it 5 times in a row while it was sent alone).
+ * event. Refused for good: to the dead letters (0x87 after a grace, 0x90, 0x95, 0x99, or a
+ * message that took the connection with it 5 times in a row while it was sent alone).
  */
 #ifndef BRIDGE_PUBLISHER_H
 #define BRIDGE_PUBLISHER_H

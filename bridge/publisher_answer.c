@@ -16,12 +16,12 @@ enum {
     RETRY_UNAUTHORIZED_MS =
         4000, /* the longest for 0x87, so that its grace sees several tries */
     UNAUTHORIZED_GRACE_MS = 10000,
+    UNAUTHORIZED_FORGET_MS = 60000, /* without a 0x87, the next one has a grace of its own */
 };
 
 enum verdict {
     VERDICT_BURY,  /* this message will never be taken: to the dead letters, the others go on */
-    VERDICT_GRACE, /* as RETRY for a while after a connect (rights may be on their way), then as
-                      BURY */
+    VERDICT_GRACE, /* as RETRY for a while (rights may be on their way), then as BURY */
     VERDICT_RETRY, /* not now: hold the line, then send again from the oldest that is not
                       settled */
 };
@@ -41,6 +41,18 @@ static const struct {
     {0x99, VERDICT_BURY},  /* payload format invalid */
 };
 
+/* The grace outlives connections: Mosquitto 2.0.11 hangs up after each 0x87. */
+static bool grace_is_over(struct publisher *pub, int64_t now_ms)
+{
+    int64_t last_ms = pub->unauthorized_last_ms;
+
+    if (last_ms == 0 || now_ms - last_ms > UNAUTHORIZED_FORGET_MS) {
+        pub->unauthorized_since_ms = now_ms;
+    }
+    pub->unauthorized_last_ms = now_ms;
+    return now_ms - pub->unauthorized_since_ms >= UNAUTHORIZED_GRACE_MS;
+}
+
 static enum verdict judge(struct publisher *pub, int reason, int64_t now_ms)
 {
     enum verdict verdict = VERDICT_RETRY;
@@ -53,11 +65,7 @@ static enum verdict judge(struct publisher *pub, int reason, int64_t now_ms)
     if (verdict != VERDICT_GRACE) {
         return verdict;
     }
-    if (pub->unauthorized_since_ms == 0) {
-        pub->unauthorized_since_ms = now_ms;
-    }
-    return now_ms - pub->unauthorized_since_ms < UNAUTHORIZED_GRACE_MS ? VERDICT_RETRY
-                                                                       : VERDICT_BURY;
+    return grace_is_over(pub, now_ms) ? VERDICT_BURY : VERDICT_RETRY;
 }
 
 void bury_as(struct publisher *pub, uint64_t seq, const char *why)
@@ -69,6 +77,7 @@ void bury_as(struct publisher *pub, uint64_t seq, const char *why)
     metrics_add(METRIC_BURIED, 1);
     outbox_bury(pub->outbox, seq, why);
     window_bury(pub->window, seq);
+    pub->useful = true;
     pub->alone = false;
 }
 

@@ -97,7 +97,7 @@ struct publisher {
     unsigned short_links; /* in a row: delivered something, but did not last */
     unsigned tries;       /* since the last connection */
     int64_t connected_ms, down_since_ms, retry_ms;
-    bool useful; /* this connection delivered something */
+    bool useful; /* this connection settled something */
     bool dying;  /* publishing failed, lost has not come yet */
     int64_t dying_since_ms;
     struct said *said; /* by server */
@@ -112,7 +112,8 @@ struct publisher {
                   hold_until_ms */
     int64_t hold_until_ms;
     unsigned holds;                /* in a row */
-    int64_t unauthorized_since_ms; /* the first 0x87 on this connection; 0: none */
+    int64_t unauthorized_since_ms; /* the first 0x87 of those that came one after the other */
+    int64_t unauthorized_last_ms;  /* the latest one; 0: none yet */
 
     /* the watchdog: when something was in flight and nothing was answered since */
     int64_t events_quiet_ms, own_quiet_ms;

@@ -89,7 +89,6 @@ static void link_up(struct publisher *pub, int64_t now_ms)
     pub->max_messages = smaller(pub->options.max_in_flight, pub->limits.receive_maximum);
     pub->connected_ms = pub->events_quiet_ms = pub->own_quiet_ms = now_ms;
     pub->useful = pub->hold = pub->retain_logged = pub->own_refused_logged = false;
-    pub->unauthorized_since_ms = 0;
     pub->own_due = pub->own_off ? 0 : OWN_AT_CONNECT;
     memset(pub->said, 0, pub->options.server_count * sizeof(*pub->said));
     start_over(pub, pub->max_messages);

@@ -51,7 +51,9 @@ typedef bool store_row_fn(void *ctx, const struct event *event, bool delivered);
  * outbox, damaged, or of a newer version. Gives a handle for store_close. */
 enum status store_open_reader(const char *path, struct store **out_store,
                               struct err *err) MUST_USE;
-void store_close(struct store *store); /* NULL is allowed */
+/* NULL is allowed. False: a sync failed, now or before; then the write-ahead log stays as it
+ * is, for the next start to read. */
+bool store_close(struct store *store);
 
 /* Rows in order of seq (dead letters: of burial), as they were when the listing began. A
  * listing that is not ended keeps the write-ahead log from shrinking. */

@@ -243,7 +243,7 @@ enum status store_open_writer(const char *path, struct store **out_store, struct
     }
     if (st != ST_OK) {
         store_give_up(store);
-        store_close(store);
+        (void)store_close(store); /* err says what failed */
         return err_wrap(err, "open outbox %s", path);
     }
     *out_store = store;
@@ -262,7 +262,7 @@ enum status store_open_checkpointer(const struct store *writer, struct store **o
         st = set_up_connection(store, err);
     }
     if (st != ST_OK) {
-        store_close(store);
+        (void)store_close(store); /* err says what failed */
         return err_wrap(err, "open outbox %s", writer->path);
     }
     *out_store = store;
@@ -293,7 +293,7 @@ enum status store_open_reader(const char *path, struct store **out_store, struct
     }
     if (st != ST_OK) {
         store_give_up(store);
-        store_close(store);
+        (void)store_close(store); /* err says what failed */
         return err_wrap(err, "open outbox %s", path);
     }
     *out_store = store;
@@ -309,10 +309,12 @@ void store_give_up(struct store *store)
     }
 }
 
-void store_close(struct store *store)
+bool store_close(struct store *store)
 {
+    bool synced = true;
+
     if (store == NULL) {
-        return;
+        return true;
     }
     if (store->owns_vfs && store_vfs_sync_failed(store->vfs)) {
         store_give_up(store);
@@ -324,8 +326,10 @@ void store_close(struct store *store)
      * we die in here, the log stays, and the next start reads it. */
     CHECK(sqlite3_close(store->db) == SQLITE_OK);
     if (store->owns_vfs) {
+        synced = !store_vfs_sync_failed(store->vfs);
         store_vfs_destroy(store->vfs);
     }
     free(store->path);
     free(store);
+    return synced;
 }

@@ -4,7 +4,7 @@
  *
  * Events are put in the order in which they are sent (seq rises). An event is one or two
  * messages; it is settled when all of them are. Acknowledgements come in any order; the settled
- * mark moves in order only. An event holds its place until the mark that covers it is on disk,
+ * mark moves in order only. An event holds its place until the mark that covers it is written,
  * so no more than `capacity` events are ever sent beyond that mark: that is what a crash can
  * duplicate. Messages in flight are limited besides, by what the broker allows; the bridge's
  * own messages count in that.
@@ -30,7 +30,7 @@ struct window_event {
 };
 
 /* capacity: 1 to WINDOW_MAX_CAPACITY events. Everything up to settled_seq is settled already,
- * and on disk. */
+ * and written. */
 struct window *window_create(size_t capacity, uint64_t settled_seq);
 void window_destroy(struct window *window); /* NULL is allowed */
 
@@ -68,7 +68,7 @@ bool window_is_buried(const struct window *window, uint64_t seq);
 
 /* The event is in the window and not settled. */
 bool window_is_open(const struct window *window, uint64_t seq);
-/* The event, if it was put since the last restart (or is not yet marked on disk); borrowed
+/* The event, if it was put since the last restart (or is not yet marked); borrowed
  * until the next change. */
 const struct window_event *window_find(const struct window *window, uint64_t seq);
 /* The oldest event that is not settled; NULL: none. */
@@ -76,7 +76,7 @@ const struct window_event *window_oldest(const struct window *window);
 
 /* Everything up to this seq is settled. */
 uint64_t window_settled(const struct window *window);
-/* The mark on disk has come this far. */
+/* The written mark has come this far. */
 void window_marked(struct window *window, uint64_t marked_seq);
 
 size_t window_events(const struct window *window);   /* put, not settled */

@@ -12,7 +12,8 @@ from lib import http_client, sign
 from lib.wait import DEADLINE_S, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = pathlib.Path(os.environ.get("HOOK2MQTT", ROOT / "build" / "hook2mqtt")).resolve()
+BUILD = ROOT / os.environ.get("HOOK2MQTT_BUILD", "build")
+PROGRAM = pathlib.Path(os.environ.get("HOOK2MQTT", BUILD / "hook2mqtt")).resolve()
 
 SECRET = "itest-secret-9b1dd0c5"
 PATH = "/webhooks/partners"
