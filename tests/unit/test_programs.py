@@ -1,4 +1,6 @@
-"""Runs every unit test program (cmocka) as a test of its own."""
+"""Runs every unit test program (cmocka) as a test of its own; two at a time, because some mostly wait."""
+
+import concurrent.futures
 import os
 import pathlib
 import subprocess
@@ -10,7 +12,17 @@ PROGRAMS = ROOT / os.environ.get("HOOK2MQTT_BUILD", "build") / "unit"
 NAMES = sorted(p.stem for p in (ROOT / "tests/unit").glob("test_*.c"))
 
 
+def run(name):
+    return subprocess.run([PROGRAMS / name], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    with concurrent.futures.ThreadPoolExecutor(max_workers=3) as pool:
+        yield {name: pool.submit(run, name) for name in NAMES}
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_unit(name):
-    run = subprocess.run([PROGRAMS / name], cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-8000:]
+def test_unit(runs, name):
+    done = runs[name].result()
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
