@@ -14,7 +14,7 @@ Q       := $(if $V,,@)
 say      = $(if $V,,@echo '  $1')
 
 # A variant (SAN=address,undefined, SAN=thread, PAHO=stock) has a folder of its own, so that none disturbs another.
-VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)))$(if $(filter stock,$(PAHO)),paho-stock)
+VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN))$(if $(filter stock,$(PAHO)),-))$(if $(filter stock,$(PAHO)),paho-stock)
 B       := build$(if $(VARIANT),/$(VARIANT))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
@@ -184,7 +184,7 @@ lint: deps-lint deps-test
 # What is generated from the settings table.
 .PHONY: generate
 generate: all
-	$(PROGRAM) help schema > config/bridge.schema.json
+	$(PYTHON) tests/lint/generate.py $(PROGRAM)
 
 .PHONY: help
 help:

@@ -143,7 +143,7 @@ static const struct setting settings[] = {
      .type = SETTING_INT,
      IN_CONFIG(mqtt.max_in_flight),
      .default_json = "256",
-     RANGE(1, 65535),
+     RANGE(1, 16000),
      .help = "How many events may wait for the broker's acknowledgement; never more than the "
              "broker allows."},
     {.path = "mqtt.bridge_topic",

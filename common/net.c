@@ -92,12 +92,24 @@ bool net_is_loopback(const struct net_address *address)
            strcmp(address->host, "localhost") == 0;
 }
 
+/* 0, or why nobody can be reached there. */
+static int connect_errno(const struct sockaddr_un *sun)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int failed =
+        fd < 0 || connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) != 0 ? errno : 0;
+
+    if (fd >= 0) {
+        (void)close(fd); /* nothing was sent */
+    }
+    return failed;
+}
+
 /* A socket file that nobody listens on any more is what a killed process leaves behind. */
 static enum status remove_stale_unix(const struct sockaddr_un *sun, struct err *err)
 {
     struct stat info;
-    int fd;
-    int rc;
+    int failed;
 
     if (lstat(sun->sun_path, &info) != 0) {
         return ST_OK;
@@ -105,13 +117,12 @@ static enum status remove_stale_unix(const struct sockaddr_un *sun, struct err *
     if (!S_ISSOCK(info.st_mode)) {
         return err_set(err, ST_BUSY, "%s exists and is not a socket", sun->sun_path);
     }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)sun, sizeof(*sun));
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    if (rc == 0) {
+    failed = connect_errno(sun);
+    if (failed == 0) {
         return err_set(err, ST_BUSY, "somebody listens on %s", sun->sun_path);
+    }
+    if (failed != ECONNREFUSED) {
+        return err_set_errno(err, ST_IO, failed, "is somebody listening on %s", sun->sun_path);
     }
     if (unlink(sun->sun_path) != 0) {
         return err_set_errno(err, ST_IO, errno, "remove the stale socket %s", sun->sun_path);

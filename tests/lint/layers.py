@@ -27,7 +27,7 @@ def read_layers(path):
 
 
 def module_of(path, levels):
-    """bridge/store_vfs.c belongs to store, bridge/cli_outbox.c to cli: the longest listed name that it begins with."""
+    """bridge/store_sync.c belongs to store, bridge/cli_outbox.c to cli: the longest listed name that it begins with."""
     if path.startswith("common/"):
         return "common/*"
     stem = pathlib.PurePath(path).stem

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -92,6 +93,7 @@ static void a_stale_unix_socket_is_replaced_and_a_live_one_is_not(void **state)
 {
     char dir[] = "/tmp/test_net.XXXXXX";
     struct net_address a = {.family = NET_UNIX};
+    struct rlimit files;
     struct err err;
     int first, second;
 
@@ -100,6 +102,11 @@ static void a_stale_unix_socket_is_replaced_and_a_live_one_is_not(void **state)
     (void)snprintf(a.host, sizeof(a.host), "%s/s", dir);
     assert_int_equal(net_listen(&a, &first, &err), ST_OK);
     assert_int_equal(net_listen(&a, &second, &err), ST_BUSY);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, files.rlim_max}), 0);
+    assert_int_equal(net_listen(&a, &second, &err), ST_IO); /* cannot tell: it stays */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_int_equal(access(a.host, F_OK), 0);
     close(first); /* as a killed process leaves it: the file stays */
     assert_int_equal(net_listen(&a, &second, &err), ST_OK);
     close(second);
