@@ -210,23 +210,11 @@ size_t http_header(const struct http_request *request, const char *name,
                                       &search);
     while (search.value.len > 0 &&
            strchr(" \t", search.value.data[search.value.len - 1]) != NULL) {
-        search.value.len--; /* white space behind a value is not part of it; the library leaves
-                               it there */
+        /* White space behind a value is not part of it; the library leaves it there. */
+        search.value.len--;
     }
     *out_value = search.value;
     return search.count;
-}
-
-struct slice http_query(const struct http_request *request, const char *name)
-{
-    const char *value = NULL;
-    size_t len = 0;
-
-    if (MHD_lookup_connection_value_n(request->connection->mhd, MHD_GET_ARGUMENT_KIND, name,
-                                      strlen(name), &value, &len) != MHD_YES) {
-        return SLICE_NONE;
-    }
-    return (struct slice){value == NULL ? "" : value, value == NULL ? 0 : len};
 }
 
 void http_peer(const struct http_request *request, char out_text[HTTP_PEER_SIZE])

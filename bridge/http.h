@@ -8,13 +8,18 @@
  *
  * Limits
  *   head       8 KiB of target (414), 16 KiB of request line and fields (431)
- *   body       max_body_bytes (413); all bodies that are being held together 64 MiB or 4 bodies
- * of the largest size, whichever is more: beyond it 503 time       a request must be complete
- * request_timeout_ms after its connection was opened or, on a kept connection, after its
- * request line; then the answer must be read within as much again. What is late is cut. A kept
- *              connection may be silent for 60 s. The time that our own answer takes counts
- * nowhere. connections  max_connections; when they are all taken the one that has been silent
- * longest (for a second at least) makes room, else new ones wait in the kernel's queue
+ *   body       max_body_bytes (413); all bodies together, as far as they have come and are not
+ *              answered yet, 64 MiB or 4 of the largest size, whichever is more: beyond it 503.
+ *              Their buffers take up to about twice that. Whoever wants to fill it has to send
+ *              it: with 64 MiB and 10 s for a request, 6.4 MiB/s without a pause (half of that
+ *              from clients that do not read their answers either)
+ *   time       a request must be complete request_timeout_ms after its connection was opened
+ *              or, on a kept connection, after its request line; then the answer must be read
+ *              within as much again. What is late is cut. A kept connection may be silent for
+ *              60 s. The time that our own answer takes counts nowhere.
+ *   connections
+ *              max_connections; when they are all taken the one that has been silent longest
+ *              (for a second at least) makes room, else new ones wait in the kernel's queue
  *
  * Some faults libmicrohttpd finds first and answers by itself, with a page of HTML and
  * Connection: close: a field without a colon, a Content-Length that is no number, a broken
@@ -54,7 +59,8 @@ struct http_handler {
      * from any thread. */
     void (*body)(void *ctx, struct http_request *request);
     /* Loop thread; a request was refused before the handler saw it, or while its body came.
-     * status: of the answer; 0: it was too slow and has been cut. May be NULL. */
+     * status: of the answer, also if there was so much more body that the connection was closed
+     * without it; 0: it was too slow and has been cut. May be NULL. */
     void (*refused)(void *ctx, unsigned status);
     /* Loop thread; a connection was opened (+1) or closed (-1). May be NULL. */
     void (*connection)(void *ctx, int change);
@@ -62,9 +68,9 @@ struct http_handler {
 };
 
 struct http_options {
-    const char *name;      /* of the thread */
-    const int *listen_fds; /* borrowed, non-blocking; they stay the caller's and must stay open
-                              until http_stop */
+    const char *name; /* of the thread */
+    /* Borrowed, non-blocking; they stay the caller's and must stay open until http_stop. */
+    const int *listen_fds;
     size_t listen_count;
     struct http_handler handler;
     size_t max_body_bytes;
@@ -101,8 +107,6 @@ struct slice http_path(const struct http_request *request); /* decoded; no NUL i
 /* Returns how often the header is there; *out_value is the first one's (absent: SLICE_NONE). */
 size_t http_header(const struct http_request *request, const char *name,
                    struct slice *out_value);
-struct slice http_query(const struct http_request *request,
-                        const char *name); /* SLICE_NONE: not there */
 struct slice http_body(const struct http_request *request);
 enum { HTTP_PEER_SIZE = 64 };
 /* Who is connected, for logs: 192.0.2.1:4711, [2001:db8::1]:4711 or unix. */

@@ -74,8 +74,8 @@ struct http_connection *http_connection_open(struct http_server *server,
     connection->server = server;
     connection->mhd = mhd;
     connection->watch.fd = fd;
-    connection->linger =
-        true; /* what it sends first may be so wrong that the library never calls us */
+    /* What it sends first may be so wrong that the library never calls us. */
+    connection->linger = true;
     connection->peer.any.sa_family = peer->sa_family;
     if (peer->sa_family == AF_INET) {
         connection->peer.in = *(const struct sockaddr_in *)(const void *)peer;
@@ -108,8 +108,8 @@ static bool drained(int fd)
 
 static void end_lingering(struct http_connection *connection)
 {
-    (void)close(connection->watch
-                    .fd); /* also takes it out of the epoll set: nobody else has it any more */
+    /* This takes it out of the epoll set, too: nobody else has it any more. */
+    (void)close(connection->watch.fd);
     forget(connection);
 }
 

@@ -55,8 +55,7 @@ enum http_phase {
     PHASE_SENDING,   /* the answer goes out */
     PHASE_IDLE,      /* kept, between requests */
     PHASE_CUT,       /* shut down by us; the library will notice and close it */
-    PHASE_LINGERING, /* no longer the library's: we read what still comes, so that the answer is
-                        not lost */
+    PHASE_LINGERING, /* not the library's: we read what still comes, or the answer is lost */
     PHASE_COUNT,
 };
 
@@ -108,8 +107,8 @@ struct http_request {
     bool whole;      /* everything of it has been read */
     uint64_t length; /* Content-Length, or 0 */
     struct buf body;
-    size_t held_bytes;   /* its share of server->held_bytes */
-    size_t excess_bytes; /* read and thrown away since `fault` */
+    size_t held_bytes; /* its share of server->held_bytes */
+    size_t read_bytes; /* of the body, with what was thrown away since `fault` */
     struct http_fault fault;
 
     /* owned by whoever holds the request: the loop, or the handler until it answers */
@@ -129,14 +128,16 @@ struct http_server {
     unsigned max_connections;
     struct MHD_Daemon *daemon;
     int epoll_fd;
-    struct http_watch
-        wake; /* an eventfd: there is an answer, or quiesced or stop_at_ms has changed */
-    struct http_watch inside; /* the daemon's own epoll set */
+    /* An eventfd: there is an answer, or quiesced or stop_at_ms has changed. */
+    struct http_watch wake;
+    /* The daemon's own epoll set. */
+    struct http_watch inside;
     struct http_watch *listeners;
     size_t listener_count;
-    pthread_t thread; /* the main thread's, for joining */
-    pthread_t
-        loop_thread; /* the same, written by the loop itself before it takes any connection */
+    /* The main thread's, for joining. */
+    pthread_t thread;
+    /* The same, written by the loop itself before it takes any connection. */
+    pthread_t loop_thread;
 
     /* shared */
     struct inbox answers;
@@ -147,10 +148,12 @@ struct http_server {
 
     /* owned by the loop thread */
     int64_t now_ms; /* of this turn */
+    int64_t
+        last_requests_ms; /* until then a stop waits for requests that are on their way; 0 */
     struct http_queue queues[PHASE_COUNT];
     unsigned connection_count;
     unsigned live_count; /* requests between their request line and the end of their answer */
-    size_t held_bytes;   /* bodies of live requests */
+    size_t held_bytes;   /* of bodies, as far as they have come */
     struct http_request *current; /* whose handler is running and has not answered */
     struct http_request *spare[HTTP_MAX_SPARE]; /* kept for reuse, with some of their memory */
     size_t spare_count;
@@ -189,10 +192,11 @@ int http_connections_wait_ms(const struct http_server *server);
 void http_connections_end_lingering(struct http_server *server);
 
 /* http_request.c */
-enum status http_daemon_start(struct http_server *server,
-                              struct err *err) MUST_USE; /* main thread */
-void http_request_release(struct http_request *request); /* any thread */
-void http_request_free(struct http_request *request);    /* any thread */
+/* Main thread. */
+enum status http_daemon_start(struct http_server *server, struct err *err) MUST_USE;
+/* Any thread. */
+void http_request_release(struct http_request *request);
+void http_request_free(struct http_request *request);
 
 /* http_answer.c */
 /* Gives the answer to the library, in one of its callbacks or for a suspended connection.

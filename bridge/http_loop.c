@@ -20,16 +20,24 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-enum { EVENTS_PER_TURN = 64 };
+enum {
+    EVENTS_PER_TURN = 64,
+    /* At a stop: a client that was just answered may be sending its next request. It gets an
+     * answer that ends the connection, not a reset. */
+    LAST_REQUESTS_MS = 500,
+    STOPPING_TURN_MS = 50,
+};
 
 static int wait_ms(const struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
+    int wait;
 
     if (MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0) {
         return 0;
     }
-    return http_connections_wait_ms(server);
+    wait = http_connections_wait_ms(server);
+    return server->last_requests_ms != 0 && wait > STOPPING_TURN_MS ? STOPPING_TURN_MS : wait;
 }
 
 static void wait_and_dispatch(struct http_server *server)
@@ -68,12 +76,24 @@ static void turn(struct http_server *server)
     http_listen_update(server);
 }
 
-static bool finished(const struct http_server *server)
+static bool is_quiet(const struct http_server *server)
+{
+    return server->connection_count == 0 ||
+           (server->live_count == 0 && server->queues[PHASE_LINGERING].first == NULL &&
+            server->now_ms >= server->last_requests_ms);
+}
+
+static bool finished(struct http_server *server)
 {
     int64_t stop_at_ms = atomic_load(&server->stop_at_ms);
-    bool quiet = server->live_count == 0 && server->queues[PHASE_LINGERING].first == NULL;
 
-    return stop_at_ms != 0 && (quiet || server->now_ms >= stop_at_ms);
+    if (stop_at_ms == 0) {
+        return false;
+    }
+    if (server->last_requests_ms == 0) {
+        server->last_requests_ms = server->now_ms + LAST_REQUESTS_MS;
+    }
+    return is_quiet(server) || server->now_ms >= stop_at_ms;
 }
 
 /* The library aborts the process if it is stopped while a connection is suspended. */
@@ -100,8 +120,8 @@ static void shut_down(struct http_server *server)
     inbox_close(&server->answers);
     take_answers(server);
     abandon_waiting(server);
-    (void)MHD_run(server->daemon); /* sends what is ready; after the stop it would be dropped
-                                      without a word */
+    /* Sends what is ready; after the stop it would be dropped without a word. */
+    (void)MHD_run(server->daemon);
     MHD_stop_daemon(server->daemon);
     http_connections_end_lingering(server);
     CHECK(server->connection_count == 0 && server->live_count == 0 && server->held_bytes == 0);

@@ -7,9 +7,12 @@
  *   suspended until it does (http_answer.c);
  * - on_completed: the answer is sent, or the connection is lost.
  *
- * While a body comes the library takes no answer. So a body that turns out to be too large is
- * read on and thrown away, up to a bound, and refused when it ends; beyond the bound the
- * connection is closed without an answer.
+ * While a body comes the library takes no answer. So a body that turns out to be too large, or
+ * to find no room, is read on and thrown away, up to a bound, and refused when it ends; beyond
+ * the bound the connection is closed without an answer.
+ *
+ * A Content-Length is a promise that costs nothing, so it reserves nothing: bytes count, and
+ * get memory, when they come.
  */
 #include "bridge/http_internal.h"
 
@@ -23,8 +26,7 @@
 #include "common/log.h"
 
 enum {
-    KEEP_BYTES = 16 * 1024,          /* a spare request keeps buffers up to this size */
-    FIRST_RESERVE_BYTES = 64 * 1024, /* what a Content-Length alone can make us allocate */
+    KEEP_BYTES = 16 * 1024, /* a spare request keeps buffers up to this size */
     MAX_EXCESS_BYTES = 1024 * 1024,
 };
 
@@ -80,11 +82,16 @@ static void request_give_back(struct http_request *request)
     server->spare[server->spare_count++] = request;
 }
 
-static bool hold(struct http_request *request, uint64_t bytes)
+static bool has_room(const struct http_server *server, uint64_t bytes)
+{
+    return bytes <= server->max_held_bytes - server->held_bytes;
+}
+
+static bool hold(struct http_request *request, size_t bytes)
 {
     struct http_server *server = request->server;
 
-    if (bytes > server->max_held_bytes - server->held_bytes) {
+    if (!has_room(server, bytes)) {
         return false;
     }
     server->held_bytes += bytes;
@@ -162,8 +169,8 @@ static enum MHD_Result head_complete(struct http_request *request)
 {
     struct http_fault fault = http_check_head(request);
 
-    if (fault.message == NULL && !hold(request, request->length)) {
-        fault = no_room;
+    if (fault.message == NULL && !has_room(request->server, request->length)) {
+        fault = no_room; /* before the client sends it in vain */
     }
     if (fault.message != NULL) {
         return refuse(request, fault);
@@ -179,10 +186,19 @@ static enum MHD_Result head_complete(struct http_request *request)
     return request->whole ? MHD_YES : queue(request);
 }
 
-static enum MHD_Result throw_away(struct http_request *request, size_t len)
+/* Any body of an allowed size is read to its end, so that its sender gets the answer. */
+static enum MHD_Result throw_away(struct http_request *request)
 {
-    request->excess_bytes += len;
-    return request->excess_bytes > MAX_EXCESS_BYTES ? MHD_NO : MHD_YES;
+    const struct http_handler *handler = &request->server->handler;
+
+    if (request->read_bytes <= request->server->max_body_bytes + MAX_EXCESS_BYTES) {
+        return MHD_YES;
+    }
+    request->stage = STAGE_ANSWER;
+    if (handler->refused != NULL) {
+        handler->refused(handler->ctx, reject_status(request->fault.reason));
+    }
+    return MHD_NO;
 }
 
 static void give_up_body(struct http_request *request, struct http_fault fault)
@@ -196,19 +212,15 @@ static enum MHD_Result body_piece(struct http_request *request, const char *data
 {
     size_t max_bytes = request->server->max_body_bytes;
 
+    request->read_bytes += len;
     if (request->fault.message != NULL) {
-        return throw_away(request, len);
+        return throw_away(request);
     }
     if (len > max_bytes - request->body.len) {
         give_up_body(request, too_large);
-    } else if (request->chunked && !hold(request, len)) {
+    } else if (!hold(request, len)) {
         give_up_body(request, no_room);
     } else {
-        if (request->body.len == 0) {
-            buf_reserve(&request->body, request->length < FIRST_RESERVE_BYTES
-                                            ? request->length
-                                            : FIRST_RESERVE_BYTES);
-        }
         buf_add(&request->body, data, len);
     }
     return MHD_YES;

@@ -78,6 +78,28 @@ def test_a_stop_under_load_loses_no_answer_and_no_event(start, broker, subscribe
     assert published == accepted
 
 
+def test_a_stop_answers_whoever_is_just_sending_on_a_kept_connection(start):
+    """A client that sends its next request as soon as it is answered hears 503 or Connection: close, never a reset."""
+    bridge = start.bridge(None)
+    going = threading.Barrier(9)
+
+    def client(number):
+        with bridge.connect() as connection:
+            for i in range(1000000):
+                answer = bridge.post(events.body(gid=f"k{number}-{i}"), connection=connection)
+                if i == 20:
+                    going.wait(60)
+                if answer.header("Connection") == "close":
+                    return answer.status
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(client, number) for number in range(8)]
+        going.wait(60)
+        assert bridge.stop() == 0
+        assert {one.result() for one in clients} <= {200, 503}
+
+
 def test_a_stop_finishes_what_is_in_flight(start):
     """The broker takes its time to acknowledge; nothing of it is sent again after the restart."""
     held = []

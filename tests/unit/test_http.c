@@ -25,7 +25,7 @@ static void a_complete_request_is_answered_and_the_connection_is_kept(void **sta
     stop(DEADLINE_MS);
 }
 
-static void the_handler_sees_method_path_query_and_fields(void **state)
+static void the_handler_sees_method_path_and_fields(void **state)
 {
     int fd;
 
@@ -36,11 +36,11 @@ static void the_handler_sees_method_path_query_and_fields(void **state)
         "PUT /a%2fb?q=1%202&r=3 HTTP/1.1\r\nHost: x\r\nx-test: \t one \t\r\nX-TEST: two\r\n"
         "Content-Length: 0\r\n\r\n",
         200, "");
-    assert_string_equal(side.seen, "PUT /a/b q=1 2 x-test=2:one peer=127.0.0.1");
+    assert_string_equal(side.seen, "PUT /a/b x-test=2:one peer=127.0.0.1");
     ask(fd, "GET http://example.org/x HTTP/1.1\r\nHost: x\r\n\r\n", 200, "");
-    assert_string_equal(side.seen, "GET /x q= x-test=0: peer=127.0.0.1");
+    assert_string_equal(side.seen, "GET /x x-test=0: peer=127.0.0.1");
     ask(fd, "GET http://example.org HTTP/1.1\r\nHost: x\r\n\r\n", 200, "");
-    assert_string_equal(side.seen, "GET / q= x-test=0: peer=127.0.0.1");
+    assert_string_equal(side.seen, "GET / x-test=0: peer=127.0.0.1");
     close(fd);
     stop(DEADLINE_MS);
 }
@@ -301,17 +301,25 @@ static void expect_100_continue_is_honoured(void **state)
 
 static void all_kinds_of_sockets_are_served_at_once(void **state)
 {
-    static const char *const peers[] = {"127.0.0.1", "[::1]:", "unix"};
+    static const char *const peers[] = {"127.0.0.1", "unix", "[::1]:"};
+    const struct net_address ipv6 = {.family = NET_IPV6, .host = "::1"};
     char dir[] = "/tmp/test_http.XXXXXX";
     char path[64];
     char address[80];
+    size_t count = 2;
+    int probe;
 
     (void)state;
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/sock", dir);
     snprintf(address, sizeof(address), "unix:%s", path);
-    start_at(usual, (const char *const[]){"127.0.0.1:0", "[::1]:0", address, NULL});
-    for (size_t i = 0; i < 3; i++) {
+    if (net_listen(&ipv6, &probe, NULL) == ST_OK) { /* containers often have none */
+        close(probe);
+        count = 3;
+    }
+    start_at(usual, (const char *const[]){"127.0.0.1:0", address, count == 3 ? "[::1]:0" : NULL,
+                                          NULL});
+    for (size_t i = 0; i < count; i++) {
         int fd = connect_fd(listen_fds[i]);
 
         ask(fd, POST("/", 2) "ok", 200, "ok");
@@ -487,7 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_complete_request_is_answered_and_the_connection_is_kept),
-        TEST(the_handler_sees_method_path_query_and_fields),
+        TEST(the_handler_sees_method_path_and_fields),
         TEST(what_http_forbids_is_refused_and_ends_the_connection),
         TEST(what_the_library_refuses_itself_ends_the_connection_too),
         TEST(the_handler_refuses_in_the_head),

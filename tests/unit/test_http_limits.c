@@ -102,6 +102,18 @@ static void a_body_over_the_limit_is_refused_while_it_is_being_sent(void **state
     stop(DEADLINE_MS);
 }
 
+static void wait_refused(unsigned count)
+{
+    unsigned seen;
+
+    lock();
+    while (side.refused_count < count && wait_changed()) {
+    }
+    seen = side.refused_count;
+    unlock();
+    assert_int_equal(seen, count);
+}
+
 static void send_chunks(int fd, size_t count)
 {
     static const char chunk[] =
@@ -144,46 +156,144 @@ static void a_chunked_body_without_end_is_cut(void **state)
     assert_closed(fd);
     close(fd);
     wait_connections(0);
+    wait_refused(1);
+    assert_int_equal(side.refused_last, 413);
     stop(DEADLINE_MS);
+}
+
+static void a_length_that_is_only_promised_takes_no_room(void **state)
+{
+    enum { MANY = 65, LARGE = 1 << 20 }; /* one more than what fits if all of them came */
+    struct http_options options = usual;
+    int fds[MANY];
+
+    (void)state;
+    options.max_body_bytes = LARGE;
+    start(options);
+    for (size_t i = 0; i < MANY; i++) {
+        fds[i] = connect_client();
+        send_text(fds[i], LINE "Expect: 100-continue\r\nContent-Length: 1048576\r\n\r\n");
+        read_reply_head(fds[i]);
+        assert_int_equal(reply.status, 100);
+        send_text(fds[i], "x");
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        int fd = connect_client();
+
+        ask(fd, POST("/", 1) "x", 200, "x");
+        close(fd);
+        close(fds[i]);
+    }
+    wait_refused(0);
+    stop(DEADLINE_MS);
+}
+
+/* All bodies together may have 64 MiB: four of this size. */
+enum { QUARTER = 16 << 20 };
+
+static const char quarter[QUARTER];
+
+static void start_with_quarters(void)
+{
+    struct http_options options = usual;
+
+    options.max_body_bytes = QUARTER;
+    start(options);
+}
+
+/* Its body is held until the test answers the request. */
+static int hold_body(size_t len, struct http_request **out_request)
+{
+    int fd = connect_client();
+    char head[128];
+
+    snprintf(head, sizeof(head),
+             "POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", len);
+    send_text(fd, head);
+    send_bytes(fd, quarter, len);
+    *out_request = take_pending();
+    return fd;
+}
+
+static void let_body_go(int fd, struct http_request *request)
+{
+    answer_text(request, 200, SLICE("held"));
+    assert_reply(fd, 200, "held");
+    close(fd);
+}
+
+static void assert_no_room(int fd, unsigned refused_count)
+{
+    char byte;
+
+    read_reply(fd);
+    assert_int_equal(reply.status, 503);
+    assert_non_null(strstr(reply.body, "too many bodies"));
+    assert_true(has_field("\r\nRetry-After: 1\r\n"));
+    assert_true(has_field("\r\nConnection: close\r\n"));
+    assert_int_equal(recv(fd, &byte, 1, 0), 0); /* no reset */
+    close(fd);
+    wait_refused(refused_count);
+    assert_int_equal(side.refused_last, 503);
 }
 
 static void bodies_that_are_being_held_are_bounded_together(void **state)
 {
-    struct http_options options = usual;
-    int fds[5];
+    struct http_request *held[4];
+    int fds[4], fd;
 
     (void)state;
-    options.max_body_bytes = 32 << 20; /* four of them are allowed */
-    start(options);
+    start_with_quarters();
     for (size_t i = 0; i < 4; i++) {
-        fds[i] = connect_client();
-        send_text(fds[i], LINE "Expect: 100-continue\r\nContent-Length: 33554432\r\n\r\n");
-        read_reply_head(fds[i]);
-        assert_int_equal(reply.status, 100);
+        fds[i] = hold_body(QUARTER, &held[i]);
     }
-    fds[4] = connect_client();
-    send_text(fds[4], LINE "Content-Length: 1\r\n\r\nx");
-    read_reply_head(fds[4]);
-    assert_int_equal(reply.status, 503);
-    assert_true(has_field("\r\nRetry-After: 1\r\n"));
-    close(fds[4]);
-    close(fds[0]); /* lets its share go */
-    wait_connections(3);
-    fds[4] = connect_client();
-    ask(fds[4], LINE "Content-Length: 1\r\n\r\nx", 200, "x");
-    for (size_t i = 1; i < 5; i++) {
-        close(fds[i]);
+    fd = connect_client(); /* says that it has a body */
+    send_text(fd, POST("/", 1));
+    assert_no_room(fd, 1);
+    fd = connect_client(); /* does not say how much */
+    send_text(fd, LINE "Transfer-Encoding: chunked\r\n\r\n");
+    send_chunks(fd, 10);
+    send_text(fd, "0\r\n\r\n");
+    assert_no_room(fd, 2);
+    fd = connect_client(); /* has none */
+    ask(fd, POST("/", 0), 200, "");
+    let_body_go(fds[0], held[0]);
+    ask(fd, POST("/", 1) "x", 200, "x");
+    close(fd);
+    for (size_t i = 1; i < 4; i++) {
+        let_body_go(fds[i], held[i]);
     }
+    wait_refused(2);
     stop(DEADLINE_MS);
 }
 
-static void wait_refused(unsigned count)
+static void a_body_that_finds_no_room_on_its_way_is_refused_when_it_ends(void **state)
 {
-    lock();
-    while (side.refused_count < count && wait_changed()) {
+    struct http_request *held[4];
+    int fds[4], fd;
+
+    (void)state;
+    start_with_quarters();
+    for (size_t i = 0; i < 3; i++) {
+        fds[i] = hold_body(QUARTER, &held[i]);
     }
-    assert_int_equal(side.refused_count, count);
-    unlock();
+    fd = connect_client();
+    send_text(fd, LINE "Expect: 100-continue\r\nContent-Length: 16777216\r\n\r\n");
+    read_reply_head(fd);
+    assert_int_equal(reply.status, 100);
+    send_bytes(fd, quarter, 500);
+    fds[3] = hold_body(QUARTER - 1000, &held[3]); /* leaves 1000 for the one above */
+    send_bytes(fd, quarter, QUARTER - 500);
+    assert_no_room(fd, 1);
+
+    fd = connect_client(); /* what it had is free again */
+    ask(fd, POST("/", 10) "0123456789", 200, "0123456789");
+    close(fd);
+    for (size_t i = 0; i < 4; i++) {
+        let_body_go(fds[i], held[i]);
+    }
+    wait_refused(1);
+    stop(DEADLINE_MS);
 }
 
 static void drip(int fd, const char *text)
@@ -339,7 +449,9 @@ int main(void)
         TEST(a_body_over_the_limit_is_refused_while_it_is_being_sent),
         TEST(a_chunked_body_over_the_limit_is_refused_when_it_ends),
         TEST(a_chunked_body_without_end_is_cut),
+        TEST(a_length_that_is_only_promised_takes_no_room),
         TEST(bodies_that_are_being_held_are_bounded_together),
+        TEST(a_body_that_finds_no_room_on_its_way_is_refused_when_it_ends),
         TEST(a_client_that_drips_is_cut_and_counted),
         TEST(our_own_time_does_not_count),
         TEST(a_client_that_does_not_read_its_answer_is_cut),

@@ -1,22 +1,11 @@
 /*
  * The answer table, over a real socket; the intake and the outbox behind it are replaced.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "tests/unit/http_ask.h"
+
 #include <stdlib.h>
-#include <string.h>
 
-#include <netinet/in.h>
 #include <pthread.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "common/net.h"
 
 #include "bridge/ingress.h"
 #include "bridge/intake.h"
@@ -134,14 +123,12 @@ enum status outbox_control(struct outbox *ob, enum outbox_op op,
 /* The server and a client. */
 
 static struct ingress *ingress;
-static int listen_fd;
 
 static int set_up(void **state)
 {
     static char a[] = "a", b[] = "b";
     static struct config_source sources[] = {{.name = a}, {.name = b}};
     static struct config config = {.sources = sources, .source_count = COUNT_OF(sources)};
-    struct net_address address;
     struct err err;
 
     (void)state;
@@ -150,8 +137,7 @@ static int set_up(void **state)
     config.ingress.max_connections = 10;
     config.ingress.threads = 1;
     config.ingress.request_timeout_ms = 10 * 1000;
-    return net_parse_address("127.0.0.1:0", &address, &err) != ST_OK ||
-           net_listen(&address, &listen_fd, &err) != ST_OK ||
+    return listen_somewhere() != ST_OK ||
            ingress_start(&config, NULL, &listen_fd, 1, &ingress, &err) != ST_OK;
 }
 
@@ -162,58 +148,6 @@ static int tear_down(void **state)
     ingress = NULL;
     close(listen_fd);
     return 0;
-}
-
-static int connect_client(void)
-{
-    struct timeval limit = {.tv_sec = 10};
-    struct sockaddr_in address;
-    socklen_t len = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&address, &len), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, len), 0);
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-    return fd;
-}
-
-static char answer[4096];
-
-/* Reads until the server closes, which every request here asks for. */
-static void read_all(int fd)
-{
-    size_t len = 0;
-    ssize_t got;
-
-    while ((got = recv(fd, answer + len, sizeof(answer) - 1 - len, 0)) > 0) {
-        len += (size_t)got;
-    }
-    assert_int_equal(got, 0);
-    answer[len] = '\0';
-}
-
-static void ask_as(const char *line, const char *fields, const char *body)
-{
-    int fd = connect_client();
-    char request[1024];
-
-    snprintf(request, sizeof(request),
-             "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n%s",
-             line, strlen(body), fields, body);
-    assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
-    read_all(fd);
-    close(fd);
-}
-
-static void assert_answer(unsigned status, const char *body)
-{
-    const char *end = strstr(answer, "\r\n\r\n");
-    char line[32];
-
-    snprintf(line, sizeof(line), "HTTP/1.1 %u ", status);
-    assert_memory_equal(answer, line, strlen(line));
-    assert_non_null(end);
-    assert_string_equal(end + 4, body);
 }
 
 static void assert_field(const char *field)
@@ -261,21 +195,21 @@ static void what_is_stored_is_answered_with_its_id(void **state)
     for (int i = 0; i < 2; i++) {
         fake.from_another_thread = i == 1;
         result((struct intake_result){.status = ST_OK});
-        ask_as(SIGNED, WITH, "{}");
+        ask(SIGNED, WITH, "{}");
         assert_answer(200, "{\"status\":\"accepted\",\"id\":\"" ID "\"}");
         assert_string_equal(fake.signature, "good");
         assert_string_equal(fake.body, "{}");
         result((struct intake_result){.status = ST_OK, .duplicate = true});
-        ask_as(SIGNED, WITH, "{}");
+        ask(SIGNED, WITH, "{}");
         assert_answer(200, "{\"status\":\"duplicate\",\"id\":\"" ID "\"}");
         result((struct intake_result){
             .status = ST_OK, .quarantined = true, .reason = SLICE("no \"gid\"")});
-        ask_as(SIGNED, WITH, "{}");
+        ask(SIGNED, WITH, "{}");
         assert_answer(202, "{\"status\":\"quarantined\",\"id\":\"" ID
                            "\",\"reason\":\"no \\\"gid\\\"\"}");
         result((struct intake_result){
             .status = ST_OK, .quarantined = true, .duplicate = true, .reason = SLICE("no")});
-        ask_as(SIGNED, WITH, "{}");
+        ask(SIGNED, WITH, "{}");
         assert_answer(202, "{\"status\":\"quarantined\",\"id\":\"" ID "\",\"reason\":\"no\"}");
     }
     assert_int_equal(metrics_total(METRIC_ACCEPTED) - accepted, 2);
@@ -285,7 +219,7 @@ static void a_source_that_verifies_nothing_wants_no_header(void **state)
 {
     (void)state;
     result((struct intake_result){.status = ST_OK});
-    ask_as("POST /hooks/b", "", "x");
+    ask("POST /hooks/b", "", "x");
     assert_answer(200, "{\"status\":\"accepted\",\"id\":\"" ID "\"}");
 }
 
@@ -294,13 +228,13 @@ static void a_signature_that_is_missing_double_or_wrong_is_401_in_the_same_words
     long before = refused("unauthorized", "a");
 
     (void)state;
-    ask_as(SIGNED, "", "{}");
+    ask(SIGNED, "", "{}");
     assert_answer(401, DENIED);
-    ask_as(SIGNED, WITH WITH, "{}");
+    ask(SIGNED, WITH WITH, "{}");
     assert_answer(401, DENIED);
     assert_int_equal(fake.submit_count, 0); /* the body was not even looked at */
     result((struct intake_result){.status = ST_UNAUTHENTIC});
-    ask_as(SIGNED, WITH, "{}");
+    ask(SIGNED, WITH, "{}");
     assert_answer(401, DENIED);
     assert_int_equal(refused("unauthorized", "a") - before, 3);
 }
@@ -324,7 +258,7 @@ static void what_cannot_be_stored_now_is_503_with_retry_after(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         fake.from_another_thread = i % 2 == 0;
         result((struct intake_result){.status = cases[i].status});
-        ask_as(SIGNED, WITH, "{}");
+        ask(SIGNED, WITH, "{}");
         assert_answer(503, cases[i].body);
         assert_field(cases[i].field);
     }
@@ -337,15 +271,15 @@ static void other_paths_and_methods_are_refused(void **state)
     char line[32];
 
     (void)state;
-    ask_as("POST /hooks/c", WITH, "{}");
+    ask("POST /hooks/c", WITH, "{}");
     assert_answer(404,
                   "{\"error\":\"not_found\",\"message\":\"nothing answers at this path\"}");
-    ask_as("GET /metrics", "", "");
+    ask("GET /metrics", "", "");
     assert_answer(404,
                   "{\"error\":\"not_found\",\"message\":\"nothing answers at this path\"}");
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
         snprintf(line, sizeof(line), "%s /hooks/a", methods[i]);
-        ask_as(line, WITH, "");
+        ask(line, WITH, "");
         assert_answer(
             405,
             strcmp(methods[i], "HEAD") == 0
@@ -373,18 +307,18 @@ static void what_http_refuses_is_counted_without_a_source(void **state)
 static void health_is_answered_here_too(void **state)
 {
     (void)state;
-    ask_as("GET /healthz", "", "");
+    ask("GET /healthz", "", "");
     assert_answer(200, "{\"status\":\"ok\"}");
-    ask_as("HEAD /healthz", "", "");
+    ask("HEAD /healthz", "", "");
     assert_answer(200, "");
-    ask_as("GET /readyz", "", "");
+    ask("GET /readyz", "", "");
     assert_answer(200, "{\"status\":\"ok\"}");
     fake.ready = ST_FULL;
-    ask_as("GET /readyz", "", "");
+    ask("GET /readyz", "", "");
     assert_answer(503, "{\"status\":\"unavailable\",\"reason\":\"no room, try again later\"}");
-    ask_as("GET /healthz", "", "");
+    ask("GET /healthz", "", "");
     assert_answer(200, "{\"status\":\"ok\"}");
-    ask_as("POST /healthz", "", "");
+    ask("POST /healthz", "", "");
     assert_answer(405,
                   "{\"error\":\"method_not_allowed\",\"message\":\"this can only be read\"}");
     assert_field("\r\nAllow: GET, HEAD\r\n");
