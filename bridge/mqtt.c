@@ -7,8 +7,9 @@
  * until the connection ends), and connecting. The guard ends the former by disconnecting from
  * its own thread, which Paho provides for: it gives its lock back while it waits.
  *
- * Locks: Paho's global one is held in acked and around lost, so the callbacks take none of
- * ours. mu may be held while Paho's is taken.
+ * Locks, outer to inner: mu, Paho's global one, what the listener takes. Paho holds its own in
+ * acked and around lost, so no callback of Paho's takes mu; the guard holds mu while it reports
+ * waiting or lost, and while it cuts a connection.
  */
 #include "bridge/mqtt_internal.h"
 
@@ -69,20 +70,6 @@ static void watch_call(struct mqtt *mq)
     }
 }
 
-static struct timespec after_ms(int64_t ms)
-{
-    struct timespec at;
-
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += ms % 1000 * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 static void *guard_main(void *arg)
 {
     struct mqtt *mq = arg;
@@ -91,10 +78,10 @@ static void *guard_main(void *arg)
     while (!mq->stop) {
         int64_t left = mq->deadline_ms - clock_mono_ms();
         struct timespec until =
-            after_ms(left > 0 && left < THREAD_TURN_MS ? left : THREAD_TURN_MS);
+            thread_deadline(left > 0 && left < THREAD_TURN_MS ? left : THREAD_TURN_MS);
 
-        (void)pthread_cond_timedwait(&mq->changed, &mq->mu,
-                                     &until); /* early or late: both are looked at */
+        /* Early or late: both are looked at. */
+        (void)pthread_cond_timedwait(&mq->changed, &mq->mu, &until);
         watch_call(mq);
     }
     CHECK(pthread_mutex_unlock(&mq->mu) == 0);
@@ -130,15 +117,11 @@ enum status mqtt_create(const struct mqtt_options *options,
                         struct err *err)
 {
     struct mqtt *mq = xalloc(sizeof(*mq));
-    pthread_condattr_t attr;
     enum status st;
 
     CHECK(options->version == MQTTVERSION_5 || options->version == MQTTVERSION_3_1_1);
     CHECK(pthread_mutex_init(&mq->mu, NULL) == 0);
-    CHECK(pthread_condattr_init(&attr) == 0);
-    CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&mq->changed, &attr) == 0);
-    CHECK(pthread_condattr_destroy(&attr) == 0);
+    thread_cond_init(&mq->changed);
     mq->options = *options;
     mq->listener = *listener;
     mq->deadline_ms = INT64_MAX;
@@ -189,7 +172,7 @@ void mqtt_link_end(struct mqtt *mq, bool clean)
     if (atomic_exchange(&link->reported, true) || MQTTClient_isConnected(link->client)) {
         cut(mq, link, clean);
     } else {
-        struct timespec until = after_ms((int64_t)CALLBACK_WAIT_S * 1000);
+        struct timespec until = thread_deadline((int64_t)CALLBACK_WAIT_S * 1000);
 
         while (sem_clockwait(&link->ended, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
         }

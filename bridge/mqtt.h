@@ -1,5 +1,5 @@
 /*
- * mqtt - one connection to a broker. The only file that knows Paho.
+ * mqtt - one connection to a broker. The files mqtt*.c are the only ones that know Paho.
  *
  * Queues nothing, persists nothing, reconnects never: the publisher does that, and never has
  * more in flight than the broker allows. Every connect starts a new epoch; what arrives later
@@ -22,8 +22,8 @@ struct mqtt_options {
     const char *client_id;
     const char *username; /* NULL: none */
     struct slice password;
-    const char *ca_file, *cert_file,
-        *key_file; /* NULL: the system's authorities; no client certificate */
+    const char *ca_file;              /* NULL: the system's authorities */
+    const char *cert_file, *key_file; /* NULL: no client certificate */
     int keep_alive_s;
     int connect_timeout_s;
     const char *will_topic; /* retained, QoS 1; NULL: no will */
@@ -33,8 +33,9 @@ struct mqtt_options {
 /* The reason of a loss that was our own doing: the guard cut a call that took too long. */
 enum { MQTT_CUT = -1 };
 
-/* Called on Paho's threads (waiting: the guard's): copy, post, return. Each may come before the
- * call that caused it has returned. */
+/* Called on Paho's threads, and by the guard (waiting, and lost when it cuts a connection):
+ * copy, post, return. Each may come before the call that caused it has returned. lost and
+ * waiting may run under mqtt's own lock: nothing here may call back into mqtt. */
 struct mqtt_listener {
     /* A QoS 1 or 2 message is settled. reason: the MQTT 5 reason code (0x00, 0x10, or >= 0x80:
      * refused); 0 with 3.1.1. Once per token of mqtt_publish; acknowledgements that nobody

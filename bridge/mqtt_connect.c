@@ -221,8 +221,8 @@ static MQTTResponse paho_connect(struct mqtt *mq, struct link *link, int keep_al
     options.keepAliveInterval = keep_alive_s;
     options.connectTimeout = o->connect_timeout_s;
     options.retryInterval = 0;
-    options.maxInflightMessages =
-        MQTT_MAX_TOKEN; /* the window is the publisher's: Paho's own would sleep */
+    /* The window is the publisher's: Paho's own would sleep. */
+    options.maxInflightMessages = MQTT_MAX_TOKEN;
     options.reliable = 0;
     options.will = o->will_topic != NULL ? &will : NULL;
     options.ssl = &tls;

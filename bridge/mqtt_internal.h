@@ -1,8 +1,8 @@
-/* What the files of mqtt share; nobody else includes this. */
+/*
+ * mqtt_internal - what the files of mqtt share; nobody else includes this.
+ */
 #ifndef BRIDGE_MQTT_INTERNAL_H
 #define BRIDGE_MQTT_INTERNAL_H
-
-#include "bridge/mqtt.h"
 
 #include <stdatomic.h>
 
@@ -10,6 +10,8 @@
 #include <semaphore.h>
 
 #include <MQTTClient.h>
+
+#include "bridge/mqtt.h"
 
 enum { MQTT_MAX_TOKEN = 65535 };
 
@@ -27,19 +29,20 @@ struct link {
 struct mqtt {
     struct mqtt_options options;
     struct mqtt_listener listener;
-    MQTTClient anchor; /* never connected; keeps Paho's global state up, setting that up again
-                          for each link leaks */
+    /* Never connected; keeps Paho's global state up: setting that up for each link leaks. */
+    MQTTClient anchor;
 
     /* owned by the publisher thread */
     struct link *retired; /* see mqtt_link_end */
     uint32_t last_epoch;
     int last_token;
     struct mqtt_limits limits;
-    const char *demanding_server; /* wants a shorter keep-alive: demanded_keep_alive_s; NULL:
-                                     none does */
+    /* Wants a shorter keep-alive: demanded_keep_alive_s. NULL: none does. */
+    const char *demanding_server;
     int demanded_keep_alive_s;
-    char tls_text[160]; /* what OpenSSL complained about last; written by Paho's thread while a
-                           connect waits for it */
+    /* What OpenSSL complained about last; written by Paho's thread while a connect waits for
+     * it. */
+    char tls_text[160];
 
     /* shared, without a lock */
     atomic_uint epoch; /* the live one; 0: none */
@@ -54,8 +57,8 @@ struct mqtt {
     pthread_mutex_t mu;
     pthread_cond_t changed;
     /* shared, under mu */
-    struct link
-        *live; /* changed by the publisher thread only; not destroyed while mu is held */
+    /* Changed by the publisher thread only; not destroyed while mu is held. */
+    struct link *live;
     int64_t deadline_ms;
     bool stop;
 };

@@ -2,19 +2,21 @@
  * The publisher's thread: what it waits for, and the order of a turn.
  *
  *  - Others post (durable, marked, answers, lost, stop) under mu; the thread takes all of it at
- * once, then works without the lock. It says beforehand what it wants to be woken for, so that
- * a broker that acknowledges a thousand messages wakes it a few times and not a thousand times.
+ *    once, then works without the lock. It says beforehand what it wants to be woken for, so
+ *    that a broker that acknowledges a thousand messages wakes it a few times and not a
+ *    thousand times.
  *  - A turn: lost? answers, marks; connect if it is time; own topics; events; the mark; the
- * watchdog.
+ *    watchdog.
  *
  * Everything that goes wrong ends in one of two things: sending starts again at the oldest
- * event that is not settled (start_over), or an event goes to the dead letters (bury).
+ * event that is not settled (publisher_start_over), or an event goes to the dead letters
+ * (publisher_bury).
  */
 #include "bridge/publisher_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -22,8 +24,11 @@
 #include "bridge/metrics.h"
 
 enum {
-    OFFLINE_WAIT_MS = 1000
-}; /* for the broker to take our last message, whatever was left of the drain time */
+    /* For the broker to take our last message, whatever was left of the drain time. */
+    OFFLINE_WAIT_MS = 1000,
+    /* One a message, and messages in flight are no more. */
+    MAX_ANSWERS = PUBLISHER_MAX_IN_FLIGHT + OWN_MAX_IN_FLIGHT,
+};
 
 static void lock(struct publisher *pub)
 {
@@ -51,8 +56,7 @@ static void on_acked(void *ctx, uint32_t epoch, int token, int reason)
     if (epoch > pub->closed_epoch) {
         struct answers *posted = &pub->posted_answers;
 
-        CHECK(posted->count <
-              PUBLISHER_MAX_IN_FLIGHT); /* one a token, and tokens in flight are fewer */
+        CHECK(posted->count < MAX_ANSWERS);
         posted->items[posted->count++] = answer;
         if (posted->count == pub->want_answers) {
             wake(pub);
@@ -72,8 +76,8 @@ static void on_lost(void *ctx, uint32_t epoch, int reason, const char *text)
         posted->lost = true;
         posted->lost_epoch = epoch;
         posted->lost_reason = reason;
-        (void)snprintf(posted->lost_text, sizeof(posted->lost_text), "%s",
-                       text); /* may be cut */
+        /* May be cut. */
+        (void)snprintf(posted->lost_text, sizeof(posted->lost_text), "%s", text);
         wake(pub);
     }
     unlock(pub);
@@ -98,11 +102,6 @@ void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t ma
     unlock(pub);
 }
 
-bool publisher_connected(const struct publisher *pub)
-{
-    return pub->connected;
-}
-
 const struct beat *publisher_beat(const struct publisher *pub)
 {
     return &pub->beat;
@@ -110,7 +109,7 @@ const struct beat *publisher_beat(const struct publisher *pub)
 
 /* --- the thread --- */
 
-void close_epoch(struct publisher *pub)
+void publisher_close_epoch(struct publisher *pub)
 {
     lock(pub);
     pub->closed_epoch = pub->epoch;
@@ -143,7 +142,7 @@ static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
 static size_t answers_wanted(const struct publisher *pub)
 {
     size_t in_flight = window_messages(pub->window);
-    size_t wanted = feed_has_more(pub) && !pub->hold ? in_flight / 4 : in_flight;
+    size_t wanted = publisher_feed_has_more(pub) && !pub->hold ? in_flight / 4 : in_flight;
 
     return wanted > 0 ? wanted : 1;
 }
@@ -160,32 +159,20 @@ static bool anything_posted(const struct publisher *pub)
            (pub->want_marked && posted->marked_seq > seen->marked_seq);
 }
 
-static struct timespec deadline_after(int64_t ms)
-{
-    struct timespec at;
-
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += ms % 1000 * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 static void wait_for_signals(struct publisher *pub)
 {
-    struct timespec until = deadline_after(sleep_ms(pub, clock_mono_ms()));
+    struct timespec until = thread_deadline(sleep_ms(pub, clock_mono_ms()));
     struct answers taken = pub->answers;
     int rc = 0;
 
     lock(pub);
     pub->want_answers = answers_wanted(pub);
-    pub->want_durable = pub->up && window_has_room(pub->window) && !feed_has_more(pub);
+    pub->want_durable =
+        pub->up && window_has_room(pub->window) && !publisher_feed_has_more(pub);
     pub->want_marked = !window_has_room(pub->window);
     while (!anything_posted(pub) && rc == 0) {
         rc = pthread_cond_timedwait(&pub->changed, &pub->mu, &until);
+        CHECK(rc == 0 || rc == ETIMEDOUT);
     }
     pub->want_answers = 0; /* awake: nobody needs to wake us */
     pub->want_durable = pub->want_marked = false;
@@ -211,25 +198,26 @@ static bool may_stop(const struct publisher *pub)
 {
     return pub->seen.stop &&
            (!pub->up || pub->dying || clock_mono_ms() >= pub->seen.stop_by_ms ||
-            (pub->part == 0 && window_events(pub->window) == 0));
+            (pub->part == 0 && window_events(pub->window) == 0) ||
+            (pub->hold && window_messages(pub->window) == 0));
 }
 
 static void take_turn(struct publisher *pub)
 {
     int64_t now_ms = clock_mono_ms();
 
-    take_answers(pub);
+    publisher_take_answers(pub);
     window_marked(pub->window, pub->seen.marked_seq);
     if (pub->seen.lost && pub->up && pub->seen.lost_epoch == pub->epoch) {
-        link_lost(pub, pub->seen.lost_reason, pub->seen.lost_text);
+        publisher_link_lost(pub, pub->seen.lost_reason, pub->seen.lost_text);
     }
     if (!pub->seen.stop) {
-        link_connect_if_due(pub, now_ms);
-        release_hold(pub, now_ms);
+        publisher_link_connect_if_due(pub, now_ms);
+        publisher_release_hold(pub, now_ms);
     }
-    own_send(pub);
-    send_events(pub);
-    link_watch(pub, clock_mono_ms());
+    publisher_own_send(pub);
+    publisher_send_events(pub);
+    publisher_link_watch(pub, clock_mono_ms());
     metrics_set(METRIC_IN_FLIGHT, (int64_t)window_events(pub->window));
 }
 
@@ -245,10 +233,10 @@ static void say_goodbye(struct publisher *pub)
     pub->alone = false;
     while (clock_mono_ms() < until_ms && !pub->seen.lost && !pub->dying &&
            (pub->own_due != 0 || pub->own_in_flight > 0)) {
-        own_send(pub);
+        publisher_own_send(pub);
         pub->seen.stop_by_ms = until_ms;
         wait_for_signals(pub);
-        take_answers(pub);
+        publisher_take_answers(pub);
     }
 }
 
@@ -265,13 +253,13 @@ static void *publisher_main(void *arg)
             wait_for_signals(pub);
         }
     }
-    take_answers(pub);
+    publisher_take_answers(pub);
     say_goodbye(pub);
     post_mark(pub, &marked);
-    mqtt_disconnect(pub->mq, true);
-    close_epoch(pub);
-    feed_drop(pub);
-    pub->connected = false;
+    /* If nobody took our "offline", the will has to say it. */
+    mqtt_disconnect(pub->mq, pub->own_due == 0 && pub->own_in_flight == 0);
+    publisher_close_epoch(pub);
+    publisher_feed_drop(pub);
     metrics_set(METRIC_CONNECTED, 0);
     log_info("publisher stopped", L_INT("in_flight", window_events(pub->window)));
     return NULL;
@@ -281,15 +269,10 @@ static void *publisher_main(void *arg)
 
 static void init_shared(struct publisher *pub, uint64_t settled_seq)
 {
-    pthread_condattr_t attr;
-
     CHECK(pthread_mutex_init(&pub->mu, NULL) == 0);
-    CHECK(pthread_condattr_init(&attr) == 0);
-    CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&pub->changed, &attr) == 0);
-    CHECK(pthread_condattr_destroy(&attr) == 0);
-    pub->answers.items = xalloc(PUBLISHER_MAX_IN_FLIGHT * sizeof(struct answer));
-    pub->posted_answers.items = xalloc(PUBLISHER_MAX_IN_FLIGHT * sizeof(struct answer));
+    thread_cond_init(&pub->changed);
+    pub->answers.items = xalloc(MAX_ANSWERS * sizeof(struct answer));
+    pub->posted_answers.items = xalloc(MAX_ANSWERS * sizeof(struct answer));
     pub->posted.durable_seq = pub->posted.marked_seq = settled_seq;
 }
 
@@ -302,11 +285,9 @@ enum status publisher_create(const struct publisher_options *options, struct out
     uint64_t settled_seq = outbox_delivered_seq(outbox);
     enum status st;
 
-    CHECK(options->server_count > 0 && options->max_in_flight > 0);
+    CHECK(options->server_count > 0 && options->max_in_flight > 0 &&
+          options->max_in_flight <= PUBLISHER_MAX_IN_FLIGHT);
     pub->options = *options;
-    if (pub->options.max_in_flight > PUBLISHER_MAX_IN_FLIGHT - OWN_MAX_IN_FLIGHT) {
-        pub->options.max_in_flight = PUBLISHER_MAX_IN_FLIGHT - OWN_MAX_IN_FLIGHT;
-    }
     pub->outbox = outbox;
     pub->said = xalloc(options->server_count * sizeof(*pub->said));
     pub->started_ms = pub->down_since_ms = clock_mono_ms();
@@ -314,7 +295,7 @@ enum status publisher_create(const struct publisher_options *options, struct out
     init_shared(pub, settled_seq);
     pub->window = window_create(pub->options.max_in_flight, settled_seq);
     window_restart(pub->window, pub->options.max_in_flight);
-    own_init(pub);
+    publisher_own_init(pub);
     st = mqtt_create(&pub->options.mqtt, &listener, &pub->mq, err);
     if (st != ST_OK) {
         publisher_destroy(pub);
@@ -356,7 +337,7 @@ void publisher_destroy(struct publisher *pub)
     }
     CHECK(!pub->started);
     mqtt_destroy(pub->mq);
-    own_fini(pub);
+    publisher_own_fini(pub);
     window_destroy(pub->window);
     buf_free(&pub->topic);
     free(pub->said);

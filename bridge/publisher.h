@@ -3,12 +3,17 @@
  * outbox in order, keeps a window of them in flight, and reports what became of each.
  *
  * Order: everything is sent in order of seq on one connection; after a reconnect sending starts
- * again at the oldest event that is not settled. At most max_in_flight events are sent beyond
- * the written mark, so that a crash of ours or of the broker causes no more duplicates than
- * that (after a power cut there may be more: a mark alone is written without a sync). Broker
- * away: back-off with jitter over the list of servers, for ever; that is never held against an
- * event. Refused for good: to the dead letters (0x87 after a grace, 0x90, 0x95, 0x99, or a
- * message that took the connection with it 5 times in a row while it was sent alone).
+ * again at the oldest event that is not settled.
+ *
+ * At most max_in_flight events are sent beyond the written mark, so that a crash of ours or of
+ * the broker causes no more duplicates than that (after a power cut there may be more: a mark
+ * alone is written without a sync).
+ *
+ * Broker away: back-off with jitter over the list of servers, for ever; that is never held
+ * against an event.
+ *
+ * Refused for good: to the dead letters (0x87 after a grace, 0x90, 0x95, 0x99, or a message
+ * that took the connection with it 5 times in a row while it was sent alone).
  */
 #ifndef BRIDGE_PUBLISHER_H
 #define BRIDGE_PUBLISHER_H
@@ -21,8 +26,8 @@
 
 struct publisher;
 
-/* max_in_flight above this is taken as this: MQTT numbers its messages with 16 bits. */
-enum { PUBLISHER_MAX_IN_FLIGHT = 16384 };
+/* The most that max_in_flight may be. Acknowledgements wait in arrays of this size. */
+enum { PUBLISHER_MAX_IN_FLIGHT = 16000 };
 
 struct publisher_options {
     const char *const *servers; /* tried in turn */
@@ -37,19 +42,20 @@ struct publisher_options {
  * until publisher_stop. */
 enum status publisher_create(const struct publisher_options *options, struct outbox *outbox,
                              struct publisher **out_publisher, struct err *err) MUST_USE;
+/* Main thread, once. Starts the publisher's thread, after the outbox's. */
 enum status publisher_start(struct publisher *pub, struct err *err) MUST_USE;
 /* Main thread. Waits for what is in flight (at most drain_ms), publishes "offline",
  * disconnects, joins the thread. Takes longer only if a connection is being set up just then:
  * until that has come or has timed out. Also if it never started. */
 void publisher_stop(struct publisher *pub, int64_t drain_ms);
-void publisher_destroy(struct publisher *pub); /* stopped, or never started; NULL is allowed */
+/* Main thread. Stopped, or never started; NULL is allowed. */
+void publisher_destroy(struct publisher *pub);
 
 /* (C) Any thread, never blocks: to be called from the outbox's listener. */
 void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t marked_seq);
 
 /* Any thread. The beat goes on while a broker keeps us waiting within the limits (connect
  * time-out, twice the keep-alive). */
-bool publisher_connected(const struct publisher *pub);
 const struct beat *publisher_beat(const struct publisher *pub);
 
 #endif

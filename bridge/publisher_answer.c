@@ -13,17 +13,19 @@
 enum {
     RETRY_FIRST_MS = 1000, /* then twice as long each time */
     RETRY_LONGEST_MS = 30000,
-    RETRY_UNAUTHORIZED_MS =
-        4000, /* the longest for 0x87, so that its grace sees several tries */
+    /* The longest for 0x87, so that its grace sees several tries. */
+    RETRY_UNAUTHORIZED_MS = 4000,
     UNAUTHORIZED_GRACE_MS = 10000,
     UNAUTHORIZED_FORGET_MS = 60000, /* without a 0x87, the next one has a grace of its own */
 };
 
 enum verdict {
-    VERDICT_BURY,  /* this message will never be taken: to the dead letters, the others go on */
-    VERDICT_GRACE, /* as RETRY for a while (rights may be on their way), then as BURY */
-    VERDICT_RETRY, /* not now: hold the line, then send again from the oldest that is not
-                      settled */
+    /* This message will never be taken: to the dead letters, the others go on. */
+    VERDICT_BURY,
+    /* As RETRY for a while (rights may be on their way), then as BURY. */
+    VERDICT_GRACE,
+    /* Not now: hold the line, then send again from the oldest that is not settled. */
+    VERDICT_RETRY,
 };
 
 /* Codes below 0x80 are yes (0x10: nobody has subscribed). Codes that are not in the table are
@@ -68,7 +70,7 @@ static enum verdict judge(struct publisher *pub, int reason, int64_t now_ms)
     return grace_is_over(pub, now_ms) ? VERDICT_BURY : VERDICT_RETRY;
 }
 
-void bury_as(struct publisher *pub, uint64_t seq, const char *why)
+void publisher_bury_as(struct publisher *pub, uint64_t seq, const char *why)
 {
     const struct window_event *event = window_find(pub->window, seq);
 
@@ -81,14 +83,14 @@ void bury_as(struct publisher *pub, uint64_t seq, const char *why)
     pub->alone = false;
 }
 
-void bury(struct publisher *pub, uint64_t seq, unsigned part, int reason)
+void publisher_bury(struct publisher *pub, uint64_t seq, unsigned part, int reason)
 {
     char why[96];
 
     metrics_refused(reason);
     (void)snprintf(why, sizeof(why), "0x%02X %s%s", (unsigned)reason, mqtt_reason_text(reason),
                    part > 0 ? " (state topic)" : ""); /* fits, or is cut */
-    bury_as(pub, seq, why);
+    publisher_bury_as(pub, seq, why);
 }
 
 static void hold_the_line(struct publisher *pub, const struct window_event *event, int reason,
@@ -110,14 +112,14 @@ static void hold_the_line(struct publisher *pub, const struct window_event *even
     pub->holds++;
 }
 
-void release_hold(struct publisher *pub, int64_t now_ms)
+void publisher_release_hold(struct publisher *pub, int64_t now_ms)
 {
     if (!pub->hold || now_ms < pub->hold_until_ms || window_messages(pub->window) > 0) {
         return;
     }
     pub->hold = false;
     pub->alone = true;
-    start_over(pub, pub->max_messages);
+    publisher_start_over(pub, pub->max_messages);
 }
 
 static void refused(struct publisher *pub, uint64_t seq, unsigned part, int reason)
@@ -125,7 +127,7 @@ static void refused(struct publisher *pub, uint64_t seq, unsigned part, int reas
     int64_t now_ms = clock_mono_ms();
 
     if (judge(pub, reason, now_ms) == VERDICT_BURY) {
-        bury(pub, seq, part, reason);
+        publisher_bury(pub, seq, part, reason);
     } else {
         hold_the_line(pub, window_find(pub->window, seq), reason, now_ms);
     }
@@ -140,7 +142,9 @@ static void delivered(struct publisher *pub, uint64_t seq, const struct answer *
         return; /* the other message of the event is still in flight */
     }
     metrics_add(METRIC_PUBLISHED, 1);
-    metrics_observe(HISTOGRAM_DELIVERY, took_ms > 0 ? took_ms * 1000 : 0);
+    if (!event.replayed) {
+        metrics_observe(HISTOGRAM_DELIVERY, took_ms > 0 ? took_ms * 1000 : 0);
+    }
     log_debug("event published", L_UUID("id", event.id), L_INT("code", answer->reason),
               L_INT("ms", took_ms));
     pub->useful = true;
@@ -158,7 +162,7 @@ static void take_answer(struct publisher *pub, const struct answer *answer)
     enum window_found found = window_answered(pub->window, answer->token, &seq, &part);
 
     if (found == WINDOW_OWN) {
-        own_answered(pub, answer->reason);
+        publisher_own_answered(pub, answer->reason);
     } else if (found == WINDOW_EVENT) {
         pub->events_quiet_ms = clock_mono_ms();
         if (answer->reason >= 0x80) {
@@ -169,7 +173,7 @@ static void take_answer(struct publisher *pub, const struct answer *answer)
     }
 }
 
-void take_answers(struct publisher *pub)
+void publisher_take_answers(struct publisher *pub)
 {
     for (size_t i = 0; i < pub->answers.count; i++) {
         take_answer(pub, &pub->answers.items[i]);

@@ -1,12 +1,13 @@
-/* What the files of publisher share; nobody else includes this. All functions: publisher
- * thread. */
+/*
+ * publisher_internal - what the files of publisher share; nobody else includes this. All
+ * functions: publisher thread.
+ */
 #ifndef BRIDGE_PUBLISHER_INTERNAL_H
 #define BRIDGE_PUBLISHER_INTERNAL_H
 
-#include "bridge/publisher.h"
-
 #include <pthread.h>
 
+#include "bridge/publisher.h"
 #include "bridge/window.h"
 
 enum {
@@ -57,7 +58,6 @@ struct publisher {
     struct outbox *outbox;
     struct mqtt *mq;
     struct beat beat;
-    _Atomic bool connected;
     pthread_t thread;
     bool started;
 
@@ -108,8 +108,9 @@ struct publisher {
     uint64_t alone_seq; /* which one took the connection with it, alone_losses times in a row */
     unsigned alone_losses;
     int64_t alone_sent_ms;
-    bool hold; /* a message is to be retried: nothing new until all in flight is answered and
-                  hold_until_ms */
+    /* A message is to be retried: nothing new until all in flight is answered and
+     * hold_until_ms. */
+    bool hold;
     int64_t hold_until_ms;
     unsigned holds;                /* in a row */
     int64_t unauthorized_since_ms; /* the first 0x87 of those that came one after the other */
@@ -130,43 +131,43 @@ struct publisher {
 /* --- publisher_send.c: events from the outbox to the broker --- */
 
 /* Sends as much as the window and the outbox give. */
-void send_events(struct publisher *pub);
+void publisher_send_events(struct publisher *pub);
 /* Could send more, had the window room. */
-bool feed_has_more(const struct publisher *pub);
+bool publisher_feed_has_more(const struct publisher *pub);
 /* Sending starts again after what is settled. */
-void start_over(struct publisher *pub, size_t max_messages);
-void feed_drop(struct publisher *pub);
+void publisher_start_over(struct publisher *pub, size_t max_messages);
+void publisher_feed_drop(struct publisher *pub);
 
 /* --- publisher_answer.c: what the broker says to a message --- */
 
-void take_answers(struct publisher *pub);
+void publisher_take_answers(struct publisher *pub);
 /* Refused for good: to the dead letters. part: which of its messages was. */
-void bury(struct publisher *pub, uint64_t seq, unsigned part, int reason);
+void publisher_bury(struct publisher *pub, uint64_t seq, unsigned part, int reason);
 /* The same, for a reason that is no reason code. */
-void bury_as(struct publisher *pub, uint64_t seq, const char *why);
+void publisher_bury_as(struct publisher *pub, uint64_t seq, const char *why);
 /* Ends a hold whose time has come. */
-void release_hold(struct publisher *pub, int64_t now_ms);
+void publisher_release_hold(struct publisher *pub, int64_t now_ms);
 
 /* --- publisher_link.c: the connection --- */
 
-void link_connect_if_due(struct publisher *pub, int64_t now_ms);
+void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms);
 /* Nothing more can be sent; lost will say why. */
-void link_dies(struct publisher *pub);
-void link_lost(struct publisher *pub, int reason, const char *text);
-void link_watch(struct publisher *pub, int64_t now_ms);
+void publisher_link_dies(struct publisher *pub);
+void publisher_link_lost(struct publisher *pub, int reason, const char *text);
+void publisher_link_watch(struct publisher *pub, int64_t now_ms);
 
 /* --- publisher_own.c: the bridge's own topics --- */
 
-void own_init(struct publisher *pub);
-void own_fini(struct publisher *pub);
-void own_send(struct publisher *pub);
-void own_answered(struct publisher *pub, int reason);
+void publisher_own_init(struct publisher *pub);
+void publisher_own_fini(struct publisher *pub);
+void publisher_own_send(struct publisher *pub);
+void publisher_own_answered(struct publisher *pub, int reason);
 /* The broker closed the connection while nothing but own messages was in flight. */
-void own_lost(struct publisher *pub);
+void publisher_own_lost(struct publisher *pub);
 
 /* --- publisher.c --- */
 
 /* The connection is over: drops what was said about it, and what is still said later. */
-void close_epoch(struct publisher *pub);
+void publisher_close_epoch(struct publisher *pub);
 
 #endif

@@ -24,12 +24,13 @@
 
 enum {
     RETRY_FIRST_MS = 100,
-    RETRY_LONGEST_MS = 30000,
-    TAKEN_OVER_MS =
-        60000, /* two bridges with one client_id would kick each other off for ever */
-    GOOD_AFTER_MS = 10000, /* a connection that lasted so long did some good */
-    SHORT_LINK_FAILURES =
-        4, /* a shorter one that delivered something counts as no more: 1.6 s */
+    RETRY_LONGEST_MS = 10000,
+    /* Two bridges with one client_id would kick each other off for ever. */
+    TAKEN_OVER_MS = 60000,
+    /* A connection that lasted so long did some good. */
+    GOOD_AFTER_MS = 10000,
+    /* A shorter one that delivered something counts as no more: 1.6 s. */
+    SHORT_LINK_FAILURES = 4,
     SHORT_LINKS_TO_HINT = 5,
     DYING_MS = 2000, /* for lost to tell us why */
     LOSSES_TO_BURY = 5,
@@ -85,13 +86,12 @@ static size_t smaller(size_t a, size_t b)
 static void link_up(struct publisher *pub, int64_t now_ms)
 {
     pub->up = true;
-    pub->connected = true;
     pub->max_messages = smaller(pub->options.max_in_flight, pub->limits.receive_maximum);
     pub->connected_ms = pub->events_quiet_ms = pub->own_quiet_ms = now_ms;
     pub->useful = pub->hold = pub->retain_logged = pub->own_refused_logged = false;
     pub->own_due = pub->own_off ? 0 : OWN_AT_CONNECT;
     memset(pub->said, 0, pub->options.server_count * sizeof(*pub->said));
-    start_over(pub, pub->max_messages);
+    publisher_start_over(pub, pub->max_messages);
     metrics_set(METRIC_CONNECTED, 1);
     metrics_add(METRIC_RECONNECTS, metrics_get(METRIC_CONNECTS) > 0);
     metrics_add(METRIC_CONNECTS, 1);
@@ -101,7 +101,20 @@ static void link_up(struct publisher *pub, int64_t now_ms)
     pub->tries = 0;
 }
 
-void link_connect_if_due(struct publisher *pub, int64_t now_ms)
+/* Can we keep our promise with this broker? One that acknowledges nothing could lose everything
+ * without our knowing. */
+static enum status check_limits(const struct publisher *pub, struct err *err)
+{
+    if (pub->limits.maximum_qos == 0) {
+        return err_set(err, ST_REFUSED, "it takes QoS 0 only, so it would acknowledge nothing");
+    }
+    if (pub->limits.receive_maximum == 0) { /* Paho lets this protocol error through */
+        return err_set(err, ST_REFUSED, "its Receive Maximum is 0");
+    }
+    return ST_OK;
+}
+
+void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
 {
     struct err err = {.status = ST_OK};
     int reason = 0;
@@ -114,6 +127,13 @@ void link_connect_if_due(struct publisher *pub, int64_t now_ms)
     pub->server = pub->options.servers[pub->server_index];
     pub->tries++;
     st = mqtt_connect(pub->mq, pub->server, &pub->limits, &pub->epoch, &reason, &err);
+    if (st == ST_OK) {
+        st = check_limits(pub, &err);
+        if (st != ST_OK) {
+            mqtt_disconnect(pub->mq, true);
+            publisher_close_epoch(pub);
+        }
+    }
     now_ms = clock_mono_ms();
     beat_now(&pub->beat);
     if (st == ST_OK) {
@@ -126,7 +146,7 @@ void link_connect_if_due(struct publisher *pub, int64_t now_ms)
 
 /* --- down --- */
 
-void link_dies(struct publisher *pub)
+void publisher_link_dies(struct publisher *pub)
 {
     if (!pub->dying) {
         pub->dying = true;
@@ -156,10 +176,10 @@ static void count_loss_against_head(struct publisher *pub, uint64_t head_seq)
     pub->alone_losses = head_seq == pub->alone_seq ? pub->alone_losses + 1 : 1;
     pub->alone_seq = head_seq;
     if (pub->alone_losses >= LOSSES_TO_BURY) {
-        (void)snprintf(why, sizeof(why), "lost the connection %u times",
-                       pub->alone_losses); /* fits */
+        /* Fits. */
+        (void)snprintf(why, sizeof(why), "lost the connection %u times", pub->alone_losses);
         pub->alone_losses = 0;
-        bury_as(pub, head_seq, why);
+        publisher_bury_as(pub, head_seq, why);
     }
 }
 
@@ -174,7 +194,7 @@ static void find_culprit(struct publisher *pub, int reason, int64_t now_ms)
     }
     if (window_messages(pub->window) == pub->own_in_flight) {
         if (now_ms - pub->own_quiet_ms < soon_ms) {
-            own_lost(pub);
+            publisher_own_lost(pub);
         }
     } else if (pub->alone && head != NULL && now_ms - pub->alone_sent_ms < soon_ms) {
         count_loss_against_head(pub, head->seq);
@@ -198,7 +218,7 @@ static void judge_connection(struct publisher *pub, int64_t now_ms)
     }
 }
 
-void link_lost(struct publisher *pub, int reason, const char *text)
+void publisher_link_lost(struct publisher *pub, int reason, const char *text)
 {
     int64_t now_ms = clock_mono_ms();
 
@@ -212,19 +232,18 @@ void link_lost(struct publisher *pub, int reason, const char *text)
     find_culprit(pub, reason, now_ms);
     pub->alone = pub->alone || window_events(pub->window) > 0;
     mqtt_disconnect(pub->mq, false);
-    close_epoch(pub);
+    publisher_close_epoch(pub);
     pub->up = pub->dying = pub->hold = false;
-    pub->connected = false;
     pub->down_since_ms = now_ms;
     metrics_set(METRIC_CONNECTED, 0);
-    start_over(pub, pub->max_messages);
+    publisher_start_over(pub, pub->max_messages);
     judge_connection(pub, now_ms);
     schedule_retry(pub, reason, now_ms);
 }
 
 /* A broker that has no memory left just stops reading and answering; the socket says nothing.
  */
-void link_watch(struct publisher *pub, int64_t now_ms)
+void publisher_link_watch(struct publisher *pub, int64_t now_ms)
 {
     int64_t limit_ms = (int64_t)pub->limits.keep_alive_s * 2000;
 
@@ -232,11 +251,11 @@ void link_watch(struct publisher *pub, int64_t now_ms)
         return;
     }
     if (pub->dying && now_ms - pub->dying_since_ms >= DYING_MS) {
-        link_lost(pub, 0, "publishing failed");
+        publisher_link_lost(pub, 0, "publishing failed");
     } else if (window_messages(pub->window) > pub->own_in_flight &&
                now_ms - pub->events_quiet_ms >= limit_ms) {
-        link_lost(pub, MQTT_CUT, "no acknowledgement for twice the keep-alive");
+        publisher_link_lost(pub, MQTT_CUT, "no acknowledgement for twice the keep-alive");
     } else if (pub->own_in_flight > 0 && now_ms - pub->own_quiet_ms >= limit_ms) {
-        link_lost(pub, MQTT_CUT, "no acknowledgement of the bridge's own messages");
+        publisher_link_lost(pub, MQTT_CUT, "no acknowledgement of the bridge's own messages");
     }
 }

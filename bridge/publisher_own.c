@@ -24,7 +24,7 @@ static char *own_topic(const struct publisher *pub, const char *name)
     return buf_take(&topic);
 }
 
-void own_init(struct publisher *pub)
+void publisher_own_init(struct publisher *pub)
 {
     pub->state_topic = own_topic(pub, "state");
     pub->info_topic = own_topic(pub, "info");
@@ -33,7 +33,7 @@ void own_init(struct publisher *pub)
     pub->options.mqtt.will_payload = SLICE("{\"state\":\"offline\"}");
 }
 
-void own_fini(struct publisher *pub)
+void publisher_own_fini(struct publisher *pub)
 {
     free(pub->state_topic);
     free(pub->info_topic);
@@ -43,16 +43,12 @@ void own_fini(struct publisher *pub)
 static void write_health(const struct publisher *pub, struct buf *out)
 {
     struct store_stats stats;
-    int64_t oldest_s = 0;
 
     outbox_stats(pub->outbox, &stats);
-    if (stats.oldest_undelivered_ms != CLOCK_NONE) {
-        oldest_s = (clock_unix_ms() - stats.oldest_undelivered_ms) / 1000;
-    }
     buf_addf(out, "{\"uptime_s\":%lld,\"backlog\":%llu,\"oldest_age_s\":%lld",
              (long long)(clock_mono_ms() - pub->started_ms) / 1000,
              (unsigned long long)stats.undelivered_count,
-             (long long)(oldest_s > 0 ? oldest_s : 0));
+             (long long)store_oldest_age_s(&stats, clock_unix_ms()));
     buf_addf(out, ",\"accepted\":%lld,\"duplicates\":%lld,\"quarantined\":%lld",
              (long long)metrics_total(METRIC_ACCEPTED),
              (long long)metrics_total(METRIC_DUPLICATES),
@@ -119,12 +115,12 @@ static bool send_one(struct publisher *pub, unsigned which)
     } else if (st == ST_TOO_LARGE || st == ST_INVALID) {
         log_refused(pub, status_text(st));
     } else if (st != ST_BUSY) {
-        link_dies(pub);
+        publisher_link_dies(pub);
     }
     return st == ST_OK || st == ST_TOO_LARGE || st == ST_INVALID;
 }
 
-void own_send(struct publisher *pub)
+void publisher_own_send(struct publisher *pub)
 {
     int64_t now_ms = clock_mono_ms();
 
@@ -149,7 +145,7 @@ void own_send(struct publisher *pub)
     }
 }
 
-void own_lost(struct publisher *pub)
+void publisher_own_lost(struct publisher *pub)
 {
     if (++pub->own_losses == LOSSES_TO_END && !pub->own_off) {
         log_error("broker ends the connection on the bridge's own messages: they are off until "
@@ -159,7 +155,7 @@ void own_lost(struct publisher *pub)
     }
 }
 
-void own_answered(struct publisher *pub, int reason)
+void publisher_own_answered(struct publisher *pub, int reason)
 {
     pub->own_in_flight--;
     pub->own_quiet_ms = clock_mono_ms();

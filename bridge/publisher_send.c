@@ -15,9 +15,13 @@
 
 #include "bridge/metrics.h"
 
-enum { READ_AGAIN_MS = 1000 }; /* after a failed read */
+enum {
+    READ_AGAIN_MS = 1000, /* after a failed read */
+    /* Copies are kept until they are acknowledged. One event more than this is always allowed. */
+    IN_FLIGHT_BYTES = 16777216,
+};
 
-void feed_drop(struct publisher *pub)
+void publisher_feed_drop(struct publisher *pub)
 {
     while (pub->feed_at < pub->feed_count) {
         event_free(pub->feed[pub->feed_at++]);
@@ -27,14 +31,14 @@ void feed_drop(struct publisher *pub)
     pub->placed = false;
 }
 
-bool feed_has_more(const struct publisher *pub)
+bool publisher_feed_has_more(const struct publisher *pub)
 {
     return pub->feed_at < pub->feed_count || pub->read_seq < pub->seen.durable_seq;
 }
 
-void start_over(struct publisher *pub, size_t max_messages)
+void publisher_start_over(struct publisher *pub, size_t max_messages)
 {
-    feed_drop(pub);
+    publisher_feed_drop(pub);
     window_restart(pub->window, max_messages);
     pub->own_in_flight = 0;
     pub->read_seq = window_settled(pub->window);
@@ -85,7 +89,12 @@ static unsigned message_count(const struct event *event)
 static void place_event(struct publisher *pub, const struct event *event)
 {
     struct window_event entry = {
-        .seq = event->seq, .id = event->id, .received_ms = event->received_ms};
+        .seq = event->seq,
+        .id = event->id,
+        .received_ms = event->received_ms,
+        .bytes = (event->topic.len + event->body.len) * message_count(event),
+        .replayed = event->replayed,
+    };
 
     if (window_events(pub->window) == 0) {
         pub->events_quiet_ms = clock_mono_ms();
@@ -168,7 +177,9 @@ static enum status publish_part(struct publisher *pub, const struct event *event
 static void count_delivered(const struct event *event)
 {
     metrics_add(METRIC_PUBLISHED, 1);
-    metrics_observe(HISTOGRAM_DELIVERY, (clock_unix_ms() - event->received_ms) * 1000);
+    if (!event->replayed) {
+        metrics_observe(HISTOGRAM_DELIVERY, (clock_unix_ms() - event->received_ms) * 1000);
+    }
     log_debug("event published", L_UUID("id", event->id), L_INT("qos", 0));
 }
 
@@ -182,11 +193,11 @@ static bool send_part(struct publisher *pub, const struct event *event)
         window_sent(pub->window, token);
         pub->part++;
     } else if (st == ST_TOO_LARGE) {
-        bury(pub, event->seq, pub->part, 0x95);
+        publisher_bury(pub, event->seq, pub->part, 0x95);
     } else if (st == ST_INVALID) {
-        bury(pub, event->seq, pub->part, 0x90);
+        publisher_bury(pub, event->seq, pub->part, 0x90);
     } else if (st != ST_BUSY) {
-        link_dies(pub);
+        publisher_link_dies(pub);
     }
     return st == ST_OK;
 }
@@ -222,10 +233,11 @@ static bool may_start(const struct publisher *pub)
                        window_oldest(pub->window) != NULL)) {
         return false;
     }
-    return !pub->seen.stop && window_has_room(pub->window) && window_may_send(pub->window);
+    return !pub->seen.stop && window_has_room(pub->window) && window_may_send(pub->window) &&
+           window_bytes(pub->window) < IN_FLIGHT_BYTES;
 }
 
-void send_events(struct publisher *pub)
+void publisher_send_events(struct publisher *pub)
 {
     struct event *event;
 

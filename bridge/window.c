@@ -31,6 +31,7 @@ struct window {
     size_t max_messages;
     size_t messages; /* in flight */
     size_t unsettled;
+    size_t bytes; /* of the unsettled ones */
     uint64_t first, settled, next;
     uint64_t settled_seq;
     struct place *places; /* capacity of them */
@@ -109,6 +110,7 @@ void window_restart(struct window *window, size_t max_messages)
     }
     window->next = window->settled;
     window->unsettled = 0;
+    window->bytes = 0;
     window->messages = 0;
     window->max_messages = max_messages;
     memset(window->owners, 0, sizeof(window->owners));
@@ -143,6 +145,7 @@ void window_put(struct window *window, const struct window_event *event, unsigne
     *place = (struct place){.event = *event, .waiting = (uint8_t)messages};
     window->next++;
     window->unsettled += messages > 0;
+    window->bytes += messages > 0 ? event->bytes : 0;
     advance(window);
 }
 
@@ -150,6 +153,7 @@ static void settle_place(struct window *window, struct place *place)
 {
     place->waiting = 0;
     window->unsettled--;
+    window->bytes -= place->event.bytes;
     advance(window);
 }
 
@@ -169,8 +173,8 @@ void window_sent(struct window *window, int token)
     CHECK(place->messages < WINDOW_MAX_MESSAGES && place->waiting > 0);
     if (token == 0) {
         place->messages++;
-        (void)window_deliver(window,
-                             place->event.seq); /* the caller sees to the mark each turn */
+        /* The caller sees to the mark each turn. */
+        (void)window_deliver(window, place->event.seq);
         return;
     }
     place->tokens[place->messages++] = (uint16_t)token;
@@ -292,6 +296,11 @@ void window_marked(struct window *window, uint64_t marked_seq)
 size_t window_events(const struct window *window)
 {
     return window->unsettled;
+}
+
+size_t window_bytes(const struct window *window)
+{
+    return window->bytes;
 }
 
 size_t window_messages(const struct window *window)

@@ -27,6 +27,8 @@ struct window_event {
     uint64_t seq;
     struct uuid id;
     int64_t received_ms;
+    size_t bytes;  /* what it takes while it is under way */
+    bool replayed; /* by hand: how long it took says nothing */
 };
 
 /* capacity: 1 to WINDOW_MAX_CAPACITY events. Everything up to settled_seq is settled already,
@@ -80,6 +82,7 @@ uint64_t window_settled(const struct window *window);
 void window_marked(struct window *window, uint64_t marked_seq);
 
 size_t window_events(const struct window *window);   /* put, not settled */
+size_t window_bytes(const struct window *window);    /* of those */
 size_t window_messages(const struct window *window); /* in flight, own ones included */
 
 #endif

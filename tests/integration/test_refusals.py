@@ -236,3 +236,45 @@ def test_a_state_message_that_is_refused_does_not_hold_up_the_events(start):
         bridge.accept(body)
     bridge.wait_settled()
     assert [p.payload for p in server.events if p.topic.startswith("partners/")] == bodies
+
+
+@pytest.mark.parametrize("limit, why", [({"maximum_qos": 0}, "QoS 0"), ({"receive_maximum": 0}, "Receive Maximum")])
+def test_a_broker_that_can_acknowledge_nothing_is_not_used(start, limit, why):
+    """Everything could be lost unseen, or nothing ever be sent."""
+    useless, other = start.mqtt_server(**limit), start.mqtt_server()
+    bridge = start.bridge(None, {"mqtt": {"servers": [useless.url, other.url]}}).wait_connected()
+    body = events.body()
+    bridge.accept(body)
+    bridge.wait_settled()
+    assert useless.events == [] and other.payloads == [body]
+    [line] = bridge.lines(level="error", server=useless.url)
+    assert why in line["error"]
+
+
+def test_large_events_are_not_all_in_flight_at_once(start):
+    server = start.mqtt_server(never)
+    bridge = start.bridge(server).wait_connected()
+    for i in range(30):
+        bridge.accept(events.body(gid=f"l{i}", pad="x" * 1000000))
+    server.wait_events(16)
+    holds_for(lambda: len(server.events) <= 17, 0.5, "more than 16 MiB and one event in flight")
+    server.on_publish = Session.ack
+    for publish in server.events:
+        server.sessions[0].ack(publish)
+    bridge.wait_settled()
+
+
+@pytest.mark.parametrize("window", [1, 256])
+def test_a_stop_that_nobody_hears_leaves_it_to_the_will_to_say_offline(start, window):
+    """A DISCONNECT with reason 0x04 keeps the will; a normal one would leave "online" for ever."""
+
+    def deaf(session, publish):
+        if publish.topic.startswith("hook2mqtt/") and b"offline" not in publish.payload:
+            session.ack(publish)
+
+    server = start.mqtt_server(deaf, own_prefix="nothing/")
+    bridge = start.bridge(server, {"mqtt": {"max_in_flight": window}}).wait_connected()
+    bridge.accept(events.body())
+    wait_until(lambda: any(p.topic.startswith("partners/") for p in server.events), "the event in flight")
+    assert bridge.stop() == 0
+    assert server.sessions[0].disconnect_reason == 4

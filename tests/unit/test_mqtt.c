@@ -465,24 +465,33 @@ static int close_it(void *ctx, const struct fake_message *message)
     return FAKE_CLOSE;
 }
 
-static void a_connection_that_the_broker_closes_is_lost_once(void **state)
+/* A broker that ends the connection on the first message: it is lost once, with this reason. */
+static void assert_lost_once(int (*decide)(void *ctx, const struct fake_message *message),
+                             int reason, bool disconnect)
 {
-    struct fake_broker broker = {.version = 5, .decide = close_it};
+    struct fake_broker broker = {.version = 5, .decide = decide};
     struct mqtt_options options = options_of(5);
     struct client client;
     int token;
 
-    (void)state;
     fake_broker_start(&broker);
     client_create(&client, &options);
     assert_int_equal(client_connect(&client, broker.server), ST_OK);
     assert_int_equal(publish(&client, "t", 1, 1, &token), ST_OK);
     wait_heard(&client.heard, 0, 1);
-    assert_int_equal(client.heard.lost_reason, 0);
-    mqtt_disconnect(client.mq, true);
+    assert_int_equal(client.heard.lost_reason, reason);
+    if (disconnect) {
+        mqtt_disconnect(client.mq, true);
+    }
     mqtt_destroy(client.mq);
     fake_broker_stop(&broker);
     assert_int_equal(client.heard.lost, 1);
+}
+
+static void a_connection_that_the_broker_closes_is_lost_once(void **state)
+{
+    (void)state;
+    assert_lost_once(close_it, 0, true);
 }
 
 static int say_taken_over(void *ctx, const struct fake_message *message)
@@ -494,21 +503,8 @@ static int say_taken_over(void *ctx, const struct fake_message *message)
 
 static void a_disconnect_of_the_broker_gives_its_reason(void **state)
 {
-    struct fake_broker broker = {.version = 5, .decide = say_taken_over};
-    struct mqtt_options options = options_of(5);
-    struct client client;
-    int token;
-
     (void)state;
-    fake_broker_start(&broker);
-    client_create(&client, &options);
-    assert_int_equal(client_connect(&client, broker.server), ST_OK);
-    assert_int_equal(publish(&client, "t", 1, 1, &token), ST_OK);
-    wait_heard(&client.heard, 0, 1);
-    assert_int_equal(client.heard.lost_reason, 0x8E);
-    mqtt_destroy(client.mq);
-    fake_broker_stop(&broker);
-    assert_int_equal(client.heard.lost, 1);
+    assert_lost_once(say_taken_over, 0x8E, false);
 }
 
 static int acknowledge_another(void *ctx, const struct fake_message *message)
