@@ -123,7 +123,7 @@ RANGES = [
     ("mqtt.servers", [], "1 to"),
     ("mqtt.keep_alive", "0s", "1s"),
     ("mqtt.keep_alive", "1500ms", "whole seconds"),
-    ("mqtt.max_in_flight", 65536, "65535"),
+    ("mqtt.max_in_flight", 16001, "16000"),
     ("mqtt.max_in_flight", 0, "1 to"),
     ("mqtt.client_id", "", "empty"),
     ("outbox.max_size", "1KiB", "64KiB"),

@@ -117,13 +117,15 @@ class Link:
                 # A stall that began while we waited in recv holds these bytes back as well.
                 self.proxy.flowing.wait()
                 if not data:
-                    sink.shutdown(socket.SHUT_WR)
                     break
                 if self.proxy.delay_s:
                     time.sleep(self.proxy.delay_s)
                 if self.proxy.record:
                     recorded.extend(data)
                 sink.sendall(data)
+        # Also after a reset, which is how a killed peer with unread bytes ends.
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
         self.open = False
 
 
