@@ -12,7 +12,7 @@
 
 static void PRINTF_LIKE(1, 0) print_error(const char *format, va_list args)
 {
-    (void)fputs("hook2mqtt: ", stderr);
+    (void)fputs(CLI_PREFIX, stderr);
     (void)vfprintf(stderr, format, args);
     (void)fputc('\n', stderr);
 }
@@ -27,18 +27,7 @@ int cli_fail(const char *format, ...)
     return EXIT_FAILED;
 }
 
-int cli_misuse(const struct cli *cli, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    print_error(format, args);
-    va_end(args);
-    cli_print_usage(stderr, cli->command);
-    return EXIT_USAGE;
-}
-
-void cli_print_usage(FILE *out, const struct cli_command *command)
+static void print_usage(FILE *out, const struct cli_command *command)
 {
     const char *line = command->usage;
     const char *label = "usage: ";
@@ -52,9 +41,20 @@ void cli_print_usage(FILE *out, const struct cli_command *command)
     }
 }
 
+int cli_misuse(const struct cli *cli, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    print_error(format, args);
+    va_end(args);
+    print_usage(stderr, cli->command);
+    return EXIT_USAGE;
+}
+
 void cli_print_help(FILE *out, const struct cli_command *command)
 {
-    cli_print_usage(out, command);
+    print_usage(out, command);
     (void)fprintf(out, "\n%s.\n\n%s", command->summary, command->help);
     (void)fputs("Options of every command:\n"
                 "  -c, --config FILE    the configuration (default " CLI_DEFAULT_CONFIG ")\n"
@@ -128,11 +128,11 @@ static bool read_option(const struct cli *cli, const struct cli_option *options,
     const struct cli_option *option = find_option(options, name, &near);
     const char *value = arg[name.len] ? arg + name.len + 1 : NULL;
     const char *wanted;
+    char question[NEAREST_TEXT_SIZE];
 
     if (!option) {
-        cli_misuse(cli, "%.*s: no such option%s%s%s", SLICE_ARG(name),
-                   near.word ? ", did you mean " : "", near.word ? near.word : "",
-                   near.word ? "?" : "");
+        cli_misuse(cli, "%.*s: no such option%s", SLICE_ARG(name),
+                   nearest_question(&near, "", question));
         return false;
     }
     if (option->kind == CLI_FLAG && value) {
@@ -188,6 +188,7 @@ bool cli_arguments(struct cli *cli, const struct cli_option *options, int min_co
 int cli_dispatch(struct cli *cli, const struct cli_verb *verbs)
 {
     struct nearest near = {0};
+    char question[NEAREST_TEXT_SIZE];
 
     if (cli->argc < 2) {
         return cli_misuse(cli, "%s: a command is missing", cli->argv[0]);
@@ -201,19 +202,19 @@ int cli_dispatch(struct cli *cli, const struct cli_verb *verbs)
         }
         nearest_offer(&near, verbs->name);
     }
-    return cli_misuse(cli, "%s %s: no such command%s%s%s", cli->command->name, cli->argv[0],
-                      near.word ? ", did you mean " : "", near.word ? near.word : "",
-                      near.word ? "?" : "");
+    return cli_misuse(cli, "%s %s: no such command%s", cli->command->name, cli->argv[0],
+                      nearest_question(&near, "", question));
 }
 
-void cli_print_faults(FILE *out, const char *config_path, const struct config_faults *faults,
-                      bool with_warnings)
+void cli_print_faults(FILE *out, const char *prefix, const char *config_path,
+                      const struct config_faults *faults, bool with_warnings)
 {
     for (size_t i = 0; i < faults->count; i++) {
         const struct config_fault *fault = &faults->items[i];
 
         if (!fault->warning || with_warnings) {
-            (void)fprintf(out, "%s: %s%s\n", fault->path[0] ? fault->path : config_path,
+            (void)fprintf(out, "%s%s: %s%s\n", prefix,
+                          fault->path[0] ? fault->path : config_path,
                           fault->warning ? "warning: " : "", fault->text);
         }
     }
@@ -224,13 +225,7 @@ bool cli_read_config(struct cli *cli)
     if (config_load_lenient(cli->config_path, &cli->config, &cli->faults) == ST_OK) {
         return true;
     }
-    for (size_t i = 0; i < cli->faults.count; i++) {
-        const struct config_fault *fault = &cli->faults.items[i];
-
-        if (!fault->warning) {
-            cli_fail("%s: %s", fault->path[0] ? fault->path : cli->config_path, fault->text);
-        }
-    }
+    cli_print_faults(stderr, CLI_PREFIX, cli->config_path, &cli->faults, false);
     return false;
 }
 

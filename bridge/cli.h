@@ -8,17 +8,18 @@
 #ifndef BRIDGE_CLI_H
 #define BRIDGE_CLI_H
 
-#include "common/err.h"
-
-#include "bridge/config.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/err.h"
+
+#include "bridge/config.h"
+
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 #define CLI_DEFAULT_CONFIG "/etc/hook2mqtt/bridge.json"
+#define CLI_PREFIX         "hook2mqtt: " /* of every line on stderr */
 
 struct verifier;
 struct cli_command;
@@ -65,14 +66,13 @@ bool cli_arguments(struct cli *cli, const struct cli_option *options, int min_co
 int cli_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 /* The same, and the usage of the subcommand. Gives EXIT_USAGE. */
 int cli_misuse(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
-/* `hook2mqtt NAME --help` for one command; only its usage lines. */
+/* `hook2mqtt NAME --help` for one command. */
 void cli_print_help(FILE *out, const struct cli_command *command);
-void cli_print_usage(FILE *out, const struct cli_command *command);
 
-/* One line per finding, `path.to.key: what is wrong`; a finding about the file as a whole
- * starts with config_path. */
-void cli_print_faults(FILE *out, const char *config_path, const struct config_faults *faults,
-                      bool with_warnings);
+/* One line per finding: prefix, then `path.to.key: what is wrong`; a finding about the file as
+ * a whole names config_path instead. */
+void cli_print_faults(FILE *out, const char *prefix, const char *config_path,
+                      const struct config_faults *faults, bool with_warnings);
 
 /* Reads the configuration leniently (config_load_lenient) into cli->config. False: there were
  * errors, which have been printed; return EXIT_FAILED. */
@@ -82,8 +82,7 @@ bool cli_read_config(struct cli *cli) MUST_USE;
 bool cli_secret_was_read(const struct cli *cli, const struct buf *secret, const char *format,
                          ...) PRINTF_LIKE(3, 4) MUST_USE;
 
-/* The source of this name, after cli_read_config. NULL: there is none, which has been printed.
- */
+/* The source of this name, after cli_read_config. NULL: there is none, as has been printed. */
 const struct config_source *cli_source(const struct cli *cli, const char *name) MUST_USE;
 /* What signs as this source's provider does, with its first secret. False: why not has been
  * printed. Gives a verifier for verifier_destroy. */

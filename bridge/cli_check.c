@@ -16,7 +16,7 @@ int cli_check(struct cli *cli)
         return EXIT_USAGE;
     }
     good = config_check(cli->config_path, &faults) == ST_OK;
-    cli_print_faults(stdout, cli->config_path, &faults, true);
+    cli_print_faults(stdout, "", cli->config_path, &faults, true);
     errors = faults.error_count;
     warnings = faults.count - errors;
     printf("%s: ", cli->config_path);

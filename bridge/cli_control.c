@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 
+#include "bridge/admin.h"
 #include "bridge/cli_http.h"
 #include "bridge/cli_list.h"
 #include "bridge/intake.h"
@@ -20,15 +21,14 @@ enum { TIMEOUT_MS = 60000 };
 
 /* One row per operation. */
 static const struct operation {
-    const char *path; /* in the admin API */
     const char *done; /* what became of the events */
     enum store_which which;
     bool publishes; /* what was done ends at the broker */
 } operations[] = {
-    [OUTBOX_REPLAY] = {"/api/outbox/replay", "replayed", STORE_DELIVERED, true},
-    [OUTBOX_DROP] = {"/api/outbox/drop", "dropped", STORE_UNDELIVERED, false},
-    [DEAD_RETRY] = {"/api/dead/retry", "retried", STORE_DEAD, true},
-    [DEAD_DROP] = {"/api/dead/drop", "dropped", STORE_DEAD, false},
+    [OUTBOX_REPLAY] = {"replayed", STORE_DELIVERED, true},
+    [OUTBOX_DROP] = {"dropped", STORE_UNDELIVERED, false},
+    [DEAD_RETRY] = {"retried", STORE_DEAD, true},
+    [DEAD_DROP] = {"dropped", STORE_DEAD, false},
 };
 
 struct control {
@@ -36,6 +36,7 @@ struct control {
     struct uuid *ids;
     bool *seen; /* beside ids */
     struct store_selection selection;
+    bool json;
 };
 
 /* ---- the selection ---- */
@@ -66,6 +67,7 @@ static bool read_selection(struct cli *cli, struct control *control)
         {"--since", CLI_WHEN, &selection->since_ms},
         {"--until", CLI_WHEN, &selection->until_ms},
         {"--all", CLI_FLAG, &all},
+        {"--json", CLI_FLAG, &control->json},
         {0},
     };
 
@@ -73,8 +75,7 @@ static bool read_selection(struct cli *cli, struct control *control)
         return false;
     }
     selection->source = slice_of(source);
-    if (!all && selection->id_count == 0 && !source && selection->since_ms == CLOCK_NONE &&
-        selection->until_ms == CLOCK_NONE) {
+    if (!all && store_selects_everything(selection)) {
         cli_misuse(cli, "which ones? Ids, --source, --since or --until say it, or --all");
         return false;
     }
@@ -182,10 +183,7 @@ static void add_time(struct buf *out, const char *name, int64_t unix_ms)
 
 static void add_request(struct buf *out, const struct store_selection *selection)
 {
-    bool all = selection->id_count == 0 && !selection->source.data &&
-               selection->since_ms == CLOCK_NONE && selection->until_ms == CLOCK_NONE;
-
-    buf_addf(out, "{\"all\":%s", all ? "true" : "false");
+    buf_addf(out, "{\"all\":%s", store_selects_everything(selection) ? "true" : "false");
     for (size_t i = 0; i < selection->id_count; i++) {
         char id[UUID_TEXT_SIZE];
 
@@ -240,7 +238,7 @@ static enum status post(struct cli_http *http, const struct buf *token,
                         const struct control *control, struct outbox_control_result *out_result,
                         struct err *err)
 {
-    struct cli_http_request request = {.path = operations[control->op].path};
+    struct cli_http_request request = {.path = admin_api_path(control->op)};
     struct cli_http_reply reply = {0};
     struct buf json = {0}, header = {0};
     struct slice body;
@@ -290,11 +288,19 @@ static enum status control_through_bridge(const struct cli *cli, const struct co
 
 /* ---- both ---- */
 
-static int report(const struct control *control, const struct outbox_control_result *result,
-                  bool running)
+static void print_json(const struct outbox_control_result *result)
 {
-    const struct operation *operation = &operations[control->op];
+    struct buf why = {0};
 
+    json_add_string(&why, slice_of(result->why));
+    printf("{\"done\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"why\":%s}\n", result->done_count,
+           result->skipped_count, result->skipped_count ? why.data : "null");
+    buf_free(&why);
+}
+
+static void print_words(const struct operation *operation,
+                        const struct outbox_control_result *result, bool running)
+{
     printf("%s %" PRIu64, operation->done, result->done_count);
     if (result->skipped_count) {
         struct buf why = {0};
@@ -308,6 +314,18 @@ static int report(const struct control *control, const struct outbox_control_res
         printf(" (to be published when the bridge starts)");
     }
     putchar('\n');
+}
+
+static int report(const struct control *control, const struct outbox_control_result *result,
+                  bool running)
+{
+    const struct operation *operation = &operations[control->op];
+
+    if (control->json) {
+        print_json(result);
+    } else {
+        print_words(operation, result, running);
+    }
     if (control->selection.id_count && result->done_count + result->skipped_count == 0) {
         return cli_fail("none of these is %s",
                         operation->which == STORE_DELIVERED ? "delivered yet" : "undelivered");

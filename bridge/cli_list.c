@@ -96,7 +96,10 @@ int cli_list(struct cli *cli, bool dead)
     if (!cli_arguments(cli, options, 0, 0)) {
         return EXIT_USAGE;
     }
-    if (undelivered != delivered) {
+    if (undelivered && delivered) {
+        return cli_misuse(cli, "--undelivered or --delivered, not both");
+    }
+    if (undelivered || delivered) {
         which = undelivered ? STORE_UNDELIVERED : STORE_DELIVERED;
     }
     selection.source = slice_of(source);

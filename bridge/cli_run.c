@@ -14,7 +14,7 @@ int cli_run(struct cli *cli)
     /* Unlike the other commands, this one needs every secret. */
     st = config_load(cli->config_path, &cli->config, &cli->faults);
     if (st != ST_OK) {
-        cli_print_faults(stderr, cli->config_path, &cli->faults, true);
+        cli_print_faults(stderr, "", cli->config_path, &cli->faults, true);
         return cli_fail("not started: %zu %s in the configuration", cli->faults.error_count,
                         cli->faults.error_count == 1 ? "error" : "errors");
     }

@@ -75,8 +75,8 @@ static enum status make_body(struct trigger *trigger, const struct pair *pair, c
     return st == ST_OK ? ST_OK : err_set(err, st, "sign the body: %s", status_text(st));
 }
 
-/* `200 accepted <id> project:resource.updated <gid>`, or `503 unavailable - … (retry after 1
- * s)`. */
+/* `200 accepted <id> project:resource.updated <gid>`,
+ * or `503 unavailable - … (retry after 1 s)`. */
 static void print_answer(struct trigger *trigger, const struct pair *pair, const char *gid,
                          const struct cli_http_reply *reply)
 {

@@ -19,10 +19,12 @@ static int version(struct cli *cli);
     "  --until TIME     only events received before TIME\n"
 #define LISTING_HELP                                                                           \
     "  --limit N        at most N\n"                                                           \
-    "  --json           ls: one JSON object a line; show: one object\n"                        \
+    "  --json           ls: one JSON object a line; else one object\n"                         \
     "  --body           show: the body's bytes, and nothing else\n"
 #define TIME_HELP                                                                              \
     "TIME is such as 2026-01-31T18:00:00Z, or a time ago such as 90s, 1h or 2d.\n\n"
+#define CHANGE_KEYS_HELP                                                                       \
+    "Keys of what a change says: done, skipped, why (of the last one skipped, or null).\n\n"
 #define KEYS_HELP                                                                              \
     "Keys of an object: seq, id, received_at, source, event, resource_type, gid, state\n"      \
     "(undelivered, delivered or dead), reason, event_at, delivery_id, topic, state_topic, "    \
@@ -64,25 +66,26 @@ static const struct cli_command commands[] = {
      "outbox ls [--undelivered | --delivered] [SELECTION] [--limit N] [--json]\n"
      "outbox show ID [--json | --body]\n"
      "outbox stats [--json]\n"
-     "outbox replay (ID... | SELECTION | --all)\n"
-     "outbox drop (ID... | SELECTION | --all)",
+     "outbox replay (ID... | SELECTION | --all) [--json]\n"
+     "outbox drop (ID... | SELECTION | --all) [--json]",
      "Look into the outbox, publish delivered events again, or give undelivered ones up",
      "Selection:\n" SELECTION_HELP "  --all            all of them\n\n" LISTING_HELP
      "\n" TIME_HELP RUNNING_HELP KEYS_HELP "Keys of stats: first_seq, last_seq, delivered_seq, "
      "undelivered_count, undelivered_bytes,\n"
-     "kept_count, kept_bytes, dead_count, dead_bytes, max_bytes, oldest_undelivered_at.\n\n",
+     "kept_count, kept_bytes, dead_count, dead_bytes, max_bytes, "
+     "oldest_undelivered_at.\n" CHANGE_KEYS_HELP,
      cli_outbox},
     {"dead",
      "dead ls [SELECTION] [--limit N] [--json]\n"
      "dead show ID [--json | --body]\n"
-     "dead retry (ID... | SELECTION | --all)\n"
-     "dead drop (ID... | SELECTION | --all)",
+     "dead retry (ID... | SELECTION | --all) [--json]\n"
+     "dead drop (ID... | SELECTION | --all) [--json]",
      "Look at the dead letters, try them again, or remove them",
      "A webhook that no event can be made of, and an event that the broker refuses for good, "
      "end\n"
      "here. Retry puts them at the end of the queue, with today's configuration.\n\n"
      "Selection:\n" SELECTION_HELP "  --all            all of them\n\n" LISTING_HELP
-     "\n" TIME_HELP RUNNING_HELP KEYS_HELP,
+     "\n" TIME_HELP RUNNING_HELP KEYS_HELP CHANGE_KEYS_HELP,
      cli_dead},
     {"health", "health [--ready]", "Ask the running bridge how it is",
      "Ends with 0 if the bridge is alive, and with --ready if it would accept a webhook.\n\n",
@@ -112,6 +115,7 @@ static void print_overview(FILE *out)
 static const struct cli_command *find_command(const char *name)
 {
     struct nearest near = {.text = slice_of(name)};
+    char question[NEAREST_TEXT_SIZE];
 
     for (const struct cli_command *command = commands; command->name; command++) {
         if (strcmp(name, command->name) == 0) {
@@ -119,11 +123,9 @@ static const struct cli_command *find_command(const char *name)
         }
         nearest_offer(&near, command->name);
     }
-    if (near.word) {
-        cli_fail("%s: no such command, did you mean %s?", name, near.word);
-    } else {
-        cli_fail("%s: no such command (hook2mqtt help names them)", name);
-    }
+    cli_fail("%s: no such command%s", name,
+             near.word ? nearest_question(&near, "", question)
+                       : " (hook2mqtt help names them)");
     return NULL;
 }
 

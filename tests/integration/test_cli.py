@@ -483,6 +483,19 @@ def test_replay_on_a_running_bridge_publishes_again(bridge, subscriber):
     assert messages[2].payload == messages[0].payload
 
 
+def test_what_was_changed_is_told_to_scripts_as_json(bridge):
+    one = bridge.accept(events.body())
+    wait_delivered(bridge, one)
+    assert json.loads(bridge.cli("outbox", "replay", one, "--json").stdout) == {"done": 1, "skipped": 0, "why": None}
+    bad = quarantine(bridge)
+    told = json.loads(bridge.cli("dead", "retry", bad, "--json", expect=1).stdout)
+    assert told["done"] == 0 and told["skipped"] == 1 and "JSON" in told["why"]
+
+
+def test_ls_takes_one_of_undelivered_and_delivered(bridge):
+    assert b"not both" in bridge.cli("outbox", "ls", "--undelivered", "--delivered", expect=2).stderr
+
+
 def test_replay_on_a_stopped_bridge_publishes_when_it_starts(bridge, subscriber):
     one = bridge.accept(events.body())
     wait_delivered(bridge, one)
