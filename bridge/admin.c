@@ -81,31 +81,14 @@ bool admin_answer_health(struct http_request *request, const struct outbox *outb
     return true;
 }
 
-static int64_t age_s(int64_t unix_ms)
-{
-    int64_t age_ms = unix_ms == CLOCK_NONE ? 0 : clock_unix_ms() - unix_ms;
-
-    return age_ms > 0 ? age_ms / 1000 : 0; /* the clock may have been set back */
-}
-
-static void set_gauges(const struct outbox *outbox)
-{
-    struct store_stats stats;
-
-    outbox_stats(outbox, &stats);
-    metrics_set(METRIC_STORED_BYTES,
-                (int64_t)(stats.undelivered_bytes + stats.kept_bytes + stats.dead_bytes));
-    metrics_set(METRIC_STORED_ROWS, (int64_t)(stats.undelivered_count + stats.kept_count));
-    metrics_set(METRIC_UNDELIVERED, (int64_t)stats.undelivered_count);
-    metrics_set(METRIC_OLDEST_AGE, age_s(stats.oldest_undelivered_ms));
-    metrics_set(METRIC_DEAD_LETTERS, (int64_t)stats.dead_count);
-}
-
 static void answer_metrics(struct http_request *request, const struct outbox *outbox)
 {
+    struct store_stats stats;
     struct buf page = {0};
 
-    set_gauges(outbox);
+    /* The one number that changes while nothing happens. */
+    outbox_stats(outbox, &stats);
+    metrics_set(METRIC_OLDEST_AGE, store_oldest_age_s(&stats, clock_unix_ms()));
     metrics_write(&page);
     http_answer(request, &(struct http_answer){.status = 200,
                                                .body = buf_slice(&page),

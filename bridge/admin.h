@@ -3,8 +3,8 @@
  * outbox and dead commands use on a running bridge.
  *
  *   POST /api/outbox/replay | /api/outbox/drop | /api/dead/retry | /api/dead/drop
- *        {"ids":["…"], "source":"partners", "since_ms":1700000000000, "until_ms":1700003600000,
- * "limit":100, "all":false}
+ *        {"ids":["…"], "source":"partners", "since_ms":1700000000000,
+ *         "until_ms":1700003600000, "limit":100, "all":false}
  *     -> 200 {"done":2,"skipped":1,"why":"…"}
  *
  * Every part is optional, but a selection without ids, source and times must say "all": true.
@@ -28,6 +28,9 @@ enum status admin_start(const struct config *config, struct outbox *outbox,
  * allowed. */
 void admin_stop(struct admin *admin, int64_t timeout_ms);
 const struct beat *admin_beat(const struct admin *admin);
+
+/* Any thread. Where the control API takes this operation; a constant. */
+const char *admin_api_path(enum outbox_op op);
 
 /* Shared with ingress. Loop thread. True if the path was /healthz or /readyz and has been
  * answered. */

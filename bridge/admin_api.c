@@ -8,21 +8,23 @@
 #include "common/clock.h"
 #include "common/json.h"
 
-static const struct {
-    struct slice path;
-    enum outbox_op op;
-} operations[] = {
-    {{"/api/outbox/replay", 18}, OUTBOX_REPLAY},
-    {{"/api/outbox/drop", 16}, OUTBOX_DROP},
-    {{"/api/dead/retry", 15}, DEAD_RETRY},
-    {{"/api/dead/drop", 14}, DEAD_DROP},
+static const char *const paths[] = {
+    [OUTBOX_REPLAY] = "/api/outbox/replay",
+    [OUTBOX_DROP] = "/api/outbox/drop",
+    [DEAD_RETRY] = "/api/dead/retry",
+    [DEAD_DROP] = "/api/dead/drop",
 };
+
+const char *admin_api_path(enum outbox_op op)
+{
+    return paths[op];
+}
 
 bool admin_api_find(struct slice path, enum outbox_op *out_op)
 {
-    for (size_t i = 0; i < COUNT_OF(operations); i++) {
-        if (slice_equal(path, operations[i].path)) {
-            *out_op = operations[i].op;
+    for (size_t op = 0; op < COUNT_OF(paths); op++) {
+        if (slice_equal(path, slice_of(paths[op]))) {
+            *out_op = (enum outbox_op)op;
             return true;
         }
     }
@@ -154,12 +156,6 @@ static bool read_ids(struct slice body, struct uuid **out_ids, size_t *out_count
     return count > 0; /* no ids at all would select everything */
 }
 
-static bool selects_everything(const struct store_selection *selection)
-{
-    return selection->id_count == 0 && selection->source.data == NULL &&
-           selection->since_ms == CLOCK_NONE && selection->until_ms == CLOCK_NONE;
-}
-
 /* The reason why not, or NULL. ids is for free() in every case. */
 static const char *read_selection(struct slice body, struct store_selection *out,
                                   struct uuid **out_ids)
@@ -187,7 +183,7 @@ static const char *read_selection(struct slice body, struct store_selection *out
     }
     out->ids = *out_ids;
     out->limit = (uint64_t)limit;
-    return selects_everything(out) && !all ? "to select everything, say all: true" : NULL;
+    return store_selects_everything(out) && !all ? "to select everything, say all: true" : NULL;
 }
 
 /* Running it */

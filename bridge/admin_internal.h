@@ -11,8 +11,7 @@ void admin_refuse(struct http_request *request, enum reject reason, const char *
 
 /* Loop thread. Finds the operation at this path; false: none. */
 bool admin_api_find(struct slice path, enum outbox_op *out_op);
-/* Loop thread, head complete. False if the request must not get further; it has been answered.
- */
+/* Loop thread, head complete. False: the request gets no further; it has been answered. */
 bool admin_api_allows(struct http_request *request);
 /* Loop thread, body complete. Answers, now or when the outbox is done. */
 void admin_api_run(struct http_request *request, struct outbox *outbox);

@@ -6,12 +6,12 @@
  * something from that asks config_is_faulty first.
  */
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include <libgen.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

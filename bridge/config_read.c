@@ -44,6 +44,7 @@ static void unknown_key(struct reader *reader, const char *parent, struct slice 
     struct nearest near = {.text = key};
     const struct setting *setting;
     struct buf known = {0};
+    char question[NEAREST_TEXT_SIZE];
 
     for (size_t i = 0; (setting = setting_at(i)); i++) {
         if (setting_is_below(setting, parent)) {
@@ -52,8 +53,8 @@ static void unknown_key(struct reader *reader, const char *parent, struct slice 
     }
     setting = find_elsewhere(key);
     if (near.word) {
-        config_fault(reader->faults, reader_path(reader), "unknown key, did you mean %s?",
-                     near.word);
+        config_fault(reader->faults, reader_path(reader), "unknown key%s",
+                     nearest_question(&near, "", question));
     } else if (setting) {
         config_fault(reader->faults, reader_path(reader), "unknown key here, did you mean %s?",
                      setting->path);

@@ -171,12 +171,13 @@ static void secret_from_file(struct reader *reader, const char *path, struct buf
 static void unknown_secret_key(struct reader *reader, struct slice key)
 {
     struct nearest near = {.text = key};
+    char question[NEAREST_TEXT_SIZE];
 
     nearest_offer(&near, "env");
     nearest_offer(&near, "file");
     if (near.word) {
-        config_fault(reader->faults, reader_path(reader), "unknown key, did you mean %s?",
-                     near.word);
+        config_fault(reader->faults, reader_path(reader), "unknown key%s",
+                     nearest_question(&near, "", question));
     } else {
         config_fault(reader->faults, reader_path(reader), "unknown key; known here: env, file");
     }

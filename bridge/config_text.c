@@ -3,7 +3,7 @@
  *   - read them; put blanks in the place of comments, so that positions stay right;
  *   - json_check decides whether this is JSON, to the letter;
  *   - a scan of our own finds keys that stand twice in one object, which json-c would quietly
- * merge;
+ *     merge;
  *   - json-c makes the tree.
  * A file that is not JSON ends here with one fault: nothing behind it can be trusted to be what
  * it seems.

@@ -116,12 +116,11 @@ static void unknown_word(struct reader *reader, const struct setting *setting,
                          struct nearest *near)
 {
     struct buf text = {0};
+    char question[NEAREST_TEXT_SIZE];
 
     config_add_quoted(&text, near->text);
-    buf_add_str(&text, " is not known");
-    if (near->word) {
-        buf_addf(&text, ", did you mean \"%s\"?", near->word);
-    } else {
+    buf_addf(&text, " is not known%s", nearest_question(near, "\"", question));
+    if (!near->word) {
         buf_add_str(&text, "; it must be ");
         config_add_wanted(&text, setting);
     }

@@ -3,9 +3,9 @@
  * Stop, front to back:
  *   - no new connections, and no new events: what comes now is answered 503
  *   - what was accepted is committed and answered; the listener waits (bounded) for the last
- * answer to go out
+ *     answer to go out
  *   - the publisher finishes what is in flight, says "offline" and disconnects; the backlog
- * stays on disk
+ *     stays on disk
  *   - the outbox writes its last mark and closes
  * If the outbox fails for good, the same happens without waiting, and the exit status says so.
  */
@@ -67,7 +67,7 @@ struct daemon {
     int signal_fd;
     int wake_fd;
     int64_t watchdog_ms;
-    bool hung;           /* a loop does not get on; said once */
+    bool hung;           /* a loop is stuck; said once */
     _Atomic bool failed; /* set by the committer thread */
 };
 
@@ -331,7 +331,7 @@ static void feed_watchdog(struct daemon *d)
         service_notify("WATCHDOG=1");
         d->hung = false;
     } else if (!d->hung) {
-        log_error("a thread does not get on", L_INT("stalled_ms", oldest_ms));
+        log_error("a thread is stuck", L_INT("stalled_ms", oldest_ms));
         d->hung = true;
     }
 }

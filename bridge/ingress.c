@@ -22,8 +22,8 @@ struct ingress {
     struct outbox *outbox;
     struct intake *intake;
     struct http_server *http;
-    const char
-        *source_names[METRICS_MAX_SOURCES]; /* by intake_source_index; the configuration's */
+    /* By intake_source_index; the configuration's. */
+    const char *source_names[METRICS_MAX_SOURCES];
     _Atomic bool stopping;
 };
 

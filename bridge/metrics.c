@@ -1,9 +1,10 @@
 #include "bridge/metrics.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <pthread.h>
 
 #define PREFIX "hook2mqtt_"
 

@@ -1,7 +1,8 @@
 /*
  * metrics - every counter in one table; written as Prometheus text (exposition format 0.0.4).
  *
- * The registry is one per process. All calls: any thread, lock-free.
+ * The registry is one per process. All calls: any thread. metrics_source takes a lock and is
+ * for set-up; all others are lock-free.
  */
 #ifndef BRIDGE_METRICS_H
 #define BRIDGE_METRICS_H

@@ -173,16 +173,6 @@ void route_destroy(struct route *route)
     }
 }
 
-bool route_uses_body(const struct route *route)
-{
-    for (size_t i = 0; i < route->count; i++) {
-        if (route->segments[i].variable == BODY) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static struct slice action_of(struct slice event)
 {
     const char *dot = event.len > 0 ? memrchr(event.data, '.', event.len) : NULL;

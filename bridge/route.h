@@ -31,8 +31,8 @@ void route_destroy(struct route *route);
 /* What the variables stand for; {action} is what follows the last dot of event. */
 struct route_values {
     struct slice source, resource_type, event, gid, id;
-    /* `{body.<path>}`: borrows path; ctx is the caller's. May be NULL if route_uses_body is
-     * false. */
+    /* `{body.<path>}`: borrows path; ctx is the caller's. May be NULL if the template has no
+     * such variable. */
     struct slice (*body_text)(void *ctx, struct slice path);
     void *ctx;
 };
@@ -40,6 +40,5 @@ struct route_values {
 /* Adds the topic to out. ST_TOO_LARGE: longer than ROUTE_MAX_TOPIC; out is as before then. */
 enum status route_topic(const struct route *route, const struct route_values *values,
                         struct buf *out) MUST_USE;
-bool route_uses_body(const struct route *route);
 
 #endif

@@ -1,7 +1,8 @@
 #include "bridge/verify.h"
 
-#include <endian.h>
 #include <stdlib.h>
+
+#include <endian.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>

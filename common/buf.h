@@ -4,10 +4,10 @@
 #ifndef COMMON_BUF_H
 #define COMMON_BUF_H
 
-#include "common/check.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "common/check.h"
 
 /* Bytes that belong to somebody else; not terminated. An absent value has data == NULL, an
  * empty one has not. */
@@ -44,7 +44,7 @@ void buf_reserve(struct buf *buf, size_t more);
 void buf_clear(struct buf *buf); /* len = 0, keeps the memory */
 void buf_free(struct buf *buf);
 struct slice buf_slice(const struct buf *buf); /* borrows until the next change */
-char *buf_take(struct buf *buf); /* gives the NUL-terminated memory for free(); never NULL; buf
-                                    is empty then */
+/* Gives the NUL-terminated memory for free(); never NULL. buf is empty then. */
+char *buf_take(struct buf *buf);
 
 #endif

@@ -10,8 +10,7 @@
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define COUNT_OF(array)   (sizeof(array) / sizeof((array)[0]))
 
-/* Always compiled in; cond has no side effects. For broken invariants of ours, never for input.
- */
+/* Always compiled in; cond has no side effects. For broken invariants of ours, not input. */
 #define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
 
 /* Any thread. Prints where and what to stderr and aborts. */

@@ -34,8 +34,8 @@ void clock_format(int64_t unix_ms, char out_text[CLOCK_TEXT_SIZE])
     size_t len;
 
     if (gmtime_r(&seconds, &tm) == NULL || tm.tm_year > 9999 - 1900 || tm.tm_year < -1900) {
-        (void)snprintf(out_text, CLOCK_TEXT_SIZE,
-                       "-"); /* RFC 3339 has four digits for a year */
+        /* RFC 3339 has four digits for a year. */
+        (void)snprintf(out_text, CLOCK_TEXT_SIZE, "-");
         return;
     }
     len = strftime(out_text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);

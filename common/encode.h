@@ -1,5 +1,5 @@
 /*
- * encode - hex and base64 (RFC 4648), strict. Pure; any thread.
+ * encode - hex (RFC 4648 section 8), strict. Pure; any thread.
  */
 #ifndef COMMON_ENCODE_H
 #define COMMON_ENCODE_H

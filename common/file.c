@@ -1,10 +1,10 @@
 #include "common/file.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdlib.h>
 
 #include <fcntl.h>
+#include <libgen.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -79,23 +79,4 @@ enum status file_free_bytes(const char *path, uint64_t *out_bytes, struct err *e
     }
     free(copy);
     return st;
-}
-
-enum status file_write_all(int fd, const void *data, size_t len, struct err *err)
-{
-    const char *at = data;
-
-    while (len > 0) {
-        ssize_t n = write(fd, at, len);
-
-        if (n < 0 && errno != EINTR) {
-            return err_set_errno(err, errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO,
-                                 errno, "write");
-        }
-        if (n > 0) {
-            at += n;
-            len -= (size_t)n;
-        }
-    }
-    return ST_OK;
 }

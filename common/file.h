@@ -18,7 +18,5 @@ enum status file_read_fd(int fd, size_t max_bytes, struct buf *out, struct err *
 enum status file_sync_parent(const char *path, struct err *err) MUST_USE;
 /* Any thread. Bytes free to us on the file system that holds path's directory. */
 enum status file_free_bytes(const char *path, uint64_t *out_bytes, struct err *err) MUST_USE;
-/* Any thread. Writes everything, whatever the kernel's portions. */
-enum status file_write_all(int fd, const void *data, size_t len, struct err *err) MUST_USE;
 
 #endif

@@ -1,18 +1,14 @@
 #include "common/inbox.h"
 
 #include <errno.h>
-#include <time.h>
+
+#include "common/thread.h"
 
 void inbox_init(struct inbox *inbox)
 {
-    pthread_condattr_t attr;
-
     *inbox = (struct inbox){.closed = false};
     CHECK(pthread_mutex_init(&inbox->mu, NULL) == 0);
-    CHECK(pthread_condattr_init(&attr) == 0);
-    CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&inbox->changed, &attr) == 0);
-    CHECK(pthread_condattr_destroy(&attr) == 0);
+    thread_cond_init(&inbox->changed);
 }
 
 void inbox_fini(struct inbox *inbox)
@@ -75,23 +71,9 @@ struct inbox_link *inbox_take_all(struct inbox *inbox)
     return chain;
 }
 
-static struct timespec deadline_after(int64_t timeout_ms)
-{
-    struct timespec at;
-
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
-    at.tv_sec += timeout_ms / 1000;
-    at.tv_nsec += (timeout_ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 struct inbox_link *inbox_wait(struct inbox *inbox, int64_t timeout_ms, bool *out_open)
 {
-    struct timespec deadline = deadline_after(timeout_ms < 0 ? 0 : timeout_ms);
+    struct timespec deadline = thread_deadline(timeout_ms < 0 ? 0 : timeout_ms);
     struct inbox_link *chain;
     int rc = 0;
 

@@ -8,11 +8,12 @@
 #ifndef COMMON_INBOX_H
 #define COMMON_INBOX_H
 
-#include "common/check.h"
-
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <pthread.h>
+
+#include "common/check.h"
 
 struct inbox_link {
     struct inbox_link *next;

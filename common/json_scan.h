@@ -5,9 +5,10 @@
 #ifndef COMMON_JSON_SCAN_H
 #define COMMON_JSON_SCAN_H
 
-#include <endian.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <endian.h>
 
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 

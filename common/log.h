@@ -5,7 +5,7 @@
  * control characters and newlines included. Never log bodies, signatures or secrets.
  *
  *   log_info("event accepted", L_UUID("id", event->id), L_SLICE("source", event->source),
- * L_INT("bytes", n));
+ *            L_INT("bytes", n));
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H

@@ -1,5 +1,6 @@
 #include "common/nearest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_WORD = 64 };
@@ -59,4 +60,16 @@ void nearest_offer(struct nearest *near, const char *word)
         near->word = word;
         near->distance = distance;
     }
+}
+
+const char *nearest_question(const struct nearest *near, const char *quote,
+                             char out_text[NEAREST_TEXT_SIZE])
+{
+    out_text[0] = '\0';
+    if (near->word) {
+        /* Fits: words are no longer than MAX_WORD. */
+        (void)snprintf(out_text, NEAREST_TEXT_SIZE, ", did you mean %s%s%s?", quote, near->word,
+                       quote);
+    }
+    return out_text;
 }

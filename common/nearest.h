@@ -5,8 +5,7 @@
  *   struct nearest near = {.text = key};
  *   for (...)
  *       nearest_offer(&near, name);
- *   if (near.word)
- *       … "did you mean", near.word
+ *   printf("no such key%s\n", nearest_question(&near, "", text));
  */
 #ifndef COMMON_NEAREST_H
 #define COMMON_NEAREST_H
@@ -22,5 +21,11 @@ struct nearest {
 /* Close enough: at most one edit (a letter more, less, other, or two swapped) for each three
  * letters of the word, but always one. ASCII case does not count. */
 void nearest_offer(struct nearest *near, const char *word);
+
+enum { NEAREST_TEXT_SIZE = 96 };
+/* `, did you mean WORD?`, with quote on either side of the word; "" if none was close enough.
+ * Returns out_text. */
+const char *nearest_question(const struct nearest *near, const char *quote,
+                             char out_text[NEAREST_TEXT_SIZE]);
 
 #endif

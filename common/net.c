@@ -195,7 +195,7 @@ enum status net_listen(const struct net_address *address, int *out_fd, struct er
         st = listen_tcp(address, out_fd, err);
     }
     if (st != ST_OK && err != NULL) {
-        (void)err_wrap(err, "listen on %s", address->host);
+        (void)err_wrap(err, "listen on %s port %u", address->host, address->port);
     }
     return st;
 }

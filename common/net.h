@@ -4,10 +4,10 @@
 #ifndef COMMON_NET_H
 #define COMMON_NET_H
 
-#include "common/err.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "common/err.h"
 
 enum net_family { NET_IPV4, NET_IPV6, NET_UNIX };
 
@@ -30,8 +30,8 @@ bool net_is_loopback(const struct net_address *address);
 enum status net_listen(const struct net_address *address, int *out_fd,
                        struct err *err) MUST_USE;
 
-/* Any thread. The address of a listening socket as text, with the port that the kernel picked.
- */
+/* Any thread. The address of a listening socket as text, with the port that the kernel
+ * picked. */
 void net_local_text(int fd, char *out_text, size_t size_bytes);
 
 #endif

@@ -10,8 +10,7 @@
 #include <stdint.h>
 
 enum { SERVICE_SOCKETS_MAX = 16 };
-/* One socket that the service manager handed over; name as in FileDescriptorName= ("" if none).
- */
+/* One socket that the service manager handed over; name as in FileDescriptorName= (or ""). */
 struct service_socket {
     int fd;
     char name[64];

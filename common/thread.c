@@ -23,6 +23,30 @@ enum status thread_start(pthread_t *out_thread, const char *name, void *(*run)(v
     return ST_OK;
 }
 
+void thread_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+
+    CHECK(pthread_condattr_init(&attr) == 0);
+    CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(cond, &attr) == 0);
+    CHECK(pthread_condattr_destroy(&attr) == 0);
+}
+
+struct timespec thread_deadline(int64_t after_ms)
+{
+    struct timespec at;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
+    at.tv_sec += after_ms / 1000;
+    at.tv_nsec += after_ms % 1000 * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
 void beat_now(struct beat *beat)
 {
     atomic_store_explicit(&beat->last_mono_ms, clock_mono_ms(), memory_order_relaxed);

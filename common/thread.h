@@ -5,16 +5,23 @@
 #ifndef COMMON_THREAD_H
 #define COMMON_THREAD_H
 
-#include "common/err.h"
-
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
+
+#include <pthread.h>
+
+#include "common/err.h"
 
 /* Any thread. name: at most 15 characters. The new thread has every signal blocked; end it by
  * asking and joining. */
 enum status thread_start(pthread_t *out_thread, const char *name, void *(*run)(void *),
                          void *arg, struct err *err) MUST_USE;
+
+/* Any thread. A condition variable whose timed waits end by the monotonic clock. */
+void thread_cond_init(pthread_cond_t *cond);
+/* Any thread. The moment after_ms (0 or more) from now, for such a wait. */
+struct timespec thread_deadline(int64_t after_ms);
 
 /* How long a loop may go without a turn: every loop waits at most this long for something to
  * do, and beats each turn. */

@@ -31,17 +31,15 @@ struct uuid uuid_new(void)
 
 void uuid_format(struct uuid id, char out_text[UUID_TEXT_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
     char *at = out_text;
 
     for (size_t i = 0; i < sizeof(id.bytes); i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10) {
             *at++ = '-';
         }
-        *at++ = digits[id.bytes[i] >> 4];
-        *at++ = digits[id.bytes[i] & 0x0f];
+        encode_hex(&id.bytes[i], 1, at);
+        at += 2;
     }
-    *at = '\0';
 }
 
 bool uuid_parse(struct slice text, struct uuid *out_id)

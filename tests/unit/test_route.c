@@ -229,17 +229,6 @@ static void a_topic_has_at_most_65535_bytes(void **state)
     buf_free(&out);
     route_destroy(route);
     route_destroy(alone);
-}
-
-static void only_templates_with_body_paths_use_the_body(void **state)
-{
-    struct route *with = make("a/{body.x}"), *without = make("a/{gid}/body.x");
-
-    (void)state;
-    assert_true(route_uses_body(with));
-    assert_false(route_uses_body(without));
-    route_destroy(with);
-    route_destroy(without);
     route_destroy(NULL);
 }
 
@@ -309,7 +298,6 @@ int main(void)
         cmocka_unit_test(no_value_leaves_its_level_and_no_two_share_one),
         cmocka_unit_test(a_topic_is_added_behind_what_is_there),
         cmocka_unit_test(a_topic_has_at_most_65535_bytes),
-        cmocka_unit_test(only_templates_with_body_paths_use_the_body),
         cmocka_unit_test(an_impossible_template_is_refused_with_what_would_be_right),
         cmocka_unit_test(a_template_longer_than_a_topic_is_refused),
     };
