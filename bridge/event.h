@@ -41,7 +41,8 @@ struct event {
     uint8_t qos;
     bool retain;
     bool deletion; /* the resource is gone: clears the retained state */
-    bool replayed; /* a copy that somebody asked for */
+    bool replayed; /* somebody asked for it once more */
+    bool copy;     /* made by a replay beside its original: not replayed itself */
 };
 
 /* Any thread. Borrows the fields; gives a copy that owns all its bytes. */

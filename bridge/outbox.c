@@ -47,30 +47,19 @@ static enum status take_lock(struct outbox *ob, struct err *err)
     return st;
 }
 
-struct rebuild {
-    struct recent *recent;
-    int64_t since_ms;
-};
-
 static bool remember(void *ctx, const struct event_identity *identity, struct uuid id,
                      int64_t received_ms)
 {
-    struct rebuild *rebuild = ctx;
-
-    return received_ms >= rebuild->since_ms &&
-           recent_put_older(rebuild->recent, identity, id, received_ms);
+    return recent_put_older(ctx, identity, id, received_ms);
 }
 
 /* Reads small rows only, and none behind the window or beyond the table's capacity: the time
  * does not grow with the backlog. */
 static enum status rebuild_recent(struct outbox *ob, struct err *err)
 {
-    struct rebuild rebuild = {
-        .recent = ob->recent,
-        .since_ms = clock_unix_ms() - ob->options.dedupe_window_ms,
-    };
+    int64_t since_ms = clock_unix_ms() - ob->options.dedupe_window_ms;
 
-    return store_walk_newest(ob->writer, remember, &rebuild, err);
+    return store_walk_newest(ob->writer, since_ms, remember, ob->recent, err);
 }
 
 static struct outbox *outbox_alloc(const struct outbox_options *options)
@@ -141,9 +130,10 @@ enum status outbox_open(const struct outbox_options *options, struct outbox **ou
 enum status outbox_start(struct outbox *ob, const struct outbox_listener *listener,
                          struct err *err)
 {
-    enum status st = checkpointer_start(&ob->checkpointer, ob->writer, err);
+    enum status st;
 
     CHECK(!ob->started);
+    st = checkpointer_start(&ob->checkpointer, ob->writer, err);
     if (st != ST_OK) {
         return st;
     }
@@ -192,19 +182,37 @@ void outbox_close(struct outbox *ob)
 
 /* ---- submit ---- */
 
-/* Kept rows make room when the event comes to be committed, so they do not count here. */
-bool outbox_has_room(const struct outbox *ob, uint64_t cost_bytes)
+struct limit *outbox_limit_of(struct outbox *ob, const struct event *event)
 {
-    uint64_t queued = atomic_load(&ob->queued_bytes);
-
-    return (queued == 0 || queued + cost_bytes <= QUEUE_BYTES) &&
-           atomic_load(&ob->settled_bytes) + queued + cost_bytes <= ob->options.max_bytes;
+    return event->reason.data != NULL ? &ob->dead : &ob->events;
 }
 
-void outbox_note_full(struct outbox *ob, const char *why)
+/* Kept rows make room when the event comes to be committed, so they do not count here. */
+bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes)
 {
-    if (!atomic_exchange(&ob->full, true)) {
+    return atomic_load(&limit->settled_bytes) + atomic_load(&limit->queued_bytes) +
+               cost_bytes <=
+           ob->options.max_bytes;
+}
+
+static bool queue_has_room(const struct outbox *ob, uint64_t cost_bytes)
+{
+    uint64_t queued =
+        atomic_load(&ob->events.queued_bytes) + atomic_load(&ob->dead.queued_bytes);
+
+    return queued == 0 || queued + cost_bytes <= QUEUE_BYTES;
+}
+
+void outbox_note_full(struct outbox *ob, struct limit *limit, const char *why)
+{
+    if (atomic_exchange(&limit->full, true)) {
+        return;
+    }
+    if (limit == &ob->events) {
         log_warn("outbox full: webhooks are refused until there is room", L_STR("why", why));
+    } else {
+        log_warn("dead letters full: bodies that make no event are refused until there is room",
+                 L_STR("why", why));
     }
 }
 
@@ -217,14 +225,14 @@ void outbox_leave(struct outbox *ob)
     }
 }
 
-static enum status enter(struct outbox *ob, uint64_t cost_bytes)
+static enum status enter(struct outbox *ob, struct limit *limit, uint64_t cost_bytes)
 {
     if (!atomic_load(&ob->intake_open)) {
         return ST_CLOSED;
     }
-    if (!outbox_has_room(ob, cost_bytes)) {
+    if (!queue_has_room(ob, cost_bytes) || !outbox_has_room(ob, limit, cost_bytes)) {
         metrics_add(METRIC_OUTBOX_FULL, 1);
-        outbox_note_full(ob, "its limit is reached");
+        outbox_note_full(ob, limit, "its limit is reached");
         return ST_FULL;
     }
     return ST_OK;
@@ -234,11 +242,12 @@ enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn
                           void *ctx)
 {
     uint64_t cost_bytes = event_cost_bytes(event);
+    struct limit *limit = outbox_limit_of(ob, event);
     struct ticket *ticket;
     enum status st;
 
     atomic_fetch_add(&ob->submitting, 1);
-    st = enter(ob, cost_bytes);
+    st = enter(ob, limit, cost_bytes);
     if (st != ST_OK) {
         goto out;
     }
@@ -249,11 +258,11 @@ enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn
                               .done = done,
                               .ctx = ctx,
                               .result.id = event->id};
-    atomic_fetch_add(&ob->queued_bytes, cost_bytes);
+    atomic_fetch_add(&limit->queued_bytes, cost_bytes);
     if (inbox_put(&ob->inbox, &ticket->item.link, NULL)) {
         return ST_OK; /* the committer's now: it may have been answered already */
     }
-    atomic_fetch_sub(&ob->queued_bytes, cost_bytes);
+    atomic_fetch_sub(&limit->queued_bytes, cost_bytes);
     free(ticket);
     st = ST_CLOSED;
 out:
@@ -270,10 +279,25 @@ enum status outbox_ready(const struct outbox *ob)
     if (!atomic_load(&ob->intake_open)) {
         return ST_CLOSED;
     }
-    return atomic_load(&ob->disk_full) || !outbox_has_room(ob, READY_BYTES) ? ST_FULL : ST_OK;
+    return atomic_load(&ob->disk_full) || atomic_load(&ob->events.full) ||
+                   !queue_has_room(ob, READY_BYTES) ||
+                   !outbox_has_room(ob, &ob->events, READY_BYTES)
+               ? ST_FULL
+               : ST_OK;
 }
 
 /* ---- the publisher's side ---- */
+
+/* Under read_mu. What is damaged stays so: without an end by error, webhooks would be taken for
+ * ever and never delivered. */
+static void note_read_failed(struct outbox *ob, const struct err *why)
+{
+    if (!atomic_load(&ob->read_failed)) {
+        ob->read_why = *why;
+        atomic_store(&ob->read_failed, true);
+        inbox_poke(&ob->inbox);
+    }
+}
 
 enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
                         size_t max_bytes, struct event **out_events, size_t *out_count,
@@ -293,6 +317,9 @@ enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
     st = store_read(ob->reader, &range, out_events, &count, err);
     if (st == ST_OK && count > 0 && out_events[count - 1]->seq > ob->handed_seq) {
         ob->handed_seq = out_events[count - 1]->seq;
+    }
+    if (st != ST_OK && !outbox_can_retry(st)) {
+        note_read_failed(ob, err);
     }
     CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
     if (st == ST_OK) {

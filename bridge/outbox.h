@@ -8,9 +8,9 @@
  * Promise: after done(ST_OK) the event survives a crash; events come out in order of seq, each
  * at least once. The delivered mark on disk may lag behind what was delivered (duplicates after
  * a crash), never lead (loss). A failed write for lack of room is answered ST_FULL and tried
- * again with the next batch. A failed sync, or any other failed write, is final: waiters get
- * ST_IO, later submits ST_CLOSED, and the `failed` listener is called once. Does not look
- * inside bodies, talk to MQTT, or throttle by source.
+ * again with the next batch. A failed sync, any other failed write, or damage found in reading
+ * is final: waiters get ST_IO, later submits ST_CLOSED, and the `failed` listener is called
+ * once. Does not look inside bodies, talk to MQTT, or throttle by source.
  */
 #ifndef BRIDGE_OUTBOX_H
 #define BRIDGE_OUTBOX_H
@@ -25,7 +25,8 @@ struct outbox;
 
 struct outbox_options {
     const char *path;
-    /* Undelivered, kept and dead events together, by event_cost_bytes. */
+    /* By event_cost_bytes: of undelivered and kept events together, kept ones go first; and, of
+     * the same size but apart, of dead letters. */
     uint64_t max_bytes;
     int64_t keep_delivered_ms; /* delivered events are removed after this, oldest first */
     int64_t dedupe_window_ms;
@@ -79,14 +80,14 @@ struct outbox_result {
 typedef void outbox_done_fn(void *ctx, const struct outbox_result *result);
 
 /* (A) Any thread, never blocks. Takes the event, also on failure. With reason set it is
- * quarantined: it goes to the dead letters. done does not run if this returns anything but
- * ST_OK (ST_FULL, ST_CLOSED). */
+ * quarantined: it goes to the dead letters, ST_FULL if it would exceed their limit (a burial is
+ * never refused). done does not run if this returns anything but ST_OK (ST_FULL, ST_CLOSED). */
 enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn *done,
                           void *ctx) MUST_USE;
 
 /* Publisher thread. Gives up to max_count durable, undelivered events after after_seq, in
  * order, at most about max_bytes of bodies (but always one, if there is one); each for
- * event_free. */
+ * event_free. Anything but ST_OK, ST_BUSY and ST_FULL is final for the outbox. */
 enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
                         size_t max_bytes, struct event **out_events, size_t *out_count,
                         struct err *err) MUST_USE;
@@ -99,18 +100,20 @@ void outbox_mark(struct outbox *ob, uint64_t seq);
 /* (D) Publisher thread, never blocks. Moves an event to the dead letters; on disk no later than
  * a mark that covers it. */
 void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason);
-/* Publisher thread, before the first read. */
+/* Any thread; exact before publishing starts. */
 uint64_t outbox_delivered_seq(const struct outbox *ob);
 
 /* What an operator does by hand. What comes to the end of the queue this way is `replayed`,
  * takes no part in dedupe, and never brings an older state back. */
 enum outbox_op {
-    /* Kept, delivered events once more: copies at the end of the queue, same ids. */
+    /* Kept, delivered events once more: copies at the end of the queue, same ids. The copies
+     * are not replayed themselves. The oldest kept events go for them. */
     OUTBOX_REPLAY,
-    /* Undelivered events are given up; those already on their way are left alone. */
+    /* Undelivered events are given up, and are new if they come again; those already on their
+     * way are left alone. */
     OUTBOX_DROP,
-    /* Dead letters back to the end of the queue; a quarantined one only if it makes an event
-     * now. */
+    /* Dead letters back to the end of the queue, as far as there is room; a quarantined one
+     * only if it makes an event now. */
     DEAD_RETRY,
     DEAD_DROP,
 };
@@ -136,7 +139,8 @@ void outbox_control_now(struct outbox *ob, enum outbox_op op,
 
 /* Any thread; from memory. */
 void outbox_stats(const struct outbox *ob, struct store_stats *out_stats);
-/* Any thread. Would a submit be taken now? ST_IO: failed; ST_CLOSED; ST_FULL. */
+/* Any thread. Would an event be taken now? ST_IO: failed; ST_CLOSED; ST_FULL: from the first
+ * refusal for lack of room until there is room again, a tenth of the limit. */
 enum status outbox_ready(const struct outbox *ob) MUST_USE;
 
 /* For the watchdog: the committer's beat. */

@@ -18,6 +18,7 @@
 
 enum {
     REMOVE_ROWS = 1024,      /* in one transaction: more than one brings in */
+    REMOVE_BYTES = 33554432, /* about so many: the same, and who waits must not wait long */
     ROOM_ROWS = 256,         /* in one go when room must be made */
     RESERVE_BYTES = 2097152, /* on the disk, for marks, removals and checkpoints */
 };
@@ -32,7 +33,7 @@ static void answer_ticket(struct outbox *ob, struct ticket *ticket)
         metrics_add(METRIC_OUTBOX_FULL, 1);
     }
     /* First, so that who is answered does not find it counted twice. */
-    atomic_fetch_sub(&ob->queued_bytes, ticket->cost_bytes);
+    atomic_fetch_sub(&outbox_limit_of(ob, ticket->event)->queued_bytes, ticket->cost_bytes);
     ticket->done(ticket->ctx, &ticket->result);
     event_free(ticket->event);
     free(ticket);
@@ -116,7 +117,8 @@ enum status outbox_publish_stats(struct outbox *ob, struct err *err)
     CHECK(pthread_mutex_lock(&ob->numbers->mu) == 0);
     ob->numbers->stats = stats;
     CHECK(pthread_mutex_unlock(&ob->numbers->mu) == 0);
-    atomic_store(&ob->settled_bytes, stats.undelivered_bytes + stats.dead_bytes);
+    atomic_store(&ob->events.settled_bytes, stats.undelivered_bytes);
+    atomic_store(&ob->dead.settled_bytes, stats.dead_bytes);
     atomic_store(&ob->durable_seq, stats.last_seq);
     /* It may be ahead of the disk's already, see keep_mark_in_memory. */
     if (stats.delivered_seq > atomic_load(&ob->marked_seq)) {
@@ -152,8 +154,7 @@ enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err
     return st;
 }
 
-/* Oldest kept events go first. *out_fits: now there is room. */
-static enum status make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
+enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
                              struct err *err)
 {
     struct store_removal removal = {.before_ms = INT64_MAX, .max_rows = ROOM_ROWS};
@@ -164,7 +165,7 @@ static enum status make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_f
 
     for (;;) {
         store_get_stats(ob->writer, &stats);
-        settled = stats.undelivered_bytes + stats.dead_bytes + cost_bytes;
+        settled = stats.undelivered_bytes + cost_bytes;
         used = settled + stats.kept_bytes;
         *out_fits = used <= max_bytes;
         if (*out_fits || settled > max_bytes) {
@@ -184,7 +185,9 @@ static bool find_duplicate(const struct outbox *ob, const struct batch *batch, s
                            struct uuid *out_id)
 {
     const struct event *event = batch->tickets[at]->event;
-    int64_t since_ms = event->received_ms - ob->options.dedupe_window_ms;
+    /* Both ways: the clock may have been set back since. */
+    int64_t from_ms = event->received_ms - ob->options.dedupe_window_ms;
+    int64_t upto_ms = event->received_ms + ob->options.dedupe_window_ms;
 
     for (size_t i = at; i-- > 0;) {
         const struct ticket *earlier = batch->tickets[i];
@@ -195,10 +198,19 @@ static bool find_duplicate(const struct outbox *ob, const struct batch *batch, s
             continue;
         }
         *out_id = other->id;
-        return other->received_ms >= since_ms &&
+        return other->received_ms >= from_ms && other->received_ms <= upto_ms &&
                memcmp(other->identity.digest, event->identity.digest, EVENT_KEY_SIZE) == 0;
     }
-    return recent_find(ob->recent, &event->identity, since_ms, out_id);
+    return recent_find(ob->recent, &event->identity, from_ms, upto_ms, out_id);
+}
+
+/* Nothing goes for a dead letter: only by hand. */
+static bool dead_fits(const struct outbox *ob, uint64_t cost_bytes)
+{
+    struct store_stats stats;
+
+    store_get_stats(ob->writer, &stats);
+    return stats.dead_bytes + cost_bytes <= ob->options.max_bytes;
 }
 
 static enum status write_ticket(struct outbox *ob, const struct batch *batch, size_t at,
@@ -209,14 +221,18 @@ static enum status write_ticket(struct outbox *ob, const struct batch *batch, si
     bool quarantined = event->reason.data != NULL;
     bool has_state = event->state_topic.data != NULL;
     bool fits = false;
-    enum status st;
+    enum status st = ST_OK;
 
     if (ob->options.dedupe_window_ms > 0 && find_duplicate(ob, batch, at, &ticket->result.id)) {
         ticket->result.duplicate = true;
         return ST_OK;
     }
     ticket->result.id = event->id;
-    st = make_room(ob, ticket->cost_bytes, &fits, err);
+    if (quarantined) {
+        fits = dead_fits(ob, ticket->cost_bytes);
+    } else {
+        st = outbox_make_room(ob, ticket->cost_bytes, &fits, err);
+    }
     if (st != ST_OK) {
         return st;
     }
@@ -256,7 +272,7 @@ int64_t outbox_expired_before_ms(const struct outbox *ob, int64_t now_ms)
 static enum status write_all(struct outbox *ob, const struct batch *batch, struct err *err)
 {
     struct store_removal expired = {.before_ms = outbox_expired_before_ms(ob, batch->now_ms),
-                                    .enough_bytes = UINT64_MAX,
+                                    .enough_bytes = REMOVE_BYTES,
                                     .max_rows = REMOVE_ROWS};
     /* A mark alone needs no sync: if it is lost with the power, its events are sent again. */
     bool synced = batch->count > 0 || ob->burials.first != NULL;
@@ -279,6 +295,12 @@ static enum status write_all(struct outbox *ob, const struct batch *batch, struc
 
 /* ---- after the transaction ---- */
 
+void outbox_note_older(const struct event *event)
+{
+    metrics_add(METRIC_STATE_SKIPPED, 1);
+    log_info("event is older than its resource's state", L_UUID("id", event->id));
+}
+
 /* Everything in it is on disk. If we die from here on, some who wait get no answer; they send
  * again, and that is a duplicate. */
 static enum status after_commit(struct outbox *ob, struct batch *batch, struct err *err)
@@ -294,7 +316,10 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
             recent_put(ob->recent, &event->identity, event->id, event->received_ms);
         }
         if (ticket->state_skipped) {
-            metrics_add(METRIC_STATE_SKIPPED, 1);
+            outbox_note_older(event);
+        }
+        if (ticket->result.status == ST_FULL) {
+            outbox_note_full(ob, outbox_limit_of(ob, event), "its limit is reached");
         }
         stored_count += ticket->stored;
     }
@@ -337,7 +362,7 @@ void outbox_refuse_for_room(struct outbox *ob, struct batch *batch, const struct
 {
     atomic_store(&ob->disk_full, true);
     ob->disk_full_since_ms = clock_mono_ms();
-    outbox_note_full(ob, why->text);
+    outbox_note_full(ob, &ob->events, why->text);
     outbox_refuse_batch(ob, batch, ST_FULL);
 }
 

@@ -3,7 +3,7 @@
  *
  * - take all that came in: events, burials, operations by hand; and the publisher's mark
  * - one transaction: burials, the mark, then each event in order: a duplicate, or new, or
- * without room; then what was kept long enough goes
+ *   without room; then what was kept long enough goes
  * - COMMIT, with one sync for all of it
  * - remember what is new, let others see it, and only then answer everybody
  * - one step of an operation by hand
@@ -120,6 +120,14 @@ static void step_control(struct outbox *ob, bool open)
     }
 }
 
+static void note_room_in(struct outbox *ob, struct limit *limit, const char *news)
+{
+    if (atomic_load(&limit->full) && outbox_has_room(ob, limit, ob->options.max_bytes / 10)) {
+        atomic_store(&limit->full, false);
+        log_info(news);
+    }
+}
+
 /* Not on every refusal and every delivery near the limit: only when a tenth is free again. A
  * disk that only says that it has room (a quota, a limit on files) is tried again after a
  * while. */
@@ -132,11 +140,10 @@ static void note_room(struct outbox *ob)
         outbox_check_disk(ob, BATCH_BYTES, &err) == ST_OK) {
         atomic_store(&ob->disk_full, false);
     }
-    if (atomic_load(&ob->full) && !atomic_load(&ob->disk_full) &&
-        outbox_has_room(ob, ob->options.max_bytes / 10)) {
-        atomic_store(&ob->full, false);
-        log_info("outbox has room again");
+    if (!atomic_load(&ob->disk_full)) {
+        note_room_in(ob, &ob->events, "outbox has room again");
     }
+    note_room_in(ob, &ob->dead, "dead letters have room again");
 }
 
 /* Before the batch is written. With a short disk, an empty log needs least. */
@@ -155,11 +162,24 @@ static enum status check_batch(struct outbox *ob, struct batch *batch, struct er
     return st;
 }
 
+static void heed_reader(struct outbox *ob)
+{
+    struct err why;
+
+    if (atomic_load(&ob->read_failed) && !atomic_load(&ob->failed)) {
+        CHECK(pthread_mutex_lock(&ob->read_mu) == 0);
+        why = ob->read_why;
+        CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
+        outbox_enter_failed(ob, &why);
+    }
+}
+
 static void turn(struct outbox *ob, struct batch *batch)
 {
     struct err err = {0};
     enum status st;
 
+    heed_reader(ob);
     if (atomic_load(&ob->failed)) {
         outbox_refuse_batch(ob, batch, ST_IO);
         return;
@@ -186,8 +206,8 @@ void *outbox_committer_main(void *arg)
     struct batch batch;
     bool open = true;
 
-    outbox_tell_progress(
-        ob); /* of what was there before: nobody may wait for the first commit */
+    /* Of what was there before: nobody may wait for the first commit. */
+    outbox_tell_progress(ob);
     /* At the end all that was promised or asked for is done; what has expired can wait. */
     while (open || has_promises(ob)) {
         sort_in(ob, inbox_wait(&ob->inbox, has_work(ob) ? 0 : THREAD_TURN_MS, &open));

@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 
 enum {
     STEP_COUNT = 256,     /* rows changed in one step */
@@ -21,6 +21,8 @@ enum {
 struct page {
     struct event *events[STEP_COUNT];
     uint64_t keys[STEP_COUNT];
+    bool done[STEP_COUNT];
+    bool state_skipped[STEP_COUNT];
     size_t count;
     uint64_t bytes;
     size_t max_count;
@@ -41,16 +43,12 @@ struct control *outbox_control_create(enum outbox_op op,
                                       outbox_control_fn *done, void *ctx)
 {
     struct control *control = xalloc(sizeof(*control));
-    size_t id_bytes = selection->id_count * sizeof(struct uuid);
     struct buf source = {0};
 
     *control = (struct control){
         .item.kind = ITEM_CONTROL, .op = op, .selection = *selection, .done = done, .ctx = ctx};
-    if (selection->id_count > 0) {
-        control->ids = xalloc(id_bytes);
-        memcpy(control->ids, selection->ids, id_bytes);
-        control->selection.ids = control->ids;
-    }
+    control->ids = store_sort_ids(selection->ids, selection->id_count);
+    control->selection.ids = control->ids;
     if (selection->source.data != NULL) {
         buf_add_slice(&source, selection->source);
         control->source = buf_take(&source);
@@ -126,6 +124,7 @@ static bool collect_row(void *ctx, uint64_t key, const struct event *event)
     struct page *page = ctx;
 
     page->events[page->count] = event_copy(event);
+    page->done[page->count] = page->state_skipped[page->count] = false;
     page->keys[page->count++] = key;
     page->bytes += event->body.len;
     return page->count < page->max_count && page->bytes < STEP_BYTES;
@@ -141,6 +140,7 @@ static enum status collect(struct outbox *ob, const struct control *control, str
     struct store_scan scan = {
         .dead = is_about_dead(control->op),
         .with_body = control->op == OUTBOX_REPLAY || control->op == DEAD_RETRY,
+        .without_copies = control->op == OUTBOX_REPLAY,
         .after_key = control->cursor,
         .upto_key = control->cursor + STEP_KEYS,
         .selection = &control->selection,
@@ -158,34 +158,59 @@ static enum status collect(struct outbox *ob, const struct control *control, str
 
 /* ---- the four operations, on one row; within a transaction ---- */
 
-static enum status check_limit(struct outbox *ob, uint64_t cost_bytes, struct err *err)
+static void did(struct page *page, size_t at)
 {
-    struct store_stats stats;
-
-    store_get_stats(ob->writer, &stats);
-    return stats.undelivered_bytes + stats.kept_bytes + stats.dead_bytes + cost_bytes <=
-                   ob->options.max_bytes
-               ? ST_OK
-               : err_set(err, ST_FULL, "the outbox's limit is reached");
+    page->done[at] = true;
+    page->done_count++;
 }
 
-static enum status replay(struct outbox *ob, struct event *event, struct err *err)
+static enum status make_room(struct outbox *ob, const struct event *event, struct err *err)
 {
-    enum status st = check_limit(ob, event_cost_bytes(event), err);
+    bool fits = false;
+    enum status st = outbox_make_room(ob, event_cost_bytes(event), &fits, err);
+
+    return st == ST_OK && !fits ? err_set(err, ST_FULL, "the outbox's limit is reached") : st;
+}
+
+/* To the end of the queue. */
+static enum status append(struct outbox *ob, struct page *page, size_t at, struct event *event,
+                          uint64_t origin_seq, struct err *err)
+{
+    bool has_state = event->state_topic.data != NULL;
+    enum status st;
 
     event->replayed = true;
-    return st == ST_OK ? store_append(ob->writer, event, event->seq, err) : st;
+    st = store_append(ob->writer, event, origin_seq, err);
+    page->state_skipped[at] = has_state && event->state_topic.data == NULL;
+    return st;
+}
+
+/* The oldest kept events go for it, itself perhaps among them (it is in memory): then what is
+ * appended is no copy but all there is. */
+static enum status replay(struct outbox *ob, struct page *page, size_t at, struct err *err)
+{
+    struct event *event = page->events[at];
+    enum status st = make_room(ob, event, err);
+    struct store_stats stats;
+
+    if (st != ST_OK) {
+        return st;
+    }
+    store_get_stats(ob->writer, &stats);
+    event->copy = stats.first_seq > 0 && stats.first_seq <= event->seq;
+    did(page, at);
+    return append(ob, page, at, event, event->seq, err);
 }
 
 static enum status drop(struct outbox *ob, struct control *control, struct page *page,
-                        uint64_t seq, struct err *err)
+                        size_t at, struct err *err)
 {
-    if (seq <= ob->handed_seq) { /* read_mu is held, see apply */
+    if (page->keys[at] <= ob->handed_seq) { /* read_mu is held, see apply */
         skip(control, page, "already on its way to the broker");
         return ST_OK;
     }
-    page->done_count++;
-    return store_drop(ob->writer, seq, err);
+    did(page, at);
+    return store_drop(ob->writer, page->keys[at], err);
 }
 
 /* What a dead letter becomes: a refused event as it was, a quarantined one as today's
@@ -209,7 +234,6 @@ static struct event *make_alive(struct outbox *ob, struct control *control, stru
     }
     revived->id = dead->id;
     revived->received_ms = dead->received_ms;
-    revived->replayed = true;
     return revived;
 }
 
@@ -223,12 +247,15 @@ static enum status retry(struct outbox *ob, struct control *control, struct page
     if (revived == NULL) {
         return ST_OK;
     }
-    st = store_append(ob->writer, revived, dead->seq, err);
+    st = make_room(ob, revived, err);
+    if (st == ST_OK) {
+        st = append(ob, page, at, revived, dead->seq, err);
+    }
     event_free(revived);
     if (st == ST_OK) {
         st = store_drop_dead(ob->writer, page->keys[at], err);
     }
-    page->done_count++;
+    did(page, at);
     return st;
 }
 
@@ -237,14 +264,13 @@ static enum status apply_row(struct outbox *ob, struct control *control, struct 
 {
     switch (control->op) {
     case OUTBOX_REPLAY:
-        page->done_count++;
-        return replay(ob, page->events[at], err);
+        return replay(ob, page, at, err);
     case OUTBOX_DROP:
-        return drop(ob, control, page, page->keys[at], err);
+        return drop(ob, control, page, at, err);
     case DEAD_RETRY:
         return retry(ob, control, page, at, err);
     case DEAD_DROP:
-        page->done_count++;
+        did(page, at);
         return store_drop_dead(ob->writer, page->keys[at], err);
     }
     return ST_OK;
@@ -301,6 +327,46 @@ static enum status apply(struct outbox *ob, struct control *control, struct page
     return st;
 }
 
+static const char *past_tense(enum outbox_op op)
+{
+    switch (op) {
+    case OUTBOX_REPLAY:
+        return "event replayed";
+    case OUTBOX_DROP:
+        return "event dropped";
+    case DEAD_RETRY:
+        return "dead letter retried";
+    case DEAD_DROP:
+        return "dead letter dropped";
+    }
+    return "";
+}
+
+static bool is_drop(enum outbox_op op)
+{
+    return op == OUTBOX_DROP || op == DEAD_DROP;
+}
+
+/* After the commit. Whoever sends what was dropped again must not be told that it is there. */
+static void after_step(struct outbox *ob, const struct control *control,
+                       const struct page *page)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        const struct event *event = page->events[i];
+
+        if (!page->done[i]) {
+            continue;
+        }
+        log_info(past_tense(control->op), L_UUID("id", event->id));
+        if (page->state_skipped[i]) {
+            outbox_note_older(event);
+        }
+        if (is_drop(control->op)) {
+            recent_give_up(ob->recent, &event->identity, event->id);
+        }
+    }
+}
+
 /* Adds what the step came to. */
 static void account(struct control *control, const struct page *page, uint64_t cursor)
 {
@@ -345,6 +411,7 @@ enum status outbox_control_step(struct outbox *ob, struct control *control, bool
         final = outbox_can_retry(st) && !store_sync_failed(ob->writer) ? ST_OK : st;
     }
     if (st == ST_OK) {
+        after_step(ob, control, &page);
         account(control, &page, cursor);
         st = final = outbox_publish_stats(ob, err);
     }

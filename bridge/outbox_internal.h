@@ -95,6 +95,14 @@ struct checkpointer {
     bool warned;
 };
 
+/* Undelivered and kept events are limited together, dead letters apart from them, so that no
+ * number of bad bodies keeps good ones out. Shared. */
+struct limit {
+    _Atomic uint64_t settled_bytes; /* undelivered, or dead: what no removal gives back */
+    _Atomic uint64_t queued_bytes;  /* inside and not answered yet */
+    atomic_bool full;               /* something was refused; has been said in the log */
+};
+
 /* Apart from the outbox, so that who only looks at one can lock it. */
 struct outbox_numbers {
     pthread_mutex_t mu;
@@ -112,15 +120,14 @@ struct outbox {
     /* shared */
     struct inbox inbox;
     atomic_bool intake_open, failed;
-    atomic_bool disk_full;          /* the last events did not fit on the disk */
-    atomic_bool full;               /* has been said in the log */
-    atomic_size_t submitting;       /* in outbox_submit, or inside and not answered yet */
-    _Atomic uint64_t queued_bytes;  /* inside and not answered yet */
-    _Atomic uint64_t settled_bytes; /* undelivered and dead: what no removal gives back */
-    _Atomic uint64_t durable_seq;   /* everything up to it is on disk */
-    _Atomic uint64_t mark_wanted;   /* the publisher's mark */
-    _Atomic uint64_t marked_seq;    /* what has become of it */
-    pthread_mutex_t idle_mu;        /* guards nothing but the wait for submitting == 0 */
+    atomic_bool disk_full;   /* the last events did not fit on the disk */
+    atomic_bool read_failed; /* for good; the committer acts on it */
+    struct limit events, dead;
+    atomic_size_t submitting;     /* in outbox_submit, or inside and not answered yet */
+    _Atomic uint64_t durable_seq; /* everything up to it is on disk */
+    _Atomic uint64_t mark_wanted; /* the publisher's mark */
+    _Atomic uint64_t marked_seq;  /* what has become of it */
+    pthread_mutex_t idle_mu;      /* guards nothing but the wait for submitting == 0 */
     pthread_cond_t idle;
 
     struct outbox_numbers *numbers;
@@ -128,6 +135,7 @@ struct outbox {
     pthread_mutex_t read_mu; /* also held while events are dropped by hand */
     struct store *reader;    /* under read_mu */
     uint64_t handed_seq;     /* under read_mu: the newest that is on its way */
+    struct err read_why;     /* under read_mu: with read_failed */
 
     /* owned by the committer thread (before the start and after the end: by the main thread) */
     struct store *writer;
@@ -141,10 +149,12 @@ struct outbox {
 
 /* ---- outbox.c ---- */
 
-/* Any thread. Does an event of so many bytes fit, now that kept events may go for it? */
-bool outbox_has_room(const struct outbox *ob, uint64_t cost_bytes);
-/* Any thread. Says so once per change. */
-void outbox_note_full(struct outbox *ob, const char *why);
+/* Any thread. Pure. Which limit the event counts against. */
+struct limit *outbox_limit_of(struct outbox *ob, const struct event *event);
+/* Any thread. Do so many bytes fit, now that kept events may go for them? */
+bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes);
+/* Any thread. Something was refused; says so once per change. */
+void outbox_note_full(struct outbox *ob, struct limit *limit, const char *why);
 /* Any thread. One less in outbox_submit or inside. */
 void outbox_leave(struct outbox *ob);
 
@@ -159,6 +169,12 @@ void *outbox_committer_main(void *outbox);
 void outbox_commit_batch(struct outbox *ob, struct batch *batch);
 /* Answers and empties the batch: none of it is on disk. */
 void outbox_refuse_batch(struct outbox *ob, struct batch *batch, enum status st);
+/* Within a transaction. Oldest kept events go first. *out_fits: now an event of so many bytes
+ * does not exceed the limit. */
+enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
+                             struct err *err) MUST_USE;
+/* After the commit: the event is in, but not the newest of its resource. */
+void outbox_note_older(const struct event *event);
 /* Events do not fit on the disk. */
 void outbox_refuse_for_room(struct outbox *ob, struct batch *batch, const struct err *why);
 /* Final: nothing is written any more. */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
+
 enum { FIRST_ROOM = 256 };
 #define NOBODY UINT32_MAX
 
@@ -10,7 +12,7 @@ enum { FIRST_ROOM = 256 };
 struct entry {
     struct event_identity identity;
     struct uuid id;
-    int64_t received_ms;
+    int64_t received_ms;   /* CLOCK_NONE: given up, none is a repeat of it */
     uint32_t newer, older; /* indexes, NOBODY at the ends */
 };
 
@@ -171,7 +173,7 @@ static uint32_t take_index(struct recent *recent)
 }
 
 bool recent_find(const struct recent *recent, const struct event_identity *identity,
-                 int64_t since_ms, struct uuid *out_id)
+                 int64_t from_ms, int64_t upto_ms, struct uuid *out_id)
 {
     uint32_t slot = recent->slots[find_slot(recent, identity)];
     const struct entry *entry;
@@ -180,7 +182,8 @@ bool recent_find(const struct recent *recent, const struct event_identity *ident
         return false;
     }
     entry = &recent->entries[slot - 1];
-    if (entry->received_ms < since_ms ||
+    if (entry->received_ms == CLOCK_NONE || entry->received_ms < from_ms ||
+        entry->received_ms > upto_ms ||
         memcmp(entry->identity.digest, identity->digest, EVENT_KEY_SIZE) != 0) {
         return false;
     }
@@ -206,6 +209,16 @@ void recent_put(struct recent *recent, const struct event_identity *identity, st
     link_newest(recent, index);
 }
 
+void recent_give_up(struct recent *recent, const struct event_identity *identity,
+                    struct uuid id)
+{
+    uint32_t slot = recent->slots[find_slot(recent, identity)];
+
+    if (slot != 0 && uuid_equal(recent->entries[slot - 1].id, id)) {
+        recent->entries[slot - 1].received_ms = CLOCK_NONE;
+    }
+}
+
 bool recent_put_older(struct recent *recent, const struct event_identity *identity,
                       struct uuid id, int64_t received_ms)
 {
@@ -223,9 +236,4 @@ bool recent_put_older(struct recent *recent, const struct event_identity *identi
         (struct entry){.identity = *identity, .id = id, .received_ms = received_ms};
     link_oldest(recent, index);
     return true;
-}
-
-size_t recent_count(const struct recent *recent)
-{
-    return recent->count;
 }

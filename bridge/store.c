@@ -52,8 +52,15 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_REMOVE_GAPS] = "DELETE FROM gap WHERE seq <= ?1",
     [SQL_OLDEST_UNDELIVERED] = "SELECT received_ms FROM event WHERE seq > ?1"
                                " AND seq NOT IN (SELECT seq FROM gap) ORDER BY seq LIMIT 1",
-    [SQL_WALK_NEWEST] = "SELECT dedupe_key, digest, id, received_ms, flags FROM event"
-                        " ORDER BY seq DESC",
+    /* Dropped: no body, and no dead letter either. (One that was retried looks the same: its
+     * repeat may pass as new.) The dead letters are gathered once, and only if there is a gap.
+     */
+    [SQL_WALK_EVENTS] = "SELECT dedupe_key, digest, id, received_ms, flags, received_ms, 0,"
+                        " CASE WHEN seq NOT IN (SELECT seq FROM gap) THEN 0"
+                        " ELSE seq NOT IN (SELECT seq FROM dead) END"
+                        " FROM event ORDER BY seq DESC",
+    [SQL_WALK_DEAD] = "SELECT dedupe_key, digest, id, received_ms, flags, buried_ms, seq, 0"
+                      " FROM dead ORDER BY dead_key DESC",
     [SQL_READ_BATCH] = "SELECT " EVENT_COLUMNS ", event.seq, body"
                        " FROM event CROSS JOIN body ON body.seq = event.seq"
                        " WHERE event.seq > ?1 AND event.seq <= ?2 ORDER BY event.seq LIMIT ?3",
@@ -198,6 +205,14 @@ void store_mark_stats(const struct store_mark *mark, struct store_stats *out_sta
         .dead_bytes = mark->dead_bytes,
         .oldest_undelivered_ms = CLOCK_NONE,
     };
+}
+
+int64_t store_oldest_age_s(const struct store_stats *stats, int64_t now_unix_ms)
+{
+    int64_t oldest_ms = stats->oldest_undelivered_ms;
+    int64_t age_ms = oldest_ms == CLOCK_NONE ? 0 : now_unix_ms - oldest_ms;
+
+    return age_ms > 0 ? age_ms / 1000 : 0; /* the clock may have been set back */
 }
 
 /* ---- the write-ahead log ---- */

@@ -28,9 +28,11 @@ struct store_stats {
     uint64_t dead_bytes;
     int64_t oldest_undelivered_ms; /* received_ms of it; CLOCK_NONE if there is none */
 };
+/* Pure. How long the oldest undelivered event has waited; 0 if there is none. */
+int64_t store_oldest_age_s(const struct store_stats *stats, int64_t now_unix_ms);
 
-/* Which rows a listing or an operation by hand is about: all that match every part that is set.
- */
+/* Which rows a listing or an operation by hand is about: those that match each part that is
+ * set. */
 struct store_selection {
     const struct uuid *ids; /* only these; none: any */
     size_t id_count;
@@ -39,6 +41,8 @@ struct store_selection {
     int64_t until_ms;    /* received before; CLOCK_NONE: any */
     uint64_t limit;      /* at most so many; 0: all */
 };
+/* Pure. No part but the limit is set. */
+bool store_selects_everything(const struct store_selection *selection);
 
 /* STORE_ALL is every event that is delivered or to be delivered; dead letters are apart. */
 enum store_which { STORE_ALL, STORE_UNDELIVERED, STORE_DELIVERED, STORE_DEAD };

@@ -14,14 +14,15 @@
 
 /* The columns that events and dead letters share, in the order in which they are bound and
  * read. Add one: here, in store_schema.c (both tables, and a migration), in bind_event and
- * store_decode. */
+ * decode_event. */
 #define EVENT_COLUMNS                                                                          \
     "id, received_ms, event_ms, dedupe_key, digest, source, event, resource_type, gid, "       \
     "delivery_id, topic, state_topic, expiry_s, qos, flags"
 enum { EVENT_COLUMN_COUNT = 15 };
 
-/* On disk: never give a number a second meaning. */
-enum { ROW_RETAIN = 1, ROW_DELETION = 2, ROW_REPLAYED = 4 };
+/* On disk: never give a number a second meaning. ROW_COPY comes on top of ROW_REPLAYED, which
+ * what was retried has too. */
+enum { ROW_RETAIN = 1, ROW_DELETION = 2, ROW_REPLAYED = 4, ROW_COPY = 8 };
 
 /* ---- statements: prepared when first used, kept until the handle is closed ---- */
 
@@ -47,7 +48,8 @@ enum store_sql {
     SQL_REMOVE_BODIES,
     SQL_REMOVE_GAPS,
     SQL_OLDEST_UNDELIVERED,
-    SQL_WALK_NEWEST,
+    SQL_WALK_EVENTS,
+    SQL_WALK_DEAD,
     SQL_READ_BATCH,
     SQL_SCAN_EVENTS,
     SQL_SCAN_DEAD,
@@ -121,12 +123,6 @@ enum status store_check_identity(struct store *store, bool *out_empty,
                                  struct err *err) MUST_USE;
 /* Brings an empty or older file to today's format, in one transaction. */
 enum status store_migrate(struct store *store, struct err *err) MUST_USE;
-
-/* ---- store_read.c ---- */
-
-/* Reads EVENT_COLUMNS; borrows from the statement until its next step. False: the row is
- * damaged. */
-bool store_decode(sqlite3_stmt *stmt, struct event *out_event) MUST_USE;
 
 /* ---- store_sync.c: SQLite's file layer with our own sync around it ---- */
 

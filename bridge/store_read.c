@@ -3,6 +3,7 @@
  */
 #include "bridge/store_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -35,7 +36,9 @@ static bool read_bytes(sqlite3_stmt *stmt, int column, uint8_t *out_bytes, int s
     return true;
 }
 
-bool store_decode(sqlite3_stmt *stmt, struct event *out_event)
+/* Reads EVENT_COLUMNS; borrows from the statement until its next step. False: the row is
+ * damaged. */
+static bool decode_event(sqlite3_stmt *stmt, struct event *out_event)
 {
     int64_t flags = sqlite3_column_int64(stmt, 14);
 
@@ -55,6 +58,7 @@ bool store_decode(sqlite3_stmt *stmt, struct event *out_event)
         .retain = (flags & ROW_RETAIN) != 0,
         .deletion = (flags & ROW_DELETION) != 0,
         .replayed = (flags & ROW_REPLAYED) != 0,
+        .copy = (flags & ROW_COPY) != 0,
     };
     return read_bytes(stmt, 0, out_event->id.bytes, sizeof(out_event->id.bytes)) &&
            read_bytes(stmt, 3, out_event->identity.key, EVENT_KEY_SIZE) &&
@@ -92,7 +96,7 @@ static struct event *copy_row(sqlite3_stmt *stmt, int seq_column, int body_colum
 {
     struct event event;
 
-    if (!store_decode(stmt, &event)) {
+    if (!decode_event(stmt, &event)) {
         return NULL;
     }
     event.seq = (uint64_t)sqlite3_column_int64(stmt, seq_column);
@@ -137,42 +141,120 @@ enum status store_read(struct store *store, const struct store_range *range,
 
 /* ---- the dedupe table's reading ---- */
 
-enum status store_walk_newest(struct store *store, store_walk_fn *row, void *ctx,
-                              struct err *err)
-{
-    sqlite3_stmt *stmt = store_statement(store, SQL_WALK_NEWEST);
-    enum { KEY, DIGEST, ID, RECEIVED, FLAGS };
-    struct event_identity identity;
-    struct uuid id;
-    enum status st = ST_OK;
+/* The columns of both walks. */
+enum {
+    WALK_KEY,
+    WALK_DIGEST,
+    WALK_ID,
+    WALK_RECEIVED,
+    WALK_FLAGS,
+    WALK_AT,  /* what the table is in order of, about */
+    WALK_SEQ, /* 0: no other table has it */
+    WALK_DROPPED,
+};
 
-    while (stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW) {
-        if ((sqlite3_column_int64(stmt, FLAGS) & ROW_REPLAYED) != 0) {
+struct walk {
+    sqlite3_stmt *stmt;
+    bool on_row;
+};
+
+/* To the next row that is news. Copies are not, and their old time says nothing about the rows
+ * before them; a dead letter that has a seq is among the events. */
+static void walk_on(struct walk *walk, int64_t since_ms)
+{
+    walk->on_row = false;
+    while (walk->stmt != NULL && !walk->on_row && sqlite3_step(walk->stmt) == SQLITE_ROW) {
+        if ((sqlite3_column_int64(walk->stmt, WALK_FLAGS) & ROW_REPLAYED) != 0) {
             continue;
         }
-        if (!read_bytes(stmt, KEY, identity.key, EVENT_KEY_SIZE) ||
-            !read_bytes(stmt, DIGEST, identity.digest, EVENT_KEY_SIZE) ||
-            !read_bytes(stmt, ID, id.bytes, sizeof(id.bytes))) {
-            st = err_set(err, ST_INVALID, "damaged: a row is not an event");
-            break;
+        if (sqlite3_column_int64(walk->stmt, WALK_AT) < since_ms) {
+            return;
         }
-        if (!row(ctx, &identity, id, sqlite3_column_int64(stmt, RECEIVED))) {
-            break;
-        }
+        walk->on_row = sqlite3_column_int64(walk->stmt, WALK_SEQ) == 0;
     }
-    return end_rows(store, stmt, st, err);
+}
+
+static struct walk *newer_of(struct walk *events, struct walk *dead)
+{
+    if (!events->on_row || !dead->on_row) {
+        return events->on_row ? events : dead;
+    }
+    return sqlite3_column_int64(events->stmt, WALK_AT) >=
+                   sqlite3_column_int64(dead->stmt, WALK_AT)
+               ? events
+               : dead;
+}
+
+static enum status give_news(sqlite3_stmt *stmt, store_walk_fn *row, void *ctx, bool *out_more,
+                             struct err *err)
+{
+    bool dropped = sqlite3_column_int(stmt, WALK_DROPPED) != 0;
+    struct event_identity identity;
+    struct uuid id;
+
+    if (!read_bytes(stmt, WALK_KEY, identity.key, EVENT_KEY_SIZE) ||
+        !read_bytes(stmt, WALK_DIGEST, identity.digest, EVENT_KEY_SIZE) ||
+        !read_bytes(stmt, WALK_ID, id.bytes, sizeof(id.bytes))) {
+        return err_set(err, ST_INVALID, "damaged: a row is not an event");
+    }
+    *out_more = row(ctx, &identity, id,
+                    dropped ? CLOCK_NONE : sqlite3_column_int64(stmt, WALK_RECEIVED));
+    return ST_OK;
+}
+
+enum status store_walk_newest(struct store *store, int64_t since_ms, store_walk_fn *row,
+                              void *ctx, struct err *err)
+{
+    struct walk events = {.stmt = store_statement(store, SQL_WALK_EVENTS)};
+    struct walk dead = {.stmt = store_statement(store, SQL_WALK_DEAD)};
+    enum status st = ST_OK;
+    bool more = true;
+
+    walk_on(&events, since_ms);
+    walk_on(&dead, since_ms);
+    while (st == ST_OK && more && (events.on_row || dead.on_row)) {
+        struct walk *walk = newer_of(&events, &dead);
+
+        st = give_news(walk->stmt, row, ctx, &more, err);
+        walk_on(walk, since_ms);
+    }
+    st = end_rows(store, events.stmt, st, err);
+    return end_rows(store, dead.stmt, st, err);
 }
 
 /* ---- listings ---- */
 
+bool store_selects_everything(const struct store_selection *selection)
+{
+    return selection->id_count == 0 && selection->source.data == NULL &&
+           selection->since_ms == CLOCK_NONE && selection->until_ms == CLOCK_NONE;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct uuid));
+}
+
+struct uuid *store_sort_ids(const struct uuid *ids, size_t count)
+{
+    struct uuid *sorted = NULL;
+
+    if (count > 0) {
+        sorted = xalloc(count * sizeof(*sorted));
+        memcpy(sorted, ids, count * sizeof(*sorted));
+        qsort(sorted, count, sizeof(*sorted), compare_ids);
+    }
+    return sorted;
+}
+
+static bool has_id(const struct store_selection *selection, const struct uuid *id)
+{
+    return bsearch(id, selection->ids, selection->id_count, sizeof(*id), compare_ids) != NULL;
+}
+
 static bool is_selected(const struct store_selection *selection, const struct event *event)
 {
-    bool id_fits = selection->id_count == 0;
-
-    for (size_t i = 0; i < selection->id_count && !id_fits; i++) {
-        id_fits = uuid_equal(selection->ids[i], event->id);
-    }
-    return id_fits &&
+    return (selection->id_count == 0 || has_id(selection, &event->id)) &&
            (selection->source.data == NULL || slice_equal(selection->source, event->source)) &&
            (selection->since_ms == CLOCK_NONE || event->received_ms >= selection->since_ms) &&
            (selection->until_ms == CLOCK_NONE || event->received_ms < selection->until_ms);
@@ -211,10 +293,10 @@ static enum status give_row(struct store *store, const struct store_scan *scan,
     struct event event;
     enum status st = ST_OK;
 
-    if (!store_decode(stmt, &event)) {
+    if (!decode_event(stmt, &event)) {
         return damaged(err, stmt, KEY);
     }
-    if (!is_selected(scan->selection, &event)) {
+    if ((event.copy && scan->without_copies) || !is_selected(scan->selection, &event)) {
         return ST_OK;
     }
     event.seq = (uint64_t)sqlite3_column_int64(stmt, SEQ);
@@ -266,14 +348,17 @@ enum status store_list(struct store *store, enum store_which which,
 {
     struct listing listing = {
         .row = row, .ctx = ctx, .left = selection->limit > 0 ? selection->limit : UINT64_MAX};
+    struct uuid *ids = store_sort_ids(selection->ids, selection->id_count);
+    struct store_selection sorted = *selection;
     struct store_scan scan = {.dead = which == STORE_DEAD,
                               .with_body = with_body,
                               .upto_key = INT64_MAX,
-                              .selection = selection};
+                              .selection = &sorted};
     struct store_mark mark;
     /* One snapshot: the mark must not move between its reading and the rows'. */
     enum status st = store_exec(store, "BEGIN", err);
 
+    sorted.ids = ids;
     if (st == ST_OK) {
         st = store_read_mark(store, &mark, err);
     }
@@ -284,6 +369,7 @@ enum status store_list(struct store *store, enum store_which which,
         st = store_scan(store, &scan, list_row, &listing, err);
     }
     store_rollback(store); /* only ends the snapshot */
+    free(ids);
     return st == ST_OK ? ST_OK : err_wrap(err, "list %s", store->path);
 }
 

@@ -3,12 +3,14 @@
  *
  *   event  one small row per accepted event, appended in order of seq; never changed
  *   body   its bytes, apart, so that finding and listing events never drag bodies through the
- * cache; an event without one was buried or dropped gap    those events without a body, so that
- * sums over ranges can leave them out. The event row itself stays until its range is removed:
- * it may be its resource's newest, and dedupe must know (A, B dropped, A again is not a repeat
- * of the first A) dead   dead letters: quarantined (no topic) or refused by the broker state
- * for each retained topic, which event is the newest; a random key, but only for events that
- * have a state topic mark   one row: how far delivery is, the newest seq ever given, and sums
+ *          cache; an event without one was buried or dropped
+ *   gap    those events without a body, so that sums over ranges can leave them out. The event
+ *          row itself stays until its range is removed: it may be its resource's newest, and
+ *          dedupe must know (A, B dropped, A again is not a repeat of the first A)
+ *   dead   dead letters: quarantined (no topic) or refused by the broker
+ *   state  for each retained topic, which event is the newest; a random key, but only for
+ *          events that have a state topic
+ *   mark   one row: how far delivery is, the newest seq ever given, and sums
  *
  * To change it: add a step to `migrations`; old ones stay as they are.
  */

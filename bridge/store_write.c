@@ -91,7 +91,7 @@ static void bind_body(sqlite3_stmt *stmt, int at, struct slice body)
 static void bind_event(sqlite3_stmt *stmt, const struct event *event)
 {
     int flags = (event->retain ? ROW_RETAIN : 0) | (event->deletion ? ROW_DELETION : 0) |
-                (event->replayed ? ROW_REPLAYED : 0);
+                (event->replayed ? ROW_REPLAYED : 0) | (event->copy ? ROW_COPY : 0);
 
     (void)sqlite3_bind_blob(stmt, 1, event->id.bytes, sizeof(event->id.bytes), SQLITE_STATIC);
     (void)sqlite3_bind_int64(stmt, 2, event->received_ms);

@@ -2,10 +2,12 @@
  * store_writer - the writing half of store, for the outbox alone.
  *
  * What happens between store_begin and store_commit reaches the disk together or not at all.
- * Every function's status says what the outbox can do about it: ST_FULL    no room on the disk;
- * rolled back, nothing is lost, try again later ST_BUSY    another program holds the file's
- * write lock; the same ST_INVALID damaged ST_IO      anything else; final, like every failed
- * sync (store_sync_failed) After any failure the transaction is over: store_rollback.
+ * Every function's status says what the outbox can do about it:
+ *   ST_FULL     no room on the disk; rolled back, nothing is lost, try again later
+ *   ST_BUSY     another program holds the file's write lock; the same
+ *   ST_INVALID  damaged
+ *   ST_IO       anything else; final, like every failed sync (store_sync_failed)
+ * After any failure the transaction is over: store_rollback.
  */
 #ifndef BRIDGE_STORE_WRITER_H
 #define BRIDGE_STORE_WRITER_H
@@ -47,8 +49,7 @@ enum status store_estimate(struct store *writer, uint64_t event_bytes,
  * goes. If we die in here the log is still there and is simply replayed. */
 enum status store_checkpoint(struct store *store, bool rest, struct err *err) MUST_USE;
 
-/* Numbers with the open transaction's changes; oldest_undelivered_ms is left out (CLOCK_NONE).
- */
+/* Numbers with the open transaction's changes; oldest_undelivered_ms is CLOCK_NONE. */
 void store_get_stats(const struct store *writer, struct store_stats *out_stats);
 /* received_ms of the oldest undelivered event, or CLOCK_NONE. */
 enum status store_get_oldest(struct store *writer, int64_t *out_ms, struct err *err) MUST_USE;
@@ -95,12 +96,13 @@ enum status store_remove_kept(struct store *writer, const struct store_removal *
 enum status store_has_expired(struct store *writer, int64_t before_ms, bool *out_expired,
                               struct err *err) MUST_USE;
 
-/* From the newest event to the oldest, without those put in by hand: what dedupe needs of each.
- * False ends it. */
+/* From the newest event to the oldest that was received since since_ms, quarantined ones among
+ * them, without copies made by hand: what dedupe needs of each. received_ms is CLOCK_NONE if it
+ * was dropped, or retried. False ends it. */
 typedef bool store_walk_fn(void *ctx, const struct event_identity *identity, struct uuid id,
                            int64_t received_ms);
-enum status store_walk_newest(struct store *store, store_walk_fn *row, void *ctx,
-                              struct err *err) MUST_USE;
+enum status store_walk_newest(struct store *store, int64_t since_ms, store_walk_fn *row,
+                              void *ctx, struct err *err) MUST_USE;
 
 /* Up to max_count events after after_seq and up to upto_seq, in order, with at most about
  * max_bytes of bodies (but always one, if there is one). Gives events for event_free. */
@@ -116,9 +118,12 @@ enum status store_read(struct store *store, const struct store_range *range,
 struct store_scan {
     bool dead;
     bool with_body;
+    bool without_copies; /* that a replay made */
     uint64_t after_key, upto_key;
-    const struct store_selection *selection; /* limit is the caller's */
+    const struct store_selection *selection; /* ids in order; limit is the caller's */
 };
+/* Pure. Gives a copy in order, for free(); NULL if there are none. */
+struct uuid *store_sort_ids(const struct uuid *ids, size_t count) MUST_USE;
 /* Borrows the event. False ends the scan. */
 typedef bool store_scan_fn(void *ctx, uint64_t key, const struct event *event);
 enum status store_scan(struct store *store, const struct store_scan *scan, store_scan_fn *row,

@@ -116,6 +116,37 @@ def test_a_full_outbox_answers_503_and_takes_webhooks_again_once_there_is_room(s
     assert arrived == [*bodies, more], "nothing that was accepted is dropped to make room"
 
 
+def test_it_is_not_ready_from_the_first_503_until_there_is_room_again(start, broker):
+    proxy = start.proxy(broker)
+    proxy.refuse()
+    bridge = start.bridge(proxy, SMALL)
+    # More than an ordinary event has room, but not a tenth of it all.
+    bridge.accept(events.body(pad="x" * 240_000))
+    assert bridge.get("/readyz").status == 200
+    assert bridge.post(events.body(pad="x" * 60_000)).status == 503
+    assert bridge.get("/readyz").status == 503
+    bridge.accept(events.body())
+    assert bridge.get("/readyz").status == 503
+    proxy.resume()
+    wait_until(bridge.is_ready, "ready again")
+
+
+def test_bad_bodies_do_not_take_the_room_of_good_ones(start):
+    bridge = start.bridge(None, SMALL)
+    status, count = 202, 0
+    while status == 202 and count < 100:
+        status = bridge.post(b"no event %d " % count + b"x" * 10_000).status
+        count += 1
+    assert status == 503 and count > 20
+    assert bridge.lines("dead letters full: bodies that make no event are refused until there is room")
+    assert bridge.get("/readyz").status == 200
+    assert len(fill(bridge)) > 50
+    ids = [row["id"] for row in bridge.rows("dead")]
+    assert len(ids) == count - 1
+    bridge.cli("dead", "drop", *ids[:5])
+    assert bridge.post(b"no event again").status == 202
+
+
 def test_a_full_outbox_is_still_full_after_a_restart(start):
     bridge = start.bridge(None, SMALL)
     count = len(fill(bridge))
@@ -339,6 +370,68 @@ def test_kept_events_are_replayed_with_their_ids(bridge, subscriber):
     arrived = subscriber.wait_under("partners/", 10)
     assert [m.payload for m in arrived] == bodies * 2
     assert [m.property("id") for m in arrived] == ids * 2
+
+
+def test_a_replay_publishes_each_id_once_however_often_there_was_one_before(bridge, subscriber):
+    ids = [bridge.accept(events.body(gid=f"p{i}")) for i in range(3)]
+    subscriber.wait_under("partners/", 3)
+    for times in range(2, 5):
+        bridge.wait_metric("outbox_undelivered_events", 0)
+        bridge.cli("outbox", "replay", "--all")
+        arrived = subscriber.wait_under("partners/", 3 * times)
+        assert [m.property("id") for m in arrived] == ids * times
+        assert len(bridge.lines("event replayed", id=ids[0])) == times - 1
+    # Of the stopped outbox too.
+    bridge.wait_metric("outbox_undelivered_events", 0)
+    assert bridge.stop() == 0
+    bridge.cli("outbox", "replay", "--all")
+    assert [row["id"] for row in bridge.rows("outbox", "--undelivered")] == ids
+
+
+def test_a_replay_makes_room_among_the_kept_events(start, broker):
+    """An outbox full of kept events is the ordinary state after a while."""
+    subscriber = start.subscriber(broker)
+    bridge = start.bridge(broker, SMALL).wait_connected()
+    for i in range(200):
+        bridge.accept(events.body(gid=f"m{i}", pad="x" * 3000))
+        if i % 20 == 0:
+            bridge.wait_metric("outbox_undelivered_events", 0)
+    bridge.wait_metric("outbox_undelivered_events", 0)
+    kept = [row["id"] for row in bridge.rows("outbox", "--delivered")]
+    assert 10 < len(kept) < 200
+    subscriber.wait_under("partners/", 200)
+    bridge.cli("outbox", "replay", "--all")
+    arrived = subscriber.wait_under("partners/", 200 + len(kept))
+    assert [m.property("id") for m in arrived[200:]] == kept
+
+
+def test_what_is_done_by_hand_leaves_a_line_with_the_id(start):
+    bridge = start.bridge(None)
+    one = bridge.accept(events.body())
+    dead = bridge.post(b"no event").json()["id"]
+    bridge.cli("outbox", "drop", one)
+    bridge.cli("dead", "drop", dead)
+    bridge.wait_log(lambda: bridge.lines("event dropped", id=one, level="info"), "dropped")
+    bridge.wait_log(lambda: bridge.lines("dead letter dropped", id=dead, level="info"), "dropped")
+
+
+def test_damage_that_is_found_in_reading_ends_the_process(start, broker):
+    """It would take webhooks for ever, and deliver none."""
+    proxy = start.proxy(broker)
+    proxy.refuse()
+    bridge = start.bridge(proxy)
+    bridge.accept(events.body(pad="the page with this body"))
+    assert bridge.stop() == 0
+    path, page = bridge.folder / "outbox.db", 16384
+    data = bytearray(path.read_bytes())
+    begin = data.rindex(b"the page with this body") // page * page
+    assert begin > 0
+    data[begin : begin + page] = b"\xff" * page
+    path.write_bytes(data)
+    bridge.start()
+    proxy.resume()
+    assert bridge.wait_end() != 0
+    assert bridge.lines("outbox failed", level="fatal")
 
 
 def test_an_undelivered_event_is_given_up_by_hand(start, broker):

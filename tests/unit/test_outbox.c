@@ -1,7 +1,10 @@
 #include "outbox_fixture.h"
 
 #include <signal.h>
+
 #include <sys/wait.h>
+
+#include "bridge/metrics.h"
 
 /* ---- accepted ---- */
 
@@ -113,6 +116,54 @@ static void a_quarantined_body_that_comes_again_does_not_pile_up(void **state)
     put_ok(f, &first);
     assert_true(is_duplicate(f, &again, first.id));
     assert_int_equal(count_on_disk(f, STORE_DEAD), 1);
+}
+
+static struct event make_quarantined(uint8_t gid, uint8_t digest)
+{
+    struct event event = make_event(gid, digest);
+
+    event.topic = SLICE_NONE;
+    event.reason = SLICE("not JSON");
+    return event;
+}
+
+static void a_quarantined_body_is_known_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    struct event first = make_quarantined(1, 1), again = make_quarantined(1, 1);
+
+    fixture_start(f);
+    put_many(f, 2);
+    put_ok(f, &first);
+    put_many(f, 2);
+    fixture_restart(f);
+    assert_true(is_duplicate(f, &again, first.id));
+    assert_int_equal(count_on_disk(f, STORE_DEAD), 1);
+    fixture_close(f);
+    f->options.dedupe_window_ms = 0; /* all of it is too old now */
+    fixture_start(f);
+    put_ok(f, &again);
+}
+
+/* Whichever table it is in. The outbox orders the tables' rows by time, so those differ. */
+static void the_newest_of_a_key_counts_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    struct event a = make_event(1, 'a'), b = make_quarantined(1, 'b'), c = make_event(2, 'c'),
+                 d = make_quarantined(2, 'd');
+
+    a.received_ms -= 5000;
+    fixture_start(f);
+    put_ok(f, &a);
+    put_ok(f, &b);
+    put_ok(f, &d);
+    c.received_ms = clock_unix_ms() + 5000;
+    put_ok(f, &c);
+    fixture_restart(f);
+    assert_true(is_duplicate(f, &b, b.id));
+    assert_true(is_duplicate(f, &c, c.id));
+    put_ok(f, &a);
+    put_ok(f, &d);
 }
 
 static void without_a_window_nothing_is_a_repeat(void **state)
@@ -239,6 +290,40 @@ static void after_the_window_a_repeat_is_new(void **state)
     put_ok(f, &outside);
 }
 
+/* What came in by a clock that was ahead is no reason to swallow events for as long. */
+static void a_clock_set_back_does_not_stretch_the_window(void **state)
+{
+    struct fixture *f = *state;
+    struct event first = make_event(1, 1), inside = make_event(1, 1),
+                 outside = make_event(1, 1);
+
+    first.received_ms += 10 * f->options.dedupe_window_ms;
+    inside.received_ms = first.received_ms - f->options.dedupe_window_ms;
+    outside.received_ms = inside.received_ms - 1;
+    fixture_start(f);
+    put_ok(f, &first);
+    assert_true(is_duplicate(f, &inside, first.id));
+    fixture_restart(f);
+    assert_true(is_duplicate(f, &inside, first.id));
+    put_ok(f, &outside);
+}
+
+static void a_clock_set_back_counts_within_one_batch_too(void **state)
+{
+    struct fixture *f = *state;
+    struct event first = make_event(1, 1), outside = make_event(1, 1);
+    struct answer answers[2];
+
+    outside.received_ms = first.received_ms - f->options.dedupe_window_ms - 1;
+    fixture_start(f);
+    close_gate(f);
+    assert_int_equal(submit(f, &first, &answers[0]), ST_OK);
+    assert_int_equal(submit(f, &outside, &answers[1]), ST_OK);
+    open_gate(f);
+    assert_false(wait_answer(&answers[0]).duplicate);
+    assert_false(wait_answer(&answers[1]).duplicate);
+}
+
 static void repeats_are_found_after_a_restart(void **state)
 {
     struct fixture *f = *state;
@@ -351,6 +436,11 @@ static void numbers_in_memory_are_those_on_disk(void **state)
     assert_memory_equal(&memory, &disk, sizeof(memory));
     assert_int_equal(disk.kept_count, 2);
     assert_int_equal(disk.oldest_undelivered_ms, event.received_ms);
+    assert_int_equal(metrics_get(METRIC_UNDELIVERED), 1);
+    assert_int_equal(metrics_get(METRIC_STORED_ROWS), 3);
+    assert_int_equal(metrics_get(METRIC_STORED_BYTES),
+                     disk.undelivered_bytes + disk.kept_bytes + disk.dead_bytes);
+    assert_int_equal(metrics_get(METRIC_DEAD_LETTERS), 1);
     mark(f, 4);
     outbox_stats(f->outbox, &memory);
     assert_true(memory.oldest_undelivered_ms == CLOCK_NONE);
@@ -470,7 +560,11 @@ int main(void)
         TEST(going_back_to_an_earlier_state_is_no_repeat),
         TEST(repeats_within_one_batch_are_found),
         TEST(after_the_window_a_repeat_is_new),
+        TEST(a_quarantined_body_is_known_after_a_restart),
+        TEST(the_newest_of_a_key_counts_after_a_restart),
         TEST(without_a_window_nothing_is_a_repeat),
+        TEST(a_clock_set_back_does_not_stretch_the_window),
+        TEST(a_clock_set_back_counts_within_one_batch_too),
         TEST(repeats_are_found_after_a_restart),
         TEST(an_event_given_up_still_counts_for_dedupe_after_a_restart),
         TEST(events_are_read_in_order_from_behind_the_mark),

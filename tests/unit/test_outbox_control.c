@@ -1,5 +1,7 @@
 #include "outbox_fixture.h"
 
+#include "bridge/store_writer.h"
+
 static struct store_selection select_id(const struct uuid *id)
 {
     struct store_selection selection = select_all();
@@ -87,6 +89,87 @@ static void a_selection_is_what_matches_all_of_it(void **state)
     assert_int_equal(control(f, OUTBOX_REPLAY, &selection).done_count, 0);
 }
 
+static void a_replay_leaves_the_copies_of_earlier_ones_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct store_selection all = select_all();
+    struct outbox_control_result result = {0};
+
+    fixture_start(f);
+    put_many(f, 3);
+    mark(f, 3);
+    for (uint64_t seq = 6; seq <= 12; seq += 3) {
+        assert_int_equal(control(f, OUTBOX_REPLAY, &all).done_count, 3);
+        assert_int_equal(stats_on_disk(f).last_seq, seq);
+        mark(f, seq);
+    }
+    fixture_close(f);
+    fixture_open(f);
+    outbox_control_now(f->outbox, OUTBOX_REPLAY, &all, &result);
+    assert_int_equal(result.done_count, 3);
+    assert_int_equal(result.skipped_count, 0);
+    fixture_close(f);
+    assert_int_equal(count_on_disk(f, STORE_UNDELIVERED), 3);
+    assert_sums_right(f);
+}
+
+/* Copies do not use a limit up either. */
+static void what_was_retried_is_replayed_like_any_other(void **state)
+{
+    struct fixture *f = *state;
+    struct event event = make_new_event();
+    struct store_selection all = select_all();
+    struct listed *listed;
+
+    fixture_start(f);
+    put_ok(f, &event);
+    outbox_bury(f->outbox, 1, "refused (0x87)");
+    mark(f, 1);
+    assert_int_equal(control(f, DEAD_RETRY, &all).done_count, 1);
+    mark(f, 2);
+    assert_int_equal(control(f, OUTBOX_REPLAY, &all).done_count, 1);
+    put_many(f, 1);
+    mark(f, 4);
+    all.limit = 2;
+    assert_int_equal(control(f, OUTBOX_REPLAY, &all).done_count, 2);
+    listed = list(f, STORE_UNDELIVERED);
+    assert_int_equal(listed->count, 2);
+    assert_true(uuid_equal(listed->rows[0].id, event.id));
+    assert_false(uuid_equal(listed->rows[1].id, event.id));
+    free(listed);
+}
+
+static void a_replay_makes_room_among_what_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct event event = make_new_event();
+    struct store_selection all = select_all();
+    struct outbox_control_result result;
+    struct listed *before, *after;
+
+    f->options.max_bytes = 3 * event_cost_bytes(&event);
+    fixture_start(f);
+    put_many(f, 3);
+    before = list(f, STORE_ALL);
+    /* The second time there are no originals left: the copies are all there is. */
+    for (uint64_t seq = 3; seq <= 6; seq += 3) {
+        mark(f, seq);
+        result = control(f, OUTBOX_REPLAY, &all);
+        assert_int_equal(result.status, ST_OK);
+        assert_int_equal(result.done_count, 3);
+        after = list(f, STORE_ALL);
+        assert_int_equal(after->count, 3);
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(after->rows[i].seq, seq + 1 + i);
+            assert_true(uuid_equal(after->rows[i].id, before->rows[i].id));
+            assert_string_equal(after->rows[i].body, before->rows[i].body);
+        }
+        free(after);
+    }
+    free(before);
+    assert_sums_right(f);
+}
+
 static void replay_stops_at_the_limit_and_says_so(void **state)
 {
     struct fixture *f = *state;
@@ -94,16 +177,42 @@ static void replay_stops_at_the_limit_and_says_so(void **state)
     struct store_selection all = select_all();
     struct outbox_control_result result;
 
-    f->options.max_bytes = 3 * event_cost_bytes(&event);
     fixture_start(f);
-    put_many(f, 2);
+    put_many(f, 3);
     mark(f, 2);
+    fixture_close(f);
+    f->options.max_bytes = 2 * event_cost_bytes(&event);
+    fixture_start(f);
     result = control(f, OUTBOX_REPLAY, &all);
     assert_int_equal(result.status, ST_FULL);
     assert_int_equal(result.done_count, 0); /* all or nothing */
     assert_non_null(strstr(result.why, "limit"));
-    assert_int_equal(count_on_disk(f, STORE_UNDELIVERED), 0);
+    assert_int_equal(count_on_disk(f, STORE_ALL), 3);
     put_many(f, 1);
+    assert_sums_right(f);
+}
+
+static void a_retry_stops_at_the_limit_and_says_so(void **state)
+{
+    struct fixture *f = *state;
+    struct event event = make_new_event();
+    struct store_selection all = select_all();
+    struct outbox_control_result result;
+
+    f->options.max_bytes = 2 * event_cost_bytes(&event);
+    fixture_start(f);
+    put_ok(f, &event);
+    outbox_bury(f->outbox, 1, "refused (0x87)");
+    mark(f, 1);
+    put_many(f, 2);
+    result = control(f, DEAD_RETRY, &all);
+    assert_int_equal(result.status, ST_FULL);
+    assert_non_null(strstr(result.why, "limit"));
+    assert_int_equal(count_on_disk(f, STORE_DEAD), 1);
+    mark(f, 3); /* kept ones go for it */
+    assert_int_equal(control(f, DEAD_RETRY, &all).done_count, 1);
+    assert_int_equal(count_on_disk(f, STORE_DEAD), 0);
+    assert_sums_right(f);
 }
 
 static void replay_never_brings_an_older_state_back(void **state)
@@ -123,14 +232,13 @@ static void replay_never_brings_an_older_state_back(void **state)
     assert_int_equal(control(f, OUTBOX_REPLAY, &only_b).done_count, 1);
     assert_int_equal(control(f, OUTBOX_REPLAY, &only_a).done_count, 1);
     mark(f, 5);
-    assert_int_equal(control(f, OUTBOX_REPLAY, &only_b).done_count, 2);
+    assert_int_equal(control(f, OUTBOX_REPLAY, &only_b).done_count, 1);
     listed = list(f, STORE_ALL);
-    assert_int_equal(listed->count, 7);
+    assert_int_equal(listed->count, 6);
     assert_false(listed->rows[2].has_state);
     assert_true(listed->rows[3].has_state);
     assert_false(listed->rows[4].has_state);
     assert_true(listed->rows[5].has_state);
-    assert_true(listed->rows[6].has_state);
     free(listed);
 }
 
@@ -194,6 +302,52 @@ static void dropped_events_are_gone_for_good_but_their_neighbours_are_not(void *
     mark(f, 1500);
     assert_int_equal(stats_on_disk(f).kept_count, 750);
     assert_sums_right(f);
+}
+
+/* The provider was told 200 for it, and would be told 200 again for nothing. */
+static void what_was_dropped_may_come_again(void **state)
+{
+    struct fixture *f = *state;
+    struct event a = make_event(1, 'a'), again = make_event(1, 'a'), b = make_event(2, 'b'),
+                 b_again = make_event(2, 'b');
+    struct store_selection all = select_all();
+
+    fixture_start(f);
+    put_ok(f, &a);
+    put_ok(f, &b);
+    assert_int_equal(control(f, OUTBOX_DROP, &all).done_count, 2);
+    put_ok(f, &again);
+    fixture_restart(f);
+    assert_true(is_duplicate(f, &a, again.id));
+    put_ok(f, &b_again); /* known from the disk alone */
+    assert_int_equal(count_on_disk(f, STORE_UNDELIVERED), 2);
+}
+
+static void what_was_dropped_is_still_the_newest_of_its_resource(void **state)
+{
+    struct fixture *f = *state;
+    struct event a = make_event(1, 'a'), b = make_event(1, 'b'), a_back = make_event(1, 'a');
+    struct store_selection only_b = select_id(&b.id);
+
+    fixture_start(f);
+    put_ok(f, &a);
+    put_ok(f, &b);
+    assert_int_equal(control(f, OUTBOX_DROP, &only_b).done_count, 1);
+    put_ok(f, &a_back);
+}
+
+static void what_was_on_its_way_and_not_dropped_is_still_known(void **state)
+{
+    struct fixture *f = *state;
+    struct event a = make_event(1, 'a'), again = make_event(1, 'a');
+    struct store_selection all = select_all();
+    uint64_t seqs[1];
+
+    fixture_start(f);
+    put_ok(f, &a);
+    assert_int_equal(read_all(f, seqs, 1), 1);
+    assert_int_equal(control(f, OUTBOX_DROP, &all).skipped_count, 1);
+    assert_true(is_duplicate(f, &again, a.id));
 }
 
 static void gaps_are_removed_along_with_their_neighbours(void **state)
@@ -323,6 +477,42 @@ static void dead_letters_are_dropped_when_asked(void **state)
     assert_sums_right(f);
 }
 
+static void a_dropped_dead_letter_may_come_again(void **state)
+{
+    struct fixture *f = *state;
+    struct event refused = make_event(1, 'a'), quarantined = make_event(2, 'b');
+    struct store_selection all = select_all();
+
+    quarantined.reason = SLICE("not JSON");
+    fixture_start(f);
+    put_ok(f, &refused);
+    put_ok(f, &quarantined);
+    outbox_bury(f->outbox, 1, "refused (0x87)");
+    mark(f, 1);
+    assert_true(is_duplicate(f, &refused, refused.id)); /* it can be retried */
+    fixture_restart(f);
+    assert_true(is_duplicate(f, &refused, refused.id));
+    assert_true(is_duplicate(f, &quarantined, quarantined.id));
+    assert_int_equal(control(f, DEAD_DROP, &all).done_count, 2);
+    put_ok(f, &refused);
+    put_ok(f, &quarantined);
+}
+
+static void a_dropped_dead_letter_may_come_again_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    struct event refused = make_event(1, 'a');
+    struct store_selection all = select_all();
+
+    fixture_start(f);
+    put_ok(f, &refused);
+    outbox_bury(f->outbox, 1, "refused (0x87)");
+    mark(f, 1);
+    assert_int_equal(control(f, DEAD_DROP, &all).done_count, 1);
+    fixture_restart(f);
+    put_ok(f, &refused);
+}
+
 /* ---- of a stopped bridge ---- */
 
 static void a_stopped_outbox_is_operated_directly(void **state)
@@ -360,6 +550,81 @@ static void what_is_asked_of_an_empty_outbox_is_done_at_once(void **state)
     }
 }
 
+/* ---- the log ---- */
+
+/* From here on stderr goes to a file beside the outbox; returns what it was. */
+static int divert_log(struct fixture *f)
+{
+    char path[128];
+    int before = dup(STDERR_FILENO);
+
+    snprintf(path, sizeof(path), "%s/log", f->dir);
+    assert_non_null(freopen(path, "w", stderr));
+    return before;
+}
+
+/* For free(). */
+static char *end_diverting(struct fixture *f, int before)
+{
+    enum { SIZE = 65536 };
+    char path[128], *text = calloc(1, SIZE);
+    FILE *file;
+
+    assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+    close(before);
+    snprintf(path, sizeof(path), "%s/log", f->dir);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, SIZE - 1, file) > 0);
+    fclose(file);
+    return text;
+}
+
+static void assert_line(const char *log, const char *msg, const struct uuid *id)
+{
+    char line[128], text[UUID_TEXT_SIZE];
+
+    uuid_format(*id, text);
+    snprintf(line, sizeof(line), "level=info msg=\"%s\" id=%s\n", msg, text);
+    if (strstr(log, line) == NULL) {
+        fail_msg("no %sin %s", line, log);
+    }
+}
+
+static void each_event_that_something_was_done_to_has_a_line_with_its_id(void **state)
+{
+    struct fixture *f = *state;
+    struct event old = make_event(1, 'a'), newer = make_event(1, 'b'),
+                 third = make_event(2, 'c');
+    struct store_selection only_old = select_id(&old.id), only_newer = select_id(&newer.id),
+                           only_third = select_id(&third.id);
+    int before = divert_log(f);
+    char *log;
+
+    fixture_start(f);
+    newer.state_topic = old.state_topic = SLICE("state/g1");
+    newer.event_ms = 2000;
+    old.event_ms = 1000;
+    put_ok(f, &newer);
+    put_ok(f, &old);
+    put_ok(f, &third);
+    assert_int_equal(control(f, OUTBOX_DROP, &only_third).done_count, 1);
+    outbox_bury(f->outbox, 2, "refused (0x87)");
+    mark(f, 2);
+    assert_int_equal(control(f, OUTBOX_REPLAY, &only_newer).done_count, 1);
+    assert_int_equal(control(f, DEAD_RETRY, &only_old).done_count, 1);
+    outbox_bury(f->outbox, 5, "refused (0x87)");
+    mark(f, 5);
+    assert_int_equal(control(f, DEAD_DROP, &only_old).done_count, 1);
+    log = end_diverting(f, before);
+    assert_line(log, "event is older than its resource's state", &old.id);
+    assert_line(log, "event dropped", &third.id);
+    assert_line(log, "event replayed", &newer.id);
+    assert_line(log, "dead letter retried", &old.id);
+    assert_line(log, "dead letter dropped", &old.id);
+    free(log);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -367,16 +632,26 @@ int main(void)
         TEST(replay_puts_copies_of_delivered_events_at_the_end),
         TEST(replaying_everything_takes_each_delivered_event_once),
         TEST(a_selection_is_what_matches_all_of_it),
+        TEST(a_replay_leaves_the_copies_of_earlier_ones_alone),
+        TEST(what_was_retried_is_replayed_like_any_other),
+        TEST(a_replay_makes_room_among_what_is_kept),
         TEST(replay_stops_at_the_limit_and_says_so),
+        TEST(a_retry_stops_at_the_limit_and_says_so),
         TEST(replay_never_brings_an_older_state_back),
         TEST(drop_leaves_alone_what_is_on_its_way),
         TEST(dropped_events_are_gone_for_good_but_their_neighbours_are_not),
+        TEST(what_was_dropped_may_come_again),
+        TEST(what_was_dropped_is_still_the_newest_of_its_resource),
+        TEST(what_was_on_its_way_and_not_dropped_is_still_known),
         TEST(gaps_are_removed_along_with_their_neighbours),
         TEST(a_quarantined_body_comes_back_when_it_makes_an_event),
         TEST(a_refused_event_goes_back_as_it_was),
         TEST(dead_letters_are_dropped_when_asked),
+        TEST(a_dropped_dead_letter_may_come_again),
+        TEST(a_dropped_dead_letter_may_come_again_after_a_restart),
         TEST(a_stopped_outbox_is_operated_directly),
         TEST(what_is_asked_of_an_empty_outbox_is_done_at_once),
+        TEST(each_event_that_something_was_done_to_has_a_line_with_its_id),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

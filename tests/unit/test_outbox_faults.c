@@ -159,6 +159,55 @@ static void a_failed_sync_of_a_checkpoint_is_final_too(void **state)
     assert_sums_right(f);
 }
 
+/* ---- damage ---- */
+
+/* The last page with this text is overwritten; nobody has the file open. */
+static void damage_page_with(const char *path, const char *text)
+{
+    enum { PAGE = 16384 };
+    static char page[PAGE];
+    FILE *file = fopen(path, "r+");
+    long found = -1;
+
+    assert_non_null(file);
+    for (long at = 0; fread(page, sizeof(page), 1, file) == 1; at += PAGE) {
+        found = memmem(page, sizeof(page), text, strlen(text)) != NULL ? at : found;
+    }
+    assert_true(found > 0);
+    memset(page, 0xFF, sizeof(page));
+    assert_int_equal(fseek(file, found, SEEK_SET), 0);
+    assert_int_equal(fwrite(page, sizeof(page), 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Else webhooks would be taken for ever, and none delivered. */
+static void damage_found_in_reading_is_final(void **state)
+{
+    struct fixture *f = *state;
+    struct event event = make_new_event();
+    struct event *read[4];
+    struct err err = {0};
+    size_t count = 0;
+
+    event.body = SLICE("the page with this body");
+    fixture_start(f);
+    put_ok(f, &event);
+    fixture_close(f);
+    damage_page_with(f->path, "the page with this body");
+    fixture_start(f);
+    assert_int_equal(outbox_ready(f->outbox), ST_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(outbox_read(f->outbox, 0, COUNT_OF(read), 1 << 20, read, &count, &err),
+                         ST_INVALID);
+    }
+    wait_until_failed(f);
+    event = make_new_event();
+    assert_int_equal(put(f, &event).status, ST_CLOSED);
+    assert_int_equal(outbox_ready(f->outbox), ST_IO);
+    fixture_close(f);
+    assert_int_equal(f->failed_count, 1);
+}
+
 /* ---- no room ---- */
 
 static void set_file_limit(rlim_t bytes)
@@ -192,6 +241,7 @@ static void a_write_without_room_is_refused_and_tried_again_later(void **state)
 
     set_file_limit(RLIM_INFINITY);
     put_ok(f, &event);
+    put_many(f, 1); /* by then the committer has looked for room */
     assert_int_equal(outbox_ready(f->outbox), ST_OK);
     marked_seq = stats_on_disk(f).delivered_seq;
     assert_int_equal(marked_seq, 3);
@@ -299,6 +349,7 @@ int main(void)
         TEST(a_mark_alone_costs_no_sync_and_is_still_in_the_file),
         TEST(a_failed_sync_is_final),
         TEST(a_failed_sync_of_a_checkpoint_is_final_too),
+        TEST(damage_found_in_reading_is_final),
         TEST(a_write_without_room_is_refused_and_tried_again_later),
         TEST(an_operation_by_hand_without_room_ends_and_says_so),
         TEST(a_full_disk_can_be_drained),

@@ -40,21 +40,97 @@ static void delivered_events_make_room_oldest_first(void **state)
     assert_sums_right(f);
 }
 
-static void dead_letters_count_against_the_limit(void **state)
+static struct event make_bad_event(void)
 {
-    struct fixture *f = *state;
     struct event event = make_new_event();
 
     event.reason = SLICE("not JSON");
-    f->options.max_bytes = 2 * event_cost_bytes(&event);
+    return event;
+}
+
+static void dead_letters_have_a_limit_of_their_own(void **state)
+{
+    struct fixture *f = *state;
+    struct event bad = make_bad_event(), second = make_bad_event(), third = make_bad_event();
+    struct store_selection one = select_all();
+
+    f->options.max_bytes = 2 * event_cost_bytes(&bad);
+    one.limit = 1;
     fixture_start(f);
-    put_ok(f, &event);
-    event = make_new_event();
-    event.reason = SLICE("not JSON");
-    put_ok(f, &event);
-    event = make_new_event();
-    assert_int_equal(put(f, &event).status, ST_FULL);
+    put_ok(f, &bad);
+    put_ok(f, &second);
+    assert_int_equal(put(f, &third).status, ST_FULL);
     assert_int_equal(count_on_disk(f, STORE_DEAD), 2);
+    put_many(f, 2); /* good ones have all of their room */
+    assert_int_equal(control(f, DEAD_DROP, &one).done_count, 1);
+    put_ok(f, &third);
+    assert_sums_right(f);
+}
+
+static void a_burial_is_never_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct event bad = make_bad_event(), second = make_bad_event();
+
+    f->options.max_bytes = event_cost_bytes(&bad);
+    fixture_start(f);
+    put_ok(f, &bad);
+    put_many(f, 1);
+    outbox_bury(f->outbox, 1, "refused (0x87)");
+    mark(f, 1);
+    assert_int_equal(count_on_disk(f, STORE_DEAD), 2);
+    assert_int_equal(put(f, &second).status, ST_FULL);
+    put_many(f, 1);
+    assert_sums_right(f);
+}
+
+static enum status put_large(struct fixture *f, size_t body_bytes)
+{
+    char *body = calloc(1, body_bytes);
+    struct event event = make_new_event();
+    enum status st;
+
+    event.body = (struct slice){body, body_bytes};
+    st = put(f, &event).status;
+    free(body);
+    return st;
+}
+
+/* An answer follows from the turn before it: then the committer has looked for room. */
+static void it_is_not_ready_from_the_first_refusal_until_a_tenth_is_free(void **state)
+{
+    enum { KB = 1000 };
+    struct fixture *f = *state;
+    struct event bad = make_bad_event();
+
+    f->options.max_bytes = 100 * KB;
+    fixture_start(f);
+    assert_int_equal(put_large(f, 91 * KB), ST_OK);
+    assert_int_equal(outbox_ready(f->outbox), ST_OK);
+    assert_int_equal(put_large(f, 20 * KB), ST_FULL);
+    assert_int_equal(outbox_ready(f->outbox), ST_FULL);
+    put_many(f, 2); /* small ones fit */
+    assert_int_equal(outbox_ready(f->outbox), ST_FULL);
+    put_ok(f, &bad);
+    mark(f, 1);
+    put_many(f, 1);
+    assert_int_equal(outbox_ready(f->outbox), ST_OK);
+}
+
+static void full_dead_letters_do_not_make_it_unready(void **state)
+{
+    static const char body[20000];
+    struct fixture *f = *state;
+    struct event bad = make_bad_event(), second = make_bad_event();
+
+    bad.body = second.body = (struct slice){body, sizeof(body)};
+    f->options.max_bytes = 30000;
+    fixture_start(f);
+    put_ok(f, &bad);
+    assert_int_equal(put(f, &second).status, ST_FULL);
+    assert_int_equal(outbox_ready(f->outbox), ST_OK);
+    put_many(f, 1);
+    assert_int_equal(outbox_ready(f->outbox), ST_OK);
 }
 
 /* ---- retention ---- */
@@ -101,6 +177,56 @@ static void nothing_is_kept_if_so_wanted_and_seqs_never_restart(void **state)
     fixture_restart(f);
     put_many(f, 1);
     assert_int_equal(stats_on_disk(f).last_seq, 2001);
+    assert_sums_right(f);
+}
+
+/* The most that went from one commit to the next; committer thread, then after its end. */
+struct removals {
+    struct fixture *f;
+    uint64_t kept_bytes, most_bytes;
+};
+
+static void note_removal(void *ctx, uint64_t durable_seq, uint64_t marked_seq)
+{
+    struct removals *removals = ctx;
+    struct store_stats stats;
+
+    outbox_stats(removals->f->outbox, &stats);
+    if (removals->kept_bytes > stats.kept_bytes &&
+        removals->kept_bytes - stats.kept_bytes > removals->most_bytes) {
+        removals->most_bytes = removals->kept_bytes - stats.kept_bytes;
+    }
+    removals->kept_bytes = stats.kept_bytes;
+    on_progress(removals->f, durable_seq, marked_seq);
+}
+
+/* Webhooks wait for the commit that it is part of. */
+static void large_events_that_expire_together_go_in_several_commits(void **state)
+{
+    enum { COUNT = 48, BODY_BYTES = 1 << 20, MOST_BYTES = 34 << 20 };
+    struct fixture *f = *state;
+    struct removals removals = {.f = f};
+    struct outbox_listener listener = {.progress = note_removal, .ctx = &removals};
+    char *body = calloc(1, BODY_BYTES);
+    struct err err = {0};
+
+    fixture_start(f);
+    for (int i = 0; i < COUNT; i++) {
+        struct event event = make_new_event();
+
+        event.body = (struct slice){body, BODY_BYTES};
+        put_ok(f, &event);
+    }
+    mark(f, COUNT);
+    fixture_close(f);
+    free(body);
+    f->options.keep_delivered_ms = 0;
+    fixture_open(f);
+    assert_int_equal(outbox_start(f->outbox, &listener, &err), ST_OK);
+    wait_until_kept(f, 0);
+    fixture_close(f);
+    assert_true(removals.most_bytes > 0);
+    assert_true(removals.most_bytes <= MOST_BYTES);
     assert_sums_right(f);
 }
 
@@ -178,9 +304,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_full_outbox_refuses_and_keeps_what_is_undelivered),
         TEST(delivered_events_make_room_oldest_first),
-        TEST(dead_letters_count_against_the_limit),
+        TEST(dead_letters_have_a_limit_of_their_own),
+        TEST(a_burial_is_never_refused),
+        TEST(it_is_not_ready_from_the_first_refusal_until_a_tenth_is_free),
+        TEST(full_dead_letters_do_not_make_it_unready),
         TEST(delivered_events_go_when_they_were_kept_long_enough),
         TEST(nothing_is_kept_if_so_wanted_and_seqs_never_restart),
+        TEST(large_events_that_expire_together_go_in_several_commits),
         TEST(undelivered_events_are_never_too_old),
         TEST(an_older_event_does_not_overwrite_a_newer_state),
         TEST(without_a_time_of_its_own_an_event_counts_as_received),

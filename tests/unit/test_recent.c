@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
+
 #include "bridge/recent.h"
 
 static struct event_identity identity(uint32_t key, uint8_t digest)
@@ -33,17 +35,22 @@ static void put(struct recent *recent, uint32_t key, uint8_t digest, uint32_t nu
 }
 
 /* The number of the event that was found; 0: none. */
-static uint32_t find(const struct recent *recent, uint32_t key, uint8_t digest,
-                     int64_t since_ms)
+static uint32_t find_within(const struct recent *recent, uint32_t key, uint8_t digest,
+                            int64_t from_ms, int64_t upto_ms)
 {
     struct event_identity i = identity(key, digest);
     struct uuid out;
     uint32_t number = 0;
 
-    if (recent_find(recent, &i, since_ms, &out)) {
+    if (recent_find(recent, &i, from_ms, upto_ms, &out)) {
         memcpy(&number, out.bytes, sizeof(number));
     }
     return number;
+}
+
+static uint32_t find(const struct recent *recent, uint32_t key, uint8_t digest, int64_t from_ms)
+{
+    return find_within(recent, key, digest, from_ms, INT64_MAX);
 }
 
 static void finds_the_newest_event_of_a_key_only(void **state)
@@ -59,7 +66,6 @@ static void finds_the_newest_event_of_a_key_only(void **state)
     put(recent, 1, 'b', 101, 20);
     assert_int_equal(find(recent, 1, 'a', 0), 0);
     assert_int_equal(find(recent, 1, 'b', 0), 101);
-    assert_int_equal(recent_count(recent), 1);
     recent_destroy(recent);
 }
 
@@ -71,6 +77,49 @@ static void an_event_before_the_window_is_not_found(void **state)
     put(recent, 1, 'a', 100, 10);
     assert_int_equal(find(recent, 1, 'a', 10), 100);
     assert_int_equal(find(recent, 1, 'a', 11), 0);
+    recent_destroy(recent);
+}
+
+/* The clock was set back after it had been received. */
+static void an_event_behind_the_window_is_not_found(void **state)
+{
+    struct recent *recent = recent_create(16);
+
+    (void)state;
+    put(recent, 1, 'a', 100, 10);
+    assert_int_equal(find_within(recent, 1, 'a', 0, 10), 100);
+    assert_int_equal(find_within(recent, 1, 'a', 0, 9), 0);
+    recent_destroy(recent);
+}
+
+static void an_event_given_up_stays_the_newest_but_matches_nothing(void **state)
+{
+    struct recent *recent = recent_create(16);
+    struct event_identity a = identity(1, 'a'), b = identity(1, 'b');
+
+    (void)state;
+    put(recent, 1, 'a', 100, 10);
+    put(recent, 1, 'b', 101, 20);
+    recent_give_up(recent, &a, id(100)); /* not the newest any more */
+    assert_int_equal(find(recent, 1, 'b', 0), 101);
+    recent_give_up(recent, &b, id(101));
+    assert_int_equal(find(recent, 1, 'b', INT64_MIN), 0);
+    assert_int_equal(find(recent, 1, 'a', INT64_MIN), 0);
+    put(recent, 1, 'b', 102, 30);
+    assert_int_equal(find(recent, 1, 'b', 0), 102);
+    recent_destroy(recent);
+}
+
+static void rebuilding_with_an_event_given_up_keeps_its_place(void **state)
+{
+    struct recent *recent = recent_create(16);
+    struct event_identity a = identity(1, 'a'), b = identity(1, 'b');
+
+    (void)state;
+    assert_true(recent_put_older(recent, &b, id(101), CLOCK_NONE));
+    assert_true(recent_put_older(recent, &a, id(100), 10));
+    assert_int_equal(find(recent, 1, 'b', INT64_MIN), 0);
+    assert_int_equal(find(recent, 1, 'a', INT64_MIN), 0);
     recent_destroy(recent);
 }
 
@@ -88,7 +137,6 @@ static void the_key_longest_without_news_makes_room(void **state)
     assert_int_equal(find(recent, 1, 'b', 0), 4);
     assert_int_equal(find(recent, 3, 'a', 0), 3);
     assert_int_equal(find(recent, 4, 'a', 0), 5);
-    assert_int_equal(recent_count(recent), 3);
     recent_destroy(recent);
 }
 
@@ -119,7 +167,6 @@ static void rebuilding_from_the_newest_gives_the_same_table(void **state)
     assert_false(recent_put_older(recent, &four, id(1), 10));
     assert_int_equal(find(recent, 1, 'b', 0), 5);
     assert_int_equal(find(recent, 1, 'a', 0), 0);
-    assert_int_equal(recent_count(recent), 3);
 
     put(recent, 5, 'a', 6, 60); /* the oldest goes first: 3 */
     assert_int_equal(find(recent, 3, 'a', 0), 0);
@@ -143,7 +190,6 @@ static void stays_right_through_many_puts_and_evictions(void **state)
         newest[key] = n;
         put(recent, key, (uint8_t)n, n, n);
     }
-    assert_int_equal(recent_count(recent), CAPACITY);
     for (uint32_t key = 0; key < KEYS; key++) {
         size_t newer = 0;
 
@@ -161,6 +207,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_newest_event_of_a_key_only),
         cmocka_unit_test(an_event_before_the_window_is_not_found),
+        cmocka_unit_test(an_event_behind_the_window_is_not_found),
+        cmocka_unit_test(an_event_given_up_stays_the_newest_but_matches_nothing),
+        cmocka_unit_test(rebuilding_with_an_event_given_up_keeps_its_place),
         cmocka_unit_test(the_key_longest_without_news_makes_room),
         cmocka_unit_test(a_capacity_of_one_holds_the_last_one),
         cmocka_unit_test(rebuilding_from_the_newest_gives_the_same_table),
