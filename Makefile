@@ -71,7 +71,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/t
 $B/unit/%: tests/unit/%.c $(PAHO_LEAN) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,TEST $<)
-	$Q$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$Q$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter-out %.h,$^) -lcmocka $(LIBS)
 -include $(UNIT_TESTS:=.d)
 
 .PHONY: unit

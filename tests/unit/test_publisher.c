@@ -67,19 +67,16 @@ void outbox_rewind(struct outbox *ob, uint64_t after_seq)
 
 void outbox_mark(struct outbox *ob, uint64_t seq)
 {
-    uint64_t count, on_disk;
-
     CHECK(pthread_mutex_lock(&ob->mu) == 0);
     CHECK(seq > ob->marked && seq <= ob->count);
     ob->marked = seq;
     if (!ob->disk_is_slow) {
         ob->on_disk = seq;
     }
-    count = ob->count;
-    on_disk = ob->on_disk;
+    /* Under mu, so that progress never goes back, as the outbox promises. */
+    publisher_progress(ob->pub, ob->count, ob->on_disk);
     CHECK(pthread_cond_broadcast(&ob->changed) == 0);
     CHECK(pthread_mutex_unlock(&ob->mu) == 0);
-    publisher_progress(ob->pub, count, on_disk);
 }
 
 void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason)
@@ -197,7 +194,9 @@ static struct event *add(struct rig *rig)
 
 static void commit(struct rig *rig)
 {
+    CHECK(pthread_mutex_lock(&rig->ob.mu) == 0);
     publisher_progress(rig->pub, rig->ob.count, rig->ob.on_disk);
+    CHECK(pthread_mutex_unlock(&rig->ob.mu) == 0);
 }
 
 static void add_many(struct rig *rig, int n)
@@ -469,7 +468,9 @@ static void no_more_than_max_in_flight_goes_out_beyond_the_mark_on_disk(void **s
     add_many(rig, 100);
     wait_marked(rig, 16, 5000);
     assert_int_equal(rig->broker.count, 3 + 16);
+    CHECK(pthread_mutex_lock(&rig->ob.mu) == 0);
     rig->ob.on_disk = 10; /* the mark has come so far */
+    CHECK(pthread_mutex_unlock(&rig->ob.mu) == 0);
     commit(rig);
     wait_marked(rig, 26, 5000);
     assert_int_equal(rig->broker.count, 3 + 26);
