@@ -159,3 +159,22 @@ bool clock_parse(struct slice text, int64_t *out_unix_ms)
     *out_unix_ms = ms;
     return true;
 }
+
+bool clock_parse_unix(struct slice text, int64_t *out_unix_ms)
+{
+    static const int64_t end_of_9999_s = INT64_C(253402300799);
+    struct reader in = {.rest = text};
+    bool leading_zero = text.len > 1 && text.data[0] == '0' && text.data[1] != '.';
+    int64_t seconds = read_digit(&in);
+    int64_t ms;
+
+    while (next_is_digit(&in) && seconds <= end_of_9999_s) {
+        seconds = seconds * 10 + read_digit(&in);
+    }
+    ms = in.rest.len > 0 && in.rest.data[0] == '.' ? read_fraction_ms(&in) : 0;
+    if (in.bad || in.rest.len > 0 || leading_zero || seconds > end_of_9999_s) {
+        return false;
+    }
+    *out_unix_ms = seconds * 1000 + ms;
+    return true;
+}

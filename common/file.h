@@ -13,6 +13,19 @@ enum status file_read(const char *path, size_t max_bytes, struct buf *out,
                       struct err *err) MUST_USE;
 /* Any thread. The same from an open descriptor, until its end. */
 enum status file_read_fd(int fd, size_t max_bytes, struct buf *out, struct err *err) MUST_USE;
+/* Any thread. Replaces the file, or makes it, in one step: whoever looks finds the old bytes
+ * or the new ones, also after a crash or a power cut, and after a failure the old ones (but
+ * if the last step fails, which is to sync the folder: then the new ones, and a power cut
+ * may bring back the old ones). Only its owner may read it (0600); root gives it to whom the
+ * old file belonged, else to the owner of its folder, so that the service can read what root
+ * has written. A symbolic link is replaced, not followed. ST_IO. */
+enum status file_replace(const char *path, struct slice data, struct err *err) MUST_USE;
+/* Any thread. Could it be replaced now? Makes a file beside it and removes that again;
+ * ST_IO. */
+enum status file_check_replace(const char *path, struct err *err) MUST_USE;
+/* Any thread. Locks the folder that holds path, against others who do the same, until
+ * *out_fd is closed. ST_BUSY: somebody else has it now; else ST_IO. */
+enum status file_lock_parent(const char *path, int *out_fd, struct err *err) MUST_USE;
 /* Any thread. Syncs the directory that holds path, so that a file just created there survives a
  * power cut. */
 enum status file_sync_parent(const char *path, struct err *err) MUST_USE;

@@ -37,9 +37,14 @@ struct json_value {
 };
 
 /* Looks a dotted path of member names (`resource.modified_at`) up in a text that json_check
- * accepted. Of members with the same name the last one counts, as in PHP and JavaScript. Member
- * names that are spelled with escapes are compared decoded. JSON_ABSENT if there is none or
- * something on the way is not an object. */
+ * accepted. Of members with the same name the last one counts, as in PHP and JavaScript.
+ * Member names that are spelled with escapes are compared decoded. JSON_ABSENT if there is
+ * none or something on the way is not an object.
+ *
+ * A last name that ends in `*` (`result.code*`) finds the first member, as they stand in the
+ * text, whose name begins so and whose value is a string, a number or a boolean. Escapes in
+ * names are decoded as far as it takes to compare; if that member comes again later, the first
+ * one counts. */
 struct json_value json_find(struct slice text, struct slice path);
 
 /* The same for several paths in one pass; at most JSON_MAX_PATHS. out_values[i] is what

@@ -131,32 +131,52 @@ static const char *decode_escape(const char *p, const char *end, char out_utf8[4
     return p;
 }
 
-/* A member's name that is spelled with escapes, between its quotes, is exactly this text? */
-static bool escaped_equal(struct slice name, struct slice text)
+/* A member's name that is spelled with escapes, between its quotes, begins with this text?
+ * Returns behind it, or NULL. */
+static const char *skip_decoded(struct slice name, struct slice text)
 {
     const char *p = name.data, *end = name.data + name.len;
-    size_t i = 0;
 
-    while (p < end) {
-        char utf8[4] = {*p};
-        size_t n = 1;
+    for (size_t i = 0, n = 1; i < text.len; i += n) {
+        char utf8[4] = {0};
 
+        if (p == end) {
+            return NULL;
+        }
+        utf8[0] = *p;
+        n = 1;
         p = *p == '\\' ? decode_escape(p, end, utf8, &n) : p + 1;
         if (p == NULL || n > text.len - i || memcmp(text.data + i, utf8, n) != 0) {
-            return false;
+            return NULL;
         }
-        i += n;
     }
-    return i == text.len;
+    return p;
 }
 
-/* The path's part that begins at offset and ends before the next dot. */
-static struct slice path_part(struct slice path, size_t offset)
+static bool name_starts_with(struct slice name, struct slice prefix, bool escaped)
 {
-    const char *start = path.data + offset;
-    const char *dot = memchr(start, '.', path.len - offset);
+    return escaped ? skip_decoded(name, prefix) != NULL : slice_starts_with(name, prefix);
+}
 
-    return (struct slice){start, dot ? (size_t)(dot - start) : path.len - offset};
+/* How much of what is left of a path is its first part. */
+static size_t part_len(struct slice rest)
+{
+    const char *dot = memchr(rest.data, '.', rest.len);
+
+    return dot ? (size_t)(dot - rest.data) : rest.len;
+}
+
+/* Is this the member's name that comes first in what is left of a path? A name with a dot in it
+ * never is. Most names differ in their length, which costs next to nothing to see. */
+static bool name_is_part(struct slice name, bool escaped, struct slice rest, size_t *out_len)
+{
+    if (escaped) {
+        *out_len = part_len(rest);
+        return skip_decoded(name, (struct slice){rest.data, *out_len}) == name.data + name.len;
+    }
+    *out_len = name.len;
+    return name.len <= rest.len && (name.len == rest.len || rest.data[name.len] == '.') &&
+           memcmp(name.data, rest.data, name.len) == 0 && part_len(name) == name.len;
 }
 
 /* An object that is being walked, and which paths (a bit each) lead here. They all begin with
@@ -166,30 +186,41 @@ struct level {
     size_t offset;
 };
 
-/* What one member means for the paths of its level: the bits of those that end in it and of
- * those that go on below. */
+/* The paths, and a bit for each that ends in `*`. */
+struct search {
+    const struct slice *paths;
+    uint32_t prefixes;
+};
+
+/* What one member means for the paths of its level: the bits of those that end in it, of those
+ * that go on below, and of those that take it if it is the first that will do. */
 struct match {
-    uint32_t ends, goes_on;
+    uint32_t ends, goes_on, may_end;
     size_t offset_below;
 };
 
-static struct match match_name(struct slice name, const struct slice *paths, struct level level)
+static struct match match_name(struct slice name, const struct search *search,
+                               struct level level)
 {
     bool escaped = memchr(name.data, '\\', name.len) != NULL;
-    struct match match = {0, 0, 0};
+    struct match match = {0, 0, 0, 0};
 
-    for (uint32_t rest = level.paths; rest != 0; rest &= rest - 1) {
-        unsigned i = (unsigned)__builtin_ctz(rest);
-        struct slice part = path_part(paths[i], level.offset);
+    for (uint32_t left = level.paths; left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        struct slice path = search->paths[i];
+        struct slice rest = {path.data + level.offset, path.len - level.offset};
+        size_t len;
 
-        if (!(escaped ? escaped_equal(name, part) : slice_equal(name, part))) {
+        if ((search->prefixes >> i & 1) && part_len(rest) == rest.len) {
+            rest.len--;
+            match.may_end |= (uint32_t)name_starts_with(name, rest, escaped) << i;
+        } else if (!name_is_part(name, escaped, rest, &len)) {
             continue;
-        }
-        if (level.offset + part.len == paths[i].len) {
+        } else if (len == rest.len) {
             match.ends |= UINT32_C(1) << i;
         } else {
             match.goes_on |= UINT32_C(1) << i;
-            match.offset_below = level.offset + part.len + 1;
+            match.offset_below = level.offset + len + 1;
         }
     }
     return match;
@@ -200,6 +231,11 @@ static void set_values(struct json_value *values, uint32_t which, struct json_va
     for (; which != 0; which &= which - 1) {
         values[__builtin_ctz(which)] = value;
     }
+}
+
+static bool is_scalar(enum json_kind kind)
+{
+    return kind == JSON_STRING || kind == JSON_NUMBER || kind == JSON_BOOL;
 }
 
 /* At a name's opening quote; returns where the member's value begins. */
@@ -226,9 +262,21 @@ static const char *read_value(const char *p, const char *end, struct match match
         return start;
     }
     p = skip_value(p, end);
-    set_values(values, match.ends,
-               (struct json_value){kind_of(*start), {start, (size_t)(p - start)}});
+
+    struct json_value value = {kind_of(*start), {start, (size_t)(p - start)}};
+
+    set_values(values, match.ends, value);
+    for (uint32_t rest = match.may_end; rest != 0 && is_scalar(value.kind); rest &= rest - 1) {
+        unsigned i = (unsigned)__builtin_ctz(rest);
+
+        values[i] = values[i].kind == JSON_ABSENT ? value : values[i];
+    }
     return enter ? start : p;
+}
+
+static bool ends_in_star(struct slice path)
+{
+    return path.data && path.len > 0 && path.data[path.len - 1] == '*';
 }
 
 void json_find_all(struct slice text, const struct slice *paths, size_t count,
@@ -236,6 +284,7 @@ void json_find_all(struct slice text, const struct slice *paths, size_t count,
 {
     const char *end = text.data + text.len;
     const char *p = skip_space(text.data, end);
+    struct search search = {paths, 0};
     struct level levels[JSON_MAX_DEPTH];
     size_t depth = 0; /* of open objects; the innermost is levels[depth - 1] */
 
@@ -243,7 +292,8 @@ void json_find_all(struct slice text, const struct slice *paths, size_t count,
     levels[0] = (struct level){0, 0};
     for (size_t i = 0; i < count; i++) {
         out_values[i] = (struct json_value){JSON_ABSENT, SLICE_NONE};
-        levels[0].paths |= paths[i].data ? UINT32_C(1) << i : 0;
+        levels[0].paths |= (uint32_t)(paths[i].data != NULL) << i;
+        search.prefixes |= (uint32_t)ends_in_star(paths[i]) << i;
     }
     if (*p == '{') {
         depth = 1;
@@ -255,7 +305,7 @@ void json_find_all(struct slice text, const struct slice *paths, size_t count,
             struct match match;
 
             p = read_name(p, end, &name);
-            match = match_name(name, paths, levels[depth - 1]);
+            match = match_name(name, &search, levels[depth - 1]);
             p = read_value(p, end, match, out_values);
             if (match.goes_on != 0 && *p == '{') {
                 levels[depth++] = (struct level){match.goes_on, match.offset_below};

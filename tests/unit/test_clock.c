@@ -98,6 +98,62 @@ static void what_is_no_time_is_refused(void **state)
     assert_false(clock_parse((struct slice){"2014-09-08T22:47:31Z", 10}, &(int64_t){0}));
 }
 
+static void unix_seconds_are_a_time_too(void **state)
+{
+    const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {
+        {"0", 0},
+        {"1", 1000},
+        {"1580774400", 1580774400000},
+        {"1580774400.168354", 1580774400168},
+        {"1355517523.000005", 1355517523000},
+        {"0.5", 500},
+        {"253402300799", 253402300799000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        int64_t ms = 42;
+
+        assert_true(clock_parse_unix(slice_of(cases[i].text), &ms));
+        assert_int_equal(ms, cases[i].ms);
+    }
+}
+
+static void what_is_not_unix_seconds_is_refused(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        " 1",
+        "1 ",
+        "-1",
+        "+1",
+        "01",
+        "00",
+        "1e9",
+        "1.",
+        ".5",
+        "1,5",
+        "0x10",
+        "253402300800",
+        "1580774400168",
+        "99999999999999999999999999",
+        "12.3.4",
+    };
+    int64_t ms = 42;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        if (clock_parse_unix(slice_of(wrong[i]), &ms)) {
+            fail_msg("should not parse: %s", wrong[i]);
+        }
+    }
+    assert_false(clock_parse_unix(SLICE_NONE, &ms));
+    assert_int_equal(ms, 42);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +162,8 @@ int main(void)
         cmocka_unit_test(fractions_count_to_the_millisecond),
         cmocka_unit_test(a_leap_second_and_a_leap_day_are_times),
         cmocka_unit_test(what_is_no_time_is_refused),
+        cmocka_unit_test(unix_seconds_are_a_time_too),
+        cmocka_unit_test(what_is_not_unix_seconds_is_refused),
     };
 
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

@@ -65,6 +65,94 @@ static void only_the_22_hex_digits_are_digits(void **state)
     assert_int_equal(count, 22);
 }
 
+/* RFC 4648 section 10, and the two digits beyond letters and numbers. */
+static void base64_is_as_in_the_rfc_and_comes_back(void **state)
+{
+    const struct {
+        struct slice bytes;
+        const char *text;
+    } cases[] = {
+        {SLICE(""), ""},
+        {SLICE("f"), "Zg=="},
+        {SLICE("fo"), "Zm8="},
+        {SLICE("foo"), "Zm9v"},
+        {SLICE("foob"), "Zm9vYg=="},
+        {SLICE("fooba"), "Zm9vYmE="},
+        {SLICE("foobar"), "Zm9vYmFy"},
+        {SLICE("\xFB\xFF\xBF\0\x10"), "+/+/ABA="},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char text[BASE64_SIZE(8)];
+        uint8_t bytes[8];
+        size_t len = 99;
+
+        encode_base64((const uint8_t *)cases[i].bytes.data, cases[i].bytes.len, text);
+        assert_string_equal(text, cases[i].text);
+        assert_int_equal(strlen(text) + 1, BASE64_SIZE(cases[i].bytes.len));
+        assert_true(decode_base64(slice_of(text), bytes, cases[i].bytes.len, &len));
+        assert_int_equal(len, cases[i].bytes.len);
+        assert_memory_equal(bytes, cases[i].bytes.data, len);
+    }
+}
+
+static void what_is_not_padded_standard_base64_is_refused_and_nothing_is_written(void **state)
+{
+    const struct slice wrong[] = {
+        SLICE("Z"),        SLICE("Zg"),       SLICE("Zg="),      SLICE("Zg==="),
+        SLICE("Zg====="),  SLICE("===="),     SLICE("Z==="),     SLICE("Zm8==="),
+        SLICE("Zg==Zg=="), SLICE("Zm=v"),     SLICE("=m9v"),     SLICE("Zm9v\n"),
+        SLICE("Zm9\n"),    SLICE(" Zm9"),     SLICE("Zm 9vZm9"), SLICE("-_-_"),
+        SLICE("Zm9\0"),    SLICE("Zm9\xC3"),  SLICE("Zh=="), /* bits left over */
+        SLICE("Zm9="),     SLICE("Zm9vZm9v"),                /* no room */
+    };
+    uint8_t data[5] = {7, 7, 7, 7, 7};
+    size_t len = 99;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        assert_false(decode_base64(wrong[i], data, sizeof(data), &len));
+    }
+    assert_memory_equal(data, "\7\7\7\7\7", 5);
+    assert_int_equal(len, 99);
+    assert_true(decode_base64(SLICE_NONE, data, sizeof(data), &len));
+    assert_int_equal(len, 0);
+}
+
+static void only_the_64_base64_digits_are_digits(void **state)
+{
+    unsigned count = 0;
+
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char text[4] = {(char)c, 'A', 'A', 'A'};
+        uint8_t bytes[3];
+        size_t len;
+
+        count += decode_base64((struct slice){text, 4}, bytes, 3, &len);
+    }
+    assert_int_equal(count, 64);
+}
+
+static void base64_of_every_byte_comes_back(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len <= 4; len++) {
+        for (int byte = 0; byte < 256; byte++) {
+            uint8_t bytes[4], back[4];
+            char text[BASE64_SIZE(4)];
+            size_t back_len;
+
+            memset(bytes, byte, sizeof(bytes));
+            encode_base64(bytes, len, text);
+            assert_true(decode_base64(slice_of(text), back, sizeof(back), &back_len));
+            assert_int_equal(back_len, len);
+            assert_memory_equal(back, bytes, len);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -73,6 +161,10 @@ int main(void)
         cmocka_unit_test(
             what_is_not_exactly_that_many_digits_is_refused_and_nothing_is_written),
         cmocka_unit_test(only_the_22_hex_digits_are_digits),
+        cmocka_unit_test(base64_is_as_in_the_rfc_and_comes_back),
+        cmocka_unit_test(what_is_not_padded_standard_base64_is_refused_and_nothing_is_written),
+        cmocka_unit_test(only_the_64_base64_digits_are_digits),
+        cmocka_unit_test(base64_of_every_byte_comes_back),
     };
 
     return cmocka_run_group_tests_name("encode", tests, NULL, NULL);

@@ -455,13 +455,59 @@ static void names_with_escapes_are_compared_decoded(void **state)
     assert_found("{\"a\\u002eb\":1}", "a.b", JSON_ABSENT, NULL);
 }
 
+static void a_star_finds_the_first_scalar_whose_name_begins_so(void **state)
+{
+    const char *text = "{\"name\":\"n\",\"code\":{},\"codes\":[],\"codenull\":null,"
+                       "\"codea\":\"1\",\"codeb\":2,\"cod\":3,\"in\":{\"code\":true}}";
+
+    (void)state;
+    assert_found(text, "code*", JSON_STRING, "\"1\"");
+    assert_found(text, "codeb*", JSON_NUMBER, "2");
+    assert_found(text, "cod*", JSON_STRING, "\"1\"");
+    assert_found(text, "c*", JSON_STRING, "\"1\"");
+    assert_found(text, "*", JSON_STRING, "\"n\"");
+    assert_found(text, "in.code*", JSON_BOOL, "true");
+    assert_found(text, "in.*", JSON_BOOL, "true");
+    assert_found(text, "in.codes*", JSON_ABSENT, NULL);
+    assert_found(text, "Code*", JSON_ABSENT, NULL);
+    assert_found(text, "code.*", JSON_ABSENT, NULL);
+    assert_found("[1]", "*", JSON_ABSENT, NULL);
+    /* Elsewhere it is a character like any other, and it is one in names. */
+    assert_found("{\"a*\":{\"b\":1},\"ax\":{\"b\":2}}", "a*.b", JSON_NUMBER, "1");
+    assert_found("{\"ab\":1,\"a*b\":2}", "a*b", JSON_NUMBER, "2");
+    assert_found("{\"ab\":1,\"a*b\":2}", "a**", JSON_NUMBER, "2");
+}
+
+static void a_star_takes_the_first_of_equal_names_but_of_the_last_object(void **state)
+{
+    (void)state;
+    assert_found("{\"ab\":1,\"ab\":2}", "a*", JSON_NUMBER, "1");
+    assert_found("{\"ab\":{},\"ab\":2}", "a*", JSON_NUMBER, "2");
+    assert_found("{\"o\":{\"ab\":1},\"o\":{\"ac\":2}}", "o.a*", JSON_NUMBER, "2");
+    assert_found("{\"o\":{\"ab\":1},\"o\":{}}", "o.a*", JSON_ABSENT, NULL);
+    assert_found("{\"o\":{\"ab\":1},\"o\":null}", "o.a*", JSON_ABSENT, NULL);
+}
+
+static void a_star_compares_names_with_escapes_decoded(void **state)
+{
+    (void)state;
+    assert_found("{\"c\\u006fde\\u0031\":1}", "code*", JSON_NUMBER, "1");
+    assert_found("{\"c\\u006fdx\":1}", "code*", JSON_ABSENT, NULL);
+    assert_found("{\"c\\u006fd\":1}", "code*", JSON_ABSENT, NULL);
+    assert_found("{\"code\\ud800\":1}", "code*", JSON_NUMBER, "1");
+    assert_found("{\"\\ud800code\":1}", "code*", JSON_ABSENT, NULL);
+    assert_found("{\"\\n\":1}", "*", JSON_NUMBER, "1");
+}
+
 static void several_paths_are_found_in_one_pass(void **state)
 {
     struct slice text =
         SLICE("{\"x\":{\"a\":1,\"b\":{\"c\":2}},\"y\":3,\"x\":{\"b\":{\"d\":4}}}");
-    const struct slice paths[] = {SLICE("x.a"), SLICE("x.b.d"), SLICE("x"),     SLICE("y"),
-                                  SLICE_NONE,   SLICE("x.b"),   SLICE("x.b.d"), SLICE("x.b.c")};
-    const char *want[] = {NULL, "4", "{\"b\":{\"d\":4}}", "3", NULL, "{\"d\":4}", "4", NULL};
+    const struct slice paths[] = {
+        SLICE("x.a"),   SLICE("x.b.d"), SLICE("x"),     SLICE("y"),   SLICE_NONE, SLICE("x.b"),
+        SLICE("x.b.d"), SLICE("x.b.c"), SLICE("x.b.*"), SLICE("x.*"), SLICE("*")};
+    const char *want[] = {
+        NULL, "4", "{\"b\":{\"d\":4}}", "3", NULL, "{\"d\":4}", "4", NULL, "4", NULL, "3"};
     struct json_value values[COUNT_OF(paths)];
 
     (void)state;
@@ -555,6 +601,9 @@ int main(void)
         cmocka_unit_test(what_is_not_there_is_absent),
         cmocka_unit_test(the_last_of_equal_names_counts),
         cmocka_unit_test(names_with_escapes_are_compared_decoded),
+        cmocka_unit_test(a_star_finds_the_first_scalar_whose_name_begins_so),
+        cmocka_unit_test(a_star_takes_the_first_of_equal_names_but_of_the_last_object),
+        cmocka_unit_test(a_star_compares_names_with_escapes_decoded),
         cmocka_unit_test(several_paths_are_found_in_one_pass),
         cmocka_unit_test(a_path_can_go_as_deep_as_a_text),
         cmocka_unit_test(the_kind_of_a_text_is_that_of_its_value),

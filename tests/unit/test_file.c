@@ -1,0 +1,313 @@
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/file.h"
+
+enum { SERVICE_UID = 4711, SERVICE_GID = 4712 };
+
+/* A folder of its own for each test, with room for one name behind it. */
+struct folder {
+    char path[64];
+    char file[96];
+};
+
+static int make_folder(void **state)
+{
+    struct folder *folder = xalloc(sizeof(*folder));
+
+    (void)snprintf(folder->path, sizeof(folder->path), "/tmp/test_file.XXXXXX");
+    assert_non_null(mkdtemp(folder->path));
+    (void)snprintf(folder->file, sizeof(folder->file), "%s/secret", folder->path);
+    *state = folder;
+    return 0;
+}
+
+/* Calls for every name in the folder; returns how many there are. */
+static unsigned each_name(const char *path, void (*call)(const char *dir, const char *name))
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    unsigned count = 0;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            count++;
+            if (call) {
+                call(path, entry->d_name);
+            }
+        }
+    }
+    assert_int_equal(closedir(dir), 0);
+    return count;
+}
+
+static void remove_name(const char *dir, const char *name)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    assert_int_equal(remove(path), 0);
+}
+
+static int remove_folder(void **state)
+{
+    struct folder *folder = *state;
+
+    each_name(folder->path, remove_name);
+    assert_int_equal(rmdir(folder->path), 0);
+    free(folder);
+    return 0;
+}
+
+static void assert_holds(const char *path, const char *text)
+{
+    struct buf bytes = {0};
+
+    assert_int_equal(file_read(path, 1 << 20, &bytes, NULL), ST_OK);
+    assert_string_equal(bytes.data, text);
+    buf_free(&bytes);
+}
+
+static void assert_replaces(const char *path, const char *text)
+{
+    struct err err = {0};
+
+    if (file_replace(path, slice_of(text), &err) != ST_OK) {
+        fail_msg("%s", err.text);
+    }
+    assert_holds(path, text);
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat info;
+
+    assert_int_equal(lstat(path, &info), 0);
+    return info.st_mode;
+}
+
+static void a_file_is_made_and_replaced_and_nothing_else_is_left(void **state)
+{
+    struct folder *folder = *state;
+
+    assert_replaces(folder->file, "first");
+    assert_replaces(folder->file, "");
+    assert_replaces(folder->file, "third");
+    assert_int_equal(each_name(folder->path, NULL), 1);
+}
+
+static void only_its_owner_may_read_it_whatever_it_was_and_the_umask_says(void **state)
+{
+    struct folder *folder = *state;
+    mode_t old = umask(0);
+
+    assert_replaces(folder->file, "first");
+    assert_int_equal(mode_of(folder->file), S_IFREG | 0600);
+    assert_int_equal(chmod(folder->file, 0666), 0);
+    assert_replaces(folder->file, "second");
+    assert_int_equal(mode_of(folder->file), S_IFREG | 0600);
+    (void)umask(old);
+}
+
+static void a_link_is_replaced_and_what_it_points_to_is_not_touched(void **state)
+{
+    struct folder *folder = *state;
+    char target[96];
+
+    (void)snprintf(target, sizeof(target), "%s/target", folder->path);
+    assert_replaces(target, "untouched");
+    assert_int_equal(symlink(target, folder->file), 0);
+    assert_replaces(folder->file, "new");
+    assert_int_equal(mode_of(folder->file) & S_IFMT, S_IFREG);
+    assert_holds(target, "untouched");
+}
+
+static void assert_owner(const char *path, uid_t uid, gid_t gid)
+{
+    struct stat info;
+
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_uid, uid);
+    assert_int_equal(info.st_gid, gid);
+}
+
+static void what_root_writes_belongs_to_whom_it_is_for(void **state)
+{
+    struct folder *folder = *state;
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(chown(folder->path, SERVICE_UID, SERVICE_GID), 0);
+    assert_replaces(folder->file, "made: the folder's owner");
+    assert_owner(folder->file, SERVICE_UID, SERVICE_GID);
+    assert_int_equal(chown(folder->file, SERVICE_UID + 1, 0), 0);
+    assert_replaces(folder->file, "replaced: the old file's owner");
+    assert_owner(folder->file, SERVICE_UID + 1, 0);
+}
+
+/* A file size limit is a disk that is full in the middle of a write. */
+static void limit_files_to(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_write_that_fails_leaves_the_old_bytes_and_no_other_file(void **state)
+{
+    struct folder *folder = *state;
+    struct buf big = {0};
+    struct err err = {0};
+    enum status st;
+
+    for (int i = 0; i < 10000; i++) {
+        buf_add_char(&big, 'x');
+    }
+    assert_replaces(folder->file, "old");
+    assert_ptr_not_equal(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+    limit_files_to(4096);
+    st = file_replace(folder->file, buf_slice(&big), &err);
+    limit_files_to(RLIM_INFINITY);
+    assert_int_equal(st, ST_IO);
+    assert_int_equal(err.sys_errno, EFBIG);
+    assert_non_null(strstr(err.text, folder->file));
+    assert_holds(folder->file, "old");
+    assert_int_equal(each_name(folder->path, NULL), 1);
+    buf_free(&big);
+}
+
+static void a_folder_in_its_place_is_an_error_and_stays(void **state)
+{
+    struct folder *folder = *state;
+    struct err err = {0};
+
+    assert_int_equal(mkdir(folder->file, 0700), 0);
+    assert_int_equal(file_replace(folder->file, SLICE("x"), &err), ST_IO);
+    assert_int_equal(mode_of(folder->file) & S_IFMT, S_IFDIR);
+    assert_int_equal(each_name(folder->path, NULL), 1);
+}
+
+static void a_folder_that_is_not_there_is_an_error_for_both(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(file_replace("/tmp/no/such/folder/x", SLICE("x"), &err), ST_IO);
+    assert_int_equal(err.sys_errno, ENOENT);
+    assert_int_equal(file_check_replace("/tmp/no/such/folder/x", NULL), ST_IO);
+    assert_int_equal(file_replace("/tmp/no/such/folder/x", SLICE("x"), NULL), ST_IO);
+}
+
+static void to_check_leaves_no_trace(void **state)
+{
+    struct folder *folder = *state;
+
+    assert_int_equal(file_check_replace(folder->file, NULL), ST_OK);
+    assert_int_equal(each_name(folder->path, NULL), 0);
+    assert_replaces(folder->file, "old");
+    assert_int_equal(file_check_replace(folder->file, NULL), ST_OK);
+    assert_holds(folder->file, "old");
+    assert_int_equal(each_name(folder->path, NULL), 1);
+}
+
+struct reader {
+    const char *path;
+    atomic_bool stop;
+    atomic_uint mixed, seen;
+};
+
+/* What it reads is all of one letter, and of the one length. */
+static void *read_on(void *arg)
+{
+    struct reader *reader = arg;
+
+    while (!atomic_load(&reader->stop)) {
+        struct buf bytes = {0};
+        bool whole = file_read(reader->path, 1 << 20, &bytes, NULL) == ST_OK;
+
+        whole = whole && bytes.len == 20000 &&
+                strspn(bytes.data, bytes.data[0] == 'a' ? "a" : "b") == bytes.len;
+        atomic_fetch_add(whole ? &reader->seen : &reader->mixed, 1);
+        buf_free(&bytes);
+    }
+    return NULL;
+}
+
+static void whoever_reads_meanwhile_finds_the_old_or_the_new_never_a_part(void **state)
+{
+    struct folder *folder = *state;
+    struct reader reader = {.path = folder->file};
+    static char letters[2][20000];
+    pthread_t thread;
+
+    memset(letters[0], 'a', sizeof(letters[0]));
+    memset(letters[1], 'b', sizeof(letters[1]));
+    for (unsigned i = 0; i < 300 || atomic_load(&reader.seen) < 300; i++) {
+        struct slice data = {letters[i % 2], sizeof(letters[0])};
+
+        assert_int_equal(file_replace(folder->file, data, NULL), ST_OK);
+        if (i == 0) {
+            assert_int_equal(pthread_create(&thread, NULL, read_on, &reader), 0);
+        }
+    }
+    atomic_store(&reader.stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(atomic_load(&reader.mixed), 0);
+}
+
+static void a_lock_on_the_folder_holds_until_it_is_closed(void **state)
+{
+    struct folder *folder = *state;
+    struct err err = {0};
+    int first = -1, second = -1;
+
+    assert_int_equal(file_lock_parent(folder->file, &first, &err), ST_OK);
+    assert_int_not_equal(fcntl(first, F_GETFD) & FD_CLOEXEC, 0);
+    assert_int_equal(file_lock_parent(folder->file, &second, &err), ST_BUSY);
+    assert_int_equal(second, -1);
+    assert_int_equal(close(first), 0);
+    assert_int_equal(file_lock_parent(folder->file, &second, &err), ST_OK);
+    assert_int_equal(close(second), 0);
+    assert_int_equal(each_name(folder->path, NULL), 0);
+    assert_int_equal(file_lock_parent("/tmp/no/such/folder/x", &second, &err), ST_IO);
+}
+
+int main(void)
+{
+#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+    const struct CMUnitTest tests[] = {
+        IN_A_FOLDER(a_file_is_made_and_replaced_and_nothing_else_is_left),
+        IN_A_FOLDER(only_its_owner_may_read_it_whatever_it_was_and_the_umask_says),
+        IN_A_FOLDER(a_link_is_replaced_and_what_it_points_to_is_not_touched),
+        IN_A_FOLDER(what_root_writes_belongs_to_whom_it_is_for),
+        IN_A_FOLDER(a_write_that_fails_leaves_the_old_bytes_and_no_other_file),
+        IN_A_FOLDER(a_folder_in_its_place_is_an_error_and_stays),
+        IN_A_FOLDER(a_folder_that_is_not_there_is_an_error_for_both),
+        IN_A_FOLDER(to_check_leaves_no_trace),
+        IN_A_FOLDER(whoever_reads_meanwhile_finds_the_old_or_the_new_never_a_part),
+        IN_A_FOLDER(a_lock_on_the_folder_holds_until_it_is_closed),
+    };
+
+    return cmocka_run_group_tests_name("file", tests, NULL, NULL);
+}
