@@ -112,10 +112,18 @@ deps-bench: deps
 # ---- using it ----
 
 # A second make, because the first one may have started before the headers were there.
+CONFIG ?= config/bridge.json
 .PHONY: run
 run: deps-run
 	@$(MAKE) --no-print-directory all
-	@config/run.sh $(PROGRAM)
+	@config/run.sh $(PROGRAM) $(CONFIG)
+
+# The three providers, played by stand-ins, end to end.
+.PHONY: demo
+demo: deps-run
+	$(call install_packages,python3)
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) tests/providers/demo.py --folder $B/demo $(PROGRAM)
 
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
@@ -160,7 +168,9 @@ bench: deps-bench deps-test
 	@$(MAKE) --no-print-directory all PAHO=stock
 	HOOK2MQTT_BUILD=$B $(PYTHON) tests/bench/bench.py
 
+# FUZZ_RUNS=20000000 counts executions instead of seconds; FUZZERS=fuzz_route runs one.
 FUZZ_SECONDS ?= 60
+FUZZ_RUNS    ?=
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 fuzz: deps-lint deps-test
@@ -168,9 +178,9 @@ fuzz: deps-lint deps-test
 	    mkdir -p build/fuzz/$$f; \
 	    clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -std=gnu17 $(CPPFLAGS) \
 	        -o build/fuzz/$$f.bin tests/fuzz/$$f.c common/*.c \
-	        bridge/provider*.c bridge/parse.c bridge/route.c bridge/verify.c -ljson-c -lcrypto; \
+	        bridge/provider*.c bridge/delivery.c bridge/parse*.c bridge/route*.c bridge/verify*.c -ljson-c -lcrypto; \
 	    echo "== $$f"; \
-	    build/fuzz/$$f.bin -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/$$f tests/fuzz/corpus/$${f#fuzz_} 2>&1 | grep -E '^stat::number|^Done|ERROR|CHECK|Test unit'; \
+	    build/fuzz/$$f.bin $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=$(FUZZ_SECONDS)) -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/$$f tests/fuzz/corpus/$${f#fuzz_} 2>&1 | grep -E '^stat::number|^Done|ERROR|CHECK|Test unit'; \
 	    test $${PIPESTATUS[0]} -eq 0; \
 	done
 
@@ -190,7 +200,8 @@ generate: all
 help:
 	@echo 'make            build $(PROGRAM)'
 	@echo 'make deps       install the Debian packages that the build needs'
-	@echo 'make run        deps, build, a local Mosquitto, the bridge on config/bridge.json'
+	@echo 'make run        deps, build, a local Mosquitto, the bridge on CONFIG=config/bridge.json'
+	@echo 'make demo       three providers, played by stand-ins: registers with them, and shows all their events arriving'
 	@echo 'make test       everything quick;   make lint   layers, format, static analysis'
 	@echo 'make chaos      200 kills of the bridge, 50 of the broker, every crash point, 100,000 and a million events of backlog'
 	@echo 'make bench      throughput beside Fastify + mqtt.js;   make fuzz   the parsers'

@@ -1,7 +1,10 @@
 #include "bridge/admin_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
+
+#include <pthread.h>
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -17,8 +20,9 @@ enum {
 
 struct admin {
     struct outbox *outbox;
-    struct slice token; /* the configuration's; empty: none */
     struct http_server *http;
+    pthread_mutex_t token_mu;
+    struct buf token; /* under token_mu; empty: none */
 };
 
 void admin_refuse(struct http_request *request, enum reject reason, const char *message)
@@ -97,20 +101,44 @@ static void answer_metrics(struct http_request *request, const struct outbox *ou
     buf_free(&page);
 }
 
-static bool has_token(const struct admin *admin, const struct http_request *request)
+static void wipe(struct buf *secret)
+{
+    if (secret->data != NULL) {
+        explicit_bzero(secret->data, secret->cap);
+    }
+    buf_free(secret);
+}
+
+void admin_set_token(struct admin *admin, struct slice token)
+{
+    CHECK(pthread_mutex_lock(&admin->token_mu) == 0);
+    wipe(&admin->token);
+    buf_add_slice(&admin->token, token);
+    CHECK(pthread_mutex_unlock(&admin->token_mu) == 0);
+}
+
+static bool is_token(struct admin *admin, struct slice given)
+{
+    bool right;
+
+    CHECK(pthread_mutex_lock(&admin->token_mu) == 0);
+    right = admin->token.len == 0 ||
+            (given.data != NULL && verify_equal_text(given, buf_slice(&admin->token)));
+    CHECK(pthread_mutex_unlock(&admin->token_mu) == 0);
+    return right;
+}
+
+/* Absent: there is none, or not in this form. */
+static struct slice given_token(const struct http_request *request)
 {
     static const struct slice scheme = {"Bearer ", sizeof("Bearer ") - 1};
     struct slice given;
 
-    if (admin->token.len == 0) {
-        return true;
-    }
     if (http_header(request, "Authorization", &given) != 1 || given.len < scheme.len ||
         strncasecmp(given.data, scheme.data, scheme.len) != 0) {
-        return false;
+        return SLICE_NONE;
     }
-    given = (struct slice){given.data + scheme.len, given.len - scheme.len};
-    return verify_equal_text(given, admin->token);
+    return (struct slice){given.data + scheme.len, given.len - scheme.len};
 }
 
 static void refuse_stranger(struct http_request *request)
@@ -133,7 +161,7 @@ static void head_complete(void *ctx, struct http_request *request)
     if (admin_answer_health(request, admin->outbox)) {
         return;
     }
-    if (!has_token(admin, request)) {
+    if (!is_token(admin, given_token(request))) {
         refuse_stranger(request);
     } else if (slice_equal(http_path(request), SLICE("/metrics"))) {
         if (is_read(request)) {
@@ -153,6 +181,13 @@ static void body_complete(void *ctx, struct http_request *request)
     admin_api_run(request, admin->outbox);
 }
 
+static void admin_free(struct admin *admin)
+{
+    wipe(&admin->token);
+    CHECK(pthread_mutex_destroy(&admin->token_mu) == 0);
+    free(admin);
+}
+
 enum status admin_start(const struct config *config, struct outbox *outbox,
                         const int *listen_fds, size_t listen_count, struct admin **out_admin,
                         struct err *err)
@@ -170,10 +205,11 @@ enum status admin_start(const struct config *config, struct outbox *outbox,
     enum status st;
 
     admin->outbox = outbox;
-    admin->token = buf_slice(&config->admin.token);
+    CHECK(pthread_mutex_init(&admin->token_mu, NULL) == 0);
+    admin_set_token(admin, buf_slice(&config->admin.token));
     st = http_start(&options, &admin->http, err);
     if (st != ST_OK) {
-        free(admin);
+        admin_free(admin);
         return st;
     }
     *out_admin = admin;
@@ -186,7 +222,7 @@ void admin_stop(struct admin *admin, int64_t timeout_ms)
         return;
     }
     http_stop(admin->http, timeout_ms);
-    free(admin);
+    admin_free(admin);
 }
 
 const struct beat *admin_beat(const struct admin *admin)

@@ -20,10 +20,12 @@
 
 struct admin;
 
-/* Main thread. Borrows config, outbox and the sockets until admin_stop. */
+/* Main thread. Borrows outbox and the sockets until admin_stop, config only now. */
 enum status admin_start(const struct config *config, struct outbox *outbox,
                         const int *listen_fds, size_t listen_count, struct admin **out_admin,
                         struct err *err) MUST_USE;
+/* Main thread. Copies the token (empty: none): requests whose head comes from now on need it. */
+void admin_set_token(struct admin *admin, struct slice token);
 /* Main thread. Waits for answers under way, at most timeout_ms; then stops and frees. NULL is
  * allowed. */
 void admin_stop(struct admin *admin, int64_t timeout_ms);

@@ -276,13 +276,15 @@ bool cli_signer(const struct cli *cli, const struct config_source *source,
     size_t index = (size_t)(source - cli->config->sources);
 
     if (source->verify) {
-        if (!cli_secret_was_read(cli, &source->secrets[0], "sources[%zu].secrets[0]", index)) {
+        const struct buf *first = &source->secrets[0].value;
+
+        if (!cli_secret_was_read(cli, first, "sources[%zu].secrets[0]", index)) {
             return false;
         }
-        secret = buf_slice(&source->secrets[0]);
+        secret = buf_slice(first);
     }
-    if (verifier_create(source->provider, &secret, source->verify ? 1 : 0, out_signer, &err) !=
-        ST_OK) {
+    if (verifier_create(&source->provider->signature, &secret, source->verify ? 1 : 0,
+                        out_signer, &err) != ST_OK) {
         cli_fail("source %s: %s", source->name, err.text);
         return false;
     }

@@ -168,7 +168,7 @@ static enum status control_directly(const struct cli *cli, const struct control 
         }
     }
     outbox_close(outbox);
-    intake_destroy(reviver);
+    intake_drop(reviver);
     return st;
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <curl/curl.h>
 #include <json-c/json.h>
@@ -82,6 +83,7 @@ enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_htt
     curl_easy_setopt(http->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(http->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
     curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     curl_easy_setopt(http->curl, CURLOPT_USERAGENT, "hook2mqtt/" HOOK2MQTT_VERSION);
     curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->error);
@@ -106,6 +108,32 @@ static struct curl_slist *add_header(struct curl_slist *headers, const char *lin
     headers = curl_slist_append(headers, line);
     CHECK(headers);
     return headers;
+}
+
+static struct curl_slist *add_headers(struct curl_slist *headers, const char *lines)
+{
+    struct buf line = {0};
+
+    while (lines && *lines) {
+        size_t len = strcspn(lines, "\n");
+
+        buf_clear(&line);
+        buf_add(&line, lines, len);
+        headers = add_header(headers, line.data);
+        lines += len + (lines[len] == '\n');
+    }
+    buf_free(&line);
+    return headers;
+}
+
+static bool names_content_type(const struct curl_slist *headers)
+{
+    struct slice name = SLICE("Content-Type:");
+
+    while (headers && strncasecmp(headers->data, name.data, name.len) != 0) {
+        headers = headers->next;
+    }
+    return headers != NULL;
 }
 
 /* POST or GET, and where to. */
@@ -151,10 +179,8 @@ enum status cli_http_run(struct cli_http *http, const struct cli_http_request *r
     struct buf url = {0};
     enum status st;
 
-    if (request->header) {
-        headers = add_header(headers, request->header);
-    }
-    if (request->json) {
+    headers = add_headers(headers, request->header);
+    if (request->json && !names_content_type(headers)) {
         headers = add_header(headers, "Content-Type: application/json");
     }
     buf_addf(&url, "%s%s", http->base.data, request->path);

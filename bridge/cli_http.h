@@ -1,6 +1,6 @@
 /*
- * cli_http - a client for the running bridge, over one kept connection. The only file that
- * knows libcurl.
+ * cli_http - a client for the running bridge, over one kept connection. (Providers' APIs:
+ * cli_api.)
  *
  * Talks to the address it is given and to nothing else: no proxies, no redirects. One thread.
  */
@@ -20,7 +20,7 @@ void cli_http_close(struct cli_http *http);
 
 struct cli_http_request {
     const char *path;   /* behind the target's address; "" if the target is the whole URL */
-    const char *header; /* one more `Name: value`; NULL: none */
+    const char *header; /* more lines `Name: value`, separated by \n; NULL: none */
     const struct slice *json; /* POSTs this; NULL: GET */
 };
 struct cli_http_reply {

@@ -22,5 +22,5 @@ int cli_run(struct cli *cli)
         log_warn("configuration", L_STR("path", cli->faults.items[i].path),
                  L_STR("warning", cli->faults.items[i].text));
     }
-    return daemon_run(cli->config);
+    return daemon_run(cli->config, cli->config_path);
 }

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/file.h"
+#include "common/uuid.h"
 
 #include "bridge/verify.h"
 
@@ -10,21 +12,24 @@ enum { MAX_BODY = 64 * 1024 * 1024 };
 
 static int print_signature(const struct config_source *source, struct verifier *signer)
 {
-    struct buf body = {0}, header = {0};
+    struct buf body = {0}, headers = {0};
+    char id[UUID_TEXT_SIZE];
     struct err err = {0};
     int status = EXIT_DONE;
 
+    uuid_format(uuid_new(), id);
     if (file_read_fd(STDIN_FILENO, MAX_BODY, &body, &err) != ST_OK) {
         status = cli_fail("read the body: %s", err.text);
-    } else if (verifier_sign(signer, buf_slice(&body), &header) != ST_OK) {
+    } else if (verifier_sign(signer, buf_slice(&body), clock_unix_ms() / 1000, slice_of(id),
+                             &headers) != ST_OK) {
         status = cli_fail("source %s: the body cannot be signed", source->name);
-    } else if (header.len == 0) {
+    } else if (headers.len == 0) {
         (void)fprintf(stderr, "hook2mqtt: source %s verifies nothing: no header is needed\n",
                       source->name);
     } else {
-        printf("%.*s\n", SLICE_ARG(buf_slice(&header)));
+        printf("%.*s\n", SLICE_ARG(buf_slice(&headers)));
     }
-    buf_free(&header);
+    buf_free(&headers);
     buf_free(&body);
     return status;
 }

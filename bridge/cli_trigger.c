@@ -3,14 +3,14 @@
  */
 #include "bridge/cli.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <sys/random.h>
 
 #include "common/clock.h"
-#include "common/nearest.h"
+#include "common/uuid.h"
 
+#include "bridge/cli_catalogue.h"
 #include "bridge/cli_http.h"
 #include "bridge/provider.h"
 #include "bridge/verify.h"
@@ -19,102 +19,160 @@ enum { TIMEOUT_MS = 10000 };
 
 struct trigger {
     const struct config_source *source;
-    const char *gid; /* NULL: each event gets its own */
-    const char *url; /* NULL: where the bridge listens */
+    const struct provider *provider; /* the source's */
+    const char *gid;                 /* NULL: each event gets its own */
+    const char *url;                 /* NULL: where the bridge listens */
     uint64_t count;
     bool list, all;
 
     struct verifier *signer;
     struct cli_http *http;
-    const char *path;
-    uint64_t number; /* makes each body its own, also from one call to the next */
-    bool refused;    /* at least one was not answered 2xx */
-    struct buf body, header, line;
+    struct slice path;  /* what precedes the suffix */
+    struct slice query; /* what follows it */
+    uint64_t number;    /* makes each body its own, also from one call to the next */
+    bool refused;       /* at least one was not answered 2xx */
+    struct buf body, headers, target, line;
 };
 
-/* One pair of the provider's catalogue. */
-struct pair {
-    const struct provider_sample *sample;
-    const char *event;
-};
-
-typedef enum status pair_fn(struct trigger *trigger, const struct pair *pair, struct err *err);
-
-/* Calls for every pair; ends with the first that does not return ST_OK. */
-static enum status each_pair(struct trigger *trigger, pair_fn *call, struct err *err)
+static int list_pairs(const struct provider *provider)
 {
-    enum status st = ST_OK;
+    struct buf line = {0};
+    struct catalogue_pair pair;
 
-    for (const struct provider_sample *sample = trigger->source->provider->samples;
-         sample->resource_type; sample++) {
-        for (size_t i = 0; st == ST_OK && sample->events[i]; i++) {
-            st = call(trigger, &(struct pair){sample, sample->events[i]}, err);
-        }
+    for (size_t i = 0; catalogue_at(provider, i, &pair); i++) {
+        buf_clear(&line);
+        catalogue_add_name(&line, provider, &pair);
+        puts(line.data);
     }
-    return st;
+    buf_free(&line);
+    return EXIT_DONE;
 }
 
-static enum status print_pair(struct trigger *trigger, const struct pair *pair, struct err *err)
+/* The line behind the headers that are there. */
+static void add_lines(struct buf *headers, const struct buf *lines)
 {
-    (void)trigger;
-    (void)err;
-    printf("%s:%s\n", pair->sample->resource_type, pair->event);
-    return ST_OK;
+    if (headers->len > 0 && lines->len > 0) {
+        buf_add_char(headers, '\n');
+    }
+    buf_add_slice(headers, buf_slice(lines));
 }
 
-static enum status make_body(struct trigger *trigger, const struct pair *pair, const char *gid,
-                             struct err *err)
+static enum status sign(struct trigger *trigger, const struct provider_sample_values *values,
+                        struct err *err)
 {
-    enum status st;
+    struct buf lines = {0};
+    enum status st =
+        verifier_sign(trigger->signer, buf_slice(&trigger->body), values->now_ms / 1000,
+                      slice_of(values->delivery_id), &lines);
 
-    buf_clear(&trigger->body);
-    buf_clear(&trigger->header);
-    provider_sample_body(trigger->source->provider, pair->sample, pair->event, gid,
-                         clock_unix_ms(), trigger->number++, &trigger->body);
-    st = verifier_sign(trigger->signer, buf_slice(&trigger->body), &trigger->header);
+    add_lines(&trigger->headers, &lines);
+    buf_free(&lines);
     return st == ST_OK ? ST_OK : err_set(err, st, "sign the body: %s", status_text(st));
+}
+
+/* `/webhooks/weavy` and `NewDeal` to `/webhooks/weavy/NewDeal`. */
+static void make_target(struct trigger *trigger, struct slice suffix)
+{
+    struct slice path = trigger->path;
+
+    while (suffix.len > 0 && path.len > 0 && path.data[path.len - 1] == '/') {
+        path.len--;
+    }
+    while (suffix.len > 0 && suffix.data[0] == '/') {
+        suffix = (struct slice){suffix.data + 1, suffix.len - 1};
+    }
+    buf_add_slice(&trigger->target, path);
+    if (suffix.len > 0) {
+        buf_add_char(&trigger->target, '/');
+        buf_add_slice(&trigger->target, suffix);
+    }
+    buf_add_slice(&trigger->target, trigger->query);
+}
+
+/* Everything that is sent: body, headers, and where to. */
+static enum status make_delivery(struct trigger *trigger, const struct catalogue_pair *pair,
+                                 const char *gid, struct err *err)
+{
+    char id[UUID_TEXT_SIZE];
+    struct provider_sample_values values = {.event = pair->event,
+                                            .gid = gid,
+                                            .delivery_id = id,
+                                            .now_ms = clock_unix_ms(),
+                                            .number = trigger->number++};
+    struct buf suffix = {0};
+
+    uuid_format(uuid_new(), id);
+    buf_clear(&trigger->body);
+    buf_clear(&trigger->headers);
+    buf_clear(&trigger->target);
+    provider_sample_body(trigger->provider, pair->sample, &values, &trigger->body);
+    provider_sample_headers(trigger->provider, pair->sample, &values, &trigger->headers);
+    provider_sample_suffix(trigger->provider, pair->sample, &values, &suffix);
+    make_target(trigger, buf_slice(&suffix));
+    buf_free(&suffix);
+    return sign(trigger, &values, err);
+}
+
+/* What a good answer says if it says no status. */
+static const char *taken_word(const struct cli_http_reply *reply)
+{
+    struct buf challenge = {0};
+    const char *word;
+
+    cli_http_add_field(&challenge, reply, "challenge", "");
+    word = challenge.len > 0 ? "challenge" : "-";
+    buf_free(&challenge);
+    return word;
 }
 
 /* `200 accepted <id> project:resource.updated <gid>`,
  * or `503 unavailable - … (retry after 1 s)`. */
-static void print_answer(struct trigger *trigger, const struct pair *pair, const char *gid,
-                         const struct cli_http_reply *reply)
+static void print_answer(struct trigger *trigger, const struct catalogue_pair *pair,
+                         const char *gid, const struct cli_http_reply *reply)
 {
     struct buf *line = &trigger->line;
 
     buf_clear(line);
     buf_addf(line, "%ld ", reply->status);
-    cli_http_add_field(line, reply, reply->status / 100 == 2 ? "status" : "error", "-");
+    if (reply->status / 100 == 2) {
+        cli_http_add_field(line, reply, "status", taken_word(reply));
+    } else {
+        cli_http_add_field(line, reply, "error", "-");
+    }
     buf_add_char(line, ' ');
     cli_http_add_field(line, reply, "id", "-");
-    buf_addf(line, " %s:%s %s", pair->sample->resource_type, pair->event, gid);
+    buf_add_char(line, ' ');
+    catalogue_add_name(line, trigger->provider, pair);
+    buf_addf(line, " %s", gid);
     if (reply->retry_after_s) {
         buf_addf(line, " (retry after %u s)", reply->retry_after_s);
     }
     puts(line->data);
 }
 
-static enum status send_once(struct trigger *trigger, const struct pair *pair, struct err *err)
+static enum status send_once(struct trigger *trigger, const struct catalogue_pair *pair,
+                             struct err *err)
 {
     uint8_t random[16];
-    char own_gid[33];
+    char own_gid[PROVIDER_GID_SIZE];
     const char *gid = trigger->gid;
     struct slice body;
-    struct cli_http_request request = {.path = trigger->path, .json = &body};
+    struct cli_http_request request = {.json = &body};
     struct cli_http_reply reply = {0};
     enum status st;
 
     if (!gid) {
         CHECK(getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random));
-        provider_make_gid(trigger->source->provider, random, own_gid);
+        provider_make_gid(trigger->provider, pair->sample, random, own_gid);
         gid = own_gid;
     }
-    st = make_body(trigger, pair, gid, err);
+    st = make_delivery(trigger, pair, gid, err);
     if (st != ST_OK) {
         return st;
     }
     body = buf_slice(&trigger->body);
-    request.header = trigger->header.len ? trigger->header.data : NULL;
+    request.path = trigger->target.len ? trigger->target.data : "";
+    request.header = trigger->headers.len ? trigger->headers.data : NULL;
     st = cli_http_run(trigger->http, &request, &reply, err);
     if (st != ST_OK) {
         return st;
@@ -124,7 +182,8 @@ static enum status send_once(struct trigger *trigger, const struct pair *pair, s
     return ST_OK;
 }
 
-static enum status send_pair(struct trigger *trigger, const struct pair *pair, struct err *err)
+static enum status send_pair(struct trigger *trigger, const struct catalogue_pair *pair,
+                             struct err *err)
 {
     enum status st = ST_OK;
 
@@ -134,67 +193,63 @@ static enum status send_pair(struct trigger *trigger, const struct pair *pair, s
     return st;
 }
 
-/* Finds `<resource_type>:<event>`. */
-static bool find_pair(const struct provider *provider, const char *text, struct pair *out_pair)
+static enum status send_all(struct trigger *trigger, struct err *err)
 {
-    const char *colon = strchr(text, ':');
-    struct slice type = {text, colon ? (size_t)(colon - text) : 0};
+    enum status st = ST_OK;
+    struct catalogue_pair pair;
 
-    for (const struct provider_sample *sample = provider->samples;
-         colon && sample->resource_type; sample++) {
-        for (size_t i = 0; sample->events[i]; i++) {
-            if (slice_equal(type, slice_of(sample->resource_type)) &&
-                strcmp(colon + 1, sample->events[i]) == 0) {
-                *out_pair = (struct pair){sample, sample->events[i]};
-                return true;
-            }
-        }
+    for (size_t i = 0; st == ST_OK && catalogue_at(trigger->provider, i, &pair); i++) {
+        st = send_pair(trigger, &pair, err);
     }
-    return false;
+    return st;
 }
 
-/* Says what was probably meant: the events of the resource that is named, or of the one nearest
- * to it. */
-static int unknown_pair(const struct provider *provider, const char *text)
+/* A URL's path goes on with the suffix, before the query. */
+static enum status connect_to_url(struct trigger *trigger, struct err *err)
 {
-    struct nearest near = {.text = {text, strcspn(text, ":")}};
-    struct buf wanted = {0};
+    const char *scheme = strstr(trigger->url, "://");
+    const char *path = scheme ? scheme + 3 + strcspn(scheme + 3, "/?#") : "";
+    struct buf origin = {0};
+    enum status st;
 
-    for (const struct provider_sample *sample = provider->samples; sample->resource_type;
-         sample++) {
-        nearest_offer(&near, sample->resource_type);
-    }
-    for (const struct provider_sample *sample = provider->samples; sample->resource_type;
-         sample++) {
-        for (size_t i = 0; near.word == sample->resource_type && sample->events[i]; i++) {
-            buf_addf(&wanted, "%s%s:%s", wanted.len ? ", " : "; did you mean ",
-                     sample->resource_type, sample->events[i]);
-        }
-    }
-    cli_fail("%s: no sample of %s%.*s (--list names them all)", text, provider->title,
-             SLICE_ARG(buf_slice(&wanted)));
-    buf_free(&wanted);
-    return EXIT_FAILED;
+    buf_add(&origin, trigger->url,
+            scheme ? (size_t)(path - trigger->url) : strlen(trigger->url));
+    trigger->path = (struct slice){path, strcspn(path, "?#")};
+    trigger->query = slice_of(path + trigger->path.len);
+    st = cli_http_open(origin.data, TIMEOUT_MS, &trigger->http, err);
+    buf_free(&origin);
+    return st;
 }
 
-static int send_events(struct cli *cli, struct trigger *trigger, const struct pair *pair)
+static enum status connect_to_bridge(struct trigger *trigger, const struct config *config,
+                                     struct err *err)
+{
+    const struct config_list *listen = &config->ingress.listen;
+
+    if (listen->count == 0) {
+        return err_set(err, ST_INVALID,
+                       "ingress.listen names no address: where to is for --url to say");
+    }
+    trigger->path = slice_of(trigger->source->path);
+    return cli_http_open(listen->items[0], TIMEOUT_MS, &trigger->http, err);
+}
+
+static int send_events(struct cli *cli, struct trigger *trigger,
+                       const struct catalogue_pair *pair)
 {
     struct err err = {0};
-    const struct config_list *listen = &cli->config->ingress.listen;
-    const char *target = trigger->url;
+    enum status st;
 
-    if (!target && listen->count == 0) {
-        return cli_fail("ingress.listen names no address: where to is for --url to say");
-    }
-    target = target ? target : listen->items[0];
-    trigger->path = trigger->url ? "" : trigger->source->path;
     trigger->number = (uint64_t)clock_unix_ms();
     if (!cli_signer(cli, trigger->source, &trigger->signer)) {
         return EXIT_FAILED;
     }
-    if (cli_http_open(target, TIMEOUT_MS, &trigger->http, &err) != ST_OK ||
-        (pair->sample ? send_pair(trigger, pair, &err) : each_pair(trigger, send_pair, &err)) !=
-            ST_OK) {
+    st = trigger->url ? connect_to_url(trigger, &err)
+                      : connect_to_bridge(trigger, cli->config, &err);
+    if (st == ST_OK) {
+        st = pair->sample ? send_pair(trigger, pair, &err) : send_all(trigger, &err);
+    }
+    if (st != ST_OK) {
         return cli_fail("%s", err.text);
     }
     return trigger->refused ? EXIT_FAILED : EXIT_DONE;
@@ -202,7 +257,7 @@ static int send_events(struct cli *cli, struct trigger *trigger, const struct pa
 
 static int trigger_run(struct cli *cli, struct trigger *trigger)
 {
-    struct pair pair = {0};
+    struct catalogue_pair pair = {0};
     const char *event = cli->argv[2];
 
     if (!cli_read_config(cli)) {
@@ -212,11 +267,20 @@ static int trigger_run(struct cli *cli, struct trigger *trigger)
     if (!trigger->source) {
         return EXIT_FAILED;
     }
-    if (trigger->list) {
-        return each_pair(trigger, print_pair, NULL) == ST_OK ? EXIT_DONE : EXIT_FAILED;
+    trigger->provider = trigger->source->provider;
+    if (!trigger->provider->samples) {
+        return cli_fail(
+            "source %s: nothing is known of what %s sends; describe it in the "
+            "configuration: sources[%td].samples, such as [{\"event\": "
+            "\"user.created\", \"body\": {\"type\": \"@EVENT@\", \"id\": \"@GID@\"}}]",
+            trigger->source->name, trigger->provider->title,
+            trigger->source - cli->config->sources);
     }
-    if (!trigger->all && !find_pair(trigger->source->provider, event, &pair)) {
-        return unknown_pair(trigger->source->provider, event);
+    if (trigger->list) {
+        return list_pairs(trigger->provider);
+    }
+    if (!trigger->all && !catalogue_find(trigger->provider, event, &pair)) {
+        return catalogue_unknown(trigger->provider, event);
     }
     return send_events(cli, trigger, &pair);
 }
@@ -241,7 +305,8 @@ int cli_trigger(struct cli *cli)
     cli_http_close(trigger.http);
     verifier_destroy(trigger.signer);
     buf_free(&trigger.body);
-    buf_free(&trigger.header);
+    buf_free(&trigger.headers);
+    buf_free(&trigger.target);
     buf_free(&trigger.line);
     return status;
 }

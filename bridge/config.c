@@ -9,6 +9,7 @@
 
 #include "common/json.h"
 
+#include "bridge/config_description.h"
 #include "bridge/config_internal.h"
 
 enum { MAX_QUOTED = 80 };
@@ -226,20 +227,28 @@ static void list_free(struct config_list *list)
 static void source_fini(struct config_source *source)
 {
     for (size_t i = 0; i < source->secret_count; i++) {
-        config_wipe(&source->secrets[i]);
+        config_wipe(&source->secrets[i].value);
+        free(source->secrets[i].file);
     }
     free(source->secrets);
+    config_wipe(&source->api.token);
+    config_wipe(&source->api.password);
+    free(source->api.url);
+    free(source->api.username);
+    free(source->api.project_code);
+    free(source->api.state_file);
+    free(source->api.ca_file);
+    free(source->public_url);
     free(source->name);
     free(source->path);
     free(source->topic);
     free(source->state_topic);
+    free(source->provider);
+    config_description_destroy(source->description);
 }
 
-void config_destroy(struct config *config)
+static void config_fini(struct config *config)
 {
-    if (!config) {
-        return;
-    }
     for (size_t i = 0; i < config->source_count; i++) {
         source_fini(&config->sources[i]);
     }
@@ -256,5 +265,18 @@ void config_destroy(struct config *config)
     free(config->mqtt.key_file);
     free(config->mqtt.bridge_topic);
     free(config->outbox.path);
-    free(config);
+}
+
+struct config *config_hold(struct config *config)
+{
+    (void)atomic_fetch_add(&config->more_references, 1);
+    return config;
+}
+
+void config_destroy(struct config *config)
+{
+    if (config && atomic_fetch_sub(&config->more_references, 1) == 0) {
+        config_fini(config);
+        free(config);
+    }
 }

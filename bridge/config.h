@@ -1,7 +1,7 @@
 /*
  * config - the configuration file, read and checked; and what it says, as plain values.
  *
- * config_settings.c holds the table: one row per setting drives reading, checking, `help
+ * config_settings_*.c hold the table: one row per setting drives reading, checking, `help
  * config` and the JSON Schema. Every fault is reported, not only the first, each as
  * `path.to.key: what is wrong`.
  *
@@ -13,6 +13,8 @@
 #ifndef BRIDGE_CONFIG_H
 #define BRIDGE_CONFIG_H
 
+#include <stdatomic.h>
+
 #include "common/buf.h"
 #include "common/err.h"
 
@@ -23,19 +25,48 @@ struct config_list {
     size_t count;
 };
 
+/* Bytes, and where they were read from. An empty value is no secret: it could not be read (see
+ * config_load_lenient), or was not issued yet. Whoever makes a verifier skips it. */
+struct config_secret {
+    struct buf value;
+    char *file;   /* NULL: not from a file */
+    bool missing; /* the file is not there; so a provider that issues_secret will bring it */
+};
+
 /* NULL text: not set. All text is NUL-terminated and holds no NUL; secrets are bytes. */
 struct config_source {
     char *name;
-    const struct provider *provider;
+    const struct provider *preset; /* the row that is named */
+    /* The row with what this source says otherwise put in: what everybody uses. Owned. With
+     * "verify": "none" its scheme is SCHEME_NONE. (Its default topic may be absent, or hold
+     * what is not signed: `topic` is the one that counts.) */
+    struct provider *provider;
+    struct config_description *description; /* what this source says otherwise; config's own */
     char *path;
     bool verify; /* false: "verify": "none" */
-    struct buf *secrets;
+    struct config_secret *secrets;
     size_t secret_count;
-    char *topic;
+    /* Headers and the URL may decide what is a repeat, though the signature does not cover
+     * them. */
+    bool trust_unsigned;
+    char *topic; /* set in every case */
     int64_t qos;
     bool retain;
     char *state_topic;
     int64_t message_expiry_ms; /* 0: none */
+    /* For `provider …`: how to reach the provider's API, and how the provider reaches us. URLs
+     * have no slash at their end. What of it cannot be had is a warning: the bridge does not
+     * need it. */
+    char *public_url; /* of the path, as the provider sees it */
+    struct {
+        char *url; /* the provider's own if not set */
+        struct buf token;
+        char *username;
+        struct buf password;
+        char *project_code;
+        char *state_file; /* set in every case: by default beside the outbox */
+        char *ca_file;
+    } api;
 };
 
 struct config {
@@ -69,6 +100,7 @@ struct config {
     } outbox;
     struct config_source *sources;
     size_t source_count;
+    atomic_uint more_references; /* beside the first one; config_hold and config_destroy */
 };
 
 /* One finding: path such as sources[0].topic ("" for the file as a whole), and one sentence. */
@@ -98,7 +130,25 @@ enum status config_check(const char *path, struct config_faults *out_faults) MUS
  * Such a secret is left empty, and stays in its place in the list; who needs it looks. */
 enum status config_load_lenient(const char *path, struct config **out_config,
                                 struct config_faults *out_faults) MUST_USE;
-void config_destroy(struct config *config); /* wipes the secrets */
+/* Any thread. References: a config is freed, and its secrets are wiped, with the last one. The
+ * one that config_load gave counts. config_destroy drops one; NULL is allowed. */
+struct config *config_hold(struct config *config);
+void config_destroy(struct config *config);
+
+/* Any thread. Reads the secrets of a source that come from files again. ST_OK gives values (as
+ * many as source->secret_count, for config_secrets_free; those that are not from a file are
+ * copies, and one that a provider has not issued yet is empty). Else *err says which file
+ * cannot be read, or holds no secret that the provider could have. */
+enum status config_read_secrets_again(const struct config_source *source,
+                                      struct buf **out_values, struct err *err) MUST_USE;
+void config_secrets_free(struct buf *values, size_t count); /* wipes */
+
+/* Main thread. The settings outside of `sources` and admin.token that differ, by their path:
+ * what a running bridge cannot change. Adds "outbox.max_size, mqtt.servers" to out; nothing if
+ * there are none. */
+void config_list_changes(const struct config *before, const struct config *after,
+                         struct buf *out);
+
 void config_faults_free(struct config_faults *faults);
 
 /* Prints the settings table for people (Markdown), and the JSON Schema (draft 2020-12), both

@@ -100,8 +100,7 @@ static bool holds(const struct buf *file, const char *text)
     return file->len > 0 && memmem(file->data, file->len, text, strlen(text));
 }
 
-/* In block: what it must hold. */
-static void check_pem(struct reader *reader, const char *key, const char *file,
+void config_check_pem(struct reader *reader, const char *key, const char *file,
                       const char *block)
 {
     struct buf text = {0};
@@ -147,12 +146,13 @@ static void check_tls_files(const struct config *config, bool lenient,
     const char *cert = config->mqtt.cert_file, *key = config->mqtt.key_file;
 
     buf_add_str(&reader.path, "mqtt.tls");
-    check_pem(&reader, "ca_file", config->mqtt.ca_file, "CERTIFICATE");
-    check_pem(&reader, "cert_file", cert, "CERTIFICATE");
+    config_check_pem(&reader, "ca_file", config->mqtt.ca_file, "CERTIFICATE");
+    config_check_pem(&reader, "cert_file", cert, "CERTIFICATE");
     if (key || config_is_faulty(faults, "mqtt.tls")) {
-        check_pem(&reader, "key_file", key, "PRIVATE KEY");
+        config_check_pem(&reader, "key_file", key, "PRIVATE KEY");
     } else {
-        check_pem(&reader, "cert_file", cert, "PRIVATE KEY"); /* one file may hold both */
+        config_check_pem(&reader, "cert_file", cert,
+                         "PRIVATE KEY"); /* one file may hold both */
     }
     buf_free(&reader.path);
 }
@@ -222,7 +222,7 @@ void config_check_whole(struct config *config, bool lenient, struct config_fault
     check_listeners(config, faults);
     check_mqtt(config, lenient, faults);
     check_outbox(config, faults);
-    config_check_sources(config, faults);
+    config_check_sources(config, lenient, faults);
 }
 
 /* 0, or the errno that opening or creating the outbox would meet. *out_at: the directory if

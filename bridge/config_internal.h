@@ -2,9 +2,10 @@
  * config_internal - what the parts of config share; for config*.c only.
  *
  * config.c puts them together: config_text.c makes a tree of the file's bytes, config_read.c
- * walks it with the table of settings, config_values.c and config_secret.c read one value
- * (config_url.c: texts with a grammar), config_check.c and config_sources.c hold values against
- * each other and the machine.
+ * walks it with the table of settings, config_values.c, config_lists.c and config_secret.c read
+ * one value (config_grammar.c, config_url.c: texts that are not just any), config_description.c
+ * puts what a source says into its provider's row, config_check.c, config_sources.c and
+ * config_provider.c hold values against each other and the machine.
  */
 #ifndef BRIDGE_CONFIG_INTERNAL_H
 #define BRIDGE_CONFIG_INTERNAL_H
@@ -28,7 +29,7 @@ struct reader {
     struct config_faults *faults;
     struct buf path;
     bool lenient;   /* config_load_lenient */
-    bool forgiving; /* lenient, and inside of a secret */
+    bool forgiving; /* inside of a secret that need not be there */
 };
 
 /* Both return what reader_leave needs to come back. */
@@ -54,29 +55,72 @@ void config_add_wanted(struct buf *out, const struct setting *setting);
 /* Tells that value is of the wrong type. */
 void config_wrong_type(struct reader *reader, const char *wanted, struct json_object *value);
 
+/* "a list" */
+const char *config_type_words(struct json_object *value);
+void config_out_of_range(struct reader *reader, const struct setting *setting);
+/* Where the setting's value is stored. base: struct config, config_source or config_sample, as
+ * the row is one of them. */
+void *config_place(const struct setting *setting, void *base);
+
 /* All config_read_…: where the value is wrong, a fault is added and nothing is stored. */
 void config_read_value(struct reader *reader, const struct setting *setting,
                        struct json_object *value, void *base);
+void config_read_list(struct reader *reader, const struct setting *setting,
+                      struct json_object *value, void *base);
+void config_read_secrets(struct reader *reader, const struct setting *setting,
+                         struct json_object *value, void *base);
+void config_read_pairs(struct reader *reader, const struct setting *setting,
+                       struct json_object *value, void *base);
+void config_read_body(struct reader *reader, const struct setting *setting,
+                      struct json_object *value, void *base);
 
 /* A string for people or protocols, its variables put in: UTF-8 without NUL. False: a fault was
  * added. */
 bool config_expand_text(struct reader *reader, struct json_object *value, struct buf *out);
 
-void config_read_secret(struct reader *reader, struct json_object *value, struct buf *out);
-void config_read_secrets(struct reader *reader, struct json_object *list,
-                         struct config_source *source);
+/* A secret that stands alone. for_commands: see struct setting. */
+void config_read_secret(struct reader *reader, struct json_object *value, bool for_commands,
+                        struct buf *out);
+/* One of a source's: a file that is not there is no finding yet, but out->missing. */
+void config_read_source_secret(struct reader *reader, struct json_object *value,
+                               struct config_secret *out);
+/* At the secret's place: its file is not there. */
+void config_tell_missing(struct reader *reader, const struct config_secret *secret);
 void config_wipe(struct buf *secret);
 
 /* A text against its type; the reason in err. */
+enum status config_check_text(enum setting_type type, struct slice text, int64_t max_bytes,
+                              struct err *err) MUST_USE;
 enum status config_check_http_path(const char *path, struct err *err) MUST_USE;
+enum status config_check_url(const char *url, struct err *err) MUST_USE; /* http, https */
 enum status config_check_address(const char *address, struct err *err) MUST_USE;
+/* Of a URL that config_check_url accepts: what is sent there can be read on the way. */
+bool config_url_in_clear(const char *url);
 /* Adds the URL with its port written out. */
 enum status config_normalise_server(const char *url, struct buf *out, struct err *err) MUST_USE;
 
 /* Holds what was read against each other. Fills in what depends on other values (the provider's
  * topic). */
 void config_check_whole(struct config *config, bool lenient, struct config_faults *faults);
-void config_check_sources(struct config *config, struct config_faults *faults);
+
+/* The source that is being looked at, and what it takes to name its settings. */
+struct source_view {
+    const struct config *config;
+    struct config_source *source;
+    size_t index;
+    bool lenient;
+    struct config_faults *faults;
+    char path[96];
+};
+/* "sources[2].fields.gid"; stays until the next call. */
+const char *source_path(struct source_view *view, const char *key);
+bool source_is_faulty(struct source_view *view, const char *key);
+
+void config_check_sources(struct config *config, bool lenient, struct config_faults *faults);
+/* Is the file, if one is named, PEM with such a block? Else a fault at the key below the
+ * reader's place. */
+void config_check_pem(struct reader *reader, const char *key, const char *file,
+                      const char *block);
 /* Holds it against the machine: could the bridge run here, as this user. */
 void config_check_machine(const struct config *config, struct config_faults *faults);
 

@@ -2,12 +2,14 @@
  * Walks the tree with the table of settings: each key has a row or is a fault, each row without
  * a key gets its default.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include <json-c/json.h>
 
 #include "common/nearest.h"
 
+#include "bridge/config_description.h"
 #include "bridge/config_internal.h"
 
 static void read_object(struct reader *reader, const char *parent, struct json_object *object,
@@ -66,34 +68,73 @@ static void unknown_key(struct reader *reader, const char *parent, struct slice 
     buf_free(&known);
 }
 
-static void read_sources(struct reader *reader, const struct setting *setting,
-                         struct json_object *list, struct config *config)
+/* The length of a list of objects; 0: a fault was added. */
+static size_t count_items(struct reader *reader, const struct setting *setting,
+                          struct json_object *list)
 {
+    const char *what = setting->type == SETTING_SOURCES ? "source" : "sample";
     size_t count;
 
     if (!json_object_is_type(list, json_type_array)) {
         config_wrong_type(reader, setting_words(setting->type)->what, list);
-        return;
+        return 0;
     }
     count = json_object_array_length(list);
-    if (count < (size_t)setting->min || count > (size_t)setting->max) {
-        config_fault(reader->faults, reader_path(reader),
-                     count == 0 ? "there must be at least one source"
-                                : "there are too many sources");
-        return;
+    if (count < (size_t)setting->min) {
+        config_fault(reader->faults, reader_path(reader), "there must be at least one %s",
+                     what);
+        return 0;
     }
+    if (count > (size_t)setting->max) {
+        config_fault(reader->faults, reader_path(reader), "there are too many %ss", what);
+        return 0;
+    }
+    return count;
+}
+
+static void read_item(struct reader *reader, const struct setting *setting,
+                      struct json_object *item, size_t index, void *base)
+{
+    char parent[64];
+    size_t mark = reader_enter_item(reader, index);
+
+    (void)snprintf(parent, sizeof(parent), "%s[]", setting->path);
+    if (json_object_is_type(item, json_type_object)) {
+        read_object(reader, parent, item, base);
+    } else {
+        config_wrong_type(reader, setting_words(SETTING_OBJECT)->what, item);
+    }
+    reader_leave(reader, mark);
+}
+
+static void read_sources(struct reader *reader, const struct setting *setting,
+                         struct json_object *list, struct config *config)
+{
+    size_t count = count_items(reader, setting, list);
+
     config->sources = xalloc(count * sizeof(config->sources[0]));
     config->source_count = count;
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
-        size_t mark = reader_enter_item(reader, i);
+        struct config_source *source = &config->sources[i];
 
         if (json_object_is_type(item, json_type_object)) {
-            read_object(reader, "sources[]", item, &config->sources[i]);
-        } else {
-            config_wrong_type(reader, setting_words(SETTING_OBJECT)->what, item);
+            source->verify = true; /* also if what it says cannot be understood */
+            source->description = config_description_create();
         }
-        reader_leave(reader, mark);
+        read_item(reader, setting, item, i, source);
+    }
+}
+
+static void read_samples(struct reader *reader, const struct setting *setting,
+                         struct json_object *list, struct config_description *said)
+{
+    size_t count = count_items(reader, setting, list);
+
+    said->samples = xalloc(count * sizeof(said->samples[0]));
+    said->sample_count = count;
+    for (size_t i = 0; i < count; i++) {
+        read_item(reader, setting, json_object_array_get_idx(list, i), i, &said->samples[i]);
     }
 }
 
@@ -102,6 +143,8 @@ static void read_setting(struct reader *reader, const struct setting *setting,
 {
     if (setting->type == SETTING_SOURCES) {
         read_sources(reader, setting, value, base);
+    } else if (setting->type == SETTING_SAMPLES) {
+        read_samples(reader, setting, value, ((struct config_source *)base)->description);
     } else if (setting->type != SETTING_OBJECT) {
         config_read_value(reader, setting, value, base);
     } else if (json_object_is_type(value, json_type_object)) {

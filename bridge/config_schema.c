@@ -113,23 +113,73 @@ static void add_value(struct buf *out, const struct setting *setting)
     } else if (setting->type == SETTING_ADDRESSES || setting->type == SETTING_SERVERS ||
                setting->type == SETTING_SECRETS) {
         add_limits(out, setting, "Items");
+    } else if (setting->type == SETTING_EVENTS || setting->type == SETTING_HEADERS) {
+        add_limits(out, setting, "Properties");
     }
 }
 
 static void add_object(struct buf *out, const char *parent, int depth);
 
-static void add_sources(struct buf *out, const struct setting *setting, int depth)
+/* What one setting of a source makes of others. */
+
+#define VERIFIES_NOTHING                                                                       \
+    "\"properties\": {\"verify\": {\"const\": \"none\"}}, \"required\": [\"verify\"]"
+
+/* Rows that leave something to be said. */
+static void add_provider_rule(struct buf *out, const struct provider *provider, int depth)
 {
+    if (provider->fields.event && provider->fields.gid &&
+        provider->signature.scheme != SCHEME_UNSET &&
+        provider->signature.scheme != SCHEME_NONE) {
+        return;
+    }
+    buf_add_str(out, ",\n");
+    add_line(out, depth,
+             "{\"if\": {\"properties\": {\"provider\": {\"const\": \"%s\"}}, \"required\": "
+             "[\"provider\"]}, \"then\": {",
+             provider->name);
+    if (!provider->fields.event || !provider->fields.gid) {
+        buf_add_str(out, "\"required\": [\"fields\"], \"properties\": {\"fields\": "
+                         "{\"required\": [\"event\", \"gid\"]}}, ");
+    }
+    buf_add_str(out, "\"anyOf\": [{" VERIFIES_NOTHING "}, {\"required\": [\"signature\"]}]}}");
+}
+
+static void add_source_rules(struct buf *out, int depth)
+{
+    const struct provider *provider;
+
+    add_line(out, depth, "\"allOf\": [\n");
+    add_line(out, depth + 1,
+             "{\"if\": {" VERIFIES_NOTHING "}, \"else\": {\"required\": [\"secrets\"]}},\n");
+    add_line(
+        out, depth + 1,
+        "{\"if\": {\"properties\": {\"signature\": {\"properties\": {\"scheme\": {\"const\": "
+        "\"none\"}}, \"required\": [\"scheme\"]}}, \"required\": [\"signature\"]}, \"then\": "
+        "{" VERIFIES_NOTHING "}}");
+    for (size_t i = 0; (provider = provider_at(i)); i++) {
+        add_provider_rule(out, provider, depth + 1);
+    }
+    buf_add_char(out, '\n');
+    add_line(out, depth, "]");
+}
+
+/* A list of objects, whose members are below "<path>[]". */
+static void add_items(struct buf *out, const struct setting *setting, int depth)
+{
+    char parent[64];
+
+    (void)snprintf(parent, sizeof(parent), "%s[]", setting->path);
     add_line(out, depth, "\"type\": \"array\"");
     add_limits(out, setting, "Items");
     buf_add_str(out, ",\n");
     add_line(out, depth, "\"items\": {\n");
-    add_object(out, "sources[]", depth + 1);
-    buf_add_str(out, ",\n");
-    add_line(out, depth + 1,
-             "\"if\": {\"properties\": {\"verify\": {\"const\": \"none\"}}, \"required\": "
-             "[\"verify\"]},\n");
-    add_line(out, depth + 1, "\"else\": {\"required\": [\"secrets\"]}\n");
+    add_object(out, parent, depth + 1);
+    if (setting->type == SETTING_SOURCES) {
+        buf_add_str(out, ",\n");
+        add_source_rules(out, depth + 1);
+    }
+    buf_add_char(out, '\n');
     add_line(out, depth, "}");
 }
 
@@ -159,8 +209,8 @@ static void add_property(struct buf *out, const struct setting *setting, int dep
     }
     if (setting->type == SETTING_OBJECT) {
         add_object(out, setting->path, depth + 1);
-    } else if (setting->type == SETTING_SOURCES) {
-        add_sources(out, setting, depth + 1);
+    } else if (setting->type == SETTING_SOURCES || setting->type == SETTING_SAMPLES) {
+        add_items(out, setting, depth + 1);
     } else {
         add_line(out, depth + 1, "%s", "");
         add_value(out, setting);

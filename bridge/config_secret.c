@@ -18,6 +18,7 @@
 #include "common/nearest.h"
 
 #include "bridge/config_internal.h"
+#include "bridge/verify.h"
 
 enum { MAX_SECRET_BYTES = 64 << 10 };
 
@@ -145,21 +146,39 @@ static void secret_from_env(struct reader *reader, const char *name, struct buf 
     }
 }
 
-static void secret_from_file(struct reader *reader, const char *path, struct buf *out)
+/* The bytes of a secret's file; nothing if it could not be read. */
+static enum status read_secret_file(const char *path, struct buf *out, struct err *err)
 {
-    struct err err = {0};
-    struct stat info;
+    enum status st;
 
     buf_reserve(out, MAX_SECRET_BYTES + 4096); /* so that no copies stay behind when it grows */
-    if (file_read(path, MAX_SECRET_BYTES, out, &err) != ST_OK) {
-        reader_miss(reader, "cannot be read: %s", err.text);
+    st = file_read(path, MAX_SECRET_BYTES, out, err);
+    if (st != ST_OK) {
         config_wipe(out);
-        return;
+        return st;
     }
     if (out->len > 0 && out->data[out->len - 1] == '\n') {
         out->data[--out->len] = '\0';
     }
-    if (out->len == 0) {
+    return ST_OK;
+}
+
+static void secret_from_file(struct reader *reader, const char *path, struct config_secret *out)
+{
+    struct err err = {0};
+    enum status st = read_secret_file(path, &out->value, &err);
+    struct stat info;
+
+    out->file = xstrdup(path);
+    out->missing = st == ST_NOT_FOUND;
+    if (out->missing) {
+        return;
+    }
+    if (st != ST_OK) {
+        reader_miss(reader, "cannot be read: %s", err.text);
+        return;
+    }
+    if (out->value.len == 0) {
         reader_miss(reader, "%s is empty", path);
     }
     if (stat(path, &info) == 0 && (info.st_mode & S_IROTH)) {
@@ -184,7 +203,7 @@ static void unknown_secret_key(struct reader *reader, struct slice key)
 }
 
 static void secret_from_member(struct reader *reader, const char *key,
-                               struct json_object *value, struct buf *out)
+                               struct json_object *value, struct config_secret *out)
 {
     bool from_env = strcmp(key, "env") == 0;
     struct buf text = {0};
@@ -194,14 +213,18 @@ static void secret_from_member(struct reader *reader, const char *key,
     } else if (!json_object_is_type(value, json_type_string)) {
         config_wrong_type(reader, "text in quotes", value);
     } else if (config_expand_text(reader, value, &text)) {
-        (from_env ? secret_from_env : secret_from_file)(reader, text.data, out);
+        if (from_env) {
+            secret_from_env(reader, text.data, &out->value);
+        } else {
+            secret_from_file(reader, text.data, out);
+        }
     }
     buf_free(&text);
 }
 
 /* {"env": "NAME"} or {"file": "PATH"} */
 static void secret_from_object(struct reader *reader, struct json_object *object,
-                               struct buf *out)
+                               struct config_secret *out)
 {
     bool one = json_object_object_length(object) == 1;
 
@@ -241,32 +264,98 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-void config_read_secret(struct reader *reader, struct json_object *value, struct buf *out)
+static void read_secret(struct reader *reader, struct json_object *value, bool forgiving,
+                        struct config_secret *out)
 {
-    reader->forgiving = reader->lenient;
+    const struct buf *text = &out->value;
+
+    reader->forgiving = forgiving;
     if (json_object_is_type(value, json_type_object)) {
         secret_from_object(reader, value, out);
     } else if (json_object_is_type(value, json_type_string)) {
-        secret_from_text(reader, value, out);
+        secret_from_text(reader, value, &out->value);
     } else {
         config_wrong_type(reader, setting_words(SETTING_SECRET)->what, value);
     }
     reader->forgiving = false;
-    if (out->len > 0 && (is_space(out->data[0]) || is_space(out->data[out->len - 1]))) {
+    if (text->len > 0 && (is_space(text->data[0]) || is_space(text->data[text->len - 1]))) {
         config_warn(reader->faults, reader_path(reader),
                     "begins or ends with white space, which counts as part of the secret");
     }
 }
 
-void config_read_secrets(struct reader *reader, struct json_object *list,
-                         struct config_source *source)
+void config_read_source_secret(struct reader *reader, struct json_object *value,
+                               struct config_secret *out)
 {
-    source->secret_count = json_object_array_length(list);
-    source->secrets = xalloc(source->secret_count * sizeof(source->secrets[0]));
-    for (size_t i = 0; i < source->secret_count; i++) {
-        size_t mark = reader_enter_item(reader, i);
+    read_secret(reader, value, reader->lenient, out);
+}
 
-        config_read_secret(reader, json_object_array_get_idx(list, i), &source->secrets[i]);
-        reader_leave(reader, mark);
+void config_tell_missing(struct reader *reader, const struct config_secret *secret)
+{
+    size_t mark = reader_enter_key(reader, SLICE("file"));
+
+    reader_miss(reader, "cannot be read: open %s: %s", secret->file, strerror(ENOENT));
+    reader_leave(reader, mark);
+}
+
+void config_read_secret(struct reader *reader, struct json_object *value, bool for_commands,
+                        struct buf *out)
+{
+    struct config_secret secret = {0};
+
+    read_secret(reader, value, reader->lenient || for_commands, &secret);
+    if (secret.missing) {
+        reader->forgiving = reader->lenient || for_commands;
+        config_tell_missing(reader, &secret);
+        reader->forgiving = false;
     }
+    free(secret.file);
+    *out = secret.value;
+}
+
+/* One secret of a source, as its file is now. */
+static enum status read_again(const struct config_source *source,
+                              const struct config_secret *secret, struct buf *out,
+                              struct err *err)
+{
+    enum status st;
+
+    if (!secret->file) {
+        buf_add_slice(out, buf_slice(&secret->value));
+        return ST_OK;
+    }
+    st = read_secret_file(secret->file, out, err);
+    if (st == ST_NOT_FOUND && source->provider->issues_secret) {
+        return ST_OK; /* not issued yet, or not any more */
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    st = verify_check_secret(&source->provider->signature, buf_slice(out), err);
+    return st == ST_OK ? ST_OK : err_wrap(err, "%s", secret->file);
+}
+
+enum status config_read_secrets_again(const struct config_source *source,
+                                      struct buf **out_values, struct err *err)
+{
+    struct buf *values = xalloc((source->secret_count + 1) * sizeof(values[0]));
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < source->secret_count && st == ST_OK; i++) {
+        st = read_again(source, &source->secrets[i], &values[i], err);
+    }
+    if (st != ST_OK) {
+        config_secrets_free(values, source->secret_count);
+        return st;
+    }
+    *out_values = values;
+    return ST_OK;
+}
+
+void config_secrets_free(struct buf *values, size_t count)
+{
+    for (size_t i = 0; values && i < count; i++) {
+        config_wipe(&values[i]);
+    }
+    free(values);
 }

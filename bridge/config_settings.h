@@ -3,9 +3,10 @@
  * them.
  *
  * A row drives reading into struct config, checking, `help config` and the JSON Schema, so none
- * of them can disagree. A new setting is: a field in struct config, a row here, and a line in
- * config/full.json; then the schema again (`make generate`). A new type is: its words and
- * schema in config_settings.c and its reader in config_values.c.
+ * of them can disagree. A new setting is: a field in struct config, a row
+ * (config_settings_bridge.c or config_settings_source.c), and a line in config/full.json; then
+ * the schema again (`make generate`). A new type is: its words and schema in config_settings.c,
+ * its reader in config_values.c, and how two values of it differ in config_changes.c.
  */
 #ifndef BRIDGE_CONFIG_SETTINGS_H
 #define BRIDGE_CONFIG_SETTINGS_H
@@ -13,13 +14,17 @@
 #include "common/buf.h"
 
 enum setting_type {
-    SETTING_OBJECT,  /* holds other settings, stored nowhere itself */
-    SETTING_SOURCES, /* the list of sources; its items' settings are below "sources[]" */
+    SETTING_OBJECT, /* holds other settings, stored nowhere itself */
+    /* Lists of objects; their items' settings are below "sources[]", "sources[].samples[]". */
+    SETTING_SOURCES,
+    SETTING_SAMPLES,
     SETTING_IGNORED, /* text for other programs */
     /* Stored as a bool; a switch is spelled as one of two words. */
     SETTING_BOOL,
     SETTING_SWITCH,
-    /* Stored as an int64_t; times in ms, sizes in bytes, a choice as its value. */
+    /* Stored as an int64_t; times in ms, sizes in bytes, a choice as its value, a flag as an
+     * enum config_flag. */
+    SETTING_FLAG,
     SETTING_INT,
     SETTING_SIZE,
     SETTING_TIME,
@@ -33,8 +38,16 @@ enum setting_type {
     SETTING_TOPIC,
     SETTING_TEMPLATE,
     SETTING_HTTP_PATH,
+    SETTING_URL,
+    SETTING_HEADER, /* a header's name */
+    SETTING_FIELD,
+    SETTING_GID_FORM,
+    SETTING_BODY, /* an object of any form; as JSON */
     /* Stored as const struct provider *. */
     SETTING_PROVIDER,
+    /* Stored as struct config_pairs: objects whose keys are free. */
+    SETTING_EVENTS,
+    SETTING_HEADERS,
     /* Stored as struct config_list. */
     SETTING_ADDRESSES,
     SETTING_SERVERS,
@@ -52,9 +65,14 @@ struct setting_choice {
 struct setting {
     const char *path; /* "mqtt.tls.ca_file"; "sources[].name" for a part of each source */
     enum setting_type type;
-    size_t offset;            /* into struct config, or struct config_source below sources[] */
+    /* Into struct config; below sources[] into struct config_source, or into its description;
+     * below sources[].samples[] into struct config_sample. */
+    size_t offset;
+    bool in_description;
     const char *default_json; /* as it would stand in the file; NULL: not set */
     bool required;
+    /* Only commands need it, the bridge does not: what cannot be had is a warning. */
+    bool for_commands;
     int64_t min, max; /* of a number, size or time; of a text's bytes; of a list's items */
     const struct setting_choice *choices; /* of a choice or switch */
     const char *help;                     /* one sentence */

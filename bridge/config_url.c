@@ -115,10 +115,36 @@ static enum status unknown_scheme(const char *url, struct err *err)
     return err_set(err, ST_INVALID, "must begin with mqtt://, mqtts://, ws:// or wss://");
 }
 
+/* At the host of a URL. Returns what follows host and port, which go to *out_host and *out_port
+ * (absent: none is said); NULL: *err says what is wrong. */
+static const char *split_authority(const char *text, struct slice *out_host,
+                                   struct slice *out_port, struct err *err)
+{
+    const char *end;
+
+    *out_host = (struct slice){text, host_length(text)};
+    *out_port = SLICE_NONE;
+    if (out_host->len == 0) {
+        (void)err_set(err, ST_INVALID, "needs a host: a name, an IPv4 address or [ipv6]");
+        return NULL;
+    }
+    end = text + out_host->len;
+    if (*end != ':') {
+        return end;
+    }
+    *out_port = (struct slice){end + 1, strspn(end + 1, "0123456789")};
+    if (!is_port(out_port->data, out_port->len)) {
+        (void)err_set(err, ST_INVALID, "needs a port from 1 to 65535 behind the colon");
+        return NULL;
+    }
+    return out_port->data + out_port->len;
+}
+
 enum status config_normalise_server(const char *url, struct buf *out, struct err *err)
 {
-    const char *host, *port, *path;
-    size_t i = 0, host_len, port_len;
+    struct slice host, port;
+    const char *path;
+    size_t i = 0;
 
     /* First of all, so that no later message shows what may be a password. */
     if (strchr(url, '@')) {
@@ -132,23 +158,69 @@ enum status config_normalise_server(const char *url, struct buf *out, struct err
     if (i == COUNT_OF(schemes)) {
         return unknown_scheme(url, err);
     }
-    host = url + strlen(schemes[i].prefix);
-    host_len = host_length(host);
-    if (host_len == 0) {
-        return err_set(err, ST_INVALID, "needs a host: a name, an IPv4 address or [ipv6]");
+    path = split_authority(url + strlen(schemes[i].prefix), &host, &port, err);
+    if (!path) {
+        return ST_INVALID;
     }
-    port = host[host_len] == ':' ? host + host_len + 1 : schemes[i].port;
-    port_len = strspn(port, "0123456789");
-    path = port == schemes[i].port ? host + host_len : port + port_len;
-    if (!is_port(port, port_len)) {
-        return err_set(err, ST_INVALID, "needs a port from 1 to 65535 behind the colon");
+    if (!port.data) {
+        port = slice_of(schemes[i].port);
     }
     if (path[0] != '\0' && strcmp(path, "/") != 0 &&
         (!schemes[i].has_path || path[0] != '/' || strpbrk(path, "?# "))) {
         return err_set(err, ST_INVALID, "must end behind the %s",
                        schemes[i].has_path ? "path" : "port");
     }
-    buf_addf(out, "%s%.*s:%.*s%s", schemes[i].prefix, (int)host_len, host, (int)port_len, port,
+    buf_addf(out, "%s%.*s:%.*s%s", schemes[i].prefix, SLICE_ARG(host), SLICE_ARG(port),
              schemes[i].has_path ? path : "");
     return ST_OK;
+}
+
+/* Behind https:// or http://; NULL: it begins with neither. */
+static const char *behind_scheme(const char *url)
+{
+    size_t tls = slice_starts_with(slice_of(url), SLICE("https://")) ? 8 : 0;
+
+    return tls || slice_starts_with(slice_of(url), SLICE("http://")) ? url + (tls ? tls : 7)
+                                                                     : NULL;
+}
+
+enum status config_check_url(const char *url, struct err *err)
+{
+    const char *authority = behind_scheme(url), *path;
+    struct slice host, port;
+
+    if (strchr(url, '@')) {
+        return err_set(err, ST_INVALID, "must not hold a user, a password or any other @");
+    }
+    if (!authority) {
+        return err_set(err, ST_INVALID, "must begin with https:// or http://");
+    }
+    path = split_authority(authority, &host, &port, err);
+    if (!path) {
+        return ST_INVALID;
+    }
+    if ((path[0] != '\0' && path[0] != '/') || strpbrk(path, "?# ")) {
+        return err_set(err, ST_INVALID, "must end behind the path, without ?, # or blanks");
+    }
+    return ST_OK;
+}
+
+bool config_url_in_clear(const char *url)
+{
+    struct net_address address = {.family = NET_IPV4};
+    struct slice host, port;
+
+    if (!slice_starts_with(slice_of(url), SLICE("http://")) ||
+        !split_authority(behind_scheme(url), &host, &port, NULL)) {
+        return false;
+    }
+    if (host.data[0] == '[') {
+        address.family = NET_IPV6;
+        host = (struct slice){host.data + 1, host.len - 2};
+    }
+    if (host.len >= sizeof(address.host)) {
+        return true;
+    }
+    memcpy(address.host, host.data, host.len);
+    return !net_is_loopback(&address);
 }

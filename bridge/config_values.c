@@ -11,10 +11,10 @@
 #include "common/nearest.h"
 #include "common/units.h"
 
+#include "bridge/config_description.h"
 #include "bridge/config_internal.h"
-#include "bridge/route.h"
 
-static const char *type_words(struct json_object *value)
+const char *config_type_words(struct json_object *value)
 {
     switch (json_object_get_type(value)) {
     case json_type_null:
@@ -37,7 +37,7 @@ static const char *type_words(struct json_object *value)
 void config_wrong_type(struct reader *reader, const char *wanted, struct json_object *value)
 {
     config_fault(reader->faults, reader_path(reader), "must be %s, not %s", wanted,
-                 type_words(value));
+                 config_type_words(value));
 }
 
 /* `"5" or "3.1.1"` */
@@ -78,21 +78,26 @@ static void wrong_type(struct reader *reader, const struct setting *setting,
     buf_free(&wanted);
 }
 
-static void *place(const struct setting *setting, void *base)
+void *config_place(const struct setting *setting, void *base)
 {
+    if (setting->in_description) {
+        base = ((struct config_source *)base)->description;
+    }
     return (char *)base + setting->offset;
 }
 
 static void store_integer(const struct setting *setting, int64_t value, void *base)
 {
     if (setting->type == SETTING_BOOL || setting->type == SETTING_SWITCH) {
-        *(bool *)place(setting, base) = value != 0;
+        *(bool *)config_place(setting, base) = value != 0;
+    } else if (setting->type == SETTING_FLAG) {
+        *(int64_t *)config_place(setting, base) = value != 0 ? FLAG_TRUE : FLAG_FALSE;
     } else {
-        *(int64_t *)place(setting, base) = value;
+        *(int64_t *)config_place(setting, base) = value;
     }
 }
 
-static void out_of_range(struct reader *reader, const struct setting *setting)
+void config_out_of_range(struct reader *reader, const struct setting *setting)
 {
     struct buf range = {0};
 
@@ -105,7 +110,7 @@ static void store_in_range(struct reader *reader, const struct setting *setting,
                            void *base)
 {
     if (value < setting->min || value > setting->max) {
-        out_of_range(reader, setting);
+        config_out_of_range(reader, setting);
     } else {
         store_integer(setting, value, base);
     }
@@ -151,7 +156,7 @@ static void take_provider(struct reader *reader, const struct setting *setting,
     struct nearest near = {.text = text};
 
     if (found) {
-        *(const struct provider **)place(setting, base) = found;
+        *(const struct provider **)config_place(setting, base) = found;
         return;
     }
     for (size_t i = 0; (provider = provider_at(i)); i++) {
@@ -180,87 +185,15 @@ static void take_quantity(struct reader *reader, const struct setting *setting,
     }
 }
 
-static enum status check_name(const char *text, struct err *err)
+/* A URL is kept without a slash at its end, so that paths can be put behind it. */
+static size_t kept_length(const struct setting *setting, struct slice text)
 {
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t len = text.len;
 
-    if (text[strspn(text, allowed)] != '\0' || strchr("._-", text[0])) {
-        return err_set(
-            err, ST_INVALID,
-            "must begin with a letter or digit and hold only letters, digits and . _ -");
+    while (setting->type == SETTING_URL && text.data[len - 1] == '/') {
+        len--;
     }
-    return ST_OK;
-}
-
-static enum status check_topic(const char *text, struct err *err)
-{
-    if (strpbrk(text, "+#")) {
-        return err_set(err, ST_INVALID, "must not hold the wildcards + and #");
-    }
-    if (text[0] == '$') {
-        return err_set(err, ST_INVALID, "must not begin with $: such topics are the broker's");
-    }
-    return ST_OK;
-}
-
-static enum status check_level(const char *text, struct err *err)
-{
-    if (strpbrk(text, "+#/")) {
-        return err_set(err, ST_INVALID,
-                       "must not hold +, # or /: it is one level of the bridge's own topics");
-    }
-    return ST_OK;
-}
-
-static bool has_control_character(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7F) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static enum status check_template(const char *text, struct err *err)
-{
-    struct route *route = NULL;
-    enum status st = route_create(text, &route, err);
-
-    if (st == ST_OK) {
-        route_destroy(route);
-    }
-    return st;
-}
-
-static enum status check_text(const struct setting *setting, struct slice text, struct err *err)
-{
-    if (text.len == 0) {
-        return err_set(err, ST_INVALID, "must not be empty");
-    }
-    if (text.len > (size_t)setting->max) {
-        return err_set(err, ST_INVALID, "must have at most %" PRId64 " bytes", setting->max);
-    }
-    if (has_control_character(text)) {
-        return err_set(err, ST_INVALID, "must not hold control characters");
-    }
-    if (setting->type == SETTING_NAME) {
-        return check_name(text.data, err);
-    }
-    if (setting->type == SETTING_LEVEL) {
-        return check_level(text.data, err);
-    }
-    if (setting->type == SETTING_TOPIC) {
-        return check_topic(text.data, err);
-    }
-    if (setting->type == SETTING_TEMPLATE) {
-        return check_template(text.data, err);
-    }
-    if (setting->type == SETTING_HTTP_PATH) {
-        return config_check_http_path(text.data, err);
-    }
-    return ST_OK; /* any text will do */
+    return len;
 }
 
 static void take_text(struct reader *reader, const struct setting *setting, struct slice text,
@@ -268,8 +201,11 @@ static void take_text(struct reader *reader, const struct setting *setting, stru
 {
     struct err err = {0};
 
-    if (check_text(setting, text, &err) == ST_OK) {
-        *(char **)place(setting, base) = xstrdup(text.data);
+    if (config_check_text(setting->type, text, setting->max, &err) == ST_OK) {
+        char *kept = xstrdup(text.data);
+
+        kept[kept_length(setting, text)] = '\0';
+        *(char **)config_place(setting, base) = kept;
     } else {
         config_fault(reader->faults, reader_path(reader), "%s", err.text);
     }
@@ -300,71 +236,6 @@ static void read_string(struct reader *reader, const struct setting *setting,
     buf_free(&text);
 }
 
-/* A list with as many items as the setting may have. False: a fault was added. */
-static bool is_good_list(struct reader *reader, const struct setting *setting,
-                         struct json_object *value)
-{
-    size_t count;
-
-    if (!json_object_is_type(value, json_type_array)) {
-        config_fault(reader->faults, reader_path(reader), "must be %s, not %s%s",
-                     setting_words(setting->type)->what, type_words(value),
-                     json_object_is_type(value, json_type_string) ? ": put [ ] around it" : "");
-        return false;
-    }
-    count = json_object_array_length(value);
-    if (count < (size_t)setting->min || count > (size_t)setting->max) {
-        out_of_range(reader, setting);
-        return false;
-    }
-    return true;
-}
-
-/* Gives the item's text; empty if it is wrong. */
-static char *read_item(struct reader *reader, const struct setting *setting,
-                       struct json_object *value)
-{
-    struct buf text = {0}, item = {0};
-    struct err err = {0};
-    enum status st = ST_OK;
-
-    if (!json_object_is_type(value, json_type_string)) {
-        config_wrong_type(reader, "text in quotes", value);
-    } else if (!config_expand_text(reader, value, &text)) {
-        /* The fault has been added. */
-    } else if (setting->type == SETTING_SERVERS) {
-        st = config_normalise_server(text.data, &item, &err);
-    } else {
-        st = config_check_address(text.data, &err);
-        buf_add_slice(&item, buf_slice(&text));
-    }
-    if (st != ST_OK) {
-        config_fault(reader->faults, reader_path(reader), "%s", err.text);
-    }
-    buf_free(&text);
-    return buf_take(&item);
-}
-
-static void read_list(struct reader *reader, const struct setting *setting,
-                      struct json_object *value, void *base)
-{
-    struct config_list *list = place(setting, base);
-    size_t count;
-
-    if (!is_good_list(reader, setting, value)) {
-        return;
-    }
-    count = json_object_array_length(value);
-    list->items = xalloc(count * sizeof(list->items[0]));
-    list->count = count;
-    for (size_t i = 0; i < count; i++) {
-        size_t mark = reader_enter_item(reader, i);
-
-        list->items[i] = read_item(reader, setting, json_object_array_get_idx(value, i));
-        reader_leave(reader, mark);
-    }
-}
-
 static void read_int(struct reader *reader, const struct setting *setting,
                      struct json_object *value, void *base)
 {
@@ -388,19 +259,12 @@ static void read_bool(struct reader *reader, const struct setting *setting,
     }
 }
 
-static void read_secrets(struct reader *reader, const struct setting *setting,
-                         struct json_object *value, void *base)
-{
-    if (is_good_list(reader, setting, value)) {
-        config_read_secrets(reader, value, base);
-    }
-}
-
 void config_read_value(struct reader *reader, const struct setting *setting,
                        struct json_object *value, void *base)
 {
     switch (setting->type) {
     case SETTING_BOOL:
+    case SETTING_FLAG:
         return read_bool(reader, setting, value, base);
     case SETTING_INT:
         return read_int(reader, setting, value, base);
@@ -420,18 +284,29 @@ void config_read_value(struct reader *reader, const struct setting *setting,
     case SETTING_TOPIC:
     case SETTING_TEMPLATE:
     case SETTING_HTTP_PATH:
+    case SETTING_URL:
+    case SETTING_HEADER:
+    case SETTING_FIELD:
+    case SETTING_GID_FORM:
         return read_string(reader, setting, value, take_text, base);
     case SETTING_IGNORED:
         return read_string(reader, setting, value, take_nothing, base);
     case SETTING_ADDRESSES:
     case SETTING_SERVERS:
-        return read_list(reader, setting, value, base);
+        return config_read_list(reader, setting, value, base);
     case SETTING_SECRET:
-        return config_read_secret(reader, value, place(setting, base));
+        return config_read_secret(reader, value, setting->for_commands,
+                                  config_place(setting, base));
     case SETTING_SECRETS:
-        return read_secrets(reader, setting, value, base);
+        return config_read_secrets(reader, setting, value, base);
+    case SETTING_EVENTS:
+    case SETTING_HEADERS:
+        return config_read_pairs(reader, setting, value, base);
+    case SETTING_BODY:
+        return config_read_body(reader, setting, value, base);
     case SETTING_OBJECT:
     case SETTING_SOURCES:
+    case SETTING_SAMPLES:
     case SETTING_TYPE_COUNT:
         CHECK(false); /* config_read.c walks these itself */
     }

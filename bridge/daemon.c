@@ -9,11 +9,10 @@
  *   - the outbox writes its last mark and closes
  * If the outbox fails for good, the same happens without waiting, and the exit status says so.
  */
-#include "bridge/daemon.h"
+#include "bridge/daemon_internal.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,121 +24,15 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/json.h"
 #include "common/log.h"
-#include "common/net.h"
 #include "common/service.h"
 
-#include "bridge/admin.h"
-#include "bridge/ingress.h"
-#include "bridge/intake.h"
-#include "bridge/metrics.h"
-#include "bridge/outbox.h"
-#include "bridge/publisher.h"
-
 enum {
-    MAX_LISTENERS = 32,
-    MAX_THREADS = 64, /* as the setting allows */
-    MAX_BEATS = MAX_THREADS + 3,
+    MAX_BEATS = DAEMON_MAX_THREADS + 3,
     ANSWER_WAIT_MS = 10000, /* for the last answers to go out */
     DRAIN_WAIT_MS = 10000,  /* for what is in flight at the broker */
     SPARE_FILES = 128,      /* descriptors for everything that is not a webhook's connection */
 };
-
-/* Sockets of one listener. Those that we bound ourselves are removed from the file system at
- * the end. */
-struct sockets {
-    int fds[MAX_LISTENERS];
-    size_t count;
-    bool activated;
-};
-
-struct daemon {
-    const struct config *config;
-    struct sockets ingress_sockets, admin_sockets;
-    struct intake *reviver;
-    struct outbox *outbox;
-    struct publisher *publisher;
-    struct ingress *ingress[MAX_THREADS];
-    size_t ingress_count;
-    struct admin *admin;
-    struct buf info;
-    int signal_fd;
-    int wake_fd;
-    int64_t watchdog_ms;
-    bool hung;           /* a loop is stuck; said once */
-    _Atomic bool failed; /* set by the committer thread */
-};
-
-/* ---- sockets ---- */
-
-static void sockets_add_activated(struct sockets *sockets, int fd)
-{
-    if (sockets->count < MAX_LISTENERS) {
-        sockets->fds[sockets->count++] = fd;
-        sockets->activated = true;
-    }
-}
-
-/* A socket named "admin" (FileDescriptorName=) is for the operator, every other one for
- * webhooks. */
-static void take_activated(struct daemon *d)
-{
-    struct service_socket given[SERVICE_SOCKETS_MAX];
-    size_t count = service_take_sockets(given);
-
-    for (size_t i = 0; i < count; i++) {
-        bool admin = strcmp(given[i].name, "admin") == 0;
-
-        sockets_add_activated(admin ? &d->admin_sockets : &d->ingress_sockets, given[i].fd);
-    }
-}
-
-/* mode is for unix sockets: who may connect is decided by the directory and this. */
-static enum status sockets_open(struct sockets *sockets, const struct config_list *listen,
-                                mode_t mode, struct err *err)
-{
-    for (size_t i = 0; !sockets->activated && i < listen->count && i < MAX_LISTENERS; i++) {
-        struct net_address address;
-        enum status st = net_parse_address(listen->items[i], &address, err);
-
-        if (st == ST_OK) {
-            st = net_listen(&address, &sockets->fds[sockets->count], err);
-        }
-        if (st != ST_OK) {
-            return st;
-        }
-        sockets->count++;
-        if (address.family == NET_UNIX && chmod(address.host, mode) != 0) {
-            return err_set_errno(err, ST_IO, errno, "change the mode of %s", address.host);
-        }
-    }
-    return ST_OK;
-}
-
-static void sockets_log(const struct sockets *sockets, const char *listener)
-{
-    for (size_t i = 0; i < sockets->count; i++) {
-        char address[300];
-
-        net_local_text(sockets->fds[i], address, sizeof(address));
-        log_info("listening", L_STR("listener", listener), L_STR("address", address));
-    }
-}
-
-static void sockets_close(struct sockets *sockets)
-{
-    for (size_t i = 0; i < sockets->count; i++) {
-        char address[300];
-
-        net_local_text(sockets->fds[i], address, sizeof(address));
-        (void)close(sockets->fds[i]); /* a listening socket has nothing to lose */
-        if (!sockets->activated && strncmp(address, "unix:", 5) == 0) {
-            (void)unlink(address + 5); /* a stale one is removed at the next start */
-        }
-    }
-    sockets->count = 0;
-}
 
 /* ---- start ---- */
 
@@ -162,45 +55,28 @@ static void on_failed(void *ctx, const struct err *why)
 
 static enum status start_outbox(struct daemon *d, struct err *err)
 {
-    const struct config *config = d->config;
+    const struct config *config = d->started_with;
     struct outbox_options options = {
         .path = config->outbox.path,
         .max_bytes = (uint64_t)config->outbox.max_size,
         .keep_delivered_ms = config->outbox.keep_delivered_ms,
         .dedupe_window_ms = config->outbox.dedupe_window_ms,
-        .revive = intake_revive,
+        .revive = daemon_revive,
+        .revive_ctx = &d->reviver,
     };
-    enum status st = intake_create(config, NULL, &d->reviver, err);
+    struct intake *intake;
+    enum status st = intake_create(d->config, NULL, &intake, err);
 
     if (st != ST_OK) {
         return st;
     }
-    options.revive_ctx = d->reviver;
+    daemon_reviver_set(&d->reviver, intake);
     return outbox_open(&options, &d->outbox, err);
-}
-
-/* What …/info says: what runs here, and nothing that opens a door (paths may be secret). */
-static void write_info(const struct config *config, struct buf *out)
-{
-    buf_add_str(out, "{\"version\":\"" HOOK2MQTT_VERSION "\",\"sources\":[");
-    for (size_t i = 0; i < config->source_count; i++) {
-        const struct config_source *source = &config->sources[i];
-
-        buf_add_str(out, i > 0 ? ",{\"name\":" : "{\"name\":");
-        json_add_string(out, slice_of(source->name));
-        buf_add_str(out, ",\"provider\":");
-        json_add_string(out, slice_of(source->provider->name));
-        buf_add_str(out, ",\"topic\":");
-        json_add_string(out, slice_of(source->topic));
-        buf_addf(out, ",\"qos\":%d,\"retain\":%s}", (int)source->qos,
-                 source->retain ? "true" : "false");
-    }
-    buf_add_str(out, "]}");
 }
 
 static enum status start_publisher(struct daemon *d, struct err *err)
 {
-    const struct config *config = d->config;
+    const struct config *config = d->started_with;
     struct publisher_options options = {
         .servers = (const char *const *)config->mqtt.servers.items,
         .server_count = config->mqtt.servers.count,
@@ -221,11 +97,13 @@ static enum status start_publisher(struct daemon *d, struct err *err)
         .bridge_topic = config->mqtt.bridge_topic,
     };
     struct outbox_listener listener = {.progress = on_progress, .failed = on_failed, .ctx = d};
+    struct buf info = {0};
     enum status st;
 
-    write_info(config, &d->info);
-    options.info = buf_slice(&d->info);
+    daemon_write_info(config, &info);
+    options.info = buf_slice(&info);
     st = publisher_create(&options, d->outbox, &d->publisher, err);
+    buf_free(&info);
     if (st == ST_OK) {
         st = outbox_start(d->outbox, &listener, err);
     }
@@ -236,7 +114,8 @@ static enum status start_listeners(struct daemon *d, struct err *err)
 {
     enum status st = ST_OK;
 
-    for (int64_t i = 0; i < d->config->ingress.threads && i < MAX_THREADS && st == ST_OK; i++) {
+    for (int64_t i = 0; i < d->config->ingress.threads && i < DAEMON_MAX_THREADS && st == ST_OK;
+         i++) {
         st = ingress_start(d->config, d->outbox, d->ingress_sockets.fds,
                            d->ingress_sockets.count, &d->ingress[d->ingress_count], err);
         d->ingress_count += st == ST_OK;
@@ -254,12 +133,12 @@ static enum status start(struct daemon *d, struct err *err)
 {
     enum status st;
 
-    take_activated(d);
+    daemon_sockets_take(&d->ingress_sockets, &d->admin_sockets);
     /* Webhooks prove themselves, so a proxy of any user may bring them; the operator's socket
      * is ours alone. */
-    st = sockets_open(&d->ingress_sockets, &d->config->ingress.listen, 0666, err);
+    st = daemon_sockets_open(&d->ingress_sockets, &d->config->ingress.listen, 0666, err);
     if (st == ST_OK) {
-        st = sockets_open(&d->admin_sockets, &d->config->admin.listen, 0600, err);
+        st = daemon_sockets_open(&d->admin_sockets, &d->config->admin.listen, 0600, err);
     }
     if (st == ST_OK) {
         st = start_outbox(d, err);
@@ -291,10 +170,9 @@ static void stop(struct daemon *d)
     admin_stop(d->admin, ANSWER_WAIT_MS);
     outbox_close(d->outbox);
     publisher_destroy(d->publisher); /* the outbox reported to it until now */
-    intake_destroy(d->reviver);
-    sockets_close(&d->ingress_sockets);
-    sockets_close(&d->admin_sockets);
-    buf_free(&d->info);
+    daemon_reviver_fini(&d->reviver);
+    daemon_sockets_close(&d->ingress_sockets);
+    daemon_sockets_close(&d->admin_sockets);
 }
 
 /* ---- watch ---- */
@@ -337,7 +215,7 @@ static void feed_watchdog(struct daemon *d)
 }
 
 /* False: stop. */
-static bool handle_signal(const struct daemon *d)
+static bool handle_signal(struct daemon *d)
 {
     struct signalfd_siginfo info;
 
@@ -345,7 +223,7 @@ static bool handle_signal(const struct daemon *d)
         return true;
     }
     if (info.ssi_signo == SIGHUP) {
-        log_warn("the configuration is read at start only: restart to change it");
+        daemon_reload(d); /* more of them that come meanwhile are one when it is done */
         return true;
     }
     log_info("stopping", L_STR("signal", strsignal((int)info.ssi_signo)));
@@ -420,13 +298,16 @@ static void raise_file_limit(const struct config *config)
     }
 }
 
-int daemon_run(const struct config *config)
+int daemon_run(struct config *config, const char *config_path)
 {
     struct daemon *d = xalloc(sizeof(*d));
     struct err err = {0};
     int exit_status = EXIT_SUCCESS;
 
-    d->config = config;
+    d->config_path = config_path;
+    d->started_with = config;
+    d->config = config_hold(config);
+    daemon_reviver_init(&d->reviver);
     d->watchdog_ms = service_watchdog_ms();
     (void)umask(S_IRWXG | S_IRWXO); /* bodies are nobody else's business */
     catch_signals(d);
@@ -439,8 +320,8 @@ int daemon_run(const struct config *config)
         exit_status = EXIT_FAILURE;
         goto out;
     }
-    sockets_log(&d->ingress_sockets, "ingress");
-    sockets_log(&d->admin_sockets, "admin");
+    daemon_sockets_log(&d->ingress_sockets, "ingress");
+    daemon_sockets_log(&d->admin_sockets, "admin");
     log_info("ready");
     service_notify("READY=1");
     watch(d);
@@ -453,6 +334,7 @@ out:
     log_info("stopped", L_INT("status", exit_status));
     (void)close(d->signal_fd);
     (void)close(d->wake_fd);
+    config_destroy(d->config);
     free(d);
     return exit_status;
 }

@@ -58,6 +58,10 @@ struct http_handler {
     /* Loop thread; the body is complete. Exactly one http_answer must follow, now or later,
      * from any thread. */
     void (*body)(void *ctx, struct http_request *request);
+    /* Loop thread; a request that `head` let pass ended without `body`: it was too slow, too
+     * large, broken, or its client went away. Its ticket is there for the last time. May be
+     * NULL. */
+    void (*gone)(void *ctx, struct http_request *request);
     /* Loop thread; a request was refused before the handler saw it, or while its body came.
      * status: of the answer, also if there was so much more body that the connection was closed
      * without it; 0: it was too slow and has been cut. May be NULL. */

@@ -105,6 +105,7 @@ struct http_request {
     bool target_bad; /* has bytes or escapes that no path may have */
     bool chunked;
     bool whole;      /* everything of it has been read */
+    bool passed;     /* head() has let it pass, body() or gone() comes */
     uint64_t length; /* Content-Length, or 0 */
     struct buf body;
     size_t held_bytes; /* its share of server->held_bytes */

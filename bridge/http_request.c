@@ -177,7 +177,8 @@ static enum MHD_Result head_complete(struct http_request *request)
     }
     request->stage = STAGE_BODY;
     request->whole = request->length == 0 && !request->chunked;
-    if (!run_handler(request, request->server->handler.head)) {
+    request->passed = !run_handler(request, request->server->handler.head);
+    if (request->passed) {
         return MHD_YES;
     }
     request->stage = STAGE_ANSWER;
@@ -236,6 +237,7 @@ static enum MHD_Result body_complete(struct http_request *request)
         return refuse(request, request->fault);
     }
     request->stage = STAGE_ANSWER;
+    request->passed = false;
     atomic_fetch_add(&request->refs, 1);
     atomic_fetch_add(&server->refs, 1);
     if (run_handler(request, server->handler.body)) {
@@ -307,6 +309,15 @@ static void report_foreign_answer(const struct http_request *request)
     }
 }
 
+static void tell_if_gone(struct http_request *request)
+{
+    const struct http_handler *handler = &request->server->handler;
+
+    if (request->passed && handler->gone != NULL) {
+        handler->gone(handler->ctx, request);
+    }
+}
+
 static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                          enum MHD_RequestTerminationCode code)
 {
@@ -318,6 +329,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     (void)code;
     *context = NULL;
     report_foreign_answer(request);
+    tell_if_gone(request);
     let_go(request);
     if (connection->phase != PHASE_CUT) {
         http_connection_enter(connection, PHASE_IDLE);

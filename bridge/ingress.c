@@ -9,7 +9,6 @@
 #include "common/log.h"
 
 #include "bridge/admin.h"
-#include "bridge/intake.h"
 #include "bridge/metrics.h"
 
 enum {
@@ -20,58 +19,77 @@ enum {
 
 struct ingress {
     struct outbox *outbox;
-    struct intake *intake;
     struct http_server *http;
-    /* By intake_source_index; the configuration's. */
-    const char *source_names[METRICS_MAX_SOURCES];
+
+    /* shared */
+    _Atomic(struct intake *) next; /* handed over and not yet fetched; or NULL */
     _Atomic bool stopping;
+
+    /* owned by the loop thread */
+    struct intake *intake;
 };
 
-/* What a request takes with it. Nothing in it belongs to the ingress but `source`, which only
- * the loop thread follows: the answer may come after the ingress is gone. */
-struct delivery {
+/* What a request takes with it. After the submit only source_index is looked at: the answer may
+ * come after the intake and the ingress are gone. */
+struct ticket {
+    struct intake *intake; /* held from the head to the submit, or until the request is gone */
     const struct intake_source *source;
+    struct slice suffix; /* in the request's path */
     unsigned source_index;
-    const char *source_name;
 };
-_Static_assert(sizeof(struct delivery) <= HTTP_TICKET_SIZE,
-               "a delivery is kept in the request");
+_Static_assert(sizeof(struct ticket) <= HTTP_TICKET_SIZE, "a ticket is kept in the request");
 
 /* Refusing */
 
-/* Lines about refusals cost an attacker nothing, so their number is bounded; what is left out
+/* Lines about requests cost an attacker nothing, so their number is bounded; what is left out
  * is counted. */
-static struct {
+struct quiet {
     _Atomic int64_t next_ms;
     _Atomic int64_t left_out;
-} quiet[REJECT_TIMEOUT + 1];
+};
+static struct quiet quiet_refusals[REJECT_TIMEOUT + 1], quiet_challenges;
+
+static bool may_log(struct quiet *quiet, int64_t *out_left_out)
+{
+    int64_t now_ms = clock_mono_ms();
+    int64_t next_ms = atomic_load(&quiet->next_ms);
+
+    if (now_ms < next_ms ||
+        !atomic_compare_exchange_strong(&quiet->next_ms, &next_ms, now_ms + LOG_EVERY_MS)) {
+        atomic_fetch_add(&quiet->left_out, 1);
+        return false;
+    }
+    *out_left_out = atomic_exchange(&quiet->left_out, 0);
+    return true;
+}
 
 static void log_refusal(enum reject reason, const char *source_name, const char *peer)
 {
-    int64_t now_ms = clock_mono_ms();
-    int64_t next_ms = atomic_load(&quiet[reason].next_ms);
+    int64_t left_out;
 
-    if (now_ms < next_ms || !atomic_compare_exchange_strong(&quiet[reason].next_ms, &next_ms,
-                                                            now_ms + LOG_EVERY_MS)) {
-        atomic_fetch_add(&quiet[reason].left_out, 1);
-        return;
+    if (may_log(&quiet_refusals[reason], &left_out)) {
+        log_warn("webhook refused", L_STR("reason", reject_code(reason)),
+                 L_STR("source", source_name), L_STR("peer", peer),
+                 L_INT("left_out", left_out));
     }
-    log_warn("webhook refused", L_STR("reason", reject_code(reason)),
-             L_STR("source", source_name), L_STR("peer", peer),
-             L_INT("left_out", atomic_exchange(&quiet[reason].left_out, 0)));
+}
+
+static const char *source_name_of(const struct ticket *ticket)
+{
+    return metrics_source_name(ticket->source_index);
 }
 
 static void refuse(struct http_request *request, enum reject reason, const char *message,
                    const char *allow)
 {
-    const struct delivery *delivery = http_ticket(request);
+    const struct ticket *ticket = http_ticket(request);
     char text[HTTP_ERROR_SIZE];
     struct http_answer answer = http_error(reason, message, text);
 
     answer.allow = allow;
-    metrics_reject(reason, delivery->source_index);
+    metrics_reject(reason, ticket->source_index);
     log_debug("request refused", L_STR("reason", reject_code(reason)),
-              L_STR("source", delivery->source_name));
+              L_STR("source", source_name_of(ticket)));
     http_answer(request, &answer);
 }
 
@@ -79,26 +97,26 @@ static void refuse(struct http_request *request, enum reject reason, const char 
  * sender's business. */
 static void refuse_unauthentic(struct http_request *request)
 {
-    const struct delivery *delivery = http_ticket(request);
+    const struct ticket *ticket = http_ticket(request);
     char peer[HTTP_PEER_SIZE];
 
     http_peer(request, peer);
-    log_refusal(REJECT_UNAUTHENTIC, delivery->source_name, peer);
+    log_refusal(REJECT_UNAUTHENTIC, source_name_of(ticket), peer);
     refuse(request, REJECT_UNAUTHENTIC, "the signature is missing or wrong", NULL);
 }
 
 /* Any thread. */
 static void refuse_unavailable(struct http_request *request, enum status why)
 {
-    const struct delivery *delivery = http_ticket(request);
+    const struct ticket *ticket = http_ticket(request);
     char text[HTTP_ERROR_SIZE];
     struct http_answer answer = http_error(REJECT_UNAVAILABLE, status_text(why), text);
 
     if (why == ST_FULL) {
         answer.retry_after_s = RETRY_AFTER_FULL_S;
     }
-    metrics_reject(REJECT_UNAVAILABLE, delivery->source_index);
-    log_refusal(REJECT_UNAVAILABLE, delivery->source_name, NULL);
+    metrics_reject(REJECT_UNAVAILABLE, ticket->source_index);
+    log_refusal(REJECT_UNAVAILABLE, source_name_of(ticket), NULL);
     http_answer(request, &answer);
 }
 
@@ -106,7 +124,7 @@ static void refuse_unavailable(struct http_request *request, enum status why)
 
 static void answer_quarantined(struct http_request *request, const struct intake_result *result)
 {
-    const struct delivery *delivery = http_ticket(request);
+    const struct ticket *ticket = http_ticket(request);
     char id[UUID_TEXT_SIZE];
     struct buf text = {0};
 
@@ -115,11 +133,11 @@ static void answer_quarantined(struct http_request *request, const struct intake
     json_add_string(&text, result->reason.data == NULL ? SLICE("") : result->reason);
     buf_add_char(&text, '}');
     if (result->duplicate) { /* it lies with the dead letters already */
-        metrics_count(METRIC_DUPLICATES, delivery->source_index);
+        metrics_count(METRIC_DUPLICATES, ticket->source_index);
     } else {
-        metrics_count(METRIC_QUARANTINED, delivery->source_index);
+        metrics_count(METRIC_QUARANTINED, ticket->source_index);
         log_warn("webhook quarantined", L_UUID("id", result->id),
-                 L_STR("source", delivery->source_name), L_SLICE("reason", result->reason));
+                 L_STR("source", source_name_of(ticket)), L_SLICE("reason", result->reason));
     }
     http_answer(request, &(struct http_answer){.status = 202, .body = buf_slice(&text)});
     buf_free(&text);
@@ -127,7 +145,7 @@ static void answer_quarantined(struct http_request *request, const struct intake
 
 static void answer_stored(struct http_request *request, const struct intake_result *result)
 {
-    const struct delivery *delivery = http_ticket(request);
+    const struct ticket *ticket = http_ticket(request);
     const char *word = result->duplicate ? "duplicate" : "accepted";
     char id[UUID_TEXT_SIZE];
     char text[ANSWER_SIZE];
@@ -137,10 +155,29 @@ static void answer_stored(struct http_request *request, const struct intake_resu
     len = snprintf(text, sizeof(text), "{\"status\":\"%s\",\"id\":\"%s\"}", word, id);
     CHECK(len > 0 && len < ANSWER_SIZE);
     metrics_count(result->duplicate ? METRIC_DUPLICATES : METRIC_ACCEPTED,
-                  delivery->source_index);
+                  ticket->source_index);
     log_debug(result->duplicate ? "webhook is a duplicate" : "webhook accepted",
-              L_UUID("id", result->id), L_STR("source", delivery->source_name));
+              L_UUID("id", result->id), L_STR("source", source_name_of(ticket)));
     http_answer(request, &(struct http_answer){.status = 200, .body = {text, (size_t)len}});
+}
+
+/* Whoever registers this path at the provider sees in the log that the provider has asked. */
+static void answer_challenge(struct http_request *request, struct slice challenge)
+{
+    const struct ticket *ticket = http_ticket(request);
+    struct buf text = {0};
+    int64_t left_out;
+
+    buf_add_str(&text, "{\"challenge\":");
+    json_add_string(&text, challenge);
+    buf_add_char(&text, '}');
+    metrics_count(METRIC_CHALLENGES, ticket->source_index);
+    if (may_log(&quiet_challenges, &left_out)) {
+        log_info("challenge answered", L_STR("source", source_name_of(ticket)),
+                 L_INT("left_out", left_out));
+    }
+    http_answer(request, &(struct http_answer){.status = 200, .body = buf_slice(&text)});
+    buf_free(&text);
 }
 
 /* The committer thread; or the loop thread, when the intake or the outbox would not take it. */
@@ -152,6 +189,8 @@ static void delivered(void *ctx, const struct intake_result *result)
         refuse_unauthentic(request);
     } else if (result->status != ST_OK) {
         refuse_unavailable(request, result->status);
+    } else if (result->challenge.data != NULL) {
+        answer_challenge(request, result->challenge);
     } else if (result->quarantined) {
         answer_quarantined(request, result);
     } else {
@@ -159,36 +198,62 @@ static void delivered(void *ctx, const struct intake_result *result)
     }
 }
 
-/* The two steps of a request */
+/* The steps of a request */
+
+/* Who it is for is told by its head, and stays so. */
+static struct intake *newest_intake(struct ingress *ingress)
+{
+    struct intake *next = atomic_exchange(&ingress->next, NULL);
+
+    if (next != NULL) {
+        intake_drop(ingress->intake);
+        ingress->intake = next;
+    }
+    return ingress->intake;
+}
+
+static size_t find_header(void *ctx, const char *name, struct slice *out_value)
+{
+    return http_header(ctx, name, out_value);
+}
+
+static struct delivery delivery_of(struct http_request *request)
+{
+    const struct ticket *ticket = http_ticket(request);
+
+    return (struct delivery){.suffix = ticket->suffix,
+                             .received_ms = clock_unix_ms(),
+                             .header = find_header,
+                             .ctx = request};
+}
 
 /* False: it has been answered. */
-static bool find_source(const struct ingress *ingress, struct http_request *request)
+static bool find_source(struct ingress *ingress, struct http_request *request)
 {
-    struct delivery *delivery = http_ticket(request);
+    struct ticket *ticket = http_ticket(request);
 
-    delivery->source = intake_find(ingress->intake, http_path(request));
-    if (delivery->source == NULL) {
+    ticket->source = intake_find(newest_intake(ingress), http_path(request), &ticket->suffix);
+    if (ticket->source == NULL) {
         refuse(request, REJECT_NOT_FOUND, "nothing answers at this path", NULL);
         return false;
     }
-    delivery->source_index = intake_source_index(delivery->source);
-    delivery->source_name = ingress->source_names[delivery->source_index];
-    metrics_count(METRIC_RECEIVED, delivery->source_index);
+    ticket->source_index = intake_source_index(ticket->source);
+    metrics_count(METRIC_RECEIVED, ticket->source_index);
     return true;
 }
 
-static bool has_one_signature(struct http_request *request)
+static bool has_headers(struct http_request *request)
 {
-    const struct delivery *delivery = http_ticket(request);
-    const char *name = intake_signature_header(delivery->source);
-    struct slice value;
+    const struct ticket *ticket = http_ticket(request);
+    struct delivery head = delivery_of(request);
 
-    return name == NULL || http_header(request, name, &value) == 1;
+    return intake_has_headers(ticket->source, &head);
 }
 
 static void head_complete(void *ctx, struct http_request *request)
 {
     struct ingress *ingress = ctx;
+    struct ticket *ticket = http_ticket(request);
 
     if (admin_answer_health(request, ingress->outbox) || !find_source(ingress, request)) {
         return;
@@ -197,22 +262,31 @@ static void head_complete(void *ctx, struct http_request *request)
         refuse(request, REJECT_METHOD, "a webhook is a POST", "POST");
     } else if (atomic_load(&ingress->stopping)) {
         refuse_unavailable(request, ST_CLOSED);
-    } else if (!has_one_signature(request)) {
+    } else if (!has_headers(request)) {
         refuse_unauthentic(request);
+    } else {
+        ticket->intake = intake_hold(ingress->intake);
     }
 }
 
 static void body_complete(void *ctx, struct http_request *request)
 {
-    struct ingress *ingress = ctx;
-    const struct delivery *delivery = http_ticket(request);
-    const char *name = intake_signature_header(delivery->source);
-    struct intake_delivery given = {.body = http_body(request), .received_ms = clock_unix_ms()};
+    const struct ticket *ticket = http_ticket(request);
+    struct intake *intake = ticket->intake; /* the request may be gone after the submit */
+    struct delivery delivery = delivery_of(request);
 
-    if (name != NULL) {
-        (void)http_header(request, name, &given.signature); /* there once: see head_complete */
-    }
-    intake_submit(ingress->intake, delivery->source, &given, delivered, request);
+    (void)ctx;
+    delivery.body = http_body(request);
+    intake_submit(intake, ticket->source, &delivery, delivered, request);
+    intake_drop(intake);
+}
+
+static void gone(void *ctx, struct http_request *request)
+{
+    const struct ticket *ticket = http_ticket(request);
+
+    (void)ctx;
+    intake_drop(ticket->intake);
 }
 
 static void refused(void *ctx, unsigned status)
@@ -232,26 +306,14 @@ static void connection_changed(void *ctx, int change)
 
 /* Starting and stopping */
 
-static void name_sources(struct ingress *ingress, const struct config *config)
-{
-    for (size_t i = 0; i < config->source_count; i++) {
-        unsigned index = metrics_source(config->sources[i].name);
-
-        if (index != METRICS_NO_SOURCE) {
-            ingress->source_names[index] = config->sources[i].name;
-        }
-    }
-}
-
 static unsigned connections_each(const struct config *config)
 {
     return (unsigned)((config->ingress.max_connections + config->ingress.threads - 1) /
                       config->ingress.threads);
 }
 
-enum status ingress_start(const struct config *config, struct outbox *outbox,
-                          const int *listen_fds, size_t listen_count,
-                          struct ingress **out_ingress, struct err *err)
+enum status ingress_start(struct config *config, struct outbox *outbox, const int *listen_fds,
+                          size_t listen_count, struct ingress **out_ingress, struct err *err)
 {
     struct ingress *ingress = xalloc(sizeof(*ingress));
     struct http_options options = {
@@ -260,6 +322,7 @@ enum status ingress_start(const struct config *config, struct outbox *outbox,
         .listen_count = listen_count,
         .handler = {.head = head_complete,
                     .body = body_complete,
+                    .gone = gone,
                     .refused = refused,
                     .connection = connection_changed,
                     .ctx = ingress},
@@ -270,7 +333,6 @@ enum status ingress_start(const struct config *config, struct outbox *outbox,
     enum status st;
 
     ingress->outbox = outbox;
-    name_sources(ingress, config);
     st = intake_create(config, outbox, &ingress->intake, err);
     if (st == ST_OK) {
         st = http_start(&options, &ingress->http, err);
@@ -281,6 +343,11 @@ enum status ingress_start(const struct config *config, struct outbox *outbox,
     }
     *out_ingress = ingress;
     return ST_OK;
+}
+
+void ingress_reload(struct ingress *ingress, struct intake *intake)
+{
+    intake_drop(atomic_exchange(&ingress->next, intake));
 }
 
 void ingress_quiesce(struct ingress *ingress)
@@ -295,7 +362,8 @@ void ingress_stop(struct ingress *ingress, int64_t timeout_ms)
         return;
     }
     http_stop(ingress->http, timeout_ms);
-    intake_destroy(ingress->intake);
+    intake_drop(ingress->intake);
+    intake_drop(atomic_load(&ingress->next));
     free(ingress);
 }
 

@@ -5,22 +5,31 @@
  * What can be refused before the body is read is: an unknown path, another method than POST, a
  * signature that is missing or there twice. Every refusal is counted; the log says at most one
  * line a second for each reason, so nobody can fill the disk.
+ *
+ * The configuration can change while requests come: each is judged, from its head to the end,
+ * by the one that was there when its head was complete.
  */
 #ifndef BRIDGE_INGRESS_H
 #define BRIDGE_INGRESS_H
 
 #include "bridge/config.h"
 #include "bridge/http.h"
+#include "bridge/intake.h"
 #include "bridge/outbox.h"
 
 struct ingress;
 
 /* Main thread. One ingress is one loop thread with an intake of its own; config.ingress.threads
  * of them share the sockets and max_connections. Borrows outbox and the sockets until
- * ingress_stop, config until the last delivery is answered. */
-enum status ingress_start(const struct config *config, struct outbox *outbox,
-                          const int *listen_fds, size_t listen_count,
-                          struct ingress **out_ingress, struct err *err) MUST_USE;
+ * ingress_stop; holds config until nothing needs it any more. */
+enum status ingress_start(struct config *config, struct outbox *outbox, const int *listen_fds,
+                          size_t listen_count, struct ingress **out_ingress,
+                          struct err *err) MUST_USE;
+/* Main thread. Takes the intake, with which every request is judged whose head is complete
+ * after this has returned. The loop thread fetches it at the next one. Until then it is the
+ * main thread's, which frees it if still another one comes; the one before is the loop
+ * thread's, which frees it when its last request is submitted or gone. */
+void ingress_reload(struct ingress *ingress, struct intake *intake);
 /* Main thread. No new connections; what comes on the old ones is answered 503. Deliveries under
  * way go on. */
 void ingress_quiesce(struct ingress *ingress);

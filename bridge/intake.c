@@ -1,13 +1,14 @@
 /*
  * The happy path of intake_submit:
  *   - verify: the signature over the raw bytes; nothing of the body has been looked at before
- *   - read:   parse the body, find its topics, work out its identity
+ *   - read:   parse the delivery, find its topics, work out its identity
  *   - submit: a copy goes to the outbox, with a ticket; the outbox answers when it is on disk
  *
- * Not authentic: answered at once. Authentic, but no event: the same way with a reason in place
- * of a topic, which makes it a dead letter. Not taken by the outbox: answered at once.
+ * Not authentic: answered at once. A challenge: the same, with what it asks for. Authentic, but
+ * no event: goes the same way with a reason in place of a topic, which makes it a dead letter.
+ * Not taken by the outbox: answered at once.
  */
-#include "bridge/intake.h"
+#include "bridge/intake_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,88 +16,34 @@
 #include "common/log.h"
 
 #include "bridge/metrics.h"
-#include "bridge/parse.h"
-#include "bridge/route.h"
-#include "bridge/verify.h"
 
-/* Which unknown events have been logged, by hash; a peer decides how many there are. */
-enum { LOGGED_MAX = 64 };
-
-struct logged {
-    uint64_t hashes[LOGGED_MAX];
-    size_t count;
-};
-
-struct intake_source {
-    const struct config_source *config;
-    struct slice name, path;
-    unsigned metrics_index;
-    struct verifier *verifier;
-    struct route *topic;
-    struct route *state_topic; /* NULL: none */
-    struct logged *logged;
-};
-
-struct intake {
-    struct outbox *outbox;
-    struct digester *digester;
-    struct intake_source *sources;
-    size_t source_count;
-    struct buf topic, state_topic; /* of the delivery at hand */
-};
-
-static enum status create_verifier(const struct config_source *config,
-                                   struct verifier **out_verifier, struct err *err)
+static void intake_destroy(struct intake *intake)
 {
-    size_t count = config->verify ? config->secret_count : 0;
-    struct slice *secrets;
-    enum status st;
-
-    if (config->verify && count == 0) {
-        return err_set(err, ST_INVALID, "has no secret to verify with");
+    for (size_t i = 0; i < intake->source_count; i++) {
+        intake_source_fini(&intake->sources[i]);
     }
-    secrets = xalloc((count + 1) * sizeof(secrets[0]));
-    for (size_t i = 0; i < count; i++) {
-        secrets[i] = buf_slice(&config->secrets[i]);
-    }
-    st = verifier_create(config->provider, secrets, count, out_verifier, err);
-    free(secrets);
-    return st;
+    free(intake->sources);
+    digester_destroy(intake->digester);
+    buf_free(&intake->topic);
+    buf_free(&intake->state_topic);
+    config_destroy(intake->config);
+    free(intake);
 }
 
-static enum status set_up_source(struct intake_source *source,
-                                 const struct config_source *config, struct err *err)
-{
-    enum status st;
-
-    source->config = config;
-    source->name = slice_of(config->name);
-    source->path = slice_of(config->path);
-    source->metrics_index = metrics_source(config->name);
-    source->logged = xalloc(sizeof(*source->logged));
-    st = create_verifier(config, &source->verifier, err);
-    if (st == ST_OK) {
-        st = route_create(config->topic ? config->topic : config->provider->default_topic,
-                          &source->topic, err);
-    }
-    if (st == ST_OK && config->state_topic) {
-        st = route_create(config->state_topic, &source->state_topic, err);
-    }
-    return st == ST_OK ? ST_OK : err_wrap(err, "source %s", config->name);
-}
-
-enum status intake_create(const struct config *config, struct outbox *outbox,
+enum status intake_create(struct config *config, struct outbox *outbox,
                           struct intake **out_intake, struct err *err)
 {
     struct intake *intake = xalloc(sizeof(*intake));
     enum status st = ST_OK;
 
+    intake->config = config_hold(config);
     intake->outbox = outbox;
+    intake->refs = 1;
     intake->digester = digester_create();
     intake->sources = xalloc((config->source_count + 1) * sizeof(intake->sources[0]));
     for (size_t i = 0; i < config->source_count && st == ST_OK; i++) {
         intake->source_count = i + 1;
-        st = set_up_source(&intake->sources[i], &config->sources[i], err);
+        st = intake_source_init(&intake->sources[i], &config->sources[i], outbox != NULL, err);
     }
     if (st != ST_OK) {
         intake_destroy(intake);
@@ -106,42 +53,17 @@ enum status intake_create(const struct config *config, struct outbox *outbox,
     return ST_OK;
 }
 
-void intake_destroy(struct intake *intake)
+struct intake *intake_hold(struct intake *intake)
 {
-    if (intake == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < intake->source_count; i++) {
-        verifier_destroy(intake->sources[i].verifier);
-        route_destroy(intake->sources[i].topic);
-        route_destroy(intake->sources[i].state_topic);
-        free(intake->sources[i].logged);
-    }
-    free(intake->sources);
-    digester_destroy(intake->digester);
-    buf_free(&intake->topic);
-    buf_free(&intake->state_topic);
-    free(intake);
+    intake->refs++;
+    return intake;
 }
 
-const struct intake_source *intake_find(const struct intake *intake, struct slice path)
+void intake_drop(struct intake *intake)
 {
-    for (size_t i = 0; i < intake->source_count; i++) {
-        if (slice_equal(intake->sources[i].path, path)) {
-            return &intake->sources[i];
-        }
+    if (intake != NULL && --intake->refs == 0) {
+        intake_destroy(intake);
     }
-    return NULL;
-}
-
-const char *intake_signature_header(const struct intake_source *source)
-{
-    return verifier_header(source->verifier);
-}
-
-unsigned intake_source_index(const struct intake_source *source)
-{
-    return source->metrics_index;
 }
 
 /* FNV-1a: these need not be hard to guess, a collision costs a line in the log. */
@@ -161,7 +83,7 @@ static uint64_t hash_pair(struct slice a, struct slice b)
 
 static void log_unknown(const struct intake_source *source, const struct event *event)
 {
-    struct logged *logged = source->logged;
+    struct intake_logged *logged = source->logged;
     uint64_t hash = hash_pair(event->resource_type, event->event);
 
     for (size_t i = 0; i < logged->count; i++) {
@@ -169,12 +91,12 @@ static void log_unknown(const struct intake_source *source, const struct event *
             return;
         }
     }
-    if (logged->count == LOGGED_MAX) {
+    if (logged->count == INTAKE_LOGGED_MAX) {
         return;
     }
     logged->hashes[logged->count++] = hash;
     log_warn(
-        logged->count < LOGGED_MAX
+        logged->count < INTAKE_LOGGED_MAX
             ? "event unknown to the provider's catalogue; passed on"
             : "event unknown to the provider's catalogue; passed on; others are only counted",
         L_UUID("id", event->id), L_SLICE("source", event->source),
@@ -225,18 +147,38 @@ static enum status find_topics(struct intake *intake, const struct intake_source
     return ST_OK;
 }
 
-/* Two events of one resource have the same key. A quarantined body has one of its own, so that
- * a provider's retries of it do not pile up. */
-static struct event_identity identify(struct digester *digester, const struct event *event)
+/* What may decide whether a delivery is a repeat. */
+static struct slice if_counts(const struct intake_source *source, enum parse_field field,
+                              struct slice value)
 {
-    const struct slice resource[] = {event->source, event->resource_type, event->gid};
+    return source->counts[field] ? value : SLICE_NONE;
+}
+
+/* Two events of one resource have the same key, or two deliveries with one id; then the digest
+ * is the key's: such a body may differ when it comes again (it may count how often it was sent).
+ * A quarantined body has a key of its own, so that a provider's retries of it do not pile up.
+ * What the signature does not cover is left out, or whoever has seen a delivery could send it
+ * again as another one. */
+static struct event_identity identify(const struct intake *intake,
+                                      const struct intake_source *source,
+                                      const struct event *event)
+{
+    struct slice delivery_id = if_counts(source, PARSE_DELIVERY_ID, event->delivery_id);
+    const struct slice resource[] = {event->source,
+                                     if_counts(source, PARSE_TYPE, event->resource_type),
+                                     if_counts(source, PARSE_GID, event->gid)};
     const struct slice quarantined[] = {event->source, SLICE("quarantined"), event->body};
-    uint8_t key[DIGEST_SIZE], digest[DIGEST_SIZE];
+    const struct slice delivery[] = {event->source, SLICE("delivery"), delivery_id};
+    bool by_id = event->reason.data == NULL && delivery_id.len > 0;
+    const struct slice *parts = event->reason.data ? quarantined : by_id ? delivery : resource;
+    uint8_t digest[DIGEST_SIZE];
     struct event_identity identity;
 
-    digester_run(digester, event->reason.data ? quarantined : resource, 3, key);
-    digester_run(digester, &event->body, 1, digest);
-    memcpy(identity.key, key, sizeof(identity.key));
+    digester_run(intake->digester, parts, 3, digest);
+    memcpy(identity.key, digest, sizeof(identity.key));
+    if (!by_id) {
+        digester_run(intake->digester, &event->body, 1, digest);
+    }
     memcpy(identity.digest, digest, sizeof(identity.digest));
     return identity;
 }
@@ -248,30 +190,38 @@ static uint32_t expiry_s(int64_t expiry_ms)
     return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
 }
 
-/* Fills in what the body and the source's settings say. The event has its id, received_ms and
- * body; afterwards it borrows from parsed and from the intake, too. It has a topic or a reason.
- */
-static void read_event(struct intake *intake, const struct intake_source *source,
-                       struct parsed *parsed, struct event *event)
+static void take_parsed(struct event *event, const struct parsed *parsed)
 {
-    enum status st = parse_body(source->config->provider, event->body, parsed);
-
-    event->source = source->name;
     event->event = parsed->event;
     event->resource_type = parsed->resource_type;
     event->gid = parsed->gid;
     event->delivery_id = parsed->delivery_id;
     event->event_ms = parsed->event_ms;
     event->deletion = parsed->deletion;
+}
+
+static void take_settings(struct event *event, const struct intake_source *source)
+{
+    event->source = source->name;
     event->qos = (uint8_t)source->config->qos;
     event->retain = source->config->retain;
     event->expiry_s = expiry_s(source->config->message_expiry_ms);
-    if (st != ST_OK) {
+}
+
+/* Fills in what the delivery (read: what came of reading it) and the source's settings say. The
+ * event has its id, received_ms and body; afterwards it borrows from parsed and from the
+ * intake, too. It has a topic or a reason. */
+static void make_event(struct intake *intake, const struct intake_source *source,
+                       enum status read, struct parsed *parsed, struct event *event)
+{
+    take_settings(event, source);
+    take_parsed(event, parsed);
+    if (read != ST_OK) {
         event->reason = slice_of(parsed->reason);
     } else if (find_topics(intake, source, parsed, event) != ST_OK) {
         event->reason = SLICE("its topic would be longer than MQTT allows");
     }
-    event->identity = identify(intake->digester, event);
+    event->identity = identify(intake, source, event);
 }
 
 /* What waits for the outbox's answer. */
@@ -319,35 +269,46 @@ static void answer(void *ctx, const struct outbox_result *stored)
     free(ticket);
 }
 
-void intake_submit(struct intake *intake, const struct intake_source *source,
-                   const struct intake_delivery *delivery, intake_done_fn *done, void *ctx)
+static void submit(struct intake *intake, const struct intake_source *source,
+                   const struct event *event, intake_done_fn *done, void *ctx)
 {
-    enum status st = verifier_check(source->verifier, delivery->signature, delivery->body);
+    struct ticket *ticket = ticket_create(event, done, ctx);
+    enum status st;
+
+    if (!ticket->quarantined) {
+        ticket->unknown =
+            !provider_knows(source->config->provider, event->resource_type, event->event);
+    }
+    if (ticket->unknown) {
+        log_unknown(source, event);
+    }
+    /* From here on the ticket is the committer's, unless the outbox refuses. */
+    st = outbox_submit(intake->outbox, event_copy(event), answer, ticket);
+    if (st != ST_OK) {
+        answer(ticket, &(struct outbox_result){.status = st});
+    }
+}
+
+void intake_submit(struct intake *intake, const struct intake_source *source,
+                   const struct delivery *delivery, intake_done_fn *done, void *ctx)
+{
+    enum status st = intake_keys_check(source->keys, delivery);
     struct event event = {0};
     struct parsed parsed;
-    struct ticket *ticket;
 
     if (st != ST_OK) {
         done(ctx, &(struct intake_result){.status = st});
         return;
     }
-    event.id = uuid_new();
-    event.received_ms = delivery->received_ms;
-    event.body = delivery->body;
-    read_event(intake, source, &parsed, &event);
-
-    ticket = ticket_create(&event, done, ctx);
-    if (!ticket->quarantined) {
-        ticket->unknown =
-            !provider_knows(source->config->provider, event.resource_type, event.event);
-    }
-    if (ticket->unknown) {
-        log_unknown(source, &event);
-    }
-    /* From here on the ticket is the committer's, unless the outbox refuses. */
-    st = outbox_submit(intake->outbox, event_copy(&event), answer, ticket);
-    if (st != ST_OK) {
-        answer(ticket, &(struct outbox_result){.status = st});
+    st = parser_read(source->parser, delivery, NULL, &parsed);
+    if (parsed.challenge.data != NULL) {
+        done(ctx, &(struct intake_result){.challenge = parsed.challenge});
+    } else {
+        event.id = uuid_new();
+        event.received_ms = delivery->received_ms;
+        event.body = delivery->body;
+        make_event(intake, source, st, &parsed, &event);
+        submit(intake, source, &event, done, ctx);
     }
     parsed_fini(&parsed);
 }
@@ -366,20 +327,22 @@ struct event *intake_revive(void *ctx, const struct event *dead, struct err *why
 {
     struct intake *intake = ctx;
     const struct intake_source *source = find_by_name(intake, dead->source);
-    struct event event = {0};
+    struct delivery delivery = {.body = dead->body, .received_ms = dead->received_ms};
+    struct event event = {.id = dead->id, .received_ms = dead->received_ms, .body = dead->body};
     struct event *revived = NULL;
     struct parsed parsed;
+    enum status st;
 
     if (source == NULL) {
         (void)err_set(why, ST_NOT_FOUND, "source %.*s is not configured",
                       SLICE_ARG(dead->source));
         return NULL;
     }
-    event.id = dead->id;
-    event.received_ms = dead->received_ms;
-    event.body = dead->body;
-    read_event(intake, source, &parsed, &event);
-    if (event.reason.data) {
+    st = parser_read(source->parser, &delivery, dead, &parsed);
+    make_event(intake, source, st, &parsed, &event);
+    if (parsed.challenge.data) {
+        (void)err_set(why, ST_INVALID, "it is a challenge, which is no event");
+    } else if (event.reason.data) {
         (void)err_set(why, ST_INVALID, "%.*s", SLICE_ARG(event.reason));
     } else {
         revived = event_copy(&event);

@@ -1,8 +1,15 @@
 /*
- * intake - the order of the steps for one webhook: verify, parse, route, submit. Knows no HTTP.
+ * intake - the order of the steps for one webhook: verify, parse, route, submit. Knows no HTTP
+ * library.
  *
- * One intake per HTTP loop thread (it holds keyed contexts); the sources are shared and
- * immutable.
+ * One intake per HTTP loop thread (it holds keyed contexts); the sources' settings are shared
+ * and immutable. A new configuration is a new intake: whoever is in the middle of a delivery
+ * holds the old one until it is submitted.
+ *
+ * Secrets that come from files are looked at again (by the file's identity and time of change)
+ * when a delivery does not verify, and once a second while deliveries come: so a secret that
+ * was just written counts at once, and one that was taken away stops counting. What cannot be
+ * read keeps the old secrets, and is logged.
  */
 #ifndef BRIDGE_INTAKE_H
 #define BRIDGE_INTAKE_H
@@ -10,58 +17,65 @@
 #include "common/err.h"
 
 #include "bridge/config.h"
+#include "bridge/delivery.h"
 #include "bridge/outbox.h"
 
 struct intake;
 struct intake_source; /* one source, as this intake sees it */
 
-/* Main thread. Borrows config and outbox until intake_destroy. outbox may be NULL for an intake
- * that only revives. */
-enum status intake_create(const struct config *config, struct outbox *outbox,
+/* Main thread. Holds config (config_hold) until the last reference is gone; borrows outbox
+ * until then. outbox may be NULL for an intake that only revives, for which no secret is
+ * needed. Gives one reference. */
+enum status intake_create(struct config *config, struct outbox *outbox,
                           struct intake **out_intake, struct err *err) MUST_USE;
-void intake_destroy(struct intake *intake);
+/* References. One thread at a time: all of an intake's references are its loop thread's (or
+ * main's, while there is no such thread). intake_drop frees with the last one; NULL is allowed.
+ */
+struct intake *intake_hold(struct intake *intake);
+void intake_drop(struct intake *intake);
 
-/* The source that answers at exactly this path; NULL: none. */
-const struct intake_source *intake_find(const struct intake *intake, struct slice path);
-/* The header that must be there once; NULL: none is needed. */
-const char *intake_signature_header(const struct intake_source *source);
+/* The source that answers at this path: at exactly its path, else below it (the longest one
+ * that takes suffixes), where *out_suffix is what follows the slashes (absent if nothing does).
+ * NULL: none. */
+const struct intake_source *intake_find(const struct intake *intake, struct slice path,
+                                        struct slice *out_suffix);
+/* Before the body is there: the headers that prove where it comes from are there, each once. */
+bool intake_has_headers(const struct intake_source *source, const struct delivery *head);
 /* For metrics: metrics_source()'s index. */
 unsigned intake_source_index(const struct intake_source *source);
 
-/* One delivery, complete. */
-struct intake_delivery {
-    struct slice signature; /* the header's value, or absent */
-    struct slice body;
-    int64_t received_ms;
-};
-
-/* What became of it, for the answer. */
+/* What became of a delivery, for the answer. */
 struct intake_result {
-    /* ST_OK: on disk, or a duplicate; ST_UNAUTHENTIC; ST_FULL, ST_CLOSED, ST_IO: not stored. */
+    /* ST_OK: on disk, or a duplicate, or a challenge; ST_UNAUTHENTIC; ST_FULL, ST_CLOSED,
+     * ST_IO: not stored. */
     enum status status;
     bool duplicate;
     bool quarantined;
     struct uuid id;
     struct slice reason; /* why quarantined */
+    /* Not absent: nothing was stored; the sender wants this text back. */
+    struct slice challenge;
 };
 
 /* Runs once per submit, on the committer thread or before intake_submit returns; must not
  * block. Borrows result. */
 typedef void intake_done_fn(void *ctx, const struct intake_result *result);
 
-/* The intake's thread. Borrows the delivery. done always runs, once: at once if the delivery is
- * not authentic or the outbox does not take it.
+/* The intake's thread. Borrows the delivery; needs nothing of it or of the intake once it has
+ * returned. done always runs, once: at once if the delivery is not authentic, is a challenge,
+ * or the outbox does not take it.
  *
  * An authentic body of which no event can be made is quarantined: a dead letter, answered like
  * any other once it is on disk. Sent again, the same bytes are a duplicate of the first. Types
  * and events that the provider's catalogue does not know pass; they are counted, and logged
  * once each as long as there are not too many different ones. */
 void intake_submit(struct intake *intake, const struct intake_source *source,
-                   const struct intake_delivery *delivery, intake_done_fn *done, void *ctx);
+                   const struct delivery *delivery, intake_done_fn *done, void *ctx);
 
 /* For outbox_options.revive, with an intake of its own (ctx): a quarantined body, read again
- * with today's configuration. Keeps its id and when it was received. Gives an event, or NULL
- * and why: its source is gone, or it still makes none. */
+ * with today's configuration. Keeps its id and when it was received; what came in a header or
+ * in the URL is as it was read then. Gives an event, or NULL and why: its source is gone, or it
+ * still makes none. */
 struct event *intake_revive(void *ctx, const struct event *dead, struct err *why);
 
 #endif

@@ -45,21 +45,31 @@ static const struct cli_command commands[] = {
      cli_run},
     {"check", "check", "Read the configuration and every file it names, and say what is wrong",
      "Prints each fault as `path.to.key: what is wrong` and starts nothing.\n\n", cli_check},
-    {"sign", "sign SOURCE < body", "Print the header that the provider would send for a body",
-     "Signs the bytes of standard input, up to 64 MiB, with the source's first secret.\n\n",
+    {"sign", "sign SOURCE < body",
+     "Print the header or headers that the provider would send for a body",
+     "Signs the bytes of standard input, up to 64 MiB, with the source's first secret. One "
+     "header\n"
+     "a line; where time and an id are signed as well, they are now and a new one.\n\n",
      cli_sign},
     {"trigger",
      "trigger SOURCE EVENT [--gid GID] [--count N] [--url URL]\n"
      "trigger SOURCE --all [--gid GID] [--count N] [--url URL]\n"
      "trigger SOURCE --list",
      "Send signed sample events to the running bridge, as the provider would",
-     "EVENT is such as project:resource.updated. Prints a line for each event: HTTP status, "
-     "what\n"
-     "the bridge says, id, EVENT and gid. Fails if one of them was not taken.\n\n"
+     "EVENT is such as push, or project:resource.updated where several types of resource have "
+     "an\n"
+     "event of that name. Samples are the provider's, or those of the source in the "
+     "configuration.\n"
+     "Prints a line for each event: HTTP status, what the bridge says, id, EVENT and gid. "
+     "Fails "
+     "if\n"
+     "one of them was not taken.\n\n"
      "  --gid GID        of the resource; else each event gets a new one\n"
      "  --count N        sends N different bodies\n"
-     "  --url URL        posts there, not to the first ingress.listen and the source's path\n"
-     "  --all            sends every event of the provider\n"
+     "  --url URL        posts there, not to the first ingress.listen and the source's path; "
+     "what\n"
+     "                   the provider appends to its URL is appended to this one, too\n"
+     "  --all            sends every event of which there is a sample\n"
      "  --list           names them\n\n",
      cli_trigger},
     {"outbox",

@@ -70,8 +70,8 @@ static struct {
     struct histogram histograms[COUNT_OF(histogram_table)];
 } values;
 
-/* Names are added while sources are set up and never removed; the count is published after the
- * name. */
+/* Names are added while sources are set up and never removed, also if their source is: counters
+ * must not go back. The count is published after the name. */
 static pthread_mutex_t names_mu = PTHREAD_MUTEX_INITIALIZER;
 static const char *source_names[METRICS_MAX_SOURCES] = {[METRICS_NO_SOURCE] = ""};
 static _Atomic unsigned source_count = 1;
@@ -111,6 +111,11 @@ unsigned metrics_source(const char *name)
     source = find_or_add_source(name);
     CHECK(pthread_mutex_unlock(&names_mu) == 0);
     return source;
+}
+
+const char *metrics_source_name(unsigned source)
+{
+    return source == METRICS_NO_SOURCE ? NULL : source_names[source];
 }
 
 void metrics_add(enum metric metric, int64_t n)

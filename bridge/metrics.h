@@ -2,7 +2,7 @@
  * metrics - every counter in one table; written as Prometheus text (exposition format 0.0.4).
  *
  * The registry is one per process. All calls: any thread. metrics_source takes a lock and is
- * for set-up; all others are lock-free.
+ * for set-up and reloads; all others are lock-free.
  */
 #ifndef BRIDGE_METRICS_H
 #define BRIDGE_METRICS_H
@@ -35,14 +35,18 @@
       "Connections made after an earlier one was lost.")                                       \
     X(METRIC_CONNECTIONS, "http_connections", "gauge", "Open ingress connections.")            \
     X(METRIC_UNKNOWN_EVENTS, "unknown_events_total", "counter",                                \
-      "Accepted events whose type or name is not in the provider's catalogue.")
+      "Accepted events whose type or name is not in the provider's catalogue.")                \
+    X(METRIC_RELOADS, "reloads_total", "counter", "Configurations taken over by SIGHUP.")      \
+    X(METRIC_RELOAD_FAILURES, "reload_failures_total", "counter",                              \
+      "Configurations refused at SIGHUP; the one before stayed.")
 
 /* Counters by source. */
 #define METRICS_BY_SOURCE(X)                                                                   \
     X(METRIC_RECEIVED, "received_total", "Requests to a webhook's path.")                      \
     X(METRIC_ACCEPTED, "accepted_total", "Webhooks answered 200 accepted: on disk.")           \
     X(METRIC_DUPLICATES, "duplicates_total", "Webhooks answered 200 duplicate.")               \
-    X(METRIC_QUARANTINED, "quarantined_total", "Webhooks answered 202 quarantined.")
+    X(METRIC_QUARANTINED, "quarantined_total", "Webhooks answered 202 quarantined.")           \
+    X(METRIC_CHALLENGES, "challenges_total", "Requests answered with the challenge in them.")
 
 /* Why a request was refused: the `error` of its answer and the label of rejected_total. */
 #define REJECT_MAP(X)                                                                          \
@@ -94,6 +98,8 @@ enum { METRICS_MAX_SOURCES = 256, METRICS_NO_SOURCE = 0 };
 /* The index for a source's counters; the same one for the same name. Index METRICS_NO_SOURCE is
  * for requests that belong to none, and for sources beyond the maximum. */
 unsigned metrics_source(const char *name);
+/* The name behind an index, for as long as the process lives; NULL for METRICS_NO_SOURCE. */
+const char *metrics_source_name(unsigned source);
 
 void metrics_add(enum metric metric, int64_t n);
 void metrics_set(enum metric metric, int64_t value);

@@ -1,32 +1,29 @@
-#include "bridge/parse.h"
+/*
+ * parser_read:
+ * - one pass over the body finds all that any template or the challenge asks for
+ * - a challenge ends it here
+ * - each field is the first of its alternatives whose parts are all there
+ *
+ * Why a field is not there is worked out only when it must be told: nobody wants to know why
+ * one alternative was not taken if another one was.
+ */
+#include "bridge/parse_internal.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <json-c/json_object.h>
-#include <json-c/json_tokener.h>
-
 #include "common/clock.h"
-#include "common/json.h"
+#include "common/utf8.h"
 
-/* A list, because slices point into what is there already. */
-struct parsed_text {
-    struct parsed_text *next;
-    char data[];
+/* One delivery. */
+struct reading {
+    const struct parser *parser;
+    const struct delivery *delivery;
+    const struct event *known;       /* NULL: the delivery has its headers and its URL */
+    const struct json_value *values; /* of parser->paths */
+    struct parsed *out;
 };
-
-void parsed_fini(struct parsed *parsed)
-{
-    while (parsed->decoded) {
-        struct parsed_text *text = parsed->decoded;
-
-        parsed->decoded = text->next;
-        free(text);
-    }
-}
 
 static enum status refuse(struct parsed *parsed, enum status st, const char *format, ...)
     PRINTF_LIKE(3, 4);
@@ -34,139 +31,264 @@ static enum status refuse(struct parsed *parsed, enum status st, const char *for
 /* The first reason is the one that counts. */
 static enum status refuse(struct parsed *parsed, enum status st, const char *format, ...)
 {
+    char *reason = parsed->reason;
     va_list args;
 
-    if (parsed->reason[0] == '\0') {
+    if (reason[0] == '\0') {
         va_start(args, format);
-        (void)vsnprintf(parsed->reason, sizeof(parsed->reason), format, args);
+        (void)vsnprintf(reason, PARSE_REASON_SIZE, format, args);
         va_end(args);
+        while (!utf8_valid(slice_of(reason))) { /* cut in the middle of a character */
+            reason[strlen(reason) - 1] = '\0';
+        }
     }
     return st;
 }
 
-/* Most strings have no escapes and never come here. */
-static struct slice decode_string(struct parsed *parsed, struct slice raw)
+static struct slice body_text(struct reading *r, const struct part *part,
+                              enum parse_field field)
 {
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *object = tokener && raw.len <= INT_MAX
-                                     ? json_tokener_parse_ex(tokener, raw.data, (int)raw.len)
-                                     : NULL;
-    struct slice value = SLICE_NONE;
+    bool may_be_number =
+        field == PARSE_GID || field == PARSE_DELIVERY_ID || field == PARSE_TIME;
+    struct json_value value = r->values[part->path];
 
-    if (object) {
-        size_t len = (size_t)json_object_get_string_len(object);
-        struct parsed_text *text = xalloc(sizeof(*text) + len + 1);
-
-        memcpy(text->data, json_object_get_string(object), len);
-        text->next = parsed->decoded;
-        parsed->decoded = text;
-        value = (struct slice){text->data, len};
-    }
-    json_object_put(object);
-    if (tokener) {
-        json_tokener_free(tokener);
-    }
-    return value;
-}
-
-static struct slice string_text(struct parsed *parsed, struct json_value string)
-{
-    if (json_has_escape(string)) {
-        return decode_string(parsed, string.raw);
-    }
-    return (struct slice){string.raw.data + 1, string.raw.len - 2};
-}
-
-static struct slice scalar_text(struct parsed *parsed, struct json_value value)
-{
-    switch (value.kind) {
-    case JSON_STRING:
-        return string_text(parsed, value);
-    case JSON_NUMBER:
-    case JSON_BOOL:
-        return value.raw;
-    case JSON_ABSENT:
-    case JSON_NULL:
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        break;
+    if (value.kind == JSON_STRING || (value.kind == JSON_NUMBER && may_be_number)) {
+        return parse_scalar(r->out, value);
     }
     return SLICE_NONE;
 }
 
-struct slice parse_body_text(struct parsed *parsed, struct slice body, struct slice path)
+static struct slice header_text(const struct reading *r, const struct part *part)
 {
-    return scalar_text(parsed, json_find(body, path));
+    struct slice value = delivery_header(r->delivery, part->header);
+
+    return utf8_is_fit(value) ? value : SLICE_NONE;
 }
 
-/* Leaves *out_text absent unless the value can be an identifier. */
-static enum status read_identifier(struct parsed *parsed, const char *path,
-                                   struct json_value value, bool may_be_number,
-                                   struct slice *out_text)
+static struct slice url_text(const struct reading *r)
 {
-    struct slice text;
+    const struct provider_url_event *event = r->parser->provider->url_events;
+    struct slice suffix = r->delivery->suffix;
 
-    if (value.kind == JSON_ABSENT || value.kind == JSON_NULL) {
-        return refuse(parsed, ST_MISSING, "%s is missing", path);
+    if (event == NULL) {
+        bool segment = suffix.len > 0 && memchr(suffix.data, '/', suffix.len) == NULL;
+
+        return segment && utf8_is_fit(suffix) ? suffix : SLICE_NONE;
     }
-    if (value.kind != JSON_STRING && !(value.kind == JSON_NUMBER && may_be_number)) {
-        return refuse(parsed, ST_MISSING, "%s is not text", path);
+    while (event->suffix && !slice_equal(suffix, slice_of(event->suffix))) {
+        event++;
     }
-    text = scalar_text(parsed, value);
+    return slice_of(event->suffix ? event->event : NULL);
+}
+
+/* Absent if the part is not there. */
+static struct slice part_text(struct reading *r, const struct part *part,
+                              enum parse_field field)
+{
+    switch (part->kind) {
+    case PART_TEXT:
+        return part->text;
+    case PART_BODY:
+        return body_text(r, part, field);
+    case PART_HEADER:
+        return header_text(r, part);
+    case PART_URL:
+        return url_text(r);
+    }
+    CHECK(!"a part without a text");
+    return SLICE_NONE;
+}
+
+static struct slice alternative_text(struct reading *r, const struct alternative *alternative,
+                                     enum parse_field field)
+{
+    struct slice texts[PARTS_MAX];
+
+    for (size_t i = 0; i < alternative->count; i++) {
+        texts[i] = part_text(r, &alternative->parts[i], field);
+        if (texts[i].data == NULL) {
+            return SLICE_NONE;
+        }
+    }
+    return alternative->count == 1 ? texts[0] : parse_join(r->out, texts, alternative->count);
+}
+
+static enum status refuse_body(struct reading *r, const struct part *part)
+{
+    enum json_kind kind = r->values[part->path].kind;
+    bool missing = kind == JSON_ABSENT || kind == JSON_NULL;
+
+    return refuse(r->out, ST_MISSING, missing ? "%.*s is missing" : "%.*s is not text",
+                  SLICE_ARG(part->text));
+}
+
+static enum status refuse_header(struct reading *r, const char *name)
+{
+    const struct delivery *delivery = r->delivery;
+    struct slice value;
+    size_t count = delivery->header ? delivery->header(delivery->ctx, name, &value) : 0;
+
+    if (count == 0) {
+        return refuse(r->out, ST_MISSING, "header %s is missing", name);
+    }
+    if (count == 1) {
+        return refuse(r->out, ST_MISSING, "header %s is not text", name);
+    }
+    if (count == 2) {
+        return refuse(r->out, ST_MISSING, "header %s is there twice", name);
+    }
+    return refuse(r->out, ST_MISSING, "header %s is there %zu times", name, count);
+}
+
+static enum status refuse_url(struct reading *r)
+{
+    if (r->delivery->suffix.len == 0) {
+        return refuse(r->out, ST_MISSING, "the URL has nothing behind the source's path");
+    }
+    if (r->parser->provider->url_events) {
+        return refuse(r->out, ST_MISSING, "the end of the URL is that of no event");
+    }
+    return refuse(r->out, ST_MISSING, "the end of the URL is not one segment of text");
+}
+
+/* Tells what is wrong with the part, which is not there. */
+static enum status refuse_part(struct reading *r, const struct part *part)
+{
+    switch (part->kind) {
+    case PART_TEXT:
+        break;
+    case PART_BODY:
+        return refuse_body(r, part);
+    case PART_HEADER:
+        return refuse_header(r, part->header);
+    case PART_URL:
+        return refuse_url(r);
+    }
+    CHECK(!"text is always there");
+    return ST_MISSING;
+}
+
+static enum status refuse_missing(struct reading *r, enum parse_field field)
+{
+    const struct alternative *first = &r->parser->fields[field].alternatives[0];
+    size_t i = 0;
+
+    while (i + 1 < first->count && part_text(r, &first->parts[i], field).data) {
+        i++;
+    }
+    return refuse_part(r, &first->parts[i]);
+}
+
+static enum status refuse_length(struct reading *r, const struct alternative *alternative,
+                                 enum parse_field field)
+{
+    const struct part *part = &alternative->parts[0];
+    bool plain = alternative->count == 1 && part->kind == PART_BODY;
+
+    return refuse(r->out, ST_INVALID, "%.*s is longer than %d bytes",
+                  SLICE_ARG(plain ? part->text : slice_of(parse_field_name(field))),
+                  PARSE_MAX_FIELD);
+}
+
+/* known: the field's value when it was read before. Leaves *out_text absent if there is
+ * none. */
+static enum status read_field(struct reading *r, enum parse_field field, struct slice known,
+                              struct slice *out_text)
+{
+    const struct template *template = &r->parser->fields[field];
+
+    if (template->leaves_body && known.data) {
+        *out_text = known;
+        return ST_OK;
+    }
+    for (size_t i = 0; i < template->count; i++) {
+        const struct alternative *alternative = &template->alternatives[i];
+        struct slice text = alternative_text(r, alternative, field);
+
+        if (text.len > PARSE_MAX_FIELD) {
+            return refuse_length(r, alternative, field);
+        }
+        if (text.data) {
+            *out_text = text;
+            return ST_OK;
+        }
+    }
+    return template->count == 0 || template->may_be_missing ? ST_OK : refuse_missing(r, field);
+}
+
+static int64_t read_time(struct reading *r)
+{
+    const struct template *template = &r->parser->fields[PARSE_TIME];
+    struct slice text = SLICE_NONE;
+    int64_t unix_ms;
+
+    if (template->leaves_body && r->known) {
+        return r->known->event_ms;
+    }
+    for (size_t i = 0; i < template->count && text.data == NULL; i++) {
+        text = alternative_text(r, &template->alternatives[i], PARSE_TIME);
+    }
+    return clock_parse(text, &unix_ms) || clock_parse_unix(text, &unix_ms) ? unix_ms
+                                                                           : CLOCK_NONE;
+}
+
+static enum status read_fields(struct reading *r)
+{
+    const struct event none = {0};
+    const struct event *known = r->known ? r->known : &none;
+    const struct provider_fields *fields = &r->parser->provider->fields;
+    struct parsed *out = r->out;
+    enum status event = read_field(r, PARSE_EVENT, known->event, &out->event);
+    enum status type = read_field(r, PARSE_TYPE, known->resource_type, &out->resource_type);
+    enum status gid = read_field(r, PARSE_GID, known->gid, &out->gid);
+    enum status id = read_field(r, PARSE_DELIVERY_ID, known->delivery_id, &out->delivery_id);
+
+    if (fields->resource_type == NULL) {
+        out->resource_type = provider_type_of(out->event);
+    }
+    out->event_ms = read_time(r);
+    out->deletion = provider_is_deletion(r->parser->provider, out->event);
+    return event != ST_OK ? event : type != ST_OK ? type : gid != ST_OK ? gid : id;
+}
+
+static bool is_challenge(struct reading *r)
+{
+    const struct parser *parser = r->parser;
+
+    return parser->provider->challenge.field &&
+           r->values[parser->challenge_field].kind == JSON_STRING &&
+           r->values[parser->challenge_echo].kind == JSON_STRING &&
+           slice_equal(parse_string(r->out, r->values[parser->challenge_field]),
+                       slice_of(parser->provider->challenge.value));
+}
+
+static enum status read_challenge(struct reading *r)
+{
+    struct slice text = parse_string(r->out, r->values[r->parser->challenge_echo]);
+
     if (text.len > PARSE_MAX_FIELD) {
-        return refuse(parsed, ST_INVALID, "%s is longer than %d bytes", path, PARSE_MAX_FIELD);
+        return refuse(r->out, ST_INVALID, "%s is longer than %d bytes",
+                      r->parser->provider->challenge.echo, PARSE_MAX_FIELD);
     }
-    *out_text = text;
+    r->out->challenge = text;
     return ST_OK;
 }
 
-static int64_t read_time(struct parsed *parsed, struct json_value value,
-                         struct json_value other)
+enum status parser_read(const struct parser *parser, const struct delivery *delivery,
+                        const struct event *known, struct parsed *out)
 {
-    bool there = value.kind != JSON_ABSENT && value.kind != JSON_NULL;
-    struct slice text = scalar_text(parsed, there ? value : other);
-    int64_t unix_ms;
-
-    return text.data && clock_parse(text, &unix_ms) ? unix_ms : CLOCK_NONE;
-}
-
-enum field { EVENT, RESOURCE_TYPE, GID, TIME, TIME_ELSE, FIELD_COUNT };
-
-static enum status read_fields(struct parsed *parsed, const struct provider_fields *fields,
-                               const struct json_value values[FIELD_COUNT])
-{
-    enum status event =
-        read_identifier(parsed, fields->event, values[EVENT], false, &parsed->event);
-    enum status type = read_identifier(parsed, fields->resource_type, values[RESOURCE_TYPE],
-                                       false, &parsed->resource_type);
-    enum status gid = read_identifier(parsed, fields->gid, values[GID], true, &parsed->gid);
-
-    parsed->event_ms = read_time(parsed, values[TIME], values[TIME_ELSE]);
-    parsed->deletion = fields->deletion_event && parsed->event.data &&
-                       slice_equal(parsed->event, slice_of(fields->deletion_event));
-    return event != ST_OK ? event : type != ST_OK ? type : gid;
-}
-
-enum status parse_body(const struct provider *provider, struct slice body, struct parsed *out)
-{
-    const struct provider_fields *fields = &provider->fields;
-    const struct slice paths[FIELD_COUNT] = {
-        [EVENT] = slice_of(fields->event),
-        [RESOURCE_TYPE] = slice_of(fields->resource_type),
-        [GID] = slice_of(fields->gid),
-        [TIME] = slice_of(fields->event_time),
-        [TIME_ELSE] = slice_of(fields->event_time_else),
-    };
-    struct json_value values[FIELD_COUNT];
+    struct json_value values[JSON_MAX_PATHS];
+    struct reading r;
     size_t error_at = 0;
 
     *out = (struct parsed){.event_ms = CLOCK_NONE};
-    if (json_check(body, &error_at) != ST_OK) {
+    r = (struct reading){parser, delivery, delivery->header ? NULL : known, values, out};
+    if (json_check(delivery->body, &error_at) != ST_OK) {
         return refuse(out, ST_INVALID, "not JSON (RFC 8259): wrong at byte %zu", error_at);
     }
-    if (json_kind_of(body) != JSON_OBJECT) {
+    if (json_kind_of(delivery->body) != JSON_OBJECT) {
         return refuse(out, ST_INVALID, "JSON, but not an object");
     }
-    json_find_all(body, paths, FIELD_COUNT, values);
-    return read_fields(out, fields, values);
+    json_find_all(delivery->body, parser->paths, parser->path_count, values);
+    return is_challenge(&r) ? read_challenge(&r) : read_fields(&r);
 }

@@ -1,13 +1,14 @@
 #include "bridge/provider.h"
 
-#include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/encode.h"
-#include "common/json.h"
 
-static const struct provider *const providers[] = {&provider_creads};
+static const struct provider *const providers[] = {
+    &provider_creads, &provider_ricloud, &provider_weavy,   &provider_standard_webhooks,
+    &provider_github, &provider_stripe,  &provider_shopify, &provider_gitlab,
+    &provider_gitea,  &provider_slack,   &provider_custom,
+};
 
 const struct provider *provider_at(size_t i)
 {
@@ -56,98 +57,78 @@ static bool same_type(struct slice a, struct slice b)
     return true;
 }
 
-bool provider_knows(const struct provider *provider, struct slice resource_type,
-                    struct slice event)
+static bool has_event(const struct provider_sample *sample, struct slice event)
 {
-    for (const struct provider_sample *s = provider->samples; s->resource_type; s++) {
-        if (!same_type(resource_type, slice_of(s->resource_type))) {
-            continue;
-        }
-        for (const char *const *e = s->events; *e; e++) {
-            if (slice_equal(event, slice_of(*e))) {
-                return true;
-            }
+    for (const char *const *e = sample->events; *e; e++) {
+        if (slice_equal(event, slice_of(*e))) {
+            return true;
         }
     }
     return false;
 }
 
-void provider_make_gid(const struct provider *provider, const uint8_t random[16],
-                       char out_text[33])
+bool provider_knows(const struct provider *provider, struct slice resource_type,
+                    struct slice event)
 {
-    encode_hex(random, 16, out_text);
-    out_text[provider->gid_digits] = '\0';
-}
-
-struct placeholder {
-    struct slice name, value;
-};
-
-static void expand(struct buf *out, const char *template, const struct placeholder *all,
-                   size_t count)
-{
-    while (*template != '\0') {
-        size_t i = 0;
-
-        while (i < count && strncmp(template, all[i].name.data, all[i].name.len) != 0) {
-            i++;
-        }
-        if (i < count) {
-            buf_add_slice(out, all[i].value);
-            template += all[i].name.len;
-        } else {
-            buf_add_char(out, *template ++);
+    if (provider->open_catalogue) {
+        return true;
+    }
+    for (const struct provider_sample *s = provider->samples; s && s->resource_type; s++) {
+        if (same_type(resource_type, slice_of(s->resource_type)) && has_event(s, event)) {
+            return true;
         }
     }
+    return false;
 }
 
-/* As it stands between the quotes of a JSON string; the memory is in `quoted`. */
-static struct slice quoted_inside(const char *text, struct buf *quoted)
+struct slice provider_type_of(struct slice event)
 {
-    json_add_string(quoted, slice_of(text));
-    return (struct slice){quoted->data + 1, quoted->len - 2};
+    const char *dot = event.len > 0 ? memrchr(event.data, '.', event.len) : NULL;
+
+    return dot ? (struct slice){event.data, (size_t)(dot - event.data)} : event;
 }
 
-static struct slice format_time(const struct provider *provider, int64_t unix_ms,
-                                struct buf *text)
+bool provider_is_deletion(const struct provider *provider, struct slice event)
 {
-    time_t seconds = (time_t)(unix_ms / 1000);
-    char date[32];
-    struct tm utc;
-    bool fits =
-        gmtime_r(&seconds, &utc) && strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc) > 0;
+    struct slice wanted = slice_of(provider->fields.deletion_event);
 
-    CHECK(fits);
-    buf_addf(text, "%s%s", date, provider->time_zone);
-    return buf_slice(text);
+    if (wanted.len == 0 || event.len == 0) {
+        return false;
+    }
+    if (wanted.data[0] == '*') {
+        size_t len = wanted.len - 1;
+
+        return event.len >= len &&
+               memcmp(event.data + event.len - len, wanted.data + 1, len) == 0;
+    }
+    return slice_equal(event, wanted);
 }
 
-void provider_sample_body(const struct provider *provider, const struct provider_sample *sample,
-                          const char *event, const char *gid, int64_t now_ms, uint64_t number,
-                          struct buf *out)
+/* a to f become 0 to 5: no matter that those are the more likely ones then. */
+static char decimal(char hex_digit)
 {
-    bool deletion =
-        provider->fields.deletion_event && strcmp(event, provider->fields.deletion_event) == 0;
-    struct buf quoted_event = {0}, quoted_gid = {0}, now = {0}, digits = {0}, resource = {0};
-    struct placeholder values[] = {
-        {SLICE("@EVENT@"), quoted_inside(event, &quoted_event)},
-        {SLICE("@TYPE@"), slice_of(sample->resource_type)},
-        {SLICE("@GID@"), quoted_inside(gid, &quoted_gid)},
-        {SLICE("@NOW@"), format_time(provider, now_ms, &now)},
-        {SLICE("@N@"), SLICE_NONE},
-        {SLICE("@RESOURCE@"), SLICE_NONE}, /* last: a resource does not hold a resource */
-    };
-    enum { N = COUNT_OF(values) - 2, RESOURCE = COUNT_OF(values) - 1 };
+    if (hex_digit >= 'a') {
+        return "012345"[hex_digit - 'a'];
+    }
+    return hex_digit;
+}
 
-    buf_addf(&digits, "%" PRIu64, number);
-    values[N].value = buf_slice(&digits);
-    expand(&resource, sample->resource, values, RESOURCE);
-    values[RESOURCE].value = buf_slice(&resource);
-    expand(out, deletion ? provider->sample_deletion : provider->sample_body, values,
-           COUNT_OF(values));
-    buf_free(&resource);
-    buf_free(&digits);
-    buf_free(&now);
-    buf_free(&quoted_gid);
-    buf_free(&quoted_event);
+void provider_make_gid(const struct provider *provider, const struct provider_sample *sample,
+                       const uint8_t random[16], char out_text[PROVIDER_GID_SIZE])
+{
+    const char *form = sample->gid_form ? sample->gid_form : provider->gid_form;
+    char digits[33];
+    size_t used = 0;
+    size_t i = 0;
+
+    encode_hex(random, 16, digits);
+    for (; i < PROVIDER_GID_SIZE - 1 && form[i]; i++) {
+        out_text[i] = form[i];
+        if (used < 32 && form[i] == '#') {
+            out_text[i] = digits[used++];
+        } else if (used < 32 && form[i] == '?') {
+            out_text[i] = decimal(digits[used++]);
+        }
+    }
+    out_text[i] = '\0';
 }

@@ -14,13 +14,14 @@ static const char *const created[] = {"resource.created", NULL};
 static const char *const updated[] = {"resource.updated", NULL};
 
 static const struct provider_sample samples[] = {
-    {"invitation",
+    {.resource_type = "invitation",
+     changes,
      "{\"gid\":\"@GID@\",\"created_at\":\"2026-01-12T09:14:05+0000\",\"modified_at\":\"@NOW@\","
      "\"href\":\"/invitations/@GID@\",\"token\":\"5b1d7a0c93e24f86a1bb0e7fd2c49385617ea0d\","
-     "\"has_user\":false,\"email\":\"claire.martin+@N@@agence-lumiere.example\"}",
-     changes},
+     "\"has_user\":false,\"email\":\"claire.martin+@N@@agence-lumiere.example\"}"},
 
-    {"organization",
+    {.resource_type = "organization",
+     updated,
      "{\"gid\":\"@GID@\",\"created_at\":\"2025-09-11T10:22:46+0000\",\"modified_at\":\"@NOW@\","
      "\"href\":\"/organizations/@GID@\",\"name\":\"Agence Lumi\\u00e8re "
      "@N@\",\"hostname\":null,"
@@ -31,10 +32,10 @@ static const struct provider_sample samples[] = {
      "\"email\":\"comptabilite@agence-lumiere.example\"},"
      "\"billing_address\":{\"division\":null,\"address1\":\"18 rue de la Paix\","
      "\"address2\":null,\"zipcode\":\"75002\",\"city\":\"Paris\",\"state\":null,"
-     "\"country\":\"FR\",\"additional\":null,\"country_name\":\"France\"}}",
-     updated},
+     "\"country\":\"FR\",\"additional\":null,\"country_name\":\"France\"}}"},
 
-    {"product",
+    {.resource_type = "product",
+     updated,
      "{\"gid\":\"@GID@\",\"created_at\":\"2025-07-15T15:59:54+0000\",\"modified_at\":\"@NOW@\","
      "\"href\":\"/products/@GID@\",\"category\":{\"gid\":\"55a6842a6f1c2\","
      "\"href\":\"/categories/55a6842a6f1c2\",\"title\":\"Brand identity\"},"
@@ -51,18 +52,18 @@ static const struct provider_sample samples[] = {
      "\"brief_template\":\"Your brand:\"}},"
      "\"is_enabled\":true,\"is_cumulative\":false,\"interface\":\"default\","
      "\"organizations\":[{\"gid\":\"55f2ab761d0bd\",\"href\":\"/organizations/55f2ab761d0bd\","
-     "\"name\":\"Agence Lumi\\u00e8re\",\"hostname\":null}]}",
-     updated},
+     "\"name\":\"Agence Lumi\\u00e8re\",\"hostname\":null}]}"},
 
     /* Its documented form has no dates. */
-    {"membership",
+    {.resource_type = "membership",
+     changes,
      "{\"gid\":\"@GID@\",\"organization\":{\"gid\":\"55f2ab761d0bd\","
      "\"name\":\"Agence Lumi\\u00e8re\",\"href\":\"/organization/55f2ab761d0bd\"},"
      "\"monthly_budget\":{\"amount\":2000,\"currency\":\"EUR\"},"
-     "\"monthly_spent\":{\"amount\":@N@,\"currency\":\"EUR\"},\"is_manager\":false}",
-     changes},
+     "\"monthly_spent\":{\"amount\":@N@,\"currency\":\"EUR\"},\"is_manager\":false}"},
 
-    {"project",
+    {.resource_type = "project",
+     changes,
      "{\"gid\":\"@GID@\",\"short_code\":\"Zd85moz\",\"created_at\":\"2026-02-03T08:30:00+"
      "0000\","
      "\"modified_at\":\"@NOW@\",\"href\":\"/projects/@GID@\","
@@ -80,53 +81,58 @@ static const struct provider_sample samples[] = {
      "\"brief_files\":[{\"url\":\"https://cdn.partners.example/briefs/@GID@.pdf\"}],"
      "\"source_files\":[{\"url\":\"https://cdn.partners.example/sources/@GID@.zip\"}],"
      "\"receipt_file\":null,\"price\":{\"amount\":1470,\"currency\":\"EUR\"},"
-     "\"vat\":{\"amount\":0,\"ratio\":0,\"currency\":\"EUR\"},\"winner\":null}",
-     changes},
+     "\"vat\":{\"amount\":0,\"ratio\":0,\"currency\":\"EUR\"},\"winner\":null}"},
 
-    {"project_message",
+    {.resource_type = "project_message",
+     created,
      "{\"gid\":\"@GID@\",\"href\":\"/project-message/@GID@\",\"created_at\":\"@NOW@\","
      "\"modified_at\":\"@NOW@\",\"accepted_at\":null,\"rejected_at\":null,"
      "\"message\":\"Here is proposal @N@: \\\"lighter\\\", as you asked.\\nBest regards\","
      "\"project\":{\"gid\":\"55c0d927cad5c\"},\"mine\":false,"
      "\"worker\":{\"gid\":\"559befd0b11c7\"},\"user\":null,\"type\":\"delivery\","
-     "\"attached_files\":[{\"url\":\"https://cdn.partners.example/messages/@GID@.png\"}]}",
-     created},
+     "\"attached_files\":[{\"url\":\"https://cdn.partners.example/messages/@GID@.png\"}]}"},
 
-    {"work",
+    {.resource_type = "work",
+     created,
      "{\"gid\":\"@GID@\",\"created_at\":\"@NOW@\",\"won_at\":null,"
      "\"description\":\"Proposal @N@: hand-drawn leaf\","
      "\"image\":\"https://cdn.partners.example/works/@GID@.jpg\","
      "\"content\":\"Vector file, two colours\",\"worker\":{\"gid\":\"559befd0b11c7\"},"
-     "\"project\":{\"gid\":\"55c0d927cad5c\",\"title\":\"Logo for the spring campaign\"}}",
-     created},
+     "\"project\":{\"gid\":\"55c0d927cad5c\",\"title\":\"Logo for the spring campaign\"}}"},
 
     /* A guess: the provider publishes no field list for it. Kept to what its other resources
      * have in common, and the URL, without which it would not be a webhook. */
-    {"webhook",
+    {.resource_type = "webhook",
+     changes,
      "{\"gid\":\"@GID@\",\"created_at\":\"2026-01-12T09:14:05+0000\",\"modified_at\":\"@NOW@\","
-     "\"href\":\"/webhooks/@GID@\",\"url\":\"https://bridge.example/webhooks/partners?n=@N@\"}",
-     changes},
+     "\"href\":\"/webhooks/@GID@\",\"url\":\"https://bridge.example/webhooks/"
+     "partners?n=@N@\"}"},
 
     /* Not in the published list, but in an earlier one; the resource exists. */
-    {"comment",
+    {.resource_type = "comment",
+     created,
      "{\"gid\":\"@GID@\",\"created_at\":\"@NOW@\",\"modified_at\":\"@NOW@\","
      "\"author\":{\"gid\":\"559bee4f2a6d1\"},\"worker\":null,"
      "\"message\":\"I like the leaf of number @N@.\",\"mine\":true,"
-     "\"uri\":\"/works/559bef4a9b600\",\"nickname\":\"clairem\"}",
-     created},
+     "\"uri\":\"/works/559bef4a9b600\",\"nickname\":\"clairem\"}"},
 
-    {NULL, NULL, NULL},
+    {0},
 };
 
 const struct provider provider_creads = {
     .name = "creads",
     .title = "Creads Partners",
-    .signature = {.header = "X-Partners-Signature"},
-    .fields = {.event = "event",
-               .resource_type = "resource_type",
-               .gid = "resource_gid",
-               .event_time = "resource.modified_at",
-               .event_time_else = "resource.created_at",
+    .signature = {.scheme = SCHEME_HMAC,
+                  .algorithm = ALGORITHM_SHA256,
+                  .form = FORM_PLAIN,
+                  .encoding = ENCODING_HEX,
+                  .key = KEY_TEXT,
+                  .header = "X-Partners-Signature",
+                  .message = "{body}"},
+    .fields = {.event = "{body.event}",
+               .resource_type = "{body.resource_type}",
+               .gid = "{body.resource_gid}",
+               .event_time = "{body.resource.modified_at}|{body.resource.created_at}",
                .deletion_event = "resource.deleted"},
     .default_topic = "partners/{resource_type}/{event}/{gid}",
     .sample_body =
@@ -135,6 +141,6 @@ const struct provider provider_creads = {
     .sample_deletion =
         "{\"event\":\"@EVENT@\",\"resource_type\":\"@TYPE@\",\"resource_gid\":\"@GID@\"}",
     .time_zone = "+0000",
-    .gid_digits = 13,
+    .gid_form = "#############",
     .samples = samples,
 };

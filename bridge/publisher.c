@@ -102,6 +102,16 @@ void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t ma
     unlock(pub);
 }
 
+void publisher_set_info(struct publisher *pub, struct slice info)
+{
+    lock(pub);
+    buf_clear(&pub->posted_info);
+    buf_add_slice(&pub->posted_info, info);
+    pub->info_posted = true;
+    wake(pub);
+    unlock(pub);
+}
+
 const struct beat *publisher_beat(const struct publisher *pub)
 {
     return &pub->beat;
@@ -153,7 +163,7 @@ static bool anything_posted(const struct publisher *pub)
     const struct signals *posted = &pub->posted;
     const struct signals *seen = &pub->seen;
 
-    return posted->lost || posted->stop != seen->stop ||
+    return posted->lost || posted->stop != seen->stop || pub->info_posted ||
            pub->posted_answers.count >= pub->want_answers ||
            (pub->want_durable && posted->durable_seq > seen->durable_seq) ||
            (pub->want_marked && posted->marked_seq > seen->marked_seq);
@@ -178,6 +188,7 @@ static void wait_for_signals(struct publisher *pub)
     pub->want_durable = pub->want_marked = false;
     pub->seen = pub->posted;
     pub->posted.lost = false;
+    publisher_own_take_info(pub);
     pub->answers = pub->posted_answers;
     taken.count = 0;
     pub->posted_answers = taken;

@@ -35,7 +35,7 @@ struct publisher_options {
     struct mqtt_options mqtt; /* will_topic and will_payload are filled in by the publisher */
     size_t max_in_flight;
     const char *bridge_topic; /* state, info and health go to <bridge_topic>/<client_id>/… */
-    struct slice info;        /* payload of …/info: JSON, no secrets */
+    struct slice info;        /* payload of …/info: JSON, no secrets; copied */
 };
 
 /* Main thread. Copies options; borrows their strings until publisher_destroy, and the outbox
@@ -50,6 +50,10 @@ enum status publisher_start(struct publisher *pub, struct err *err) MUST_USE;
 void publisher_stop(struct publisher *pub, int64_t drain_ms);
 /* Main thread. Stopped, or never started; NULL is allowed. */
 void publisher_destroy(struct publisher *pub);
+
+/* Any thread, never blocks. Copies info: from now on …/info says this, also to a broker that is
+ * connected already. */
+void publisher_set_info(struct publisher *pub, struct slice info);
 
 /* (C) Any thread, never blocks: to be called from the outbox's listener. */
 void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t marked_seq);

@@ -66,6 +66,8 @@ struct publisher {
     /* shared, under mu */
     struct signals posted;
     struct answers posted_answers;
+    struct buf posted_info; /* if info_posted: what …/info is to say */
+    bool info_posted;
     uint32_t closed_epoch; /* what is said about this one and earlier ones is dropped */
     /* What the sleeping thread wants to be woken for, besides lost and stop. */
     size_t want_answers;
@@ -120,6 +122,7 @@ struct publisher {
     int64_t events_quiet_ms, own_quiet_ms;
 
     /* own topics */
+    struct buf info;
     unsigned own_due;
     size_t own_in_flight;
     unsigned own_losses; /* in a row, with nothing but own messages in flight */
@@ -160,6 +163,8 @@ void publisher_link_watch(struct publisher *pub, int64_t now_ms);
 
 void publisher_own_init(struct publisher *pub);
 void publisher_own_fini(struct publisher *pub);
+/* Under mu. Takes the info that was posted, if one was. */
+void publisher_own_take_info(struct publisher *pub);
 void publisher_own_send(struct publisher *pub);
 void publisher_own_answered(struct publisher *pub, int reason);
 /* The broker closed the connection while nothing but own messages was in flight. */

@@ -31,6 +31,7 @@ void publisher_own_init(struct publisher *pub)
     pub->health_topic = own_topic(pub, "health");
     pub->options.mqtt.will_topic = pub->state_topic;
     pub->options.mqtt.will_payload = SLICE("{\"state\":\"offline\"}");
+    buf_add_slice(&pub->info, pub->options.info);
 }
 
 void publisher_own_fini(struct publisher *pub)
@@ -38,6 +39,18 @@ void publisher_own_fini(struct publisher *pub)
     free(pub->state_topic);
     free(pub->info_topic);
     free(pub->health_topic);
+    buf_free(&pub->info);
+    buf_free(&pub->posted_info);
+}
+
+void publisher_own_take_info(struct publisher *pub)
+{
+    if (pub->info_posted) {
+        buf_clear(&pub->info);
+        buf_add_slice(&pub->info, buf_slice(&pub->posted_info));
+        pub->info_posted = false;
+        pub->own_due |= OWN_INFO;
+    }
 }
 
 static void write_health(const struct publisher *pub, struct buf *out)
@@ -69,7 +82,7 @@ static enum status publish_own(struct publisher *pub, unsigned which, int *out_t
 
     if (which == OWN_INFO) {
         message.topic = pub->info_topic;
-        message.payload = pub->options.info;
+        message.payload = buf_slice(&pub->info);
     } else if (which == OWN_HEALTH) {
         write_health(pub, &health);
         message.topic = pub->health_topic;

@@ -13,9 +13,13 @@ static const struct {
     const char *name;
     enum variable variable;
 } variables[] = {
-    {"source", SOURCE}, {"resource_type", RESOURCE_TYPE},
-    {"event", EVENT},   {"action", ACTION},
-    {"gid", GID},       {"id", ID},
+    {"source", SOURCE},
+    {"resource_type", RESOURCE_TYPE},
+    {"type", RESOURCE_TYPE},
+    {"event", EVENT},
+    {"action", ACTION},
+    {"gid", GID},
+    {"id", ID},
 };
 
 #define BODY_PREFIX SLICE("body.")

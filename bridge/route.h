@@ -28,7 +28,8 @@ struct route;
 enum status route_create(const char *text, struct route **out_route, struct err *err) MUST_USE;
 void route_destroy(struct route *route);
 
-/* What the variables stand for; {action} is what follows the last dot of event. */
+/* What the variables stand for; {type} is resource_type, too, and {action} is what follows the last
+ * dot of event. */
 struct route_values {
     struct slice source, resource_type, event, gid, id;
     /* `{body.<path>}`: borrows path; ctx is the caller's. May be NULL if the template has no

@@ -1,70 +1,124 @@
-#include "bridge/verify.h"
+/*
+ * Checking a delivery:
+ *   - the headers that the description names, each there once
+ *   - the signature's header taken apart (verify_header.c), timestamp and id read
+ *   - for every secret one MAC over the message, piece by piece, held against all signatures
+ *   - last, the timestamp's age: only now is it known to be the provider's
+ * Whatever is missing or malformed is ST_UNAUTHENTIC, and so is all if there is no secret.
+ */
+#include "bridge/verify_internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
-
-#include <endian.h>
+#include <string.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "common/encode.h"
-
 struct verifier {
-    const char *header; /* NULL: nothing is verified */
+    const struct provider_signature *signature;
+    struct message message;
+    size_t mac_len;
     size_t count;
-    EVP_MAC_CTX *keyed[VERIFY_MAX_SECRETS]; /* each holds its key, and wipes it */
+    EVP_MAC_CTX *keyed[VERIFY_MAX_SECRETS]; /* SCHEME_HMAC: each holds its key, and wipes it */
+    struct buf tokens[VERIFY_MAX_SECRETS];  /* SCHEME_TOKEN */
 };
 
-static EVP_MAC_CTX *keyed_context(EVP_MAC *hmac, struct slice secret)
+static const struct {
+    char name[8]; /* OpenSSL's */
+    size_t mac_len;
+} algorithms[] = {
+    [ALGORITHM_SHA1] = {"SHA1", 20},
+    [ALGORITHM_SHA256] = {"SHA256", 32},
+    [ALGORITHM_SHA512] = {"SHA512", 64},
+};
+
+static EVP_MAC_CTX *keyed_context(EVP_MAC *hmac, enum provider_algorithm algorithm,
+                                  const uint8_t *key, size_t key_len)
 {
-    char sha256[] = "SHA256";
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
-        OSSL_PARAM_construct_end(),
-    };
+    char name[sizeof(algorithms[algorithm].name)]; /* OpenSSL does not promise not to write */
+    OSSL_PARAM params[] = {OSSL_PARAM_END, OSSL_PARAM_END};
     EVP_MAC_CTX *context = EVP_MAC_CTX_new(hmac);
 
-    if (context &&
-        EVP_MAC_init(context, (const unsigned char *)secret.data, secret.len, params)) {
+    memcpy(name, algorithms[algorithm].name, sizeof(name));
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
+    if (context && EVP_MAC_init(context, key, key_len, params)) {
         return context;
     }
     EVP_MAC_CTX_free(context);
     return NULL;
 }
 
+static enum status add_secret(struct verifier *verifier, EVP_MAC *hmac, struct slice secret,
+                              struct err *err)
+{
+    uint8_t key[VERIFY_MAX_SECRET];
+    size_t len, at = verifier->count;
+    enum status st = secret_decode(verifier->signature, secret, key, &len, err);
+
+    if (st != ST_OK) {
+        (void)err_wrap(err, "secret %zu", at + 1);
+    } else if (verifier->signature->scheme == SCHEME_TOKEN) {
+        buf_add(&verifier->tokens[at], key, len);
+        verifier->count++;
+    } else {
+        verifier->keyed[at] = keyed_context(hmac, verifier->signature->algorithm, key, len);
+        verifier->count++;
+        st = verifier->keyed[at] ? ST_OK : err_set(err, ST_IO, "OpenSSL offers no such HMAC");
+    }
+    OPENSSL_cleanse(key, sizeof(key));
+    return st;
+}
+
 static enum status add_secrets(struct verifier *verifier, const struct slice *secrets,
                                size_t count, struct err *err)
 {
     EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    enum status st = hmac ? ST_OK : ST_IO;
+    enum status st = hmac ? ST_OK : err_set(err, ST_IO, "OpenSSL offers no HMAC");
 
     for (size_t i = 0; i < count && st == ST_OK; i++) {
-        verifier->keyed[i] = keyed_context(hmac, secrets[i]);
-        verifier->count = i + 1;
-        st = verifier->keyed[i] ? ST_OK : ST_IO;
+        st = add_secret(verifier, hmac, secrets[i], err);
     }
-    EVP_MAC_free(hmac);
-    return st == ST_OK ? ST_OK : err_set(err, st, "OpenSSL offers no HMAC-SHA256");
+    EVP_MAC_free(hmac); /* contexts hold it */
+    return st;
 }
 
-enum status verifier_create(const struct provider *provider, const struct slice *secrets,
-                            size_t count, struct verifier **out_verifier, struct err *err)
+static enum status set_up(struct verifier *verifier, const struct slice *secrets, size_t count,
+                          struct err *err)
+{
+    const struct provider_signature *signature = verifier->signature;
+    const char *key;
+    enum status st = verify_check_description(signature, &key, err);
+
+    if (st != ST_OK) {
+        return err_wrap(err, "%s", key);
+    }
+    if (signature->scheme == SCHEME_NONE) {
+        return ST_OK;
+    }
+    if (signature->scheme == SCHEME_HMAC) {
+        verifier->mac_len = algorithms[signature->algorithm].mac_len;
+        st = message_compile(signature->message, &verifier->message, err);
+        CHECK(st == ST_OK);
+    }
+    return add_secrets(verifier, secrets, count, err);
+}
+
+enum status verifier_create(const struct provider_signature *signature,
+                            const struct slice *secrets, size_t count,
+                            struct verifier **out_verifier, struct err *err)
 {
     struct verifier *verifier;
     enum status st;
 
-    if (count > VERIFY_MAX_SECRETS) {
+    if (signature->scheme != SCHEME_NONE && count > VERIFY_MAX_SECRETS) {
         return err_set(err, ST_TOO_LARGE, "%zu secrets; %d at most", count, VERIFY_MAX_SECRETS);
     }
-    for (size_t i = 0; i < count; i++) {
-        if (secrets[i].len == 0) {
-            return err_set(err, ST_INVALID, "secret %zu is empty", i + 1);
-        }
-    }
     verifier = xalloc(sizeof(*verifier));
-    verifier->header = count > 0 ? provider->signature.header : NULL;
-    st = add_secrets(verifier, secrets, count, err);
+    verifier->signature = signature;
+    st = set_up(verifier, secrets, count, err);
     if (st != ST_OK) {
         verifier_destroy(verifier);
         return st;
@@ -78,103 +132,188 @@ void verifier_destroy(struct verifier *verifier)
     if (verifier) {
         for (size_t i = 0; i < verifier->count; i++) {
             EVP_MAC_CTX_free(verifier->keyed[i]);
+            OPENSSL_cleanse(verifier->tokens[i].data, verifier->tokens[i].len);
+            buf_free(&verifier->tokens[i]);
         }
         free(verifier);
     }
 }
 
-const char *verifier_header(const struct verifier *verifier)
+static bool has_header(const struct delivery *head, const char *name)
 {
-    return verifier->header;
+    return !is_said(name) || delivery_header(head, name).data;
 }
 
-static bool compute(EVP_MAC_CTX *keyed, struct slice body, uint8_t out_mac[DIGEST_SIZE])
+bool verifier_has_headers(const struct verifier *verifier, const struct delivery *head)
+{
+    const struct provider_signature *signature = verifier->signature;
+
+    return signature->scheme == SCHEME_NONE || (has_header(head, signature->header) &&
+                                                has_header(head, signature->timestamp_header) &&
+                                                has_header(head, signature->id_header));
+}
+
+static bool compute(const struct verifier *verifier, EVP_MAC_CTX *keyed,
+                    const struct message_values *values, uint8_t out_mac[VERIFY_MAX_MAC])
 {
     size_t len = 0;
+    bool ok = EVP_MAC_init(keyed, NULL, 0, NULL); /* starts again with the key that it has */
 
-    /* Without a key: starts again with the one it has. */
-    return EVP_MAC_init(keyed, NULL, 0, NULL) &&
-           EVP_MAC_update(keyed, (const unsigned char *)body.data, body.len) &&
-           EVP_MAC_final(keyed, out_mac, &len, DIGEST_SIZE) && len == DIGEST_SIZE;
+    for (size_t i = 0; i < verifier->message.count && ok; i++) {
+        struct slice part = message_part(&verifier->message, i, values);
+
+        ok = EVP_MAC_update(keyed, (const unsigned char *)part.data, part.len);
+    }
+    return ok && EVP_MAC_final(keyed, out_mac, &len, VERIFY_MAX_MAC) &&
+           len == verifier->mac_len;
 }
 
-enum status verifier_check(struct verifier *verifier, struct slice header, struct slice body)
+/* True if any secret made any of the signatures. */
+static bool matches(const struct verifier *verifier, const struct signature_given *given,
+                    const struct message_values *values)
 {
-    uint8_t given[DIGEST_SIZE], mac[DIGEST_SIZE];
-    unsigned matches = 0;
+    uint8_t mac[VERIFY_MAX_MAC];
+    unsigned found = 0;
 
-    if (verifier->count == 0) {
-        return ST_OK;
-    }
-    if (!decode_hex(header, given, sizeof(given))) {
-        return ST_UNAUTHENTIC;
-    }
     for (size_t i = 0; i < verifier->count; i++) {
-        if (compute(verifier->keyed[i], body, mac)) {
-            matches |= CRYPTO_memcmp(mac, given, sizeof(mac)) == 0;
+        bool ok = compute(verifier, verifier->keyed[i], values, mac);
+
+        for (size_t j = 0; j < given->count; j++) {
+            found |=
+                (unsigned)ok & (CRYPTO_memcmp(mac, given->macs[j], verifier->mac_len) == 0);
         }
     }
     OPENSSL_cleanse(mac, sizeof(mac));
-    return matches ? ST_OK : ST_UNAUTHENTIC;
+    return found;
 }
 
-enum status verifier_sign(struct verifier *verifier, struct slice body, struct buf *out)
+static bool is_timely(const struct provider_signature *signature, int64_t timestamp_s,
+                      int64_t now_ms)
 {
-    uint8_t mac[DIGEST_SIZE];
-    char hex[2 * DIGEST_SIZE + 1];
+    int64_t age_s = now_ms / 1000 - timestamp_s;
+    int64_t tolerance_s = signature->tolerance_ms / 1000;
 
-    if (verifier->count == 0) {
-        return ST_OK;
+    if (signature->tolerance_ms <= 0) {
+        return true;
     }
-    if (!compute(verifier->keyed[0], body, mac)) {
+    return age_s <= tolerance_s && (signature->skew == SKEW_PAST || -age_s <= tolerance_s);
+}
+
+/* What the message is made of, as far as the delivery has it in the form that it must have. */
+static bool gather(const struct verifier *verifier, const struct delivery *delivery,
+                   const struct signature_given *given, struct message_values *out_values,
+                   int64_t *out_timestamp_s)
+{
+    const struct provider_signature *signature = verifier->signature;
+    struct slice timestamp = given->timestamp, id = SLICE_NONE;
+
+    if (is_said(signature->timestamp_header)) {
+        timestamp = delivery_header(delivery, signature->timestamp_header);
+    }
+    if (is_said(signature->id_header)) {
+        id = delivery_header(delivery, signature->id_header);
+    }
+    out_values->of[MESSAGE_BODY] = delivery->body;
+    out_values->of[MESSAGE_TIMESTAMP] = timestamp;
+    out_values->of[MESSAGE_ID] = id;
+    return (!verifier->message.holds[MESSAGE_TIMESTAMP] ||
+            timestamp_read(timestamp, out_timestamp_s)) &&
+           (!verifier->message.holds[MESSAGE_ID] || message_accepts_id(&verifier->message, id));
+}
+
+static bool passes_hmac(const struct verifier *verifier, const struct delivery *delivery)
+{
+    const struct provider_signature *signature = verifier->signature;
+    struct slice header = delivery_header(delivery, signature->header);
+    struct signature_given given = {.count = 0};
+    struct message_values values;
+    int64_t timestamp_s = 0;
+
+    return header.data && signature_read(signature, header, verifier->mac_len, &given) &&
+           gather(verifier, delivery, &given, &values, &timestamp_s) &&
+           matches(verifier, &given, &values) &&
+           (!verifier->message.holds[MESSAGE_TIMESTAMP] ||
+            is_timely(signature, timestamp_s, delivery->received_ms));
+}
+
+static bool passes_token(const struct verifier *verifier, const struct delivery *delivery)
+{
+    struct slice given = delivery_header(delivery, verifier->signature->header);
+    unsigned found = 0;
+
+    for (size_t i = 0; i < verifier->count; i++) {
+        found |= verify_equal_text(given, buf_slice(&verifier->tokens[i]));
+    }
+    return found;
+}
+
+enum status verifier_check(struct verifier *verifier, const struct delivery *delivery)
+{
+    bool passes = false;
+
+    switch (verifier->signature->scheme) {
+    case SCHEME_NONE:
+        passes = true;
+        break;
+    case SCHEME_TOKEN:
+        passes = passes_token(verifier, delivery);
+        break;
+    case SCHEME_HMAC:
+        passes = passes_hmac(verifier, delivery);
+        break;
+    case SCHEME_UNSET:
+        break;
+    }
+    return passes ? ST_OK : ST_UNAUTHENTIC;
+}
+
+static void add_line(struct buf *out, const char *name, struct slice value)
+{
+    if (is_said(name)) {
+        buf_addf(out, "%s: %.*s\n", name, SLICE_ARG(value));
+    }
+}
+
+static enum status sign_hmac(struct verifier *verifier, const struct message_values *values,
+                             struct buf *out)
+{
+    const struct provider_signature *signature = verifier->signature;
+    uint8_t mac[VERIFY_MAX_MAC];
+
+    if (!compute(verifier, verifier->keyed[0], values, mac)) {
         return ST_IO;
     }
-    encode_hex(mac, sizeof(mac), hex);
-    buf_addf(out, "%s: %s", verifier->header, hex);
+    add_line(out, signature->id_header, values->of[MESSAGE_ID]);
+    add_line(out, signature->timestamp_header, values->of[MESSAGE_TIMESTAMP]);
+    buf_addf(out, "%s: ", signature->header);
+    signature_write(signature, mac, verifier->mac_len, values->of[MESSAGE_TIMESTAMP], out);
+    OPENSSL_cleanse(mac, sizeof(mac));
     return ST_OK;
 }
 
-struct digester {
-    EVP_MD *sha256;
-    EVP_MD_CTX *context;
-};
-
-struct digester *digester_create(void)
+enum status verifier_sign(struct verifier *verifier, struct slice body, int64_t now_s,
+                          struct slice id, struct buf *out)
 {
-    struct digester *digester = xalloc(sizeof(*digester));
+    char timestamp[24];
+    struct message_values values = {.of = {[MESSAGE_BODY] = body, [MESSAGE_ID] = id}};
 
-    digester->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    digester->context = EVP_MD_CTX_new();
-    CHECK(digester->sha256 && digester->context);
-    return digester;
-}
-
-void digester_destroy(struct digester *digester)
-{
-    if (digester) {
-        EVP_MD_CTX_free(digester->context);
-        EVP_MD_free(digester->sha256);
-        free(digester);
+    if (verifier->signature->scheme == SCHEME_NONE) {
+        return ST_OK;
     }
-}
-
-void digester_run(struct digester *digester, const struct slice *parts, size_t count,
-                  uint8_t out_digest[DIGEST_SIZE])
-{
-    bool ok = EVP_DigestInit_ex2(digester->context, digester->sha256, NULL);
-
-    for (size_t i = 0; i < count; i++) {
-        uint64_t len = htobe64(parts[i].len);
-
-        ok = ok && EVP_DigestUpdate(digester->context, &len, sizeof(len)) &&
-             EVP_DigestUpdate(digester->context, parts[i].data, parts[i].len);
+    if (verifier->count == 0) {
+        return ST_MISSING;
     }
-    ok = ok && EVP_DigestFinal_ex(digester->context, out_digest, NULL);
-    CHECK(ok); /* it has its memory, and hashing cannot fail */
-}
-
-bool verify_equal_text(struct slice a, struct slice b)
-{
-    return a.len == b.len &&
-           CRYPTO_memcmp(a.data ? a.data : "", b.data ? b.data : "", a.len) == 0;
+    if (verifier->signature->scheme == SCHEME_TOKEN) {
+        buf_addf(out, "%s: ", verifier->signature->header);
+        buf_add_slice(out, buf_slice(&verifier->tokens[0]));
+        return ST_OK;
+    }
+    (void)snprintf(timestamp, sizeof(timestamp), "%" PRId64, now_s);
+    values.of[MESSAGE_TIMESTAMP] = slice_of(timestamp);
+    if ((verifier->message.holds[MESSAGE_TIMESTAMP] &&
+         !timestamp_read(values.of[MESSAGE_TIMESTAMP], &now_s)) ||
+        (verifier->message.holds[MESSAGE_ID] && !message_accepts_id(&verifier->message, id))) {
+        return ST_INVALID;
+    }
+    return sign_hmac(verifier, &values, out);
 }

@@ -1,10 +1,11 @@
 /*
- * verify - is a delivery authentic; signing as a provider would; digests. The only file that
+ * verify - is a delivery authentic; signing as a provider would; digests. The only module that
  * knows OpenSSL.
  *
  * Keeps one keyed MAC context per secret, so that a check costs no key set-up. All secrets are
- * always tried, decoded digests are compared in constant time, and nothing ends early. Only a
- * header that is no signature at all, by its form, is refused before.
+ * always tried against all signatures of the header, fixed-length values are compared in
+ * constant time, and nothing ends early. Only a header that is no signature at all, by its
+ * form, is refused before.
  */
 #ifndef BRIDGE_VERIFY_H
 #define BRIDGE_VERIFY_H
@@ -12,32 +13,55 @@
 #include "common/buf.h"
 #include "common/err.h"
 
+#include "bridge/delivery.h"
 #include "bridge/provider.h"
 
-enum { VERIFY_MAX_SECRETS = 16, DIGEST_SIZE = 32 };
+enum {
+    VERIFY_MAX_SECRETS = 16,
+    VERIFY_MAX_SIGNATURES = 16, /* in one header, of the wanted key or version */
+    VERIFY_MAX_ID = 256,        /* bytes of {id} */
+    VERIFY_MAX_SECRET = 4096,   /* bytes of a secret's text */
+    DIGEST_SIZE = 32,
+};
+
+/* Is a description complete and free of contradiction: {timestamp} has a place, the message
+ * holds {body}, …? ST_INVALID with the reason, and *out_key names the member that is wrong as
+ * the configuration calls it ("message", "timestamp_header", …; a constant). */
+enum status verify_check_description(const struct provider_signature *signature,
+                                     const char **out_key, struct err *err) MUST_USE;
+/* Can this text be a secret under the description: not empty, at most VERIFY_MAX_SECRET bytes,
+ * base64 where it must be, and for a token what can stand in a header. ST_INVALID with the
+ * reason, which does not hold the secret. */
+enum status verify_check_secret(const struct provider_signature *signature, struct slice secret,
+                                struct err *err) MUST_USE;
 
 /* Keyed contexts for one source. One thread at a time: each HTTP loop makes its own. */
 struct verifier;
 
-/* Borrows all; keeps a copy of the keys. count of 0: the source verifies nothing (`"verify":
- * "none"`). An empty secret is ST_INVALID, more than VERIFY_MAX_SECRETS are ST_TOO_LARGE. Gives
- * a verifier for verifier_destroy, which wipes the keys. */
-enum status verifier_create(const struct provider *provider, const struct slice *secrets,
-                            size_t count, struct verifier **out_verifier,
-                            struct err *err) MUST_USE;
+/* Borrows signature (until verifier_destroy) and the secrets; keeps a copy of the keys. With
+ * SCHEME_NONE everything passes and secrets are not looked at. Else, with count 0, nothing
+ * passes. What verify_check_description or verify_check_secret refuses is ST_INVALID, more
+ * than VERIFY_MAX_SECRETS are ST_TOO_LARGE. Gives a verifier for verifier_destroy, which wipes
+ * the keys. */
+enum status verifier_create(const struct provider_signature *signature,
+                            const struct slice *secrets, size_t count,
+                            struct verifier **out_verifier, struct err *err) MUST_USE;
 void verifier_destroy(struct verifier *verifier);
 
-/* The header that carries the signature; NULL if nothing is verified. */
-const char *verifier_header(const struct verifier *verifier);
+/* Before the body is there: every header that the check needs is there, once. */
+bool verifier_has_headers(const struct verifier *verifier, const struct delivery *head);
 
-/* One thread at a time. header: the signature header's value. ST_OK or ST_UNAUTHENTIC. */
-enum status verifier_check(struct verifier *verifier, struct slice header,
-                           struct slice body) MUST_USE;
+/* One thread at a time. ST_OK or ST_UNAUTHENTIC. A timestamp's age is measured against
+ * delivery->received_ms in whole seconds; one that is exactly as old as the tolerance passes.
+ * It is looked at after the signature. */
+enum status verifier_check(struct verifier *verifier, const struct delivery *delivery) MUST_USE;
 
-/* One thread at a time. Adds "Header-Name: value" (no line end) as the provider would send it,
- * made with the first secret; adds nothing if nothing is verified. */
-enum status verifier_sign(struct verifier *verifier, struct slice body,
-                          struct buf *out) MUST_USE;
+/* One thread at a time. Adds "Name: value" lines, separated by \n and without one at the end,
+ * as the provider would send them, made with the first secret; adds nothing with SCHEME_NONE.
+ * now_s: Unix seconds for {timestamp}; id: for {id}; not looked at where they are not signed.
+ * ST_MISSING: there is no secret; ST_INVALID: no provider would send this timestamp or id. */
+enum status verifier_sign(struct verifier *verifier, struct slice body, int64_t now_s,
+                          struct slice id, struct buf *out) MUST_USE;
 
 /* SHA-256 of a list of parts, each preceded by its length (eight bytes, the highest first) so
  * that no two lists run together. Digests are stored: this must not change. One thread at a

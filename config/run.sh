@@ -1,9 +1,12 @@
 #!/bin/bash
-# `make run`: a local Mosquitto (unless something answers on port 1883 already) and the bridge on config/bridge.json, until
-# Ctrl-C. $1: the program.
+# `make run`: a local Mosquitto (unless something answers on port 1883 already) and the bridge, until Ctrl-C.
+# $1: the program, $2: the configuration.
 set -euo pipefail
-program=$1
+program=$1 config=$2
+source=$(sed -n 's/.*"name": *"\([^"]*\)".*/\1/p' "$config" | head -n 1)
 export PARTNERS_SECRET=${PARTNERS_SECRET:-my_secret}
+hint=
+if [ "$config" = config/bridge.json ]; then hint="PARTNERS_SECRET=$PARTNERS_SECRET "; fi
 mkdir -p build/run
 
 answers() { (exec 3<>/dev/tcp/127.0.0.1/1883) 2>/dev/null; }
@@ -15,10 +18,10 @@ if ! answers; then
 fi
 cat <<EOF
 
-In a second terminal, watch what arrives:   mosquitto_sub -v -t 'partners/#'
-In a third one, send signed events:         PARTNERS_SECRET=$PARTNERS_SECRET $program trigger -c config/bridge.json partners --all
+In a second terminal, watch what arrives:   mosquitto_sub -v -t '#'
+In a third one, send signed events:         $hint$program trigger -c $config $source --all
 
 EOF
 # Not exec: the broker has to be stopped after the bridge.
 trap '' INT
-"$program" run -c config/bridge.json
+"$program" run -c "$config"

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from lib import events
-from lib.bridge import PROGRAM, SOURCE, source
+from lib.bridge import PROGRAM, ROOT, SOURCE, source
 
 REMOVE = object()
 
@@ -215,8 +216,10 @@ def test_missing_sources_are_named(check):
 def test_a_source_without_secrets_must_say_that_it_verifies_nothing(check):
     check.fault("sources[0].secrets", REMOVE, "missing", '"verify"')
     config = changed(changed(check.good, "sources[0].secrets", REMOVE), "sources[0].verify", "none")
-    [warning] = check.run(config, status=0)
-    assert warning.startswith("sources[0].verify: warning: ")
+    warnings = check.run(config, status=0)
+    assert [line.split(": warning: ")[0] for line in warnings] == ["sources[0].verify", "sources[0].path"]
+    assert "can be guessed" in warnings[1]
+    assert len(check.run(changed(config, "sources[0].path", "/webhooks/9f86d081884c7d65"), status=0)) == 1
 
 
 def test_two_sources_of_one_name_or_path_are_faults(check):
@@ -311,6 +314,153 @@ def test_unreadable_certificates_are_faults(check, tmp_path):
     files = {"ca_file": "/nowhere.pem", "cert_file": str(tmp_path / "not.pem"), "key_file": "/nowhere.key"}
     lines = check.run(changed(config, "mqtt.tls", files))
     assert sorted(line.split(": ")[0] for line in lines) == [f"mqtt.tls.{key}" for key in sorted(files)]
+
+
+# A provider that is described here alone; tests/lib/bridge.py has SOURCE of one that the program knows.
+OWN = {
+    "name": "own",
+    "provider": "custom",
+    "path": "/webhooks/own",
+    "path_suffix": True,
+    "secrets": [{"env": "ITEST_PARTNERS_SECRET"}],
+    "signature": {
+        "scheme": "hmac",
+        "algorithm": "sha256",
+        "header": "X-Own-Signature",
+        "form": "pairs",
+        "mark": "v1",
+        "encoding": "hex",
+        "key": "text",
+        "message": "{timestamp}.{body}",
+        "timestamp_key": "t",
+        "tolerance": "5m",
+        "skew": "both",
+    },
+    "fields": {"event": "{body.type}", "gid": "{body.id}"},
+    "challenge": {"field": "type", "value": "ping", "echo": "token"},
+    "events": {"a": "A"},
+    "samples": [{"event": "a.b", "headers": {"X-A": "a"}, "body": {"type": "@EVENT@"}}],
+    "public_url": "https://bridge.example/webhooks/own",
+    "api": {"url": "https://api.example", "token": {"env": "ITEST_PARTNERS_SECRET"}},
+}
+SIGNED_BY_NOBODY = {"name": "open", "provider": "weavy", "path": "/webhooks/9f86d081884c7d65"}
+
+# path below sources[0], a value of it that is wrong, a word of the fault
+DESCRIPTIONS = [
+    ("signature", "hmac", "object"),
+    ("signature.scheme", "rsa", '"hmac"'),
+    ("signature.algorithm", "md5", '"sha256"'),
+    ("signature.form", "query", '"pairs"'),
+    ("signature.encoding", "HEXX", '"hex"'),
+    ("signature.key", "whsecc", '"whsec"'),
+    ("signature.skew", "future", '"both"'),
+    ("signature.header", "X Own", "header"),
+    ("signature.header", "", "empty"),
+    ("signature.timestamp_header", "a:b", "header"),
+    ("signature.id_header", 7, "header"),
+    ("signature.ordered", "yes", "true or false"),
+    ("signature.message", ["{body}"], "text"),
+    ("signature.tolerance", 300, "time"),
+    ("signature.colour", "red", "unknown key"),
+    ("fields", "{body.type}", "object"),
+    ("fields.event", True, "template"),
+    ("fields.event", REMOVE, "missing"),
+    ("fields.gid", REMOVE, "missing"),
+    ("fields.id", "{body.id}", "unknown key"),
+    ("challenge.echo", "", "empty"),
+    ("challenge.reply", "x", "unknown key"),
+    ("path_suffix", "no", "true or false"),
+    ("trust_unsigned", 1, "true or false"),
+    ("events", {}, "1 to"),
+    ("events", ["a"], "object"),
+    ("events.b", 1, "text"),
+    ('events."a b"', "A", "its key"),
+    ("samples", [], "at least one"),
+    ("samples", {}, "list"),
+    ("samples[0].event", REMOVE, "missing"),
+    ("samples[0].body", REMOVE, "missing"),
+    ("samples[0].body", "{}", "object"),
+    ("samples[0].headers", {}, "1 to"),
+    ("samples[0].headers.X-A", 1, "text"),
+    ("samples[0].size", 1, "unknown key"),
+    ("public_url", "bridge.example", "https://"),
+    ("public_url", "https://b.example/x?y", "path"),
+    ("api", [], "object"),
+    ("api.url", "ftp://api.example", "https://"),
+    ("api.token", 7, "secret"),
+    ("api.login", "me", "unknown key"),
+    ("signature", REMOVE, "missing"),
+    ("secrets", REMOVE, "missing"),
+]
+
+
+def schema():
+    return Draft202012Validator(json.loads((ROOT / "config/bridge.schema.json").read_text()))
+
+
+def quoted_key(config, path, value):
+    """changed() for a path whose last part is in quotes, because it is no word."""
+    parent, key = path.split('."')
+    out = copy.deepcopy(config)
+    place = out["sources"][0]
+    place[parent.split(".")[-1]][key.rstrip('"')] = value
+    return out
+
+
+@pytest.fixture
+def own(check):
+    check.good["sources"] = [OWN]
+    return check
+
+
+def test_a_provider_can_be_described_in_the_configuration(own):
+    assert schema().is_valid(own.good)
+    # The event of OWN is in the body, so what says events by their URL is not used; nor is there an API.
+    warnings = [line.split(": warning")[0] for line in own.run(own.good, status=0)]
+    assert warnings == ["sources[0].events", "sources[0].api"]
+
+
+@pytest.mark.parametrize("path, value, word", DESCRIPTIONS)
+def test_what_is_wrong_in_a_description_is_refused_by_check_and_by_the_schema(own, path, value, word):
+    full = f"sources[0].{path}"
+    config = quoted_key(own.good, full, value) if '"' in path else changed(own.good, full, value)
+    faults = [line for line in own.run(config) if ": warning: " not in line]
+    assert [line for line in faults if line.startswith(f"{full}: ") and word in line] == faults, faults
+    assert not schema().is_valid(config)
+
+
+def test_a_source_that_signs_nothing_must_say_so_to_check_and_to_the_schema(check):
+    config = changed(check.good, "sources", [SIGNED_BY_NOBODY])
+    [line] = check.run(config)
+    assert line.startswith('sources[0].verify: must be "none"')
+    assert not schema().is_valid(config)
+    config = changed(config, "sources[0].verify", "none")
+    assert check.run(config, status=0) == []
+    assert schema().is_valid(config)
+    config = changed(check.good, "sources[0].signature", {"scheme": "none"})
+    assert any(line.startswith("sources[0].verify: must") for line in check.run(config))
+    assert not schema().is_valid(config)
+
+
+def test_what_the_schema_cannot_say_is_refused_by_check(own):
+    own.good["sources"] = [{key: value for key, value in OWN.items() if key not in ("events", "api")}]
+    own.fault("sources[0].signature.message", "{bdy}", "{body}")
+    own.fault("sources[0].signature.header", REMOVE, "missing")
+    own.fault("sources[0].fields.gid", "{boddy.id}", "body")
+    own.fault("sources[0].samples[0].gid_form", "fixed", "#")
+    own.fault("sources[0].public_url", "https://b.example:99999", "port")
+    own.fault("sources[0].challenge.echo", REMOVE, "missing")
+    own.fault("sources[0].provider", "githib", '"github"')
+
+
+def test_a_secret_that_the_provider_will_issue_may_be_missing(check, tmp_path):
+    secret = {"file": str(tmp_path / "not-yet")}
+    config = changed(check.good, "sources[0].secrets", [secret])
+    assert any("No such file" in line for line in check.run(config))
+    config = changed(changed(config, "sources[0].provider", "ricloud"), "sources[0].topic", REMOVE)
+    [line] = check.run(config, status=0)
+    assert line.startswith("sources[0].secrets[0]: warning: ")
+    assert "`hook2mqtt provider ricloud create` writes it" in line
 
 
 SYNTAX = {

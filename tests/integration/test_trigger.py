@@ -4,34 +4,12 @@ import json
 import subprocess
 
 from lib import events, http_client, sign
-from lib.bridge import PATH, SECRET
+from lib.bridge import PATH, SECRET, SOURCE
 from lib.http_client import Connection
+from lib.triggered import trigger
 from lib.wait import wait_until
 
 PAIRS = sorted(f"{kind}:{event}" for kind, known in events.CATALOGUE.items() for event in known)
-
-
-def requests_in(recorded):
-    """The requests in a recorded stream: (head, body)."""
-    found, rest = [], bytes(recorded)
-    while rest:
-        head, rest = rest.split(b"\r\n\r\n", 1)
-        length = next(
-            int(line.split(b":")[1])
-            for line in head.split(b"\r\n")
-            if line.lower().startswith(b"content-length:")
-        )
-        found.append((head.decode(), rest[:length]))
-        rest = rest[length:]
-    return found
-
-
-def trigger(start, bridge, *args):
-    """Runs it through a recording proxy; returns (its lines, what it sent)."""
-    proxy = start.proxy(bridge.ingress, record=True)
-    url = f"http://{proxy.host}:{proxy.port}{PATH}"
-    lines = bridge.cli("trigger", "partners", "--url", url, *args).stdout.decode().splitlines()
-    return lines, [one for link in proxy.links for one in requests_in(link.to_server)]
 
 
 def test_the_list_names_every_resource_and_event_of_the_published_list(start):
@@ -41,32 +19,33 @@ def test_the_list_names_every_resource_and_event_of_the_published_list(start):
 
 
 def test_all_puts_every_pair_on_the_broker_byte_for_byte(start, bridge, subscriber):
-    lines, sent = trigger(start, bridge, "--all")
+    lines, sent = trigger(start, bridge, SOURCE, "--all")
     assert len(lines) == len(sent) == len(PAIRS)
     assert all(line.startswith("200 accepted ") for line in lines), lines
     messages = subscriber.wait_under("partners/", len(PAIRS))
-    assert [message.payload for message in messages] == [body for _, body in sent]
+    assert [message.payload for message in messages] == [one.body for one in sent]
     seen = []
-    for message, (head, body) in zip(messages, sent, strict=True):
-        fields = json.loads(body)
+    for message, one in zip(messages, sent, strict=True):
+        fields = json.loads(one.body)
         seen.append(f"{fields['resource_type']}:{fields['event']}")
         gid = fields["resource_gid"]
         assert message.topic == f"partners/{fields['resource_type']}/{fields['event']}/{gid}"
         assert ("resource" in fields) == (fields["event"] != events.DELETED)
         if "resource" in fields:
             assert fields["resource"]["gid"] == gid
-        assert f"X-Partners-Signature: {sign.creads(SECRET, body)}".lower() in head.lower()
-        assert len(body) < 8000 and len(gid) == 13
+        assert one.header("X-Partners-Signature") == sign.creads(SECRET, one.body)
+        assert len(one.body) < 8000 and len(gid) == 13
     assert sorted(seen) == PAIRS
     assert bridge.metrics().value("unknown_events_total") == 0
 
 
 def test_one_pair_with_a_gid_of_ones_choice_is_sent_as_often_as_asked(start, bridge, subscriber):
-    lines, sent = trigger(start, bridge, "project:resource.updated", "--gid", "559befeeab59f", "--count", "5")
+    args = ("project:resource.updated", "--gid", "559befeeab59f", "--count", "5")
+    lines, sent = trigger(start, bridge, SOURCE, *args)
     assert len(lines) == len(sent) == 5
     messages = subscriber.wait_for("partners/project/resource.updated/559befeeab59f", 5)
-    assert [message.payload for message in messages] == [body for _, body in sent]
-    assert len({body for _, body in sent}) == 5, "none is a repeat of another"
+    assert [message.payload for message in messages] == [one.body for one in sent]
+    assert len({one.body for one in sent}) == 5, "none is a repeat of another"
 
 
 def test_it_finds_the_bridge_by_its_configuration(start, broker, subscriber, tmp_path):

@@ -104,6 +104,15 @@ class Bridge:
         assert self.stop() == 0
         return self.start()
 
+    def reload(self, *, refused=False):
+        """Writes self.config and has it read; returns when the bridge says that it has, or that it has refused it."""
+        msg = "reload refused, the old configuration stays" if refused else "configuration reloaded"
+        self.write_config()
+        before = len(self.lines(msg))
+        self.process.send_signal(signal.SIGHUP)
+        self.wait_log(lambda: len(self.lines(msg)) > before, msg)
+        return self
+
     def finish(self):
         """The end of a test: stops what runs, and looks at what it left behind."""
         try:

@@ -79,7 +79,9 @@ class Proxy:
             except OSError:
                 reset(client)
                 continue
-            self.links.append(Link(self, client, server))
+            link = Link(self, client, server)
+            self.links.append(link)  # before anything passes: what has passed is looked for here
+            link.start()
 
 
 class Link:
@@ -97,6 +99,8 @@ class Link:
         for sock in self.sockets:
             sock.settimeout(None)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def start(self):
         for thread in self.threads:
             thread.start()
 

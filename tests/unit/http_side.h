@@ -39,7 +39,8 @@ static struct {
     /* under mu */
     struct http_request *pending[MAX_PENDING];
     size_t pending_count;
-    unsigned body_count;
+    /* Each request that passes its head comes to its body or is gone. */
+    unsigned passed_count, body_count, gone_count;
     unsigned refused_count;
     unsigned refused_last;
     int connection_count;
@@ -105,7 +106,23 @@ static inline void on_head(void *ctx, struct http_request *request)
         answer.allow = "POST";
         answer.challenge = "Bearer";
         http_answer(request, &answer);
+        return;
     }
+    lock();
+    side.passed_count++;
+    *(unsigned *)http_ticket(request) = side.passed_count;
+    changed();
+    unlock();
+}
+
+static inline void on_gone(void *ctx, struct http_request *request)
+{
+    (void)ctx;
+    lock();
+    assert_in_range(*(unsigned *)http_ticket(request), 1, side.passed_count);
+    side.gone_count++;
+    changed();
+    unlock();
 }
 
 static inline void on_body(void *ctx, struct http_request *request)
@@ -154,6 +171,7 @@ static const struct http_options usual = {
     .name = "test",
     .handler = {.head = on_head,
                 .body = on_body,
+                .gone = on_gone,
                 .refused = on_refused,
                 .connection = on_connection},
     .max_body_bytes = MAX_BODY,
@@ -197,7 +215,8 @@ static inline int set_up(void **state)
 {
     (void)state;
     side.pending_count = 0;
-    side.body_count = side.refused_count = side.refused_last = 0;
+    side.passed_count = side.body_count = side.gone_count = 0;
+    side.refused_count = side.refused_last = 0;
     side.connection_count = 0;
     return 0;
 }
@@ -205,6 +224,9 @@ static inline int set_up(void **state)
 static inline void stop(int64_t timeout_ms)
 {
     http_stop(server, timeout_ms);
+    if (server != NULL) {
+        assert_int_equal(side.passed_count, side.body_count + side.gone_count);
+    }
     server = NULL;
     while (listen_count > 0) {
         close(listen_fds[--listen_count]);

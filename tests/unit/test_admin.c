@@ -171,6 +171,24 @@ static void without_the_token_only_health_is_answered(void **state)
     assert_status(200);
 }
 
+static void another_token_counts_from_the_next_request_on(void **state)
+{
+    (void)state;
+    admin_set_token(admin, SLICE("other"));
+    ask("GET /metrics", "Authorization: Bearer s3cret\r\n", "");
+    assert_status(401);
+    ask("GET /metrics", "Authorization: Bearer other\r\n", "");
+    assert_status(200);
+    admin_set_token(admin, SLICE_NONE);
+    ask("GET /metrics", "", "");
+    assert_status(200);
+    admin_set_token(admin, SLICE("again"));
+    ask("GET /metrics", "", "");
+    assert_status(401);
+    ask("GET /metrics", "Authorization: Bearer \r\n", "");
+    assert_status(401);
+}
+
 static void each_operation_reaches_the_outbox_with_its_selection(void **state)
 {
     static const struct {
@@ -286,6 +304,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(metrics_show_what_the_outbox_holds),
         cmocka_unit_test_setup_teardown(without_the_token_only_health_is_answered,
+                                        set_up_with_token, tear_down),
+        cmocka_unit_test_setup_teardown(another_token_counts_from_the_next_request_on,
                                         set_up_with_token, tear_down),
         TEST(each_operation_reaches_the_outbox_with_its_selection),
         TEST(a_selection_that_is_not_clear_does_nothing),

@@ -1,141 +1,10 @@
-/*
- * Configurations are written here with ' for ", to stay readable.
- */
 #include "bridge/config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "common/file.h"
 
-#define BASICS  "'name':'p','provider':'creads','path':'/p'"
-#define SECRETS "'secrets':[{'env':'TEST_SECRET'}]"
-#define SOURCE  "{" BASICS "," SECRETS "}"
-#define SOURCES "'sources':[" SOURCE "]"
-/* A configuration with these settings besides a good source; one whose source has these
- * settings more. */
-#define WITH(settings)        "{" settings "," SOURCES "}"
-#define WITH_SOURCE(settings) "{'sources':[{" BASICS "," SECRETS "," settings "}]}"
-
-static char directory[] = "/tmp/test_config.XXXXXX";
-static char config_path[64];
-
-static struct config *config;
-static struct config_faults faults;
-
-static void path_in_directory(char *out, size_t size, const char *name)
-{
-    assert_true(snprintf(out, size, "%s/%s", directory, name) < (int)size);
-}
-
-static void write_file(const char *path, const void *bytes, size_t len)
-{
-    FILE *file = fopen(path, "w");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, len, file), len);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void forget(void)
-{
-    config_destroy(config);
-    config = NULL;
-    config_faults_free(&faults);
-}
-
-static void write_config(const char *text)
-{
-    char *copy = xstrdup(text);
-
-    forget();
-    for (char *c = copy; *c != '\0'; c++) {
-        if (*c == '\'') {
-            *c = '"';
-        }
-    }
-    write_file(config_path, copy, strlen(copy));
-    free(copy);
-}
-
-static enum status load(const char *text)
-{
-    write_config(text);
-    return config_load(config_path, &config, &faults);
-}
-
-static void print_findings(void)
-{
-    for (size_t i = 0; i < faults.count; i++) {
-        print_message("%s%s: %s\n", faults.items[i].warning ? "warning: " : "",
-                      faults.items[i].path, faults.items[i].text);
-    }
-}
-
-static bool found(bool warning, const char *path, const char *text)
-{
-    for (size_t i = 0; i < faults.count; i++) {
-        if (faults.items[i].warning == warning && strcmp(faults.items[i].path, path) == 0 &&
-            strstr(faults.items[i].text, text)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void assert_found(bool warning, const char *path, const char *text)
-{
-    if (!found(warning, path, text)) {
-        print_findings();
-        fail_msg("nothing says %s: %s", path, text);
-    }
-}
-
-static void load_good(const char *text)
-{
-    if (load(text) != ST_OK) {
-        print_findings();
-        fail_msg("was refused: %s", text);
-    }
-    assert_non_null(config);
-}
-
-/* Refused for this reason alone. */
-static void assert_fault(const char *text, const char *path, const char *what)
-{
-    assert_int_equal(load(text), ST_INVALID);
-    assert_null(config);
-    assert_found(false, path, what);
-    if (faults.error_count != 1) {
-        print_findings();
-        fail_msg("%zu faults instead of one", faults.error_count);
-    }
-}
-
-/* Accepted, with this warning alone. */
-static void assert_warning(const char *text, const char *path, const char *what)
-{
-    load_good(text);
-    assert_found(true, path, what);
-    assert_int_equal(faults.count, 1);
-}
-
-static void assert_no_finding(const char *text)
-{
-    load_good(text);
-    if (faults.count != 0) {
-        print_findings();
-        fail_msg("%zu findings", faults.count);
-    }
-}
+#include "config_fixture.h"
 
 static void sources_alone_are_enough_and_all_else_has_the_documented_default(void **state)
 {
@@ -169,16 +38,22 @@ static void sources_alone_are_enough_and_all_else_has_the_documented_default(voi
     assert_int_equal(config->outbox.dedupe_window_ms, 600000);
     assert_int_equal(config->source_count, 1);
     assert_string_equal(config->sources[0].name, "p");
-    assert_ptr_equal(config->sources[0].provider, provider_find(SLICE("creads")));
+    assert_ptr_equal(config->sources[0].preset, provider_find(SLICE("creads")));
     assert_string_equal(config->sources[0].path, "/p");
     assert_true(config->sources[0].verify);
     assert_int_equal(config->sources[0].secret_count, 1);
-    assert_string_equal(config->sources[0].secrets[0].data, "secret of the test");
-    assert_string_equal(config->sources[0].topic, provider_at(0)->default_topic);
+    assert_string_equal(config->sources[0].secrets[0].value.data, "secret of the test");
+    assert_string_equal(config->sources[0].topic, provider_creads.default_topic);
     assert_int_equal(config->sources[0].qos, 1);
     assert_false(config->sources[0].retain);
     assert_null(config->sources[0].state_topic);
     assert_int_equal(config->sources[0].message_expiry_ms, 0);
+    assert_false(config->sources[0].trust_unsigned);
+    assert_null(config->sources[0].public_url);
+    assert_null(config->sources[0].api.url);
+    assert_int_equal(config->sources[0].api.token.len, 0);
+    assert_string_equal(config->sources[0].api.state_file,
+                        "/var/lib/hook2mqtt/p.provider.json");
 }
 
 static void every_setting_is_read_into_its_place(void **state)
@@ -193,7 +68,10 @@ static void every_setting_is_read_into_its_place(void **state)
         "'bridge_topic':'a/b'},"
         "'outbox':{'path':'o.db','max_size':'3GiB','keep_delivered':'2d','dedupe_window':'0s'},"
         "'sources':[{'name':'s','provider':'creads','path':'/a/b','verify':'none','topic':'t/"
-        "{gid}',"
+        "{gid}','trust_unsigned':true,'public_url':'https://b.example/a/b/',"
+        "'api':{'url':'http://127.0.0.1:8000/','token':{'env':'TEST_SECRET'},'username':'me',"
+        "'password':{'env':'TEST_SECRET'},'project_code':'pc','state_file':'s.json',"
+        "'ca_file':'/nonexistent'},"
         "'qos':2,'retain':true,'state_topic':'u/{gid}','message_expiry':'7d'}]}");
     assert_string_equal(config->ingress.listen.items[0], "[::1]:1");
     assert_string_equal(config->ingress.listen.items[1], "unix:/run/x");
@@ -222,6 +100,15 @@ static void every_setting_is_read_into_its_place(void **state)
     assert_true(config->sources[0].retain);
     assert_string_equal(config->sources[0].state_topic, "u/{gid}");
     assert_int_equal(config->sources[0].message_expiry_ms, 604800000);
+    assert_true(config->sources[0].trust_unsigned);
+    assert_string_equal(config->sources[0].public_url, "https://b.example/a/b");
+    assert_string_equal(config->sources[0].api.url, "http://127.0.0.1:8000");
+    assert_string_equal(config->sources[0].api.token.data, "secret of the test");
+    assert_string_equal(config->sources[0].api.username, "me");
+    assert_string_equal(config->sources[0].api.password.data, "secret of the test");
+    assert_string_equal(config->sources[0].api.project_code, "pc");
+    assert_string_equal(config->sources[0].api.state_file, "s.json");
+    assert_string_equal(config->sources[0].api.ca_file, "/nonexistent");
 }
 
 static void comments_are_blanks_but_not_inside_of_strings(void **state)
@@ -398,8 +285,9 @@ static void all_faults_are_reported_in_one_run(void **state)
     assert_found(false, "sources[0].qos", "must be 0 to 2");
     assert_found(false, "sources[1].path", "/healthz is the bridge's own");
     assert_found(true, "sources[1].verify", "anybody who knows the path");
+    assert_found(true, "sources[1].path", "can be guessed");
     assert_int_equal(faults.error_count, 13);
-    assert_int_equal(faults.count, 14);
+    assert_int_equal(faults.count, 15);
 }
 
 static void empty_text_is_told_wherever_it_stands(void **state)
@@ -451,11 +339,11 @@ a_secret_file_may_hold_any_bytes_and_one_newline_at_its_end_does_not_count(void 
 {
     (void)state;
     load_with_secret_file("a\0\xFF\n\n", 5, 0600, true);
-    assert_int_equal(config->sources[0].secrets[0].len, 4);
-    assert_memory_equal(config->sources[0].secrets[0].data, "a\0\xFF\n", 4);
+    assert_int_equal(config->sources[0].secrets[0].value.len, 4);
+    assert_memory_equal(config->sources[0].secrets[0].value.data, "a\0\xFF\n", 4);
     assert_found(true, "sources[0].secrets[0]", "white space");
     load_with_secret_file("plain", 5, 0640, true);
-    assert_string_equal(config->sources[0].secrets[0].data, "plain");
+    assert_string_equal(config->sources[0].secrets[0].value.data, "plain");
     assert_int_equal(faults.count, 0);
     load_with_secret_file("plain", 5, 0644, true);
     assert_found(true, "sources[0].secrets[0].file", "every user of this machine can read");
@@ -491,23 +379,12 @@ static void a_secret_as_text_works_with_a_warning_and_is_never_shown(void **stat
     (void)state;
     assert_warning(WITH_SECRET("'hush hush'"), "sources[0].secrets[0]", "stands in this file");
     assert_null(strstr(faults.items[0].text, "hush"));
-    assert_string_equal(config->sources[0].secrets[0].data, "hush hush");
+    assert_string_equal(config->sources[0].secrets[0].value.data, "hush hush");
     load_good(WITH_SECRET("'a\\u0000b'"));
-    assert_int_equal(config->sources[0].secrets[0].len, 3);
-    assert_memory_equal(config->sources[0].secrets[0].data, "a\0b", 3);
+    assert_int_equal(config->sources[0].secrets[0].value.len, 3);
+    assert_memory_equal(config->sources[0].secrets[0].value.data, "a\0b", 3);
     assert_no_finding(WITH_SECRET("'${TEST_SECRET}'"));
-    assert_string_equal(config->sources[0].secrets[0].data, "secret of the test");
-}
-
-static void verifying_nothing_must_be_said_and_is_warned_about(void **state)
-{
-    (void)state;
-    assert_fault("{'sources':[{" BASICS "}]}", "sources[0].secrets",
-                 "is missing; it must be a list such as [{\"env\": \"NAME\"}], or \"verify\"");
-    assert_warning("{'sources':[{" BASICS ",'verify':'none'}]}", "sources[0].verify",
-                   "anybody who knows the path can post events");
-    load_good(WITH_SOURCE("'verify':'none'"));
-    assert_found(true, "sources[0].secrets", "is not used");
+    assert_string_equal(config->sources[0].secrets[0].value.data, "secret of the test");
 }
 
 #define TWO_SOURCES(name, path)                                                                \
@@ -709,8 +586,8 @@ static void reading_leniently_only_warns_of_what_is_outside_the_file(void **stat
     assert_found(true, "sources[0].secrets[0].env", "is not set");
     assert_int_equal(config->admin.token.len, 0);
     assert_int_equal(config->sources[0].secret_count, 2);
-    assert_int_equal(config->sources[0].secrets[0].len, 0);
-    assert_string_equal(config->sources[0].secrets[1].data, "secret of the test");
+    assert_int_equal(config->sources[0].secrets[0].value.len, 0);
+    assert_string_equal(config->sources[0].secrets[1].value.data, "secret of the test");
     write_config(WITH_SOURCE("'qos':7"));
     assert_int_equal(config_load_lenient(config_path, &config, &faults), ST_INVALID);
     write_config(WITH("'mqtt':{'username':'${TEST_UNSET}'}"));
@@ -807,37 +684,6 @@ static void the_samples_are_valid_and_full_json_names_every_setting(void **state
     buf_free(&full);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    if (!mkdtemp(directory)) {
-        return -1;
-    }
-    path_in_directory(config_path, sizeof(config_path), "config.json");
-    setenv("TEST_SECRET", "secret of the test", 1);
-    setenv("TEST_HOST", "broker", 1);
-    setenv("TEST_DIGITS", "88", 1);
-    setenv("TEST_EMPTY", "", 1);
-    setenv("TEST_BYTES", "\xFF\xFE", 1);
-    unsetenv("TEST_UNSET");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    static const char *const names[] = {"config.json", "secret", "cert.pem", "key.pem",
-                                        "open.pem"};
-    char path[64];
-
-    (void)state;
-    forget();
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        path_in_directory(path, sizeof(path), names[i]);
-        (void)unlink(path);
-    }
-    return rmdir(directory);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -859,7 +705,6 @@ int main(void)
             a_secret_file_may_hold_any_bytes_and_one_newline_at_its_end_does_not_count),
         cmocka_unit_test(a_secret_that_cannot_be_had_is_a_fault),
         cmocka_unit_test(a_secret_as_text_works_with_a_warning_and_is_never_shown),
-        cmocka_unit_test(verifying_nothing_must_be_said_and_is_warned_about),
         cmocka_unit_test(sources_need_names_and_paths_of_their_own),
         cmocka_unit_test(a_path_that_no_request_can_have_is_a_fault),
         cmocka_unit_test(an_impossible_topic_template_is_a_fault),

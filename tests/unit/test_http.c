@@ -275,6 +275,65 @@ static void a_client_may_go_while_its_answer_is_pending(void **state)
     stop(DEADLINE_MS);
 }
 
+static void wait_passed(unsigned count)
+{
+    unsigned seen;
+
+    lock();
+    while (side.passed_count < count && wait_changed()) {
+    }
+    seen = side.passed_count;
+    unlock();
+    assert_int_equal(seen, count);
+}
+
+static void wait_gone(unsigned count)
+{
+    unsigned seen;
+
+    lock();
+    while (side.gone_count < count && wait_changed()) {
+    }
+    seen = side.gone_count;
+    unlock();
+    assert_int_equal(seen, count);
+}
+
+static void a_request_that_ends_before_its_body_is_there_is_gone(void **state)
+{
+    static const char chunked[] = LINE "Transfer-Encoding: chunked\r\n\r\n";
+    int fd;
+
+    (void)state;
+    start(usual);
+    fd = connect_client();
+    send_text(fd, POST("/", 2) "x");
+    wait_passed(1);
+    close(fd);
+    wait_gone(1);
+
+    fd = connect_client();
+    send_text(fd, chunked);
+    wait_passed(2);
+    send_text(fd, "zz\r\n"); /* no chunk */
+    wait_gone(2);
+    close(fd);
+
+    fd = connect_client();
+    ask(fd, POST("/", 2) "xx", 200, "xx");
+    send_text(fd, POST("/refused", 2));
+    read_reply(fd);
+    assert_int_equal(reply.status, 405);
+    close(fd);
+
+    fd = connect_client();
+    send_text(fd, POST("/", 2) "x");
+    wait_passed(4);
+    stop(0);
+    assert_int_equal(side.gone_count, 3);
+    close(fd);
+}
+
 static void expect_100_continue_is_honoured(void **state)
 {
     int fd;
@@ -505,6 +564,7 @@ int main(void)
         TEST(a_request_may_come_byte_by_byte),
         TEST(a_client_that_has_closed_its_half_is_answered),
         TEST(a_client_may_go_while_its_answer_is_pending),
+        TEST(a_request_that_ends_before_its_body_is_there_is_gone),
         TEST(expect_100_continue_is_honoured),
         TEST(all_kinds_of_sockets_are_served_at_once),
         TEST(a_unix_client_with_a_long_name_of_its_own_is_served),

@@ -3,13 +3,18 @@
  */
 #include "tests/unit/http_ask.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <pthread.h>
 
+#include "common/clock.h"
+
 #include "bridge/ingress.h"
 #include "bridge/intake.h"
 #include "bridge/metrics.h"
+
+enum { DEADLINE_MS = 10 * 1000 };
 
 /* In place of intake.c and outbox.c. */
 
@@ -19,44 +24,69 @@ struct intake_source {
     const char *name;
 };
 
-static const struct intake_source signed_source = {"/hooks/a", "X-Sig", "a"};
-static const struct intake_source open_source = {"/hooks/b", NULL, "b"};
+/* Its references are counted, and it is never freed. */
+struct intake {
+    const struct intake_source *sources;
+    size_t source_count;
+    atomic_int refs;
+};
+
+static const struct intake_source old_sources[] = {{"/hooks/a", "X-Sig", "a"},
+                                                   {"/hooks/b", NULL, "b"}};
+static const struct intake_source new_sources[] = {{"/hooks/c", "X-Sig", "c"}};
+static struct intake old_intake, new_intake, newer_intake;
 
 static struct {
     struct intake_result result; /* what the next submit comes to */
     enum status ready;
     bool from_another_thread;
-    char signature[64], body[64];
-    unsigned submit_count;
+    char signature[64], suffix[64], body[64];
+    atomic_uint submit_count;
+    const struct intake *submitted_to;
 } fake;
 
-enum status intake_create(const struct config *config, struct outbox *outbox,
+enum status intake_create(struct config *config, struct outbox *outbox,
                           struct intake **out_intake, struct err *err)
 {
     (void)config;
     (void)outbox;
     (void)err;
-    *out_intake = (struct intake *)&fake;
+    *out_intake = &old_intake;
     return ST_OK;
 }
 
-void intake_destroy(struct intake *intake)
+struct intake *intake_hold(struct intake *intake)
 {
-    (void)intake;
+    assert_true(atomic_fetch_add(&intake->refs, 1) > 0);
+    return intake;
 }
 
-const struct intake_source *intake_find(const struct intake *intake, struct slice path)
+void intake_drop(struct intake *intake)
 {
-    (void)intake;
-    if (slice_equal(path, slice_of(signed_source.path))) {
-        return &signed_source;
+    if (intake != NULL) {
+        assert_true(atomic_fetch_sub(&intake->refs, 1) > 0);
     }
-    return slice_equal(path, slice_of(open_source.path)) ? &open_source : NULL;
 }
 
-const char *intake_signature_header(const struct intake_source *source)
+const struct intake_source *intake_find(const struct intake *intake, struct slice path,
+                                        struct slice *out_suffix)
 {
-    return source->header;
+    for (size_t i = 0; i < intake->source_count; i++) {
+        struct slice own = slice_of(intake->sources[i].path);
+
+        if (slice_starts_with(path, own)) {
+            *out_suffix = path.len > own.len
+                              ? (struct slice){path.data + own.len + 1, path.len - own.len - 1}
+                              : SLICE_NONE;
+            return &intake->sources[i];
+        }
+    }
+    return NULL;
+}
+
+bool intake_has_headers(const struct intake_source *source, const struct delivery *head)
+{
+    return source->header == NULL || delivery_header(head, source->header).data != NULL;
 }
 
 unsigned intake_source_index(const struct intake_source *source)
@@ -78,16 +108,20 @@ static void *call_done(void *arg)
 }
 
 void intake_submit(struct intake *intake, const struct intake_source *source,
-                   const struct intake_delivery *delivery, intake_done_fn *done, void *ctx)
+                   const struct delivery *delivery, intake_done_fn *done, void *ctx)
 {
+    struct slice signature = delivery_header(delivery, "X-Sig");
     struct call call = {done, ctx};
     pthread_t thread;
 
-    (void)intake;
-    (void)source;
-    fake.submit_count++;
-    snprintf(fake.signature, sizeof(fake.signature), "%.*s", SLICE_ARG(delivery->signature));
+    assert_true(source >= intake->sources && source < intake->sources + intake->source_count);
+    assert_true(intake->refs > 0);
+    fake.submitted_to = intake;
+    snprintf(fake.signature, sizeof(fake.signature), "%.*s", SLICE_ARG(signature));
+    snprintf(fake.suffix, sizeof(fake.suffix), "%.*s", SLICE_ARG(delivery->suffix));
     snprintf(fake.body, sizeof(fake.body), "%.*s", SLICE_ARG(delivery->body));
+    assert_true(llabs(delivery->received_ms - clock_unix_ms()) < 60 * 1000);
+    atomic_fetch_add(&fake.submit_count, 1);
     if (fake.from_another_thread) {
         assert_int_equal(pthread_create(&thread, NULL, call_done, &call), 0);
         assert_int_equal(pthread_join(thread, NULL), 0);
@@ -124,15 +158,24 @@ enum status outbox_control(struct outbox *ob, enum outbox_op op,
 
 static struct ingress *ingress;
 
+static void set_up_intake(struct intake *fresh, const struct intake_source *sources,
+                          size_t count)
+{
+    fresh->sources = sources;
+    fresh->source_count = count;
+    atomic_store(&fresh->refs, 1);
+}
+
 static int set_up(void **state)
 {
-    static char a[] = "a", b[] = "b";
-    static struct config_source sources[] = {{.name = a}, {.name = b}};
-    static struct config config = {.sources = sources, .source_count = COUNT_OF(sources)};
+    static struct config config;
     struct err err;
 
     (void)state;
     memset(&fake, 0, sizeof(fake));
+    set_up_intake(&old_intake, old_sources, COUNT_OF(old_sources));
+    set_up_intake(&new_intake, new_sources, COUNT_OF(new_sources));
+    set_up_intake(&newer_intake, new_sources, COUNT_OF(new_sources));
     config.ingress.max_body = 1000;
     config.ingress.max_connections = 10;
     config.ingress.threads = 1;
@@ -148,6 +191,16 @@ static int tear_down(void **state)
     ingress = NULL;
     close(listen_fd);
     return 0;
+}
+
+static void wait_refs(const struct intake *intake, int refs)
+{
+    int64_t end_ms = clock_mono_ms() + DEADLINE_MS;
+
+    while (atomic_load(&intake->refs) != refs && clock_mono_ms() < end_ms) {
+        usleep(1000);
+    }
+    assert_int_equal(atomic_load(&intake->refs), refs);
 }
 
 static void assert_field(const char *field)
@@ -198,6 +251,7 @@ static void what_is_stored_is_answered_with_its_id(void **state)
         ask(SIGNED, WITH, "{}");
         assert_answer(200, "{\"status\":\"accepted\",\"id\":\"" ID "\"}");
         assert_string_equal(fake.signature, "good");
+        assert_string_equal(fake.suffix, "");
         assert_string_equal(fake.body, "{}");
         result((struct intake_result){.status = ST_OK, .duplicate = true});
         ask(SIGNED, WITH, "{}");
@@ -271,7 +325,7 @@ static void other_paths_and_methods_are_refused(void **state)
     char line[32];
 
     (void)state;
-    ask("POST /hooks/c", WITH, "{}");
+    ask("POST /nowhere", WITH, "{}");
     assert_answer(404,
                   "{\"error\":\"not_found\",\"message\":\"nothing answers at this path\"}");
     ask("GET /metrics", "", "");
@@ -344,6 +398,141 @@ static void while_stopping_old_connections_are_answered_503(void **state)
     close(fd);
 }
 
+static void what_follows_the_path_reaches_the_intake_decoded(void **state)
+{
+    (void)state;
+    result((struct intake_result){.status = ST_OK});
+    ask("POST /hooks/b/new%20customer", "", "x");
+    assert_answer(200, "{\"status\":\"accepted\",\"id\":\"" ID "\"}");
+    assert_string_equal(fake.suffix, "new customer");
+}
+
+static void a_challenge_is_given_back_and_is_nothing_accepted(void **state)
+{
+    int64_t accepted = metrics_total(METRIC_ACCEPTED);
+    int64_t challenges = metrics_total(METRIC_CHALLENGES);
+
+    (void)state;
+    result((struct intake_result){.status = ST_OK, .challenge = SLICE("3e\"Z")});
+    ask(SIGNED, WITH, "{}");
+    assert_answer(200, "{\"challenge\":\"3e\\\"Z\"}");
+    result((struct intake_result){.status = ST_OK, .challenge = SLICE("")});
+    ask(SIGNED, WITH, "{}");
+    assert_answer(200, "{\"challenge\":\"\"}");
+    assert_int_equal(metrics_total(METRIC_ACCEPTED), accepted);
+    assert_int_equal(metrics_total(METRIC_CHALLENGES) - challenges, 2);
+}
+
+/* Reloads. */
+
+/* Half a request, as far as the handler has seen its head. */
+static int send_half(void)
+{
+    static const char half[] = SIGNED " HTTP/1.1\r\nHost: x\r\n" WITH
+                                      "Connection: close\r\nContent-Length: 2\r\n\r\n{";
+    int refs = atomic_load(&old_intake.refs);
+    int fd = connect_client();
+
+    assert_int_equal(send(fd, half, sizeof(half) - 1, 0), sizeof(half) - 1);
+    wait_refs(&old_intake, refs + 1);
+    return fd;
+}
+
+static void after_a_reload_requests_are_judged_by_the_new_intake(void **state)
+{
+    (void)state;
+    result((struct intake_result){.status = ST_OK});
+    ask(SIGNED, WITH, "{}");
+    assert_status(200);
+    assert_ptr_equal(fake.submitted_to, &old_intake);
+    ingress_reload(ingress, &new_intake);
+    ask("POST /hooks/c", WITH, "{}");
+    assert_status(200);
+    assert_ptr_equal(fake.submitted_to, &new_intake);
+    ask(SIGNED, WITH, "{}");
+    assert_status(404);
+    wait_refs(&old_intake, 0);
+    wait_refs(&new_intake, 1);
+}
+
+static void a_request_whose_head_came_before_a_reload_is_judged_by_the_old_intake(void **state)
+{
+    int fd = send_half();
+
+    (void)state;
+    result((struct intake_result){.status = ST_OK});
+    ingress_reload(ingress, &new_intake);
+    ask("POST /hooks/c", WITH, "{}");
+    assert_status(200);
+    wait_refs(&old_intake, 1); /* the half one's */
+    assert_int_equal(send(fd, "}", 1, 0), 1);
+    read_all(fd);
+    close(fd);
+    assert_answer(200, "{\"status\":\"accepted\",\"id\":\"" ID "\"}");
+    assert_ptr_equal(fake.submitted_to, &old_intake);
+    assert_string_equal(fake.body, "{}");
+    wait_refs(&old_intake, 0);
+}
+
+static void a_reload_that_no_request_has_seen_gives_way_to_the_next(void **state)
+{
+    (void)state;
+    result((struct intake_result){.status = ST_OK});
+    ingress_reload(ingress, &new_intake);
+    ingress_reload(ingress, &newer_intake);
+    assert_int_equal(atomic_load(&new_intake.refs), 0);
+    ask("POST /hooks/c", WITH, "{}");
+    assert_status(200);
+    assert_ptr_equal(fake.submitted_to, &newer_intake);
+    set_up_intake(&new_intake, new_sources, COUNT_OF(new_sources));
+    ingress_reload(ingress, &new_intake);
+    ingress_stop(ingress, 0); /* with one that has not been fetched */
+    ingress = NULL;
+    assert_int_equal(atomic_load(&newer_intake.refs), 0);
+    assert_int_equal(atomic_load(&new_intake.refs), 0);
+    assert_int_equal(atomic_load(&old_intake.refs), 0);
+}
+
+static void a_request_that_goes_away_lets_its_intake_go(void **state)
+{
+    static const char too_large[] =
+        SIGNED " HTTP/1.1\r\nHost: x\r\n" WITH "Transfer-Encoding: chunked\r\n\r\n3e9\r\n";
+    char bytes[1001] = {0};
+    int fd = send_half();
+
+    (void)state;
+    close(fd);
+    wait_refs(&old_intake, 1);
+
+    fd = connect_client();
+    assert_true(send(fd, too_large, sizeof(too_large) - 1, 0) > 0);
+    assert_true(send(fd, bytes, sizeof(bytes), 0) > 0);
+    assert_true(send(fd, "\r\n0\r\n\r\n", 7, 0) > 0);
+    read_all(fd);
+    close(fd);
+    assert_status(413);
+    wait_refs(&old_intake, 1);
+
+    fd = send_half();
+    ingress_stop(ingress, 0);
+    ingress = NULL;
+    close(fd);
+    assert_int_equal(atomic_load(&old_intake.refs), 0);
+    assert_int_equal(fake.submit_count, 0);
+}
+
+static void what_is_refused_by_its_head_holds_no_intake(void **state)
+{
+    (void)state;
+    ask("POST /nowhere", WITH, "{}");
+    ask("GET /hooks/a", WITH, "");
+    ask(SIGNED, "", "{}");
+    ask("GET /healthz", "", "");
+    ingress_stop(ingress, 0);
+    ingress = NULL;
+    assert_int_equal(atomic_load(&old_intake.refs), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -357,6 +546,13 @@ int main(void)
         TEST(what_http_refuses_is_counted_without_a_source),
         TEST(health_is_answered_here_too),
         TEST(while_stopping_old_connections_are_answered_503),
+        TEST(what_follows_the_path_reaches_the_intake_decoded),
+        TEST(a_challenge_is_given_back_and_is_nothing_accepted),
+        TEST(after_a_reload_requests_are_judged_by_the_new_intake),
+        TEST(a_request_whose_head_came_before_a_reload_is_judged_by_the_old_intake),
+        TEST(a_reload_that_no_request_has_seen_gives_way_to_the_next),
+        TEST(a_request_that_goes_away_lets_its_intake_go),
+        TEST(what_is_refused_by_its_head_holds_no_intake),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

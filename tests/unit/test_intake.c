@@ -1,20 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "common/clock.h"
-
-#include "bridge/intake.h"
-#include "bridge/metrics.h"
-#include "bridge/verify.h"
+/*
+ * One delivery: what is submitted of it, and what is answered.
+ */
+#include "tests/unit/intake_fixture.h"
 
 #define PROJECT                                                                                \
     "{\"event\":\"resource.updated\",\"resource_type\":\"project\",\"resource_gid\":\"559b/"   \
@@ -24,149 +11,49 @@
     "{\"event\":\"resource.deleted\",\"resource_type\":\"project\",\"resource_gid\":\"559b/"   \
     "1\"}"
 
-/* ---- an outbox that remembers, in place of the real one ---- */
-
-static struct {
-    enum status submit_status;
-    enum status done_status;
-    bool duplicate;
-    bool later; /* the answer is given by answer_pending */
-    unsigned count;
-    struct event *event; /* the last one */
-    outbox_done_fn *done;
-    void *ctx;
-} fake;
-
-static void answer_pending(void)
-{
-    struct outbox_result result = {fake.done_status, fake.duplicate, fake.event->id};
-
-    fake.done(fake.ctx, &result);
-}
-
-enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn *done,
-                          void *ctx)
-{
-    (void)ob;
-    event_free(fake.event);
-    fake.event = event;
-    fake.count++;
-    fake.done = done;
-    fake.ctx = ctx;
-    if (fake.submit_status == ST_OK && !fake.later) {
-        answer_pending();
-    }
-    return fake.submit_status;
-}
-
-/* ---- a configuration with two sources, and what was answered ---- */
-
-static char partners[] = "partners", partners_path[] = "/webhooks/partners";
-static char open_name[] = "open", open_path[] = "/webhooks/open";
-static char topic[] = "{source}/{resource_type}/{event}/{gid}";
-static char state_topic[] = "state/{resource_type}/{gid}";
-static struct buf secrets[2];
-static struct config_source sources[2];
-static struct config config;
-static struct intake *intake;
-
-static struct {
-    unsigned count;
-    struct intake_result result;
-    char reason[256];
-} answer;
-
-static void note_answer(void *ctx, const struct intake_result *result)
-{
-    assert_ptr_equal(ctx, &answer);
-    answer.count++;
-    answer.result = *result;
-    (void)snprintf(answer.reason, sizeof(answer.reason), "%.*s", SLICE_ARG(result->reason));
-}
+#define PARTNERS "/webhooks/partners"
+#define OPEN     "/webhooks/open"
 
 static int set_up(void **state)
 {
-    struct err err = {0};
-
-    (void)state;
-    memset(&fake, 0, sizeof(fake));
-    memset(&answer, 0, sizeof(answer));
-    buf_add_str(&secrets[0], "old");
-    buf_add_str(&secrets[1], "your_secret_key");
-    sources[0] = (struct config_source){.name = partners,
-                                        .provider = &provider_creads,
-                                        .path = partners_path,
-                                        .verify = true,
-                                        .secrets = secrets,
-                                        .secret_count = 2,
-                                        .topic = topic,
-                                        .qos = 1,
-                                        .state_topic = state_topic,
-                                        .message_expiry_ms = 1001};
-    sources[1] = (struct config_source){.name = open_name,
-                                        .provider = &provider_creads,
-                                        .path = open_path,
-                                        .topic = topic,
-                                        .qos = 2,
-                                        .retain = true};
-    config = (struct config){.sources = sources, .source_count = 2};
-    return intake_create(&config, NULL, &intake, &err) == ST_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    intake_destroy(intake);
-    intake = NULL;
-    event_free(fake.event);
-    fake.event = NULL;
-    buf_free(&secrets[0]);
-    buf_free(&secrets[1]);
+    if (set_up_empty(state) != 0) {
+        return -1;
+    }
+    load("{'name':'partners','provider':'creads','path':'" PARTNERS "',"
+         "'secrets':['old','your_secret_key'],'topic':'{source}/{resource_type}/{event}/{gid}',"
+         "'state_topic':'state/{resource_type}/{gid}','qos':1},"
+         "{'name':'open','provider':'creads','path':'" OPEN "','verify':'none',"
+         "'topic':'{source}/{resource_type}/{event}/{gid}','qos':2,'retain':true}");
+    config->sources[0].message_expiry_ms = 1001;
+    recreate();
     return 0;
 }
 
-/* Starts again with what the test has changed in the configuration. */
-static void recreate(void)
+static void replace(char **text, const char *other)
 {
-    struct err err = {0};
-
-    intake_destroy(intake);
-    assert_int_equal(intake_create(&config, NULL, &intake, &err), ST_OK);
+    free(*text);
+    *text = xstrdup(other);
 }
 
-static void deliver_signed(const char *path, const char *signature, struct slice body)
+static void deliver_header(const char *signature, struct slice body)
 {
-    struct intake_delivery delivery = {slice_of(signature), body, 1700000000123};
+    struct headers headers = {.text = ""};
 
-    answer.count = 0;
-    fake.count = 0;
-    intake_submit(intake, intake_find(intake, slice_of(path)), &delivery, note_answer, &answer);
+    if (signature != NULL) {
+        add_headers(&headers, "X-Partners-Signature: ");
+        strcat(headers.text, signature);
+    }
+    deliver_with(PARTNERS, &headers, body);
 }
 
 static void deliver_signed_rightly(struct slice body)
 {
-    struct slice secret = SLICE("your_secret_key");
-    struct verifier *signer = NULL;
-    struct buf header = {0};
-    struct err err = {0};
-
-    assert_int_equal(verifier_create(&provider_creads, &secret, 1, &signer, &err), ST_OK);
-    assert_int_equal(verifier_sign(signer, body, &header), ST_OK);
-    deliver_signed(partners_path, header.data + strlen("X-Partners-Signature: "), body);
-    verifier_destroy(signer);
-    buf_free(&header);
+    deliver_signed(PARTNERS, &provider_creads, "your_secret_key", body);
 }
 
 static void deliver(struct slice body)
 {
-    deliver_signed(open_path, NULL, body);
-}
-
-static void assert_slice(struct slice got, const char *want)
-{
-    if (!slice_equal(got, slice_of(want)) || (got.data == NULL) != (want == NULL)) {
-        fail_msg("\"%.*s\" is not \"%s\"", SLICE_ARG(got), want ? want : "(absent)");
-    }
+    deliver_plain(OPEN, body);
 }
 
 static void an_authentic_delivery_is_submitted_as_an_event(void **state)
@@ -219,13 +106,13 @@ static void what_is_not_authentic_never_gets_further(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(signatures); i++) {
-        deliver_signed(partners_path, signatures[i], SLICE(PROJECT));
+        deliver_header(signatures[i], SLICE(PROJECT));
         assert_int_equal(answer.count, 1);
         assert_int_equal(answer.result.status, ST_UNAUTHENTIC);
         assert_int_equal(fake.count, 0);
     }
     /* Not even to find out that it is no JSON. */
-    deliver_signed(partners_path, "", SLICE("{"));
+    deliver_header("", SLICE("{"));
     assert_int_equal(answer.result.status, ST_UNAUTHENTIC);
     assert_false(answer.result.quarantined);
 }
@@ -253,7 +140,6 @@ static void an_authentic_body_that_makes_no_event_is_quarantined(void **state)
 
 static void a_topic_that_cannot_be_is_quarantined(void **state)
 {
-    static char long_topic[] = "{body.x}", long_state_topic[] = "s/{body.x}";
     struct buf body = {0};
 
     (void)state;
@@ -263,13 +149,13 @@ static void a_topic_that_cannot_be_is_quarantined(void **state)
         buf_add_char(&body, 'x');
     }
     buf_add_str(&body, "\"}");
-    sources[1].topic = long_topic;
+    replace(&config->sources[1].topic, "{body.x}");
     recreate();
     deliver(buf_slice(&body));
     assert_false(answer.result.quarantined);
     assert_int_equal(fake.event->topic.len, 65535);
 
-    sources[1].state_topic = long_state_topic;
+    replace(&config->sources[1].state_topic, "s/{body.x}");
     recreate();
     deliver(buf_slice(&body));
     assert_true(answer.result.quarantined);
@@ -321,18 +207,8 @@ static void nothing_of_a_delivery_is_needed_after_the_submit(void **state)
 
 static struct event_identity identity_of(const char *path, struct slice body)
 {
-    deliver_signed(path, NULL, body);
+    deliver_plain(path, body);
     return fake.event->identity;
-}
-
-static bool same_key(struct event_identity a, struct event_identity b)
-{
-    return memcmp(a.key, b.key, sizeof(a.key)) == 0;
-}
-
-static bool same_digest(struct event_identity a, struct event_identity b)
-{
-    return memcmp(a.digest, b.digest, sizeof(a.digest)) == 0;
 }
 
 static void the_key_is_the_resource_and_the_digest_the_body(void **state)
@@ -340,28 +216,28 @@ static void the_key_is_the_resource_and_the_digest_the_body(void **state)
     struct event_identity updated, deleted, other, shifted, elsewhere;
 
     (void)state;
-    sources[0].verify = false;
-    recreate();
-    updated = identity_of(open_path, SLICE(PROJECT));
-    deleted = identity_of(open_path, SLICE(DELETED));
+    use("{'name':'partners','provider':'creads','path':'" PARTNERS "','verify':'none'},"
+        "{'name':'open','provider':'creads','path':'" OPEN "','verify':'none'}");
+    updated = identity_of(OPEN, SLICE(PROJECT));
+    deleted = identity_of(OPEN, SLICE(DELETED));
     assert_true(same_key(updated, deleted));
     assert_false(same_digest(updated, deleted));
-    assert_true(same_digest(deleted, identity_of(open_path, SLICE(DELETED))));
+    assert_true(same_digest(deleted, identity_of(OPEN, SLICE(DELETED))));
 
-    elsewhere = identity_of(partners_path, SLICE(DELETED));
+    elsewhere = identity_of(PARTNERS, SLICE(DELETED));
     assert_false(same_key(deleted, elsewhere));
     assert_true(same_digest(deleted, elsewhere));
 
     /* Where one field ends and the next begins matters. */
     other = identity_of(
-        open_path, SLICE("{\"event\":\"e\",\"resource_type\":\"ab\",\"resource_gid\":\"c\"}"));
+        OPEN, SLICE("{\"event\":\"e\",\"resource_type\":\"ab\",\"resource_gid\":\"c\"}"));
     shifted = identity_of(
-        open_path, SLICE("{\"event\":\"e\",\"resource_type\":\"a\",\"resource_gid\":\"bc\"}"));
+        OPEN, SLICE("{\"event\":\"e\",\"resource_type\":\"a\",\"resource_gid\":\"bc\"}"));
     assert_false(same_key(other, shifted));
     /* However it is spelled. */
     assert_true(same_key(
-        other, identity_of(open_path, SLICE("{\"event\":\"e\",\"resource_type\":\"\\u0061b\","
-                                            "\"resource_gid\":\"c\"}"))));
+        other, identity_of(OPEN, SLICE("{\"event\":\"e\",\"resource_type\":\"\\u0061b\","
+                                       "\"resource_gid\":\"c\"}"))));
 }
 
 static void each_quarantined_body_has_a_key_of_its_own(void **state)
@@ -369,60 +245,11 @@ static void each_quarantined_body_has_a_key_of_its_own(void **state)
     struct event_identity first, again, other;
 
     (void)state;
-    first = identity_of(open_path, SLICE("{\"a\":1"));
-    again = identity_of(open_path, SLICE("{\"a\":1"));
-    other = identity_of(open_path, SLICE("{\"a\":2"));
+    first = identity_of(OPEN, SLICE("{\"a\":1"));
+    again = identity_of(OPEN, SLICE("{\"a\":1"));
+    other = identity_of(OPEN, SLICE("{\"a\":2"));
     assert_true(same_key(first, again) && same_digest(first, again));
     assert_false(same_key(first, other));
-}
-
-static void a_source_is_found_at_exactly_its_path(void **state)
-{
-    const char *const wrong[] = {"/webhooks/partners/",
-                                 "/webhooks/partner",
-                                 "/webhooks/Partners",
-                                 "webhooks/partners",
-                                 "/",
-                                 ""};
-    const struct intake_source *source = intake_find(intake, slice_of(partners_path));
-
-    (void)state;
-    assert_non_null(source);
-    assert_string_equal(intake_signature_header(source), "X-Partners-Signature");
-    assert_int_equal(intake_source_index(source), metrics_source("partners"));
-    assert_null(intake_signature_header(intake_find(intake, slice_of(open_path))));
-    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
-        assert_null(intake_find(intake, slice_of(wrong[i])));
-    }
-}
-
-/* What is written to stderr while this runs, for free(). */
-static char *stderr_of(void (*run)(void))
-{
-    FILE *file = tmpfile();
-    int saved = dup(STDERR_FILENO);
-    char *text = calloc(1, 1 << 16);
-
-    assert_true(file && saved >= 0 && text);
-    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
-    run();
-    assert_true(dup2(saved, STDERR_FILENO) >= 0);
-    close(saved);
-    rewind(file);
-    (void)!fread(text, 1, (1 << 16) - 1, file);
-    fclose(file);
-    return text;
-}
-
-static unsigned count_of(const char *text, const char *part)
-{
-    unsigned count = 0;
-
-    while ((text = strstr(text, part)) != NULL) {
-        text += strlen(part);
-        count++;
-    }
-    return count;
 }
 
 static void deliver_unknown(void)
@@ -528,25 +355,56 @@ static void assert_not_created(const char *text)
     struct intake *none = NULL;
     struct err err = {0};
 
-    assert_int_equal(intake_create(&config, NULL, &none, &err), ST_INVALID);
+    assert_int_equal(intake_create(config, outbox, &none, &err), ST_INVALID);
     assert_string_equal(err.text, text);
     assert_null(none);
 }
 
 static void a_source_that_cannot_work_stops_the_creation(void **state)
 {
-    static char wrong[] = "a/{gdi}";
+    struct intake *none = NULL;
+    struct err err = {0};
 
     (void)state;
-    sources[1].state_topic = wrong;
+    replace(&config->sources[1].state_topic, "a/{gdi}");
     assert_not_created("source open: unknown variable {gdi}; did you mean {gid}?");
-    sources[0].topic = wrong;
+    replace(&config->sources[0].topic, "a/{gdi}");
     assert_not_created("source partners: unknown variable {gdi}; did you mean {gid}?");
-    buf_clear(&secrets[1]);
-    assert_not_created("source partners: secret 2 is empty");
-    sources[0].secret_count = 0;
+    config->sources[0].provider->fields.gid = "{body.";
+    assert_int_equal(intake_create(config, outbox, &none, &err), ST_INVALID);
+    assert_memory_equal(err.text, "source partners: fields.gid: ", 29);
+    config->sources[0].secrets[0].value.len = config->sources[0].secrets[1].value.len = 0;
     assert_not_created("source partners: has no secret to verify with");
-    intake_destroy(NULL);
+    intake_drop(NULL);
+}
+
+static void to_revive_no_secret_is_needed(void **state)
+{
+    struct event dead = dead_letter("partners", SLICE(PROJECT));
+    struct intake *reviver = NULL;
+    struct event *revived;
+    struct err err = {0};
+
+    (void)state;
+    config->sources[0].secrets[0].value.len = config->sources[0].secrets[1].value.len = 0;
+    assert_int_equal(intake_create(config, NULL, &reviver, &err), ST_OK);
+    revived = intake_revive(reviver, &dead, &err);
+    assert_non_null(revived);
+    event_free(revived);
+    intake_drop(reviver);
+}
+
+static void who_holds_an_intake_can_use_it_when_the_configuration_is_gone(void **state)
+{
+    struct intake *held = intake_hold(intake);
+
+    (void)state;
+    intake_drop(intake);
+    config_destroy(config);
+    config = NULL;
+    deliver_signed_rightly(SLICE(PROJECT));
+    assert_slice(fake.event->topic, "partners/project/resource.updated/559b%2F1");
+    intake = held; /* the last reference, for tear_down */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -563,12 +421,13 @@ int main(void)
         TEST(nothing_of_a_delivery_is_needed_after_the_submit),
         TEST(the_key_is_the_resource_and_the_digest_the_body),
         TEST(each_quarantined_body_has_a_key_of_its_own),
-        TEST(a_source_is_found_at_exactly_its_path),
         TEST(unknown_events_pass_are_counted_and_logged_once_each),
         TEST(a_peer_cannot_fill_the_log_with_unknown_events),
         TEST(a_dead_letter_that_makes_an_event_now_is_revived_as_itself),
         TEST(a_dead_letter_that_still_makes_none_says_why),
         TEST(a_source_that_cannot_work_stops_the_creation),
+        TEST(to_revive_no_secret_is_needed),
+        TEST(who_holds_an_intake_can_use_it_when_the_configuration_is_gone),
     };
 
     return cmocka_run_group_tests_name("intake", tests, NULL, NULL);

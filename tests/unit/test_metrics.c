@@ -44,6 +44,9 @@ static void sources_have_counters_of_their_own(void **state)
     (void)state;
     assert_int_not_equal(a, b);
     assert_int_equal(metrics_source("a\"b"), a);
+    assert_string_equal(metrics_source_name(a), "a\"b");
+    assert_string_equal(metrics_source_name(b), "b");
+    assert_null(metrics_source_name(METRICS_NO_SOURCE));
     metrics_count(METRIC_ACCEPTED, a);
     metrics_count(METRIC_ACCEPTED, b);
     metrics_count(METRIC_ACCEPTED, b);

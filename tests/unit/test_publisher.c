@@ -334,6 +334,29 @@ static void birth_comes_before_events_and_offline_before_the_end(void **state)
     rig_end(rig);
 }
 
+static void other_info_is_published_as_soon_as_it_is_known(void **state)
+{
+    struct rig *rig = rig_new(5);
+    const struct fake_message *m;
+    char info[] = "{\"version\":\"other\"}";
+
+    (void)state;
+    rig_start(rig);
+    assert_true(fake_wait(&rig->broker, has_messages, 3, 5000));
+    publisher_set_info(rig->pub, slice_of(info));
+    memset(info, 'x', sizeof(info) - 1); /* it was copied */
+    assert_true(fake_wait(&rig->broker, has_messages, 4, 5000));
+    publisher_stop(rig->pub, 2000);
+    m = rig->broker.messages;
+    assert_string_equal(m[1].payload, "{\"version\":\"test\"}");
+    assert_string_equal(m[3].topic, "hook2mqtt/b1/info");
+    assert_string_equal(m[3].payload, "{\"version\":\"other\"}");
+    assert_true(m[3].retain);
+    assert_int_equal(m[3].qos, 1);
+    assert_int_equal(rig->broker.count, 5); /* and "offline" */
+    rig_end(rig);
+}
+
 static void a_message_carries_the_exact_body_and_its_metadata(void **state)
 {
     struct rig *rig = rig_new(5);
@@ -746,6 +769,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(birth_comes_before_events_and_offline_before_the_end),
+        cmocka_unit_test(other_info_is_published_as_soon_as_it_is_known),
         cmocka_unit_test(a_message_carries_the_exact_body_and_its_metadata),
         cmocka_unit_test(a_state_topic_follows_its_event_retained_and_a_deletion_clears_it),
         cmocka_unit_test(qos_0_counts_as_delivered_when_it_is_sent),

@@ -74,6 +74,7 @@ static void every_variable_has_its_value(void **state)
     assert_topic("{source}/{resource_type}/{event}/{action}/{gid}/{id}", example(),
                  "partners/project/resource.updated/updated/559befeeab59f/"
                  "0199a8f0-0000-7000-8000-000000000000");
+    assert_topic("{type}/{resource_type}", example(), "project/project");
     assert_topic("a/{body.resource.state}/b", example(), "a/in%2Fprogress/b");
     assert_topic("a/{body.resource.other}/b", example(), "a/_/b");
     assert_topic("no variables", example(), "no variables");
@@ -249,6 +250,7 @@ static void an_impossible_template_is_refused_with_what_would_be_right(void **st
         {"a/{gdi}", "unknown variable {gdi}; did you mean {gid}?"},
         {"a/{ressource_type}",
          "unknown variable {ressource_type}; did you mean {resource_type}?"},
+        {"a/{tpye}", "unknown variable {tpye}; did you mean {type}?"},
         {"a/{}", "unknown variable {}; known are {source}, {resource_type}, {event}, {action}, "
                  "{gid}, {id} and {body.<path>}"},
         {"{body.}", "unknown variable {body.}; known are {source}, {resource_type}, {event}, "

@@ -1,0 +1,84 @@
+/*
+ * verify_internal - what the files of verify share. Nobody else includes it.
+ *
+ * verify.c           keyed contexts; checking and signing
+ * verify_message.c   the template of what is signed, and the values that go into it
+ * verify_header.c    the signature's header, taken apart and written
+ * verify_secret.c    from a secret's text to a key
+ * verify_describe.c  is a description of a signature sound
+ * verify_digest.c    digests, and comparing texts
+ */
+#ifndef BRIDGE_VERIFY_INTERNAL_H
+#define BRIDGE_VERIFY_INTERNAL_H
+
+#include "bridge/verify.h"
+
+enum {
+    VERIFY_MAX_MAC = 64, /* SHA-512 */
+    TIMESTAMP_MAX_DIGITS = 12,
+};
+
+/* A member of a description: there, and not empty (how the configuration takes one back). */
+static inline bool is_said(const char *text)
+{
+    return text && *text != '\0';
+}
+
+/* ---- verify_message.c ---- */
+
+enum message_kind { MESSAGE_TEXT, MESSAGE_BODY, MESSAGE_TIMESTAMP, MESSAGE_ID, MESSAGE_KINDS };
+
+/* A compiled template. Each variable is in it at most once, with text between any two. */
+struct message {
+    struct message_piece {
+        enum message_kind kind;
+        struct slice text; /* of MESSAGE_TEXT; borrowed from the template */
+    } pieces[2 * MESSAGE_KINDS - 1];
+    size_t count;
+    bool holds[MESSAGE_KINDS];
+    char id_border; /* what {id} must not contain; see message_accepts_id */
+};
+
+/* What goes in, by kind; that of MESSAGE_TEXT is not used. */
+struct message_values {
+    struct slice of[MESSAGE_KINDS];
+};
+
+/* ST_INVALID with the reason. Borrows the template as long as the message is used. */
+enum status message_compile(const char *template, struct message *out_message,
+                            struct err *err) MUST_USE;
+/* The bytes that the i-th piece stands for. */
+struct slice message_part(const struct message *message, size_t i,
+                          const struct message_values *values);
+/* 1 to VERIFY_MAX_ID visible ASCII characters. None is the one between it and what is next to
+ * it on the body's side: else two deliveries could share one message, and one signature. */
+bool message_accepts_id(const struct message *message, struct slice id);
+/* Decimal digits as a number is printed, so that the text that is signed has no second
+ * spelling. */
+bool timestamp_read(struct slice text, int64_t *out_s);
+
+/* ---- verify_header.c ---- */
+
+/* What a signature's header says. Signatures that are not of the right length and alphabet are
+ * left out: they cannot match. */
+struct signature_given {
+    uint8_t macs[VERIFY_MAX_SIGNATURES][VERIFY_MAX_MAC];
+    size_t count;
+    struct slice timestamp; /* of timestamp_key; absent: it has none */
+};
+
+/* False: it has no signature, too many, or a timestamp twice. */
+bool signature_read(const struct provider_signature *signature, struct slice value,
+                    size_t mac_len, struct signature_given *out_given);
+/* Adds the header's value. timestamp: for timestamp_key. */
+void signature_write(const struct provider_signature *signature, const uint8_t *mac,
+                     size_t mac_len, struct slice timestamp, struct buf *out);
+
+/* ---- verify_secret.c ---- */
+
+/* As verify_check_secret; the key's bytes are then the caller's to wipe. */
+enum status secret_decode(const struct provider_signature *signature, struct slice secret,
+                          uint8_t out_key[VERIFY_MAX_SECRET], size_t *out_len,
+                          struct err *err) MUST_USE;
+
+#endif
