@@ -107,5 +107,6 @@ int cli_trigger(struct cli *cli);
 int cli_outbox(struct cli *cli);
 int cli_dead(struct cli *cli);
 int cli_health(struct cli *cli);
+int cli_provider(struct cli *cli);
 
 #endif

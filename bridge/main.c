@@ -37,6 +37,45 @@ static int version(struct cli *cli);
     "while\n"                                                                                  \
     "the bridge is stopped; while it runs it is asked to, at admin.listen.\n\n"
 
+#define PROVIDER_HELP                                                                          \
+    "  --source NAME    for this source; needed if several are of the provider\n"              \
+    "  --timeout TIME   gives up after so long, tries and waits together (default 60s)\n"      \
+    "  --dry-run        prints the requests, without tokens and passwords, and sends none\n"   \
+    "  --json           one JSON object a line, of what is done, listed or would be sent\n\n"  \
+    "The source's api and public_url say where the provider is and how it reaches the "        \
+    "bridge.\n"                                                                                \
+    "What may have been bad luck (no connection, a time-out, 429, 5xx) is tried again.\n\n"    \
+    "ricloud: webhook configs.\n"                                                              \
+    "  create           makes one; its secret goes to the first file among the source's\n"     \
+    "                   secrets that is missing or empty. Waits for the provider's test,\n"    \
+    "                   and fails unless the config ends up valid\n"                           \
+    "  update           changes one; where that has it tested again, waits as create does\n"   \
+    "  test             has one tested; --wait waits for the outcome\n"                        \
+    "  use              has the key, whose token this is, send to this config\n"               \
+    "  --url URL        where the provider is to send to; else public_url of the source\n"     \
+    "  --replace-secret if no such file is left, replaces the secret in the first one\n"       \
+    "  --state STATE    list: only these; deactivated ones are listed no other way\n"          \
+    "  --date-created T list: only those that the provider finds under this time\n\n"          \
+    "weavy: subscriptions, each with a code that ends it, kept in api.state_file.\n"           \
+    "  login            gets a new token with api.username and api.password; the others do\n"  \
+    "                   so by themselves when it is needed\n"                                  \
+    "  subscribe        has an event sent to URL/EVENT; --all: every standard event\n"         \
+    "  list             the subscriptions that are kept here; the provider is not asked\n"     \
+    "  sample           prints what the provider would send; --publish sends that to the\n"    \
+    "                   running bridge, as the provider would\n"                               \
+    "  --url URL        of the source's path, from outside; else public_url of the "           \
+    "source\n\n"                                                                               \
+    "Keys of an object:\n"                                                                     \
+    "  config           id, url, state, organisation, date_created; and with create, update\n" \
+    "                   and test --wait: test_error, secret_file\n"                            \
+    "  test             task, state, test_error\n"                                             \
+    "  deletion         id, deleted\n"                                                         \
+    "  use              key, webhook_config\n"                                                 \
+    "  login            username, project_code, state_file\n"                                  \
+    "  subscription     event, code, url, since; and where something was done: status\n"       \
+    "  request          method, url, headers, body (with --dry-run)\n"                         \
+    "A sample is what would be sent, whichever it is.\n\n"
+
 static const struct cli_command commands[] = {
     {"run", "run", "Run the bridge in the foreground",
      "Ends with 0 after SIGTERM or SIGINT: what was accepted is answered, and what is on its "
@@ -100,6 +139,19 @@ static const struct cli_command commands[] = {
     {"health", "health [--ready]", "Ask the running bridge how it is",
      "Ends with 0 if the bridge is alive, and with --ready if it would accept a webhook.\n\n",
      cli_health},
+    {"provider",
+     "provider ricloud create [--url URL] [--replace-secret]\n"
+     "provider ricloud list [--state STATE] [--date-created TIME]\n"
+     "provider ricloud update ID [--url URL] [--state new | deactivated]\n"
+     "provider ricloud test ID [--wait]\n"
+     "provider ricloud (get | delete | use) ID\n"
+     "provider weavy login\n"
+     "provider weavy subscribe (EVENT... | --all) [--url URL]\n"
+     "provider weavy unsubscribe (EVENT... | CODE... | --all)\n"
+     "provider weavy sample EVENT [--publish]\n"
+     "provider weavy list",
+     "Register the bridge at a provider, through the provider's API", PROVIDER_HELP,
+     cli_provider},
     {"version", "version", "Print the version", "", version},
     {"help", "help [COMMAND | config | schema]",
      "Explain a command, or print the table of settings or the JSON Schema of the "

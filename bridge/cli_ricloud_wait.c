@@ -1,0 +1,165 @@
+/*
+ * The API tests a config by sending an event to its URL. That takes time, so whoever wants to
+ * know the outcome asks for it again and again.
+ */
+#include "bridge/cli_ricloud.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/cli_json.h"
+
+enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000 };
+
+#define AWAIT_HEADER "Ricloud-Await: 10" /* seconds; more is not allowed */
+
+void ricloud_config_fini(struct ricloud_config *config)
+{
+    if (config->json.data) {
+        explicit_bzero(config->json.data, config->json.cap);
+    }
+    buf_free(&config->json);
+    free(config->id);
+    free(config->shown_id);
+    free(config->state);
+    *config = (struct ricloud_config){0};
+}
+
+void ricloud_test_fini(struct ricloud_test *test)
+{
+    free(test->id);
+    free(test->state);
+    free(test->error);
+    *test = (struct ricloud_test){0};
+}
+
+enum status ricloud_call(struct registration *reg, const struct ricloud_request *request,
+                         struct cli_api_reply *out_reply, struct err *err)
+{
+    struct buf path = {0};
+    struct cli_api_request call = {
+        .method = request->method, .header = request->header, .json = request->json};
+    enum status st = ST_OK;
+
+    buf_add_str(&path, "/configs/webhook");
+    if (request->id) {
+        buf_add_char(&path, '/');
+        cli_api_add_escaped(&path, request->id);
+    }
+    buf_add_str(&path, request->tail ? request->tail : "");
+    call.path = path.data;
+    if (reg->dry_run) {
+        cli_api_print(reg->api, &call);
+    } else {
+        st = cli_api_call(reg->api, &call, out_reply, err);
+    }
+    buf_free(&path);
+    return st;
+}
+
+enum status ricloud_read_config(const struct cli_api_reply *reply,
+                                struct ricloud_config *config, struct err *err)
+{
+    struct ricloud_config read = {
+        .id = cli_json_text(reply->json, "id"),
+        .state = cli_json_text(reply->json, "state"),
+    };
+    struct ricloud_config before = *config;
+    struct buf shown = {0};
+
+    if (!read.id || !read.state) {
+        ricloud_config_fini(&read);
+        return err_set(err, ST_INVALID, "the API's answer describes no webhook config");
+    }
+    cli_add_safe(&shown, slice_of(read.id));
+    read.shown_id = buf_take(&shown);
+    buf_add_slice(&read.json, reply->json);
+    *config = read;
+    ricloud_config_fini(&before);
+    return ST_OK;
+}
+
+enum status ricloud_fetch(struct registration *reg, struct ricloud_config *config,
+                          struct err *err)
+{
+    const struct ricloud_request request = {.method = "GET", .id = config->id};
+    struct cli_api_reply reply = {0};
+    enum status st = ricloud_call(reg, &request, &reply, err);
+
+    return st == ST_OK ? ricloud_read_config(&reply, config, err) : st;
+}
+
+static bool is_in(const struct ricloud_config *config, const char *state)
+{
+    return strcmp(config->state, state) == 0;
+}
+
+enum status ricloud_wait(struct registration *reg, struct ricloud_config *config,
+                         struct err *err)
+{
+    enum status st = ST_OK;
+
+    for (int64_t pause = FIRST_PAUSE_MS; st == ST_OK && is_in(config, "new"); pause *= 2) {
+        pause = pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS;
+        if (!cli_api_wait(reg->api, pause)) {
+            break;
+        }
+        st = ricloud_fetch(reg, config, err);
+    }
+    return st;
+}
+
+enum status ricloud_start_test(struct registration *reg, const char *id, bool await,
+                               struct ricloud_test *out_test, struct err *err)
+{
+    const struct ricloud_request request = {
+        .method = "POST",
+        .id = id,
+        .tail = "/test",
+        .header = await ? AWAIT_HEADER : NULL,
+        .json = SLICE("null"), /* as the provider's own client */
+    };
+    struct cli_api_reply reply = {0};
+    enum status st = ricloud_call(reg, &request, &reply, err);
+
+    if (st == ST_OK && !reg->dry_run) {
+        *out_test = (struct ricloud_test){
+            .id = cli_json_text(reply.json, "id"),
+            .state = cli_json_text(reply.json, "state"),
+            .error = cli_json_text(reply.json, "error"),
+        };
+    }
+    return st;
+}
+
+/* What the config's state has to become; NULL: the test had not ended when the API answered. */
+static const char *expected_state(const struct ricloud_test *test)
+{
+    if (test->state && strcmp(test->state, "succeeded") == 0) {
+        return "valid";
+    }
+    return test->state && strcmp(test->state, "failed") == 0 ? "invalid" : NULL;
+}
+
+enum status ricloud_wait_test(struct registration *reg, const struct ricloud_test *test,
+                              struct ricloud_config *config, struct err *err)
+{
+    const char *expected = expected_state(test);
+    char *before = xstrdup(config->state);
+    enum status st = ricloud_fetch(reg, config, err);
+
+    /* If it is not known how the test ended, any change of the state tells. */
+    for (int64_t pause = FIRST_PAUSE_MS; st == ST_OK; pause *= 2) {
+        pause = pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS;
+        if (expected ? is_in(config, expected)
+                     : !is_in(config, before) && !is_in(config, "new")) {
+            break;
+        }
+        if (!cli_api_wait(reg->api, pause)) {
+            break;
+        }
+        st = ricloud_fetch(reg, config, err);
+    }
+    free(before);
+    return st;
+}

@@ -1,0 +1,999 @@
+"""`provider ricloud` and `provider weavy` against an API that answers as it is told: what they ask, store and say."""
+
+import base64
+import email.utils
+import fcntl
+import hmac
+import json
+import os
+import pathlib
+import stat
+import subprocess
+import time
+
+import pytest
+
+from lib import http_client
+from lib.api_server import CLOSE, HANG, Answer, ApiServer
+from lib.bridge import PROGRAM, SOURCE
+from lib.certs import Authority
+from lib.wait import DEADLINE_S, wait_until
+
+TOKEN = "tok-1f0c9a7e4b/+=="
+PASSWORD = 'pass "9d41" \\ word'
+HOOK_SECRET = "whs-77aa01c3e9"
+PUBLIC_URL = "https://hooks.example/webhooks/in"
+CONFIGS = "/configs/webhook"
+
+
+@pytest.fixture
+def api():
+    server = ApiServer()
+    yield server
+    server.close()
+
+
+class Commands:
+    """`provider NAME …` of one bridge that does not run; fails as soon as a secret is printed."""
+
+    def __init__(self, start, provider, *sources, **config):
+        self.provider = provider
+        env = {"API_TOKEN": TOKEN, "API_PASSWORD": PASSWORD, "STORED": "an older secret"}
+        self.bridge = start.bridge(None, {"sources": list(sources), **config}, start=False, env=env)
+        self.folder = self.bridge.folder
+
+    def run(self, *args, expect=0):
+        done = self.bridge.cli("provider", self.provider, *args, expect=expect)
+        self.out, self.err = done.stdout.decode(), done.stderr.decode()
+        for secret in (TOKEN, PASSWORD, json.dumps(PASSWORD)[1:-1], HOOK_SECRET):
+            assert secret not in self.out + self.err, "a secret is printed"
+        return self.out
+
+    def rows(self, *args, **options):
+        return [json.loads(line) for line in self.run(*args, "--json", **options).splitlines()]
+
+    def fails(self, *args, saying, status=1):
+        self.run(*args, expect=status)
+        assert self.err.startswith("hook2mqtt: "), self.err
+        assert saying in self.err, self.err
+
+
+def config(state="new", **more):
+    return {
+        "id": 7, "resource": "webhook_config", "organisation": 1, "url": PUBLIC_URL, "state": state,
+        "date_created": "2018-10-01T17:04:34.155917Z", **more,
+    }
+
+
+def task(state, error=None):
+    return {"id": "task-1", "resource": "task", "type": "webhook_config.test", "state": state, "error": error}
+
+
+def shown(one):
+    return {name: one[name] for name in ("id", "url", "state", "organisation", "date_created")}
+
+
+@pytest.fixture
+def ricloud(start, api, tmp_path):
+    """A source whose secret is not there yet."""
+    (tmp_path / "secrets").mkdir()
+    return Commands(start, "ricloud", ricloud_source(api, [{"file": str(tmp_path / "secrets/one")}]))
+
+
+@pytest.fixture
+def secret_file(tmp_path):
+    return tmp_path / "secrets/one"
+
+
+def ricloud_source(api, secrets, **api_settings):
+    return {
+        "name": "backups", "provider": "ricloud", "path": "/webhooks/in", "secrets": secrets,
+        "public_url": PUBLIC_URL, "api": {"url": api.url, "token": {"env": "API_TOKEN"}, **api_settings},
+    }
+
+
+def header(request, name):
+    values = [value for found, value in request.headers if found.lower() == name.lower()]
+    assert len(values) <= 1, f"{name} comes {len(values)} times"
+    return values[0] if values else None
+
+
+def assert_request(request, method, path, body=None, authorization=f"Token {TOKEN}"):
+    assert (request.method, request.path) == (method, path)
+    assert header(request, "Authorization") == authorization
+    assert header(request, "Accept") == "application/json"
+    assert header(request, "User-Agent").startswith("hook2mqtt/")
+    assert header(request, "Expect") is None
+    assert header(request, "Content-Type") == ("application/json" if body is not None else None)
+    assert request.body == (b"" if body is None else body)
+
+
+def names_in(folder):
+    return sorted(path.name for path in pathlib.Path(folder).iterdir())
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def lock(folder):
+    """What another command holds while it stores something."""
+    fd = os.open(folder, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
+
+
+# ricloud: create
+
+
+def test_create_posts_the_url_stores_the_secret_and_waits_until_it_is_valid(api, ricloud, secret_file):
+    def created(_):
+        assert not secret_file.exists()
+        return Answer(201, config(secret=HOOK_SECRET))
+
+    api.on("POST", CONFIGS, created)
+    api.on("GET", f"{CONFIGS}/7", config(), config(), config("valid"))
+    assert ricloud.run("create") == (
+        f"7  valid  2018-10-01T17:04:34.155917Z  {PUBLIC_URL}\nits secret is in {secret_file}\n"
+    )
+    assert ricloud.err == ""
+    posted, *asked = api.asked()
+    assert_request(posted, "POST", CONFIGS, b'{"url":"%s"}' % PUBLIC_URL.encode())
+    for one in asked:
+        assert_request(one, "GET", f"{CONFIGS}/7")
+    assert len(asked) == 3
+    assert secret_file.read_text() == HOOK_SECRET
+    assert mode_of(secret_file) == 0o600
+    assert names_in(secret_file.parent) == ["one"]
+
+
+def test_the_secret_is_stored_before_the_api_is_asked_anything_else(api, ricloud, secret_file):
+    seen = []
+
+    def asked(_):
+        seen.append(secret_file.read_text())
+        return config("valid")
+
+    api.on("POST", CONFIGS, Answer(201, config(secret=HOOK_SECRET)))
+    api.on("GET", f"{CONFIGS}/7", asked)
+    ricloud.run("create")
+    assert seen == [HOOK_SECRET]
+
+
+def test_create_takes_another_url_as_it_is_given(api, ricloud):
+    api.on("POST", CONFIGS, Answer(201, config("valid", secret=HOOK_SECRET)))
+    ricloud.run("create", "--url", "https://other.example/in/")
+    assert_request(api.requests[0], "POST", CONFIGS, b'{"url":"https://other.example/in/"}')
+
+
+def test_create_without_any_url_asks_for_one(start, api, tmp_path):
+    source = ricloud_source(api, [{"file": str(tmp_path / "one")}])
+    del source["public_url"]
+    Commands(start, "ricloud", source).fails("create", saying="--url")
+    assert api.asked() == []
+
+
+def test_create_has_it_tested_again_if_the_first_test_came_before_the_secret(api, ricloud):
+    api.on("POST", CONFIGS, Answer(201, config(secret=HOOK_SECRET)))
+    api.on("GET", f"{CONFIGS}/7", config(), config("invalid"), config("invalid"), config("valid"))
+    api.on("POST", f"{CONFIGS}/7/test", task("succeeded"))
+    (row,) = ricloud.rows("create")
+    assert row["state"] == "valid"
+    (tested,) = api.asked("POST", f"{CONFIGS}/7/test")
+    assert_request(tested, "POST", f"{CONFIGS}/7/test", b"null")
+    assert header(tested, "Ricloud-Await") == "10"
+
+
+def test_create_says_why_it_stays_invalid_and_keeps_the_secret(api, ricloud, secret_file):
+    api.on("POST", CONFIGS, Answer(201, config(secret=HOOK_SECRET)))
+    api.on("GET", f"{CONFIGS}/7", config("invalid"))
+    api.on("POST", f"{CONFIGS}/7/test", task("failed", "receiver_answered_401"))
+    (row,) = ricloud.rows("create", expect=1)
+    assert row == {
+        **shown(config("invalid")), "test_error": "receiver_answered_401", "secret_file": str(secret_file)
+    }
+    assert "webhook config 7 is invalid: receiver_answered_401" in ricloud.err
+    for hint in ("hook2mqtt health", PUBLIC_URL, str(secret_file), "test 7 --wait"):
+        assert hint in ricloud.err
+    assert len(api.asked("POST", f"{CONFIGS}/7/test")) == 1
+    assert secret_file.read_text() == HOOK_SECRET
+
+
+def test_create_does_not_wait_for_ever_for_a_test_that_does_not_end(api, ricloud):
+    api.on("POST", CONFIGS, Answer(201, config(secret=HOOK_SECRET)))
+    api.on("GET", f"{CONFIGS}/7", config())
+    begin = time.monotonic()
+    ricloud.fails("create", "--timeout", "1s", saying="has not finished its test within --timeout")
+    assert time.monotonic() - begin < 20
+
+
+def test_the_secret_goes_to_the_first_file_that_is_missing_or_empty(start, api, tmp_path):
+    for name, text in (("one", "old"), ("two", "\n"), ("three", "")):
+        (tmp_path / name).write_text(text)
+    secrets = [{"env": "STORED"}, *({"file": str(tmp_path / name)} for name in ("one", "two", "three"))]
+    api.on("POST", CONFIGS, Answer(201, config("valid", secret=HOOK_SECRET)))
+    (row,) = Commands(start, "ricloud", ricloud_source(api, secrets)).rows("create")
+    assert row["secret_file"] == str(tmp_path / "two")
+    assert [(tmp_path / name).read_text() for name in ("one", "two", "three")] == ["old", HOOK_SECRET, ""]
+
+
+def test_a_secret_that_is_there_is_only_replaced_when_that_is_asked_for(api, ricloud, secret_file):
+    secret_file.write_text("old")
+    secret_file.chmod(0o640)
+    ricloud.fails("create", saying="--replace-secret")
+    assert api.asked() == [] and secret_file.read_text() == "old"
+    api.on("POST", CONFIGS, Answer(201, config("valid", secret=HOOK_SECRET)))
+    ricloud.run("create", "--replace-secret")
+    assert "is replaced" in ricloud.err
+    assert secret_file.read_text() == HOOK_SECRET and mode_of(secret_file) == 0o600
+
+
+def test_without_a_secret_that_is_a_file_nothing_is_created(start, api):
+    commands = Commands(start, "ricloud", ricloud_source(api, [{"env": "STORED"}]))
+    commands.fails("create", saying='add {"file": "PATH"}')
+    assert api.asked() == []
+
+
+def test_nothing_is_created_if_the_secret_could_not_be_stored(start, api, tmp_path):
+    commands = Commands(start, "ricloud", ricloud_source(api, [{"file": str(tmp_path / "no/one")}]))
+    commands.fails("create", saying=str(tmp_path / "no/one"))
+    assert api.asked() == []
+
+
+def test_nothing_is_created_while_another_command_stores_something_there(api, ricloud, secret_file):
+    fd = lock(secret_file.parent)
+    ricloud.fails("create", saying="another hook2mqtt command")
+    os.close(fd)
+    assert api.asked() == []
+
+
+def test_a_secret_that_cannot_be_stored_after_all_is_said_loudly(api, ricloud, secret_file):
+    def created(_):
+        secret_file.parent.rename(secret_file.parent.with_name("moved"))
+        return Answer(201, config(secret=HOOK_SECRET))
+
+    api.on("POST", CONFIGS, created)
+    ricloud.fails("create", saying="webhook config 7 WAS CREATED, BUT ITS SECRET IS NOT STORED")
+    assert "provider ricloud delete 7" in ricloud.err
+    assert names_in(secret_file.parent.with_name("moved")) == []
+
+
+def test_a_running_bridge_takes_the_secret_as_soon_as_it_is_stored(start, broker, subscriber, api, tmp_path):
+    source = ricloud_source(api, [{"file": str(tmp_path / "one")}])
+    bridge = start.bridge(broker, {"sources": [source]}, env={"API_TOKEN": TOKEN})
+    body = json.dumps(
+        {"id": "e1", "resource": "event", "type": "webhook_config", "action": "test", "data": config()}
+    ).encode()
+
+    def test_event(_):
+        """What the API sends before it changes the state."""
+        now = str(int(time.time()))
+        digest = hmac.digest(HOOK_SECRET.encode(), f"{now}.".encode() + body, "sha256")
+        signature = f"t={now},s={base64.b64encode(digest).decode()}"
+        headers = [("Content-Type", "application/json"), ("Ricloud-Signature", signature)]
+        answers.append(http_client.fetch(bridge.ingress, "POST", "/webhooks/in/e1", headers, body).status)
+        return config("valid" if answers[-1] == 200 else "invalid", secret=HOOK_SECRET)
+
+    answers = []
+    api.on("POST", CONFIGS, lambda request: (test_event(request), Answer(201, config(secret=HOOK_SECRET)))[1])
+    api.on("GET", f"{CONFIGS}/7", config("invalid"), test_event)
+    api.on("POST", f"{CONFIGS}/7/test", task("succeeded"))
+    done = bridge.cli("provider", "ricloud", "create", "--json")
+    assert json.loads(done.stdout)["state"] == "valid"
+    assert answers == [401, 200]
+    assert subscriber.wait_for("ricloud/webhook_config/test/7", 1)[0].payload == body
+
+
+@pytest.mark.parametrize("answer", [config(), config(secret=""), config(secret="a\nb"), config(secret=None)])
+def test_an_answer_without_a_secret_is_no_success(api, ricloud, secret_file, answer):
+    api.on("POST", CONFIGS, Answer(201, answer))
+    ricloud.fails("create", saying="holds no secret")
+    assert not secret_file.exists()
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", {"id": 7}, {"state": "new"}, {"secret": HOOK_SECRET}])
+def test_an_answer_that_is_no_config_is_a_failure_that_names_what_may_be_left(api, ricloud, answer):
+    api.on("POST", CONFIGS, Answer(201, answer))
+    ricloud.fails("create", saying="describes no webhook config")
+    assert "provider ricloud list" in ricloud.err
+
+
+def test_create_tells_of_a_config_that_a_lost_answer_may_have_left(api, ricloud):
+    api.on("POST", CONFIGS, CLOSE, Answer(201, config("valid", secret=HOOK_SECRET)))
+    ricloud.run("create")
+    assert "trying again" in ricloud.err and "provider ricloud list" in ricloud.err
+
+
+def test_a_dry_run_of_create_asks_and_writes_nothing(api, ricloud, secret_file):
+    assert ricloud.run("create", "--dry-run") == (
+        f"POST {api.url}{CONFIGS}\nAccept: application/json\nAuthorization: Token ***\n"
+        f'Content-Type: application/json\n\n{{"url":"{PUBLIC_URL}"}}\n\n'
+    )
+    assert str(secret_file) in ricloud.err
+    assert api.asked() == [] and names_in(secret_file.parent) == []
+
+
+# ricloud: the other verbs
+
+
+def test_get_shows_a_config_without_its_secret(api, ricloud):
+    api.on("GET", f"{CONFIGS}/7", config("valid", secret=HOOK_SECRET))
+    assert ricloud.run("get", "7") == f"7  valid  2018-10-01T17:04:34.155917Z  {PUBLIC_URL}\n"
+    assert ricloud.rows("get", "7") == [shown(config("valid"))]
+    for one in api.asked():
+        assert_request(one, "GET", f"{CONFIGS}/7")
+
+
+def test_an_id_is_opaque(api, ricloud):
+    api.on("GET", f"{CONFIGS}/a%2Fb%20%3F", config("valid", id="a/b ?"))
+    assert ricloud.rows("get", "a/b ?")[0]["id"] == "a/b ?"
+    for wrong in ("", ".", ".."):
+        ricloud.fails("get", wrong, saying="not an id", status=2)
+
+
+def test_update_to_a_new_url_waits_for_the_test(api, ricloud):
+    new_url = "https://new.example/in"
+    api.on("POST", f"{CONFIGS}/7", config(url=new_url))
+    api.on("GET", f"{CONFIGS}/7", config(url=new_url), config("valid", url=new_url))
+    (row,) = ricloud.rows("update", "7", "--url", new_url)
+    assert (row["state"], row["url"]) == ("valid", new_url)
+    assert_request(api.requests[0], "POST", f"{CONFIGS}/7", b'{"url":"%s"}' % new_url.encode())
+    api.on("GET", f"{CONFIGS}/7", config("invalid", url=new_url))
+    ricloud.fails("update", "7", "--url", new_url, saying="webhook config 7 is invalid")
+    assert api.asked("POST", f"{CONFIGS}/7/test") == []
+
+
+def test_update_of_the_state(api, ricloud):
+    api.on("POST", f"{CONFIGS}/7", config("deactivated"))
+    assert ricloud.rows("update", "7", "--state", "deactivated") == [shown(config("deactivated"))]
+    assert_request(api.requests[0], "POST", f"{CONFIGS}/7", b'{"state":"deactivated"}')
+    assert len(api.requests) == 1, "there is no test to wait for"
+    api.on("POST", f"{CONFIGS}/7", config())
+    api.on("GET", f"{CONFIGS}/7", config("valid"))
+    assert ricloud.rows("update", "7", "--state", "new")[0]["state"] == "valid"
+
+
+def test_test_prints_the_task_and_with_wait_the_outcome(api, ricloud):
+    api.on("POST", f"{CONFIGS}/7/test", task("pending"))
+    assert ricloud.run("test", "7") == "test task-1  pending\n"
+    assert ricloud.rows("test", "7") == [{"task": "task-1", "state": "pending", "test_error": None}]
+    assert header(api.requests[0], "Ricloud-Await") is None
+    # The state of before the test is no outcome.
+    api.on("GET", f"{CONFIGS}/7", config("invalid"), config("invalid"), config("valid"))
+    assert ricloud.rows("test", "7", "--wait")[0]["state"] == "valid"
+    api.on("POST", f"{CONFIGS}/7/test", task("failed", "connection_refused"))
+    api.on("GET", f"{CONFIGS}/7", config("valid"), config("invalid"))
+    ricloud.fails("test", "7", "--wait", saying="invalid: connection_refused")
+
+
+def test_delete(api, ricloud):
+    api.on("DELETE", f"{CONFIGS}/7", Answer(204))
+    assert ricloud.run("delete", "7") == "7  deleted\n"
+    assert_request(api.requests[0], "DELETE", f"{CONFIGS}/7")
+    assert ricloud.rows("delete", "7") == [{"id": "7", "deleted": True}]
+    api.on("DELETE", f"{CONFIGS}/7", 404)
+    ricloud.fails("delete", "7", saying="404")
+    api.on("DELETE", f"{CONFIGS}/7", CLOSE, 404)
+    assert ricloud.run("delete", "7") == "7  deleted\n"
+
+
+@pytest.mark.parametrize(
+    "id_text, body",
+    [("12", b'{"webhook_config":12}'), ("0", b'{"webhook_config":0}'), ("007", b'{"webhook_config":"007"}'),
+     ("3f-9", b'{"webhook_config":"3f-9"}'), ("123456789012345678901", b'{"webhook_config":123456789012345678901}')],
+)
+def test_use_asks_for_the_key_and_sets_its_config(api, ricloud, id_text, body):
+    api.on("GET", "/key", {"id": "key 1", "token": TOKEN})
+    api.on("POST", "/keys/key%201", {"id": "key 1", "token": TOKEN})
+    assert ricloud.run("use", id_text) == f"key key 1 uses webhook config {id_text}\n"
+    got, posted = api.asked()
+    assert_request(got, "GET", "/key")
+    assert_request(posted, "POST", "/keys/key%201", body)
+    assert ricloud.rows("use", id_text) == [{"key": "key 1", "webhook_config": id_text}]
+
+
+def page(*ids, more):
+    data = [config("valid", id=number, secret=HOOK_SECRET) for number in ids]
+    return {"resource": "list", "data": data, "has_more": more, "total_count": 5, "url": CONFIGS}
+
+
+@pytest.mark.parametrize("second", [(3, 4), (2, 3, 4)], ids=["behind after_id", "from after_id"])
+def test_list_shows_every_page_once(api, ricloud, second):
+    api.on("GET", f"{CONFIGS}?limit=100", page(1, 2, more=True))
+    api.on("GET", f"{CONFIGS}?limit=100&after_id=2", page(*second, more=True))
+    api.on("GET", f"{CONFIGS}?limit=100&after_id=4", page(5, more=False))
+    assert [row["id"] for row in ricloud.rows("list")] == [1, 2, 3, 4, 5]
+    assert [line.split()[0] for line in ricloud.run("list").splitlines()] == list("12345")
+    assert_request(api.requests[0], "GET", f"{CONFIGS}?limit=100")
+
+
+def test_a_list_that_does_not_get_on_ends(api, ricloud):
+    api.on("GET", f"{CONFIGS}?limit=100", page(1, more=True))
+    api.on("GET", f"{CONFIGS}?limit=100&after_id=1", page(1, more=True))
+    assert [row["id"] for row in ricloud.rows("list")] == [1]
+
+
+def test_list_passes_its_filters_on(api, ricloud):
+    query = "?limit=100&state=deactivated&date_created=2018-08-22T10%3A25%3A05Z"
+    api.on("GET", CONFIGS + query, page(more=False))
+    assert ricloud.run("list", "--state", "deactivated", "--date-created", "2018-08-22T12:25:05+02:00") == ""
+    assert len(api.asked("GET", CONFIGS + query)) == 1
+    api.on("GET", f"{CONFIGS}?limit=100", {"resource": "event"})
+    ricloud.fails("list", saying="is no list")
+
+
+@pytest.mark.parametrize(
+    "args, saying",
+    [
+        (["create", "now"], "too many"),
+        (["get"], "missing"),
+        (["update", "7"], "--url or --state"),
+        (["update", "7", "--state", "valid"], "new or deactivated"),
+        (["list", "--date-created", "yesterday"], "not a time"),
+        (["list", "--timeout", "soon"], "not a time"),
+        (["creat"], "did you mean create?"),
+        ([], "missing"),
+    ],
+)
+def test_wrong_usage(ricloud, args, saying):
+    ricloud.fails(*args, saying=saying, status=2)
+
+
+@pytest.mark.parametrize(
+    "args", [["get", "7"], ["list"], ["update", "7", "--url", "https://x.example"], ["test", "7", "--wait"],
+             ["delete", "7"], ["use", "7"]],
+)
+def test_a_dry_run_asks_nobody_and_needs_no_token(api, ricloud, args):
+    ricloud.bridge.env.pop("API_TOKEN")
+    text = ricloud.run(*args, "--dry-run")
+    assert "Authorization: Token ***\n" in text
+    for row in ricloud.rows(*args, "--dry-run"):
+        assert sorted(row) == ["body", "headers", "method", "url"]
+        assert row["headers"]["Authorization"] == "Token ***" and row["url"].startswith(api.url)
+    assert api.asked() == []
+
+
+# Which source
+
+
+def test_a_token_that_is_not_there_is_named(api, ricloud):
+    ricloud.bridge.env.pop("API_TOKEN")
+    ricloud.fails("get", "7", saying="sources[0].api.token")
+    assert api.asked() == []
+
+
+def test_of_several_sources_one_must_be_named(start, api, tmp_path):
+    one = ricloud_source(api, [{"file": str(tmp_path / "one")}])
+    two = {**one, "name": "photos", "path": "/webhooks/two"}
+    commands = Commands(start, "ricloud", one, SOURCE, two)
+    commands.fails("get", "7", saying="--source says it; there is: backups, photos")
+    commands.fails("get", "7", "--source", "partners", saying="of the provider creads")
+    commands.fails("get", "7", "--source", "nobody", saying="no such source")
+    api.on("GET", f"{CONFIGS}/7", config())
+    commands.run("get", "7", "--source", "photos")
+    commands.provider = "weavy"
+    commands.fails("list", saying='no source has "provider": "weavy"')
+
+
+# Errors and tries
+
+
+@pytest.mark.parametrize(
+    "answer, saying",
+    [
+        (Answer(400, {"error": "validation", "message": "No good.", "params": {"url": ["not https"]}}),
+         'answered 400: validation: No good., {"url": ["not https"]}'),
+        (Answer(403, {"error": {"code": 12, "message": "Forbidden"}}), "answered 403: 12: Forbidden"),
+        (Answer(404, {"message": "gone", "params": {}}), "answered 404: gone\n"),
+        (Answer(400, b"<html>\n  no\x1b[2J   way\xff</html>"), r"answered 400: <html> no\x1B[2J way\xFF</html>"),
+        (Answer(400, b"x" * 5000), "answered 400: " + 200 * "x" + "\n"),
+        (Answer(400, {"odd": [1]}), 'answered 400: {"odd": [1]}'),
+        (Answer(401), "answered 401\n"),
+        (Answer(200, b"not JSON"), "describes no webhook config"),
+    ],
+)
+def test_what_the_api_says_of_a_failure_is_shown_safely_and_not_asked_again(api, ricloud, answer, saying):
+    api.on("GET", f"{CONFIGS}/7", answer)
+    ricloud.fails("get", "7", saying=saying)
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("length", [0, 190], ids=["whole", "at the edge of what is shown"])
+def test_a_token_that_the_api_sends_back_is_not_shown(api, ricloud, length):
+    padding = "x" * length
+    api.on("GET", f"{CONFIGS}/7", Answer(400, f"{padding}{TOKEN} is wrong".encode()))
+    ricloud.fails("get", "7", saying="***" if not length else "xxx")
+    assert TOKEN[:8] not in ricloud.err
+    escaped = json.dumps({"message": f"no {TOKEN}"}).replace("/", "\\/").encode()
+    api.on("GET", f"{CONFIGS}/7", Answer(400, escaped))
+    ricloud.fails("get", "7", saying="no ***")
+
+
+def http_date(seconds_from_now):
+    return email.utils.formatdate(time.time() + seconds_from_now, usegmt=True)
+
+
+@pytest.mark.parametrize("bad", [503, 500, 429, CLOSE], ids=str)
+def test_bad_luck_is_tried_again(api, ricloud, bad):
+    api.on("GET", f"{CONFIGS}/7", bad, bad, config())
+    assert ricloud.rows("get", "7") == [shown(config())]
+    assert len(api.requests) == 3
+    lines = ricloud.err.splitlines()
+    assert len(lines) == 2 and all(line.startswith("hook2mqtt: GET ") for line in lines)
+    assert "(2 of 5)" in lines[0] and "(3 of 5)" in lines[1]
+
+
+def test_trying_again_ends_after_five_times(api, ricloud):
+    api.on("GET", f"{CONFIGS}/7", Answer(503, {"error": "down", "message": "Later."}))
+    ricloud.fails("get", "7", saying="answered 503: down: Later.")
+    assert len(api.requests) == 5
+    assert ricloud.err.count("trying again") == 4
+
+
+@pytest.mark.parametrize("seconds, least", [(lambda: "2", 2), (lambda: http_date(3), 1)], ids=["seconds", "date"])
+def test_retry_after_is_honoured(api, ricloud, seconds, least):
+    api.on("GET", f"{CONFIGS}/7", lambda _: Answer(429, headers=[("Retry-After", seconds())]), config())
+    begin = time.monotonic()
+    ricloud.run("get", "7")
+    assert time.monotonic() - begin >= least
+
+
+def test_a_retry_after_beyond_the_time_that_is_left_is_not_waited_for(api, ricloud):
+    api.on("GET", f"{CONFIGS}/7", Answer(503, headers=[("Retry-After", "3600")]))
+    begin = time.monotonic()
+    ricloud.fails("get", "7", saying="asked again in 3600 s")
+    assert len(api.requests) == 1 and time.monotonic() - begin < 20
+
+
+def test_nobody_there_is_tried_again_and_named(ricloud, api):
+    url = api.url.rsplit(":", 1)[0] + ":9"
+    ricloud.bridge.config["sources"][0]["api"]["url"] = url
+    ricloud.bridge.write_config()
+    ricloud.fails("get", "7", "--timeout", "1s", saying=f"GET {url}{CONFIGS}/7: Failed to connect")
+
+
+def test_an_api_that_does_not_answer_is_given_up(api, ricloud):
+    api.on("GET", f"{CONFIGS}/7", HANG)
+    begin = time.monotonic()
+    ricloud.fails("get", "7", "--timeout", "1s", saying="timed out")
+    assert 0.9 < time.monotonic() - begin < 20
+
+
+def test_a_redirect_is_not_followed(api, ricloud):
+    elsewhere = ApiServer()
+    api.on("GET", f"{CONFIGS}/7", Answer(302, headers=[("Location", f"{elsewhere.url}/x")]))
+    ricloud.fails("get", "7", saying=f"a redirect to {elsewhere.url}/x, which is not followed")
+    assert len(api.requests) == 1 and elsewhere.requests == []
+    elsewhere.close()
+
+
+def test_an_endless_answer_is_given_up(api, ricloud):
+    api.on("GET", f"{CONFIGS}/7", b" " * (5 << 20))
+    ricloud.fails("get", "7", saying="larger than 4 MiB")
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["http://192.0.2.1", "http://127.0.0.1.example", "http://127.0.0.1@192.0.2.1", "https://u:p@192.0.2.1",
+            "https://192.0.2.1/?a=b", "http://[::2]"],
+)
+def test_a_token_is_not_sent_without_tls_to_another_machine(ricloud, url):
+    ricloud.bridge.config["sources"][0]["api"]["url"] = url
+    ricloud.bridge.write_config()
+    ricloud.run("get", "7", "--dry-run", expect=1)
+
+
+def test_the_proxy_of_the_environment_does_not_see_what_is_not_encrypted(api, ricloud):
+    api.on("GET", f"{CONFIGS}/7", config())
+    ricloud.bridge.env.update({"http_proxy": "http://127.0.0.1:9", "all_proxy": "http://127.0.0.1:9"})
+    assert ricloud.rows("get", "7") == [shown(config())]
+
+
+def test_the_token_is_not_among_the_arguments_of_any_process(api, ricloud):
+    api.on("GET", f"{CONFIGS}/7", HANG)
+    running = subprocess.Popen(
+        [PROGRAM, "-c", ricloud.bridge.config_file, "provider", "ricloud", "get", "7"],
+        env=ricloud.bridge.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )
+    try:
+        wait_until(lambda: api.asked(), "asked")
+        assert header(api.requests[0], "Authorization") == f"Token {TOKEN}"
+        seen = 0
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                line = path.read_bytes()
+            except OSError:
+                continue
+            seen += str(PROGRAM).encode() in line
+            assert TOKEN.encode() not in line
+        assert seen >= 1
+    finally:
+        running.kill()
+        out, _ = running.communicate(timeout=DEADLINE_S)
+    assert TOKEN.encode() not in out
+
+
+# TLS
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+def test_an_authority_that_is_not_known_is_refused_and_one_that_is_named_is_accepted(start, authority, tmp_path):
+    api = ApiServer(cert=authority.issue("api"))
+    api.on("GET", f"{CONFIGS}/7", config())
+    secrets = [{"file": str(tmp_path / "one")}]
+    unknown = Commands(start, "ricloud", ricloud_source(api, secrets))
+    unknown.fails("get", "7", saying="certificate")
+    assert api.requests == [] and "trying again" not in unknown.err
+    known = Commands(start, "ricloud", ricloud_source(api, secrets, ca_file=str(authority.cert)))
+    assert known.rows("get", "7") == [shown(config())]
+    assert_request(api.requests[0], "GET", f"{CONFIGS}/7")
+    api.close()
+
+
+def test_a_certificate_of_another_name_is_refused(start, authority, tmp_path):
+    api = ApiServer(cert=authority.issue("api", "DNS:other.example"))
+    source = ricloud_source(api, [{"file": str(tmp_path / "one")}], ca_file=str(authority.cert))
+    Commands(start, "ricloud", source).fails("get", "7", saying="127.0.0.1")
+    assert api.requests == []
+    api.close()
+
+
+# weavy
+
+LOGIN = "/v1/Authenticate"
+AUTH_TOKEN = "auth-31c7bd08"
+EVENTS = ["NewCustomer", "NewDeal", "NewOpportunity", "NewProspect", "NewSubcontractor", "NewSuspect"]
+
+
+def entry_point(name):
+    return f"/v1/EntryPoints/acme/process/?c=EPT_Webhook{name}"
+
+
+def weavy_source(api, **api_settings):
+    settings = {
+        "url": api.url, "username": "ann", "password": {"env": "API_PASSWORD"}, "project_code": "acme", **api_settings
+    }
+    return {
+        "name": "crm", "provider": "weavy", "path": "/webhooks/crm-5b0e7d61c2a94f38", "verify": "none",
+        "public_url": "https://hooks.example/crm/", "api": {key: value for key, value in settings.items() if value},
+    }
+
+
+@pytest.fixture
+def weavy(start, api):
+    return Commands(start, "weavy", weavy_source(api))
+
+
+def state_file(commands):
+    return commands.folder / "crm.provider.json"
+
+
+def state_of(commands):
+    return json.loads(state_file(commands).read_text())
+
+
+def codes(commands):
+    return [row["code"] for row in state_of(commands)["subscriptions"]]
+
+
+def answer_codes(api):
+    """Every subscription gets its code: `code-<event>`."""
+    api.on("POST", LOGIN, {"authToken": AUTH_TOKEN})
+
+    def subscribed(request):
+        return {"result": {"codeWebhookSubscription": "code-" + json.loads(request.body)["event"]}}
+
+    return api.on("POST", entry_point("Subscribe"), subscribed)
+
+
+def url_of(event):
+    return f"https://hooks.example/crm/{event}"
+
+
+def subscribe_body(event):
+    return json.dumps({"event": event, "hookUrl": url_of(event)}, separators=(",", ":")).encode()
+
+
+def test_login_keeps_the_token_for_itself(api, weavy):
+    api.on("POST", LOGIN, {"authToken": AUTH_TOKEN})
+    assert weavy.run("login") == f"logged in as ann; the login is kept in {state_file(weavy)}\n"
+    body = b'{"username":"ann","password":"pass \\"9d41\\" \\\\ word","projectCode":"acme","scope":"API"}'
+    assert_request(api.requests[0], "POST", LOGIN, body, authorization=None)
+    state = state_of(weavy)
+    assert state["version"] == 1 and state["subscriptions"] == []
+    (login,) = state["logins"]
+    assert login["token"] == AUTH_TOKEN and login["project_code"] == "acme" and login["source"] == "crm"
+    assert mode_of(state_file(weavy)) == 0o600
+    api.on("POST", LOGIN, {"authToken": "auth-2"})
+    assert weavy.rows("login")[0]["username"] == "ann"
+    assert [one["token"] for one in state_of(weavy)["logins"]] == ["auth-2"]
+    assert AUTH_TOKEN not in weavy.out + weavy.err
+
+
+def test_a_login_that_is_refused_says_so(api, weavy):
+    api.on("POST", LOGIN, Answer(401, {"message": f"{PASSWORD} is wrong"}))
+    weavy.fails("login", saying="answered 401: *** is wrong")
+    api.on("POST", LOGIN, {"something": "else"})
+    weavy.fails("login", saying="no authToken")
+    assert not state_file(weavy).exists()
+
+
+def test_subscribe_logs_in_first_and_stores_each_code_before_the_next_call(api, weavy):
+    stored = []
+    api.on("POST", LOGIN, {"authToken": AUTH_TOKEN})
+
+    def subscribed(request):
+        stored.append(codes(weavy))
+        return {"result": {"codeWebhookSubscription": "code-" + json.loads(request.body)["event"]}}
+
+    api.on("POST", entry_point("Subscribe"), subscribed)
+    rows = weavy.rows("subscribe", "NewDeal", "NewCustomer")
+    assert [(row["event"], row["code"], row["url"], row["status"]) for row in rows] == [
+        (event, f"code-{event}", url_of(event), "subscribed") for event in ("NewDeal", "NewCustomer")
+    ]
+    assert stored == [[], ["code-NewDeal"]]
+    assert codes(weavy) == ["code-NewDeal", "code-NewCustomer"]
+    login, *calls = api.asked()
+    assert login.path == LOGIN
+    for call, event in zip(calls, ("NewDeal", "NewCustomer"), strict=True):
+        assert_request(call, "POST", entry_point("Subscribe"), subscribe_body(event), f"Bearer {AUTH_TOKEN}")
+    assert mode_of(state_file(weavy)) == 0o600
+    assert names_in(weavy.folder) == ["bridge.json", "crm.provider.json"]
+
+
+def test_what_is_subscribed_at_the_same_url_is_not_subscribed_again(api, weavy):
+    answer_codes(api)
+    weavy.run("subscribe", "NewDeal")
+    (line,) = weavy.run("subscribe", "NewDeal").splitlines()
+    assert line.split("  ") == ["NewDeal", "code-NewDeal", "subscribed already", url_of("NewDeal")]
+    assert len(api.asked("POST", entry_point("Subscribe"))) == 1
+    weavy.run("subscribe", "NewDeal", "--url", "https://other.example")
+    assert len(api.asked("POST", entry_point("Subscribe"))) == 2
+    assert len(codes(weavy)) == 2
+
+
+def test_all_are_the_six_standard_events_each_at_the_url_that_the_source_has_for_it(start, api):
+    source = {**weavy_source(api), "events": {"new-customer": "NewCustomer"}}
+    commands = Commands(start, "weavy", source)
+    answer_codes(api)
+    commands.run("subscribe", "--all")
+    sent = [json.loads(one.body) for one in api.asked("POST", entry_point("Subscribe"))]
+    assert sorted(one["event"] for one in sent) == EVENTS
+    for one in sent:
+        suffix = "new-customer" if one["event"] == "NewCustomer" else one["event"]
+        assert one["hookUrl"] == f"https://hooks.example/crm/{suffix}"
+    listed = commands.rows("list")
+    assert sorted(row["event"] for row in listed) == EVENTS
+    assert [row["code"] for row in listed] == codes(commands)
+    assert len(commands.run("list").splitlines()) == 6
+
+
+def test_an_event_of_ones_own_is_subscribed_and_an_unknown_ones_error_is_shown(api, weavy):
+    answer_codes(api)
+    weavy.run("subscribe", "Own Event/é")
+    (posted,) = api.asked("POST", entry_point("Subscribe"))
+    assert json.loads(posted.body)["hookUrl"] == "https://hooks.example/crm/Own%20Event%2F%C3%A9"
+    for answer in (Answer(400, {"message": "unknown event"}), {"error": "unknown event"}):
+        api.on("POST", entry_point("Subscribe"), answer)
+        weavy.fails("subscribe", "NoSuch", saying="unknown event")
+    assert codes(weavy) == ["code-Own Event/é"]
+
+
+def test_one_event_that_fails_does_not_keep_the_others_from_being_subscribed(api, weavy):
+    answer_codes(api)
+    api.on("POST", entry_point("Subscribe"), 400, {"result": {"codeWebhookSubscription": "second"}})
+    weavy.fails("subscribe", "NoSuch", "NewDeal", saying="NoSuch: POST ")
+    assert codes(weavy) == ["second"]
+
+
+@pytest.mark.parametrize("answer", [b"", b"ok", {"result": {}}, {"result": {"codeWebhookSubscription": ""}}])
+def test_an_answer_without_a_code_is_no_subscription(api, weavy, answer):
+    answer_codes(api)
+    api.on("POST", entry_point("Subscribe"), Answer(200, answer))
+    weavy.fails("subscribe", "NewDeal", saying="no subscription code")
+    assert "may be subscribed all the same" in weavy.err
+    assert codes(weavy) == []
+
+
+def test_a_lost_answer_to_a_subscription_is_told(api, weavy):
+    answer_codes(api)
+    api.on("POST", entry_point("Subscribe"), CLOSE, {"result": {"codeWebhookSubscription": "second"}})
+    weavy.run("subscribe", "NewDeal")
+    assert "may be subscribed twice" in weavy.err and codes(weavy) == ["second"]
+    api.on("POST", entry_point("Subscribe"), HANG)
+    weavy.fails("subscribe", "NewCustomer", "--timeout", "1s", saying="timed out")
+    assert "NewCustomer may be subscribed all the same" in weavy.err
+
+
+def test_a_code_that_cannot_be_stored_is_shown(api, weavy, tmp_path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    weavy.bridge.config["sources"][0]["api"]["state_file"] = str(folder / "weavy.json")
+    weavy.bridge.write_config()
+    answer_codes(api)
+    weavy.run("login")
+
+    def subscribed(_):
+        folder.rename(tmp_path / "moved")
+        return {"result": {"codeWebhookSubscription": "lost-1"}}
+
+    api.on("POST", entry_point("Subscribe"), subscribed)
+    weavy.fails("subscribe", "NewDeal", saying="IS SUBSCRIBED, BUT ITS CODE IS NOT STORED")
+    assert "lost-1" in weavy.out
+    (tmp_path / "moved").rename(folder)
+    assert names_in(folder) == ["weavy.json"]
+    api.on("POST", entry_point("Unsubscribe"), {"result": {}})
+    weavy.run("unsubscribe", "lost-1")
+    assert api.requests[-1].body == b'{"codeWebhookSubscription":"lost-1"}'
+
+
+def test_an_expired_login_is_renewed_once_and_the_call_repeated(api, weavy):
+    answer_codes(api)
+    weavy.run("login")
+    api.on("POST", LOGIN, {"authToken": "auth-new"})
+    api.on("POST", entry_point("Subscribe"), 401, {"result": {"codeWebhookSubscription": "c"}})
+    weavy.run("subscribe", "NewDeal")
+    tokens = [header(one, "Authorization") for one in api.asked()[1:]]
+    assert tokens == [f"Bearer {AUTH_TOKEN}", None, "Bearer auth-new"]
+    assert state_of(weavy)["logins"][0]["token"] == "auth-new" and codes(weavy) == ["c"]
+    api.on("POST", entry_point("Subscribe"), 401)
+    weavy.fails("subscribe", "NewSuspect", saying="the login of source crm is not accepted")
+    assert len(api.asked("POST", LOGIN)) == 3
+
+
+def test_without_a_login_and_the_means_to_get_one_it_says_what_to_do(start, api):
+    commands = Commands(start, "weavy", weavy_source(api, username=None, password=None))
+    commands.fails("subscribe", "NewDeal", saying="needs api.username and api.password (or api.token)")
+    commands = Commands(start, "weavy", weavy_source(api))
+    commands.bridge.env.pop("API_PASSWORD")
+    commands.fails("login", saying="sources[0].api.password")
+    assert api.asked() == []
+
+
+def test_a_token_that_is_configured_is_used_as_it_is(start, api):
+    commands = Commands(start, "weavy", weavy_source(api, token={"env": "API_TOKEN"}))
+    api.on("POST", entry_point("Subscribe"), {"result": {"codeWebhookSubscription": "c"}}, 401)
+    commands.run("subscribe", "NewDeal")
+    assert_request(api.requests[0], "POST", entry_point("Subscribe"), subscribe_body("NewDeal"), f"Bearer {TOKEN}")
+    commands.fails("subscribe", "NewCustomer", saying="api.token of source crm is not accepted")
+    assert len(api.requests) == 2 and state_of(commands)["logins"] == []
+
+
+def test_unsubscribe_by_event_by_code_and_all(api, weavy):
+    answer_codes(api)
+    weavy.run("subscribe", "--all")
+    api.on("POST", entry_point("Unsubscribe"), {"result": {}})
+    (row,) = weavy.rows("unsubscribe", "NewDeal")
+    assert (row["code"], row["status"]) == ("code-NewDeal", "unsubscribed")
+    (posted,) = api.asked("POST", entry_point("Unsubscribe"))
+    body = b'{"codeWebhookSubscription":"code-NewDeal"}'
+    assert_request(posted, "POST", entry_point("Unsubscribe"), body, f"Bearer {AUTH_TOKEN}")
+    weavy.run("unsubscribe", "code-NewSuspect")
+    assert len(codes(weavy)) == 4
+    weavy.run("unsubscribe", "--all")
+    assert codes(weavy) == [] and len(api.asked("POST", entry_point("Unsubscribe"))) == 6
+    assert weavy.run("unsubscribe", "--all") == "" and weavy.run("list") == ""
+    weavy.fails("unsubscribe", "NewDeal", saying="NewDeal is not subscribed")
+
+
+def test_a_subscription_that_cannot_be_ended_is_kept_and_one_that_is_gone_is_forgotten(api, weavy):
+    answer_codes(api)
+    weavy.run("subscribe", "NewDeal", "NewCustomer")
+    api.on("POST", entry_point("Unsubscribe"), Answer(400, {"message": "not now"}), 404)
+    weavy.fails("unsubscribe", "--all", saying="NewDeal code-NewDeal: POST ")
+    assert "unsubscribed before" in weavy.out
+    assert codes(weavy) == ["code-NewDeal"]
+
+
+def test_sample_prints_what_would_be_sent(api, weavy):
+    answer_codes(api)
+    one, two = {"result": {"codedeal": "1"}}, {"result": {"codedeal": "2"}}
+    for answer, samples in [
+        (one, [one]), ([one, two], [one, two]), ([one["result"], two], [one, two]),
+        ({"result": [one["result"], two["result"]]}, [one, two]),
+    ]:
+        api.on("POST", entry_point("PerformList"), answer)
+        assert weavy.rows("sample", "NewDeal") == samples
+    body = b'{"event":"NewDeal"}'
+    assert_request(api.requests[-1], "POST", entry_point("PerformList"), body, f"Bearer {AUTH_TOKEN}")
+    api.on("POST", entry_point("PerformList"), b'{"result":{"codedeal":"\xe2\x80\xae"}}')
+    assert weavy.run("sample", "NewDeal") == '{"result":{"codedeal":"\\xE2\\x80\\xAE"}}\n'
+    for empty in ([], {"result": []}, {"result": "x"}, b"", 7):
+        api.on("POST", entry_point("PerformList"), Answer(200, empty))
+        weavy.fails("sample", "NewDeal", saying="sample")
+
+
+def test_sample_is_published_by_the_running_bridge_byte_for_byte(start, broker, subscriber, api):
+    source = {**weavy_source(api), "events": {"new-deal": "NewDeal"}}
+    listen = f"unix:{start.folder}/in.sock"
+    config_of_it = {"sources": [source], "ingress": {"listen": [listen]}}
+    bridge = start.bridge(broker, config_of_it, env={"API_PASSWORD": PASSWORD})
+    answer_codes(api)
+    first, second = b'{ "result":\t{"codedeal": "20",\n"a":[1.50,"]"]} }', b'{"codedeal":"21"}'
+    api.on("POST", entry_point("PerformList"), b"[ " + first + b" , " + second + b" ]")
+    lines = bridge.cli("provider", "weavy", "sample", "NewDeal", "--publish").stdout.decode().splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("200 accepted ") and line.endswith(" NewDeal") for line in lines), lines
+    assert subscriber.wait_for("weavy/NewDeal/20", 1)[0].payload == first
+    assert subscriber.wait_for("weavy/NewDeal/21", 1)[0].payload == b'{"result":' + second + b"}"
+    bridge.stop()
+    bridge.cli("provider", "weavy", "sample", "NewDeal", "--publish", expect=1)
+    bridge.start()
+
+
+# What is stored
+
+
+@pytest.mark.parametrize(
+    "text, saying",
+    [
+        ("", "damaged"), ("{", "damaged"), ("[]", "damaged"), ('{"version": 1}', "damaged"),
+        ('{"logins": [], "subscriptions": []}', "damaged"),
+        ('{"version": 2, "logins": [], "subscriptions": []}', "version 2"),
+        ('{"version": 1, "logins": [], "subscriptions": [{"event": "NewDeal"}]}', "damaged"),
+        ('{"version": 1, "logins": [7], "subscriptions": []}', "damaged"),
+    ],
+)
+def test_a_state_file_that_is_not_understood_is_an_error_and_stays_as_it_is(api, weavy, text, saying):
+    state_file(weavy).write_text(text)
+    for args in (["login"], ["subscribe", "NewDeal"], ["list"], ["unsubscribe", "--all"]):
+        weavy.fails(*args, saying=saying)
+        assert str(state_file(weavy)) in weavy.err
+    assert state_file(weavy).read_text() == text and api.asked() == []
+
+
+def test_two_commands_do_not_change_it_at_once(api, weavy):
+    answer_codes(api)
+    weavy.run("subscribe", "NewDeal")
+    fd = lock(weavy.folder)
+    weavy.fails("subscribe", "NewCustomer", saying="another hook2mqtt command")
+    weavy.run("list")
+    weavy.run("subscribe", "NewCustomer", "--dry-run")
+    os.close(fd)
+    weavy.run("subscribe", "NewCustomer")
+    assert codes(weavy) == ["code-NewDeal", "code-NewCustomer"]
+
+
+def test_what_is_of_another_account_is_kept_and_not_seen(start, api, tmp_path):
+    shared = str(tmp_path / "shared.json")
+    ours = Commands(start, "weavy", weavy_source(api, state_file=shared))
+    answer_codes(api)
+    ours.run("subscribe", "NewDeal")
+    theirs = Commands(start, "weavy", weavy_source(api, state_file=shared, project_code="other"))
+    assert theirs.run("list") == ""
+    theirs.run("unsubscribe", "--all")
+    theirs.run("login")
+    assert [row["code"] for row in ours.rows("list")] == ["code-NewDeal"]
+    assert len(json.loads(pathlib.Path(shared).read_text())["logins"]) == 2
+
+
+def test_nothing_is_asked_if_the_state_could_not_be_stored(start, api, tmp_path):
+    commands = Commands(start, "weavy", weavy_source(api, state_file=str(tmp_path / "no/state.json")))
+    commands.fails("login", saying=str(tmp_path / "no/state.json"))
+    assert api.asked() == []
+
+
+def test_a_dry_run_of_weavy_shows_the_login_without_the_password_and_writes_nothing(api, weavy):
+    rows = weavy.rows("subscribe", "NewDeal", "--dry-run")
+    assert [(row["method"], row["url"]) for row in rows] == [
+        ("POST", api.url + LOGIN), ("POST", api.url + entry_point("Subscribe"))
+    ]
+    assert rows[0]["body"]["password"] == "***" and "Authorization" not in rows[0]["headers"]
+    assert rows[1]["headers"]["Authorization"] == "Bearer ***"
+    assert rows[1]["body"] == json.loads(subscribe_body("NewDeal"))
+    weavy.run("sample", "NewDeal", "--dry-run")
+    weavy.run("login", "--dry-run")
+    assert api.asked() == [] and names_in(weavy.folder) == ["bridge.json"]
+
+
+@pytest.mark.parametrize(
+    "args, saying",
+    [(["subscribe"], "--all"), (["subscribe", "NewDeal", "--all"], "--all"), (["unsubscribe"], "--all"),
+     (["sample"], "missing"), (["list", "x"], "too many"), (["login", "--url", "x"], "no such option")],
+)
+def test_wrong_usage_of_weavy(weavy, args, saying):
+    weavy.fails(*args, saying=saying, status=2)
