@@ -1,0 +1,1 @@
+"""Stand-ins for the webhook providers: servers that behave as the providers' documentation says."""
