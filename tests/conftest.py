@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 from lib.bridge import PROGRAM  # noqa: E402
+from lib.posting import kept  # noqa: E402
 from lib.starter import Starter  # noqa: E402
 
 
@@ -38,6 +39,11 @@ def start_for_module(tmp_path_factory):
     starter.close()
 
 
+@pytest.fixture(scope="module")
+def module_broker(start_for_module):
+    return start_for_module.broker()
+
+
 @pytest.fixture
 def broker(start):
     return start.broker()
@@ -52,6 +58,15 @@ def subscriber(start, broker):
 def bridge(start, broker):
     """With all defaults, connected to the broker."""
     return start.bridge(broker).wait_connected()
+
+
+@pytest.fixture
+def nothing_stored(bridge):
+    """Fails if the test made the bridge keep anything, or publish an event."""
+    bridge.wait_settled()
+    before = kept(bridge)
+    yield
+    assert kept(bridge) == before
 
 
 def play(scenario, folder):

@@ -25,11 +25,6 @@ PUBLISHED = {
 
 
 @pytest.fixture(scope="module")
-def module_broker(start_for_module):
-    return start_for_module.broker()
-
-
-@pytest.fixture(scope="module")
 def bridge(start_for_module, module_broker):
     return start_with_presets(start_for_module, module_broker)
 

@@ -91,11 +91,6 @@ def send(bridge, source, request, headers):
 
 
 @pytest.fixture(scope="module")
-def module_broker(start_for_module):
-    return start_for_module.broker()
-
-
-@pytest.fixture(scope="module")
 def subscriber(start_for_module, module_broker):
     return start_for_module.subscriber(module_broker)
 

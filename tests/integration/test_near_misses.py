@@ -6,7 +6,7 @@ import pytest
 
 from lib import sign
 from lib.deliveries import PRESETS
-from lib.posting import accept, accepted, assert_refused, each, kept, send, start_bridge, start_with_presets
+from lib.posting import accept, accepted, assert_refused, each, send, start_bridge, start_with_presets
 from lib.sign import in_base64, mac, now, stamped
 
 SIGNED = [preset for preset in PRESETS.values() if preset.proof]
@@ -17,22 +17,8 @@ MINUTES_5, MINUTES_10, DAYS_10 = 300, 600, 864000
 
 
 @pytest.fixture(scope="module")
-def module_broker(start_for_module):
-    return start_for_module.broker()
-
-
-@pytest.fixture(scope="module")
 def bridge(start_for_module, module_broker):
     return start_with_presets(start_for_module, module_broker)
-
-
-@pytest.fixture
-def nothing_stored(bridge):
-    """Fails if the test made the bridge keep anything, or publish an event."""
-    bridge.wait_settled()
-    before = kept(bridge)
-    yield
-    assert kept(bridge) == before
 
 
 @each(SIGNED)

@@ -7,13 +7,8 @@ import pytest
 
 from lib import deliveries, http_client, sign
 from lib.deliveries import PRESETS, UNSIGNED, Request, check_message, dump, message_of
-from lib.posting import accept, assert_refused, each, kept, send, start_bridge, start_with_presets
+from lib.posting import accept, assert_refused, each, send, start_bridge, start_with_presets
 from lib.sign import now
-
-@pytest.fixture(scope="module")
-def module_broker(start_for_module):
-    return start_for_module.broker()
-
 
 @pytest.fixture(scope="module")
 def bridge(start_for_module, module_broker):
@@ -23,15 +18,6 @@ def bridge(start_for_module, module_broker):
 @pytest.fixture(scope="module")
 def subscriber(start_for_module, module_broker):
     return start_for_module.subscriber(module_broker)
-
-
-@pytest.fixture
-def nothing_stored(bridge):
-    """Fails if the test made the bridge keep anything, or publish an event."""
-    bridge.wait_settled()
-    before = kept(bridge)
-    yield
-    assert kept(bridge) == before
 
 
 # The vectors of the providers' documentation. Where a timestamp is in one, its source has no tolerance.

@@ -27,11 +27,6 @@ REMARKS = {"ricloud": ["sources[0].secrets[0]"]}
 
 
 @pytest.fixture(scope="module")
-def module_broker(start_for_module):
-    return start_for_module.broker()
-
-
-@pytest.fixture(scope="module")
 def subscriber(start_for_module, module_broker):
     return start_for_module.subscriber(module_broker)
 
