@@ -193,7 +193,7 @@ def stop(process):
 
 
 def say(text):
-    print(text, flush=True)
+    print(text + "\n", end="", flush=True)  # in one piece: two threads speak
 
 
 if __name__ == "__main__":
