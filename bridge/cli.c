@@ -185,25 +185,47 @@ bool cli_arguments(struct cli *cli, const struct cli_option *options, int min_co
     return true;
 }
 
+static const struct cli_verb *find_verb(const struct cli_verb *verbs, struct nearest *near)
+{
+    for (; verbs->name; verbs++) {
+        if (slice_equal(near->text, slice_of(verbs->name))) {
+            return verbs;
+        }
+        nearest_offer(near, verbs->name);
+    }
+    return NULL;
+}
+
+/* `outbox`, or `provider weavy` where a verb has verbs of its own. */
+static void add_words(struct buf *out, const struct cli *cli)
+{
+    buf_add_str(out, cli->command->name);
+    if (strcmp(cli->argv[0], cli->command->name) != 0) {
+        buf_addf(out, " %s", cli->argv[0]);
+    }
+}
+
 int cli_dispatch(struct cli *cli, const struct cli_verb *verbs)
 {
-    struct nearest near = {0};
+    struct nearest near = {.text = slice_of(cli->argc > 1 ? cli->argv[1] : "")};
+    const struct cli_verb *verb = find_verb(verbs, &near);
     char question[NEAREST_TEXT_SIZE];
+    struct buf words = {0};
 
+    if (verb) {
+        cli->argc--;
+        cli->argv++;
+        return verb->run(cli);
+    }
+    add_words(&words, cli);
     if (cli->argc < 2) {
-        return cli_misuse(cli, "%s: a command is missing", cli->argv[0]);
+        cli_misuse(cli, "%s: a command is missing", words.data);
+    } else {
+        cli_misuse(cli, "%s %s: no such command%s", words.data, cli->argv[1],
+                   nearest_question(&near, "", question));
     }
-    cli->argc--;
-    cli->argv++;
-    near.text = slice_of(cli->argv[0]);
-    for (; verbs->name; verbs++) {
-        if (strcmp(cli->argv[0], verbs->name) == 0) {
-            return verbs->run(cli);
-        }
-        nearest_offer(&near, verbs->name);
-    }
-    return cli_misuse(cli, "%s %s: no such command%s", cli->command->name, cli->argv[0],
-                      nearest_question(&near, "", question));
+    buf_free(&words);
+    return EXIT_USAGE;
 }
 
 void cli_print_faults(FILE *out, const char *prefix, const char *config_path,

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/net.h"
+#include "common/utf8.h"
 
 /* ---- the address ---- */
 
@@ -147,4 +148,10 @@ void cli_api_add_escaped(struct buf *out, const char *text)
     CHECK(escaped);
     buf_add_str(out, escaped);
     curl_free(escaped);
+}
+
+bool cli_api_is_segment(const char *text)
+{
+    return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0 &&
+           utf8_is_fit(slice_of(text));
 }

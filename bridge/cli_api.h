@@ -38,6 +38,9 @@ void cli_api_hide(struct cli_api *api, struct slice secret);
 const char *cli_api_url(const struct cli_api *api);
 /* Adds text as it may stand in one segment or query value of a URL. */
 void cli_api_add_escaped(struct buf *out, const char *text);
+/* False if text, even escaped, would not be a segment of its own: it is empty, . or .. , which
+ * clients and servers resolve, or not UTF-8 without control characters. Pure. */
+bool cli_api_is_segment(const char *text) MUST_USE;
 
 struct cli_api_request {
     const char *method;

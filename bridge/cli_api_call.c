@@ -26,6 +26,7 @@ enum {
     TRY_TIMEOUT_MS = 30000, /* well above the 10 s that Ricloud-Await may take */
     FIRST_DELAY_MS = 500,   /* doubles */
     MAX_REPLY = 4 * 1024 * 1024,
+    MAX_RETRY_AFTER_S = 24 * 3600, /* longer than anybody waits here */
 };
 
 static size_t take_reply(char *data, size_t size, size_t count, void *ctx)
@@ -120,7 +121,8 @@ static struct attempt try_once(struct cli_api *api, const struct cli_api_request
     if (attempt.code == CURLE_OK) {
         curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &attempt.status);
         curl_easy_getinfo(api->curl, CURLINFO_REDIRECT_URL, &attempt.redirect);
-        attempt.retry_after_ms = retry_after_s * 1000;
+        attempt.retry_after_ms =
+            (retry_after_s < MAX_RETRY_AFTER_S ? retry_after_s : MAX_RETRY_AFTER_S) * 1000;
     }
     if (attempt.code == CURLE_WRITE_ERROR) {
         (void)snprintf(api->error, sizeof(api->error), "the answer is larger than %d MiB",

@@ -1,5 +1,6 @@
 #include "bridge/cli_http.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -166,7 +167,7 @@ static enum status perform(struct cli_http *http, const char *url,
     }
     curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &out_reply->status);
     curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
-    out_reply->retry_after_s = (unsigned)retry_after_s;
+    out_reply->retry_after_s = retry_after_s < UINT_MAX ? (unsigned)retry_after_s : UINT_MAX;
     out_reply->body = buf_slice(&http->reply);
     return ST_OK;
 }

@@ -10,8 +10,17 @@ int cli_provider(struct cli *cli)
 {
     static const struct cli_verb providers[] = {
         {"ricloud", cli_ricloud}, {"weavy", cli_weavy}, {0}};
+    const char *name = cli->argc > 1 ? cli->argv[1] : NULL;
 
-    return cli_dispatch(cli, providers);
+    if (!name) {
+        return cli_misuse(cli, "provider: a provider is missing; ricloud or weavy");
+    }
+    for (const struct cli_verb *provider = providers; provider->name; provider++) {
+        if (strcmp(name, provider->name) == 0) {
+            return cli_dispatch(cli, providers);
+        }
+    }
+    return cli_misuse(cli, "provider %s: no such provider; ricloud or weavy", name);
 }
 
 static bool is_of(const struct config_source *source, const char *preset)
@@ -108,6 +117,19 @@ void registration_end(struct registration *reg)
 {
     cli_api_close(reg->api);
     reg->api = NULL;
+}
+
+bool registration_check_name(const struct cli *cli, const char *text, const char *kind)
+{
+    struct buf shown = {0};
+
+    if (cli_api_is_segment(text)) {
+        return true;
+    }
+    cli_add_safe(&shown, slice_of(text));
+    cli_misuse(cli, "'%s' is not %s", shown.data ? shown.data : "", kind);
+    buf_free(&shown);
+    return false;
 }
 
 const char *registration_url(const struct registration *reg, const char *given)

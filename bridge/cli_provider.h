@@ -37,6 +37,11 @@ int registration_begin(struct registration *reg, struct cli *cli, const char *pr
                        const char *scheme) MUST_USE;
 void registration_end(struct registration *reg);
 
+/* False if text can be no id, code or event, which has been printed as wrong usage: it could
+ * not stand in a URL. kind: `an id`. */
+bool registration_check_name(const struct cli *cli, const char *text,
+                             const char *kind) MUST_USE;
+
 /* Where the provider sends to: given, or else the source's public_url. NULL: there is none,
  * which has been printed. */
 const char *registration_url(const struct registration *reg, const char *given) MUST_USE;

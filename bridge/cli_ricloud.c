@@ -33,14 +33,7 @@ int ricloud_begin(struct registration *reg, struct cli *cli)
 /* The id at argv[1], or NULL: it is none, which has been printed. */
 static const char *id_argument(const struct cli *cli)
 {
-    const char *id = cli->argv[1];
-
-    /* An empty segment, . and .. would be another path. */
-    if (strspn(id, ".") == strlen(id)) {
-        cli_misuse(cli, "%s: not an id", id);
-        return NULL;
-    }
-    return id;
+    return registration_check_name(cli, cli->argv[1], "an id") ? cli->argv[1] : NULL;
 }
 
 /* ---- get, delete ---- */
@@ -83,7 +76,8 @@ static int delete_config(struct registration *reg, const char *id)
         cli_json_add_string(&line, "id", id);
         buf_add_str(&line, ",\"deleted\":true}");
     } else {
-        buf_addf(&line, "%s  deleted", id);
+        cli_add_safe(&line, slice_of(id));
+        buf_add_str(&line, "  deleted");
     }
     registration_print(&line);
     buf_free(&line);

@@ -40,7 +40,9 @@ static enum status ask_key(struct registration *reg, char **out_key, struct err 
     st = cli_api_call(reg->api, &request, &reply, err);
     if (st == ST_OK) {
         *out_key = cli_json_text(reply.json, "id");
-        st = *out_key ? ST_OK : err_set(err, ST_INVALID, "the API's answer describes no key");
+        st = *out_key && cli_api_is_segment(*out_key)
+                 ? ST_OK
+                 : err_set(err, ST_INVALID, "the API's answer describes no key");
     }
     return st;
 }
@@ -85,7 +87,8 @@ static void print_use(const struct registration *reg, const char *key, const cha
     } else {
         buf_add_str(&line, "key ");
         cli_add_safe(&line, slice_of(key));
-        buf_addf(&line, " uses webhook config %s", id);
+        buf_add_str(&line, " uses webhook config ");
+        cli_add_safe(&line, slice_of(id));
     }
     registration_print(&line);
     buf_free(&line);

@@ -67,7 +67,7 @@ enum status ricloud_read_config(const struct cli_api_reply *reply,
     struct ricloud_config before = *config;
     struct buf shown = {0};
 
-    if (!read.id || !read.state) {
+    if (!read.id || !cli_api_is_segment(read.id) || !read.state) {
         ricloud_config_fini(&read);
         return err_set(err, ST_INVALID, "the API's answer describes no webhook config");
     }

@@ -25,6 +25,9 @@ static int open_state(struct weavy *weavy, bool changes)
     if (!account.project_code) {
         return cli_fail("source %s has no api.project_code", source->name);
     }
+    if (!cli_api_is_segment(account.project_code)) {
+        return cli_fail("source %s: api.project_code cannot stand in a URL", source->name);
+    }
     /* A dry run changes nothing, not even whether others have to wait. */
     if (cli_state_open(source->api.state_file, &account, changes && !weavy->reg.dry_run,
                        &weavy->state, &err) != ST_OK) {
@@ -264,20 +267,6 @@ enum status weavy_call(struct weavy *weavy, const char *entry_point, struct slic
     }
     buf_free(&path);
     return st;
-}
-
-/* ---- events and their URLs ---- */
-
-void weavy_add_suffix(struct buf *out, const struct provider *provider, const char *event)
-{
-    for (const struct provider_url_event *known = provider->url_events; known && known->suffix;
-         known++) {
-        if (strcmp(known->event, event) == 0) {
-            buf_add_str(out, known->suffix);
-            return;
-        }
-    }
-    cli_api_add_escaped(out, event);
 }
 
 int cli_weavy(struct cli *cli)

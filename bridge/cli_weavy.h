@@ -28,8 +28,23 @@ enum status weavy_login(struct weavy *weavy, struct err *err) MUST_USE;
 enum status weavy_call(struct weavy *weavy, const char *entry_point, struct slice json,
                        struct cli_api_reply *out_reply, struct err *err) MUST_USE;
 
-/* Adds what follows the source's path in the URL of an event. */
-void weavy_add_suffix(struct buf *out, const struct provider *provider, const char *event);
+/* False if an argument can be no event (or code), which has been printed as wrong usage. kind:
+ * `an event`. */
+bool weavy_check_names(const struct cli *cli, const char *kind) MUST_USE;
+/* One of the standard events, or of the source's `events`. */
+bool weavy_is_event(const struct provider *provider, const char *name) MUST_USE;
+/* Whether the bridge takes deliveries of the event: where the source has `events`, only of
+ * those. weavy_check_path prints it if not. */
+bool weavy_has_path(const struct provider *provider, const char *event) MUST_USE;
+bool weavy_check_path(const struct registration *reg, const char *event) MUST_USE;
+/* Adds where deliveries of an event that has a path go. base: of the source, a URL or a path;
+ * slashes at its end do not count. */
+void weavy_add_url(struct buf *out, const struct provider *provider, const char *base,
+                   const char *event);
+
+/* Prints a subscription and what became of it; NULL: it is only shown. */
+void weavy_print_subscription(const struct registration *reg,
+                              const struct cli_subscription *subscription, const char *what);
 
 int weavy_subscribe(struct cli *cli);
 int weavy_unsubscribe(struct cli *cli);

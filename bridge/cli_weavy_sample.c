@@ -3,6 +3,8 @@
  */
 #include "bridge/cli_weavy.h"
 
+#include <stdlib.h>
+
 #include "common/json.h"
 
 #include "bridge/cli_http.h"
@@ -30,19 +32,45 @@ static void make_body(struct slice item, struct buf *out)
 }
 
 /* `200 accepted 0190b8e4-… NewCustomer` */
+static void add_answer_line(struct buf *out, const struct sample *sample,
+                            const struct cli_http_reply *reply)
+{
+    buf_addf(out, "%ld ", reply->status);
+    cli_http_add_field(out, reply, reply->status / 100 == 2 ? "status" : "error", "-");
+    buf_add_char(out, ' ');
+    cli_http_add_field(out, reply, "id", "-");
+    buf_add_char(out, ' ');
+    cli_add_safe(out, slice_of(sample->event));
+}
+
+static void add_answer_json(struct buf *out, const struct sample *sample,
+                            const struct cli_http_reply *reply)
+{
+    static const char *const names[] = {"status", "id", "reason", "error", "message"};
+    /* A proxy may answer for the bridge, in words of its own. */
+    struct slice json = json_check(reply->body, NULL) == ST_OK ? reply->body : SLICE("null");
+
+    buf_add_char(out, '{');
+    cli_json_add_string(out, "event", sample->event);
+    buf_addf(out, ",\"http_status\":%ld", reply->status);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        char *text = cli_json_text(json, names[i]);
+
+        buf_add_char(out, ',');
+        cli_json_add_string(out, names[i], text);
+        free(text);
+    }
+    buf_add_char(out, '}');
+}
+
 static int print_answer(const struct sample *sample, const struct cli_http_reply *reply)
 {
-    bool taken = reply->status / 100 == 2;
     struct buf line = {0};
 
-    buf_addf(&line, "%ld ", reply->status);
-    cli_http_add_field(&line, reply, taken ? "status" : "error", "-");
-    buf_add_char(&line, ' ');
-    cli_http_add_field(&line, reply, "id", "-");
-    buf_addf(&line, " %s", sample->event);
+    (sample->weavy.reg.json ? add_answer_json : add_answer_line)(&line, sample, reply);
     registration_print(&line);
     buf_free(&line);
-    return taken ? EXIT_DONE : EXIT_FAILED;
+    return reply->status / 100 == 2 ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int publish(const struct sample *sample, struct slice item)
@@ -64,6 +92,16 @@ static int publish(const struct sample *sample, struct slice item)
     return status;
 }
 
+/* In JSON these stand between tokens only. */
+static void add_on_one_line(struct buf *out, struct slice json)
+{
+    for (size_t i = 0; i < json.len; i++) {
+        if (json.data[i] != '\n' && json.data[i] != '\r' && json.data[i] != '\t') {
+            buf_add_char(out, json.data[i]);
+        }
+    }
+}
+
 /* One line of JSON; for people, nothing in it that a terminal obeys. */
 static int print(const struct sample *sample, struct slice item)
 {
@@ -71,7 +109,7 @@ static int print(const struct sample *sample, struct slice item)
 
     make_body(item, &body);
     if (sample->weavy.reg.json) {
-        buf_add_slice(&line, buf_slice(&body));
+        add_on_one_line(&line, buf_slice(&body));
     } else {
         cli_add_safe(&line, buf_slice(&body));
     }
@@ -119,8 +157,7 @@ static enum status open_bridge(struct sample *sample, struct err *err)
         return err_set(err, ST_MISSING,
                        "ingress.listen names no address to send the sample to");
     }
-    buf_addf(&sample->path, "%s/", source->path);
-    weavy_add_suffix(&sample->path, source->provider, sample->event);
+    weavy_add_url(&sample->path, source->provider, source->path, sample->event);
     return cli_http_open(listen->items[0], TIMEOUT_MS, &sample->http, err);
 }
 
@@ -129,8 +166,12 @@ static int get_sample(struct sample *sample)
     struct cli_api_reply reply = {0};
     struct buf json = {0};
     struct err err = {0};
-    enum status st = sample->publish ? open_bridge(sample, &err) : ST_OK;
+    enum status st;
 
+    if (sample->publish && !weavy_check_path(&sample->weavy.reg, sample->event)) {
+        return EXIT_FAILED;
+    }
+    st = sample->publish ? open_bridge(sample, &err) : ST_OK;
     if (st == ST_OK) {
         buf_add_char(&json, '{');
         cli_json_add_string(&json, "event", sample->event);
@@ -158,6 +199,9 @@ int weavy_sample(struct cli *cli)
         return EXIT_USAGE;
     }
     sample.event = cli->argv[1];
+    if (!registration_check_name(cli, sample.event, "an event")) {
+        return EXIT_USAGE;
+    }
     status = weavy_begin(&sample.weavy, cli, true);
     status = status == EXIT_DONE ? get_sample(&sample) : status;
     cli_http_close(sample.http);

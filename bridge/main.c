@@ -59,7 +59,9 @@ static int version(struct cli *cli);
     "weavy: subscriptions, each with a code that ends it, kept in api.state_file.\n"           \
     "  login            gets a new token with api.username and api.password; the others do\n"  \
     "                   so by themselves when it is needed\n"                                  \
-    "  subscribe        has an event sent to URL/EVENT; --all: every standard event\n"         \
+    "  subscribe        has an event sent to URL/EVENT, or where the source has events, to\n"  \
+    "                   the path that it has there; --all: every standard event, or those\n"   \
+    "                   that have a path there\n"                                              \
     "  list             the subscriptions that are kept here; the provider is not asked\n"     \
     "  sample           prints what the provider would send; --publish sends that to the\n"    \
     "                   running bridge, as the provider would\n"                               \
@@ -74,7 +76,9 @@ static int version(struct cli *cli);
     "  login            username, project_code, state_file\n"                                  \
     "  subscription     event, code, url, since; and where something was done: status\n"       \
     "  request          method, url, headers, body (with --dry-run)\n"                         \
-    "A sample is what would be sent, whichever it is.\n\n"
+    "  sample --publish event, http_status, and what the bridge says: status, id, reason,\n"   \
+    "                   error, message, or null\n"                                             \
+    "A sample that is only printed is what would be sent, whichever keys that has.\n\n"
 
 static const struct cli_command commands[] = {
     {"run", "run", "Run the bridge in the foreground",

@@ -102,6 +102,14 @@ void buf_free(struct buf *buf)
     *buf = (struct buf){0};
 }
 
+void buf_wipe(struct buf *buf)
+{
+    if (buf->data != NULL) {
+        explicit_bzero(buf->data, buf->cap);
+    }
+    buf_free(buf);
+}
+
 struct slice buf_slice(const struct buf *buf)
 {
     return (struct slice){buf->data != NULL ? buf->data : "", buf->len};

@@ -43,6 +43,7 @@ void buf_addf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_reserve(struct buf *buf, size_t more);
 void buf_clear(struct buf *buf); /* len = 0, keeps the memory */
 void buf_free(struct buf *buf);
+void buf_wipe(struct buf *buf); /* overwrites the bytes, then frees them: for secrets */
 struct slice buf_slice(const struct buf *buf); /* borrows until the next change */
 /* Gives the NUL-terminated memory for free(); never NULL. buf is empty then. */
 char *buf_take(struct buf *buf);

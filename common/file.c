@@ -35,21 +35,44 @@ enum status file_read_fd(int fd, size_t max_bytes, struct buf *out, struct err *
     return ST_OK;
 }
 
-enum status file_read(const char *path, size_t max_bytes, struct buf *out, struct err *err)
+static enum status read_and_close(int fd, const char *path, size_t max_bytes, struct buf *out,
+                                  struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    enum status st;
+    enum status st = file_read_fd(fd, max_bytes, out, err);
 
-    if (fd < 0) {
-        return err_set_errno(err, errno == ENOENT ? ST_NOT_FOUND : ST_IO, errno, "open %s",
-                             path);
-    }
-    st = file_read_fd(fd, max_bytes, out, err);
     (void)close(fd); /* nothing was written */
     if (st != ST_OK && err != NULL) {
         (void)err_wrap(err, "%s", path);
     }
     return st;
+}
+
+static enum status cannot_open(const char *path, struct err *err)
+{
+    return err_set_errno(err, errno == ENOENT ? ST_NOT_FOUND : ST_IO, errno, "open %s", path);
+}
+
+enum status file_read(const char *path, size_t max_bytes, struct buf *out, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 ? cannot_open(path, err) : read_and_close(fd, path, max_bytes, out, err);
+}
+
+enum status file_read_regular(const char *path, size_t max_bytes, struct buf *out,
+                              struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat info;
+
+    if (fd < 0) {
+        return cannot_open(path, err);
+    }
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        (void)close(fd);
+        return err_set(err, ST_INVALID, "%s is no regular file", path);
+    }
+    return read_and_close(fd, path, max_bytes, out, err);
 }
 
 /* The folder of path, open, or -1 and errno. */
@@ -111,26 +134,43 @@ static bool find_owner(const char *path, struct stat *out_owner)
     return found;
 }
 
-/* An empty file beside path, which a rename can put in its place. Gives *out_name for
- * free(). */
+/* `/etc/x/.secret.new` for `/etc/x/secret`. Gives a name for free(). */
+static char *name_beside(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t folder_len = slash ? (size_t)(slash - path) + 1 : 0;
+    struct buf name = {0};
+
+    buf_add(&name, path, folder_len);
+    buf_addf(&name, ".%s.new", path + folder_len);
+    return buf_take(&name);
+}
+
+/* An empty file beside path, which a rename can put in its place. Its name is always the same,
+ * so that what was left behind by somebody who died goes now. Gives *out_name for free(). */
 static enum status create_beside(const char *path, int *out_fd, char **out_name,
                                  struct err *err)
 {
-    size_t size = strlen(path) + sizeof(".XXXXXX");
-    char *name = xalloc(size);
-    struct stat owner;
+    char *name = name_beside(path);
+    struct stat owner, old;
     int fd;
 
-    (void)snprintf(name, size, "%s.XXXXXX", path);
-    fd = mkostemp(name, O_CLOEXEC); /* mode 0600 */
+    (void)unlink(name); /* if it stays, the next line says why */
+    fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
-        (void)err_set_errno(err, ST_IO, errno, "make a file beside %s", path);
+        (void)err_set_errno(err, ST_IO, errno, "make %s", name);
         free(name);
         return ST_IO;
     }
     if (geteuid() == 0 && find_owner(path, &owner)) {
         /* Where root may not (a container, NFS), a file of root's is still better than none. */
         int ignored = fchown(fd, owner.st_uid, owner.st_gid);
+
+        (void)ignored;
+    }
+    if (lstat(path, &old) == 0 && S_ISREG(old.st_mode) &&
+        (old.st_mode & (S_IRGRP | S_IROTH)) == S_IRGRP) {
+        int ignored = fchmod(fd, 0640); /* the service may read it as a member of the group */
 
         (void)ignored;
     }
@@ -165,7 +205,7 @@ enum status file_replace(const char *path, struct slice data, struct err *err)
     }
     st = write_synced(fd, data, err);
     (void)close(fd); /* it was synced, or the error is reported already */
-    /* If we die before this, a file of another name is left over, and path is as it was. */
+    /* If we die before this, path is as it was, and the next attempt removes the new file. */
     if (st == ST_OK && rename(name, path) != 0) {
         st = err_set_errno(err, ST_IO, errno, "rename %s", name);
     }

@@ -291,7 +291,11 @@ def test_an_answer_without_a_secret_is_no_success(api, ricloud, secret_file, ans
     assert not secret_file.exists()
 
 
-@pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", {"id": 7}, {"state": "new"}, {"secret": HOOK_SECRET}])
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"<html>", b"[]", {"id": 7}, {"state": "new"}, {"secret": HOOK_SECRET},
+     config(id="", secret=HOOK_SECRET), config(id="..", secret=HOOK_SECRET)],
+)
 def test_an_answer_that_is_no_config_is_a_failure_that_names_what_may_be_left(api, ricloud, answer):
     api.on("POST", CONFIGS, Answer(201, answer))
     ricloud.fails("create", saying="describes no webhook config")
@@ -302,6 +306,21 @@ def test_create_tells_of_a_config_that_a_lost_answer_may_have_left(api, ricloud)
     api.on("POST", CONFIGS, CLOSE, Answer(201, config("valid", secret=HOOK_SECRET)))
     ricloud.run("create")
     assert "trying again" in ricloud.err and "provider ricloud list" in ricloud.err
+
+
+def test_what_a_create_that_was_killed_left_behind_is_gone_after_the_next_one(api, ricloud, secret_file, tmp_path):
+    api.on("POST", CONFIGS, Answer(201, config("valid", secret="of the killed one")))
+    command = [PROGRAM, "-c", ricloud.bridge.config_file, "provider", "ricloud", "create"]
+    subprocess.run(
+        ["strace", "-f", "-qq", "-o", tmp_path / "trace", "-e", "trace=/^rename",
+         "-e", "inject=/^rename:signal=SIGKILL", *command],
+        env=ricloud.bridge.env, capture_output=True, timeout=DEADLINE_S, check=False,
+    )
+    (left,) = secret_file.parent.iterdir()
+    assert left.name == ".one.new" and left.read_text() == "of the killed one" and mode_of(left) == 0o600
+    api.on("POST", CONFIGS, Answer(201, config("valid", secret=HOOK_SECRET)))
+    ricloud.run("create")
+    assert names_in(secret_file.parent) == ["one"] and secret_file.read_text() == HOOK_SECRET
 
 
 def test_a_dry_run_of_create_asks_and_writes_nothing(api, ricloud, secret_file):
@@ -327,8 +346,38 @@ def test_get_shows_a_config_without_its_secret(api, ricloud):
 def test_an_id_is_opaque(api, ricloud):
     api.on("GET", f"{CONFIGS}/a%2Fb%20%3F", config("valid", id="a/b ?"))
     assert ricloud.rows("get", "a/b ?")[0]["id"] == "a/b ?"
-    for wrong in ("", ".", ".."):
-        ricloud.fails("get", wrong, saying="not an id", status=2)
+
+
+@pytest.mark.parametrize(
+    "given, segment",
+    [("../keys", "..%2Fkeys"), ("1?x=y", "1%3Fx%3Dy"), ("1#x", "1%23x"), ("%2e%2e", "%252e%252e"), ("...", "..."),
+     ("7\u202e", "7%E2%80%AE")],
+)
+def test_an_id_stays_one_segment_of_the_path(api, ricloud, given, segment):
+    path = f"{CONFIGS}/{segment}"
+    api.on("GET", path, config("valid"))
+    api.on("DELETE", path, Answer(204))
+    api.on("POST", path, config("deactivated"))
+    api.on("POST", f"{path}/test", task("pending"))
+    for args in (["get", given], ["delete", given], ["update", given, "--state", "deactivated"], ["test", given]):
+        ricloud.run(*args)
+        assert "\u202e" not in ricloud.out + ricloud.err
+    assert [request.path for request in api.asked()] == [path, path, path, f"{path}/test"]
+
+
+@pytest.mark.parametrize("given", ["", ".", "..", "1\n2", "1\r\nHost: x", "\x1b[2J", "\x7f", "\udcff"])
+def test_what_can_be_no_id_is_refused(api, ricloud, given):
+    for args in (["get"], ["delete"], ["use"], ["test", "--wait"], ["update", "--state", "new"]):
+        ricloud.fails(*args, given, saying="is not an id", status=2)
+        assert not set(ricloud.err) & set("\x1b\x7f\r")
+    assert api.asked() == []
+
+
+@pytest.mark.parametrize("key", ["", ".."])
+def test_a_key_that_could_not_stand_in_a_path_is_not_used(api, ricloud, key):
+    api.on("GET", "/key", {"id": key})
+    ricloud.fails("use", "7", saying="describes no key")
+    assert len(api.requests) == 1
 
 
 def test_update_to_a_new_url_waits_for_the_test(api, ricloud):
@@ -431,12 +480,29 @@ def test_list_passes_its_filters_on(api, ricloud):
         (["update", "7", "--state", "valid"], "new or deactivated"),
         (["list", "--date-created", "yesterday"], "not a time"),
         (["list", "--timeout", "soon"], "not a time"),
-        (["creat"], "did you mean create?"),
-        ([], "missing"),
+        (["creat"], "provider ricloud creat: no such command, did you mean create?"),
+        (["subscribe"], "provider ricloud subscribe: no such command"),
+        ([], "provider ricloud: a command is missing"),
     ],
 )
 def test_wrong_usage(ricloud, args, saying):
     ricloud.fails(*args, saying=saying, status=2)
+
+
+@pytest.mark.parametrize(
+    "args, saying",
+    [
+        (["provider"], "provider: a provider is missing; ricloud or weavy\n"),
+        (["provider", "nosuch"], "provider nosuch: no such provider; ricloud or weavy\n"),
+        (["provider", "weavy"], "provider weavy: a command is missing\n"),
+        (["provider", "weavy", "create"], "provider weavy create: no such command\n"),
+        (["outbox"], "outbox: a command is missing\n"),
+        (["outbox", "lss"], "outbox lss: no such command, did you mean ls?\n"),
+    ],
+)
+def test_an_unknown_verb_is_named_with_the_whole_command(ricloud, args, saying):
+    done = ricloud.bridge.cli(*args, expect=2)
+    assert done.stderr.decode().startswith(f"hook2mqtt: {saying}usage: ")
 
 
 @pytest.mark.parametrize(
@@ -756,20 +822,98 @@ def test_what_is_subscribed_at_the_same_url_is_not_subscribed_again(api, weavy):
     assert len(codes(weavy)) == 2
 
 
-def test_all_are_the_six_standard_events_each_at_the_url_that_the_source_has_for_it(start, api):
-    source = {**weavy_source(api), "events": {"new-customer": "NewCustomer"}}
-    commands = Commands(start, "weavy", source)
+def subscribed_urls(api):
+    sent = [json.loads(one.body) for one in api.asked("POST", entry_point("Subscribe"))]
+    urls = {one["event"]: one["hookUrl"] for one in sent}
+    assert len(urls) == len(sent)
+    return urls
+
+
+def test_all_are_the_six_standard_events_each_at_a_url_of_its_own(api, weavy):
+    answer_codes(api)
+    weavy.run("subscribe", "--all")
+    assert weavy.err == ""
+    assert subscribed_urls(api) == {event: url_of(event) for event in EVENTS}
+    listed = weavy.rows("list")
+    assert sorted(row["event"] for row in listed) == EVENTS
+    assert [row["code"] for row in listed] == codes(weavy)
+    assert len(weavy.run("list").splitlines()) == 6
+
+
+def weavy_with(start, api, events):
+    """events: of the source."""
+    answer_codes(api)
+    return Commands(start, "weavy", {**weavy_source(api), "events": events})
+
+
+def test_where_the_source_chooses_the_paths_all_are_the_standard_events_that_have_one(start, api):
+    commands = weavy_with(start, api, {"deals/new": "NewDeal", "new-customer": "NewCustomer", "own": "OwnEvent"})
+    commands.run("subscribe", "--all")
+    urls = {"NewDeal": "https://hooks.example/crm/deals/new", "NewCustomer": "https://hooks.example/crm/new-customer"}
+    assert subscribed_urls(api) == urls
+    (line,) = commands.err.splitlines()
+    assert line.startswith("hook2mqtt: sources[0].events names no path for ")
+    for event in EVENTS:
+        assert (event in line) == (event not in urls)
+    commands.run("subscribe", "OwnEvent")
+    assert subscribed_urls(api)["OwnEvent"] == "https://hooks.example/crm/own"
+
+
+def test_where_no_standard_event_has_a_path_all_is_an_error(start, api):
+    commands = weavy_with(start, api, {"own": "OwnEvent"})
+    commands.fails("subscribe", "--all", saying="sources[0].events names no path for any standard event")
+    assert api.asked() == []
+
+
+def test_an_event_without_a_path_is_refused_before_anything_is_sent(start, api):
+    commands = weavy_with(start, api, {"new-customer": "NewCustomer"})
+    saying = "sources[0].events names no path for NewProspect; the bridge would not take it. It has: NewCustomer"
+    for args in (
+        ["subscribe", "NewProspect"], ["subscribe", "NewCustomer", "NewProspect"],
+        ["subscribe", "NewProspect", "--url", "https://other.example"], ["sample", "NewProspect", "--publish"],
+    ):
+        commands.fails(*args, saying=saying)
+        commands.fails(*args, "--dry-run", saying=saying)
+        assert commands.out == ""
+    assert api.asked() == [] and names_in(commands.folder) == ["bridge.json"]
+    api.on("POST", entry_point("PerformList"), {"result": {"codecustomer": "1"}})
+    assert commands.rows("sample", "NewProspect") == [{"result": {"codecustomer": "1"}}]
+
+
+@pytest.mark.parametrize("public_url", ["https://hooks.example/crm", "https://hooks.example/crm//"])
+def test_an_event_at_the_path_of_the_source_has_the_url_of_the_source(start, api, public_url):
+    source = weavy_source(api)
+    events = {source["path"]: "NewDeal", "new-customer": "NewCustomer"}
+    commands = Commands(start, "weavy", {**source, "events": events, "public_url": public_url})
     answer_codes(api)
     commands.run("subscribe", "--all")
-    sent = [json.loads(one.body) for one in api.asked("POST", entry_point("Subscribe"))]
-    assert sorted(one["event"] for one in sent) == EVENTS
-    for one in sent:
-        suffix = "new-customer" if one["event"] == "NewCustomer" else one["event"]
-        assert one["hookUrl"] == f"https://hooks.example/crm/{suffix}"
-    listed = commands.rows("list")
-    assert sorted(row["event"] for row in listed) == EVENTS
-    assert [row["code"] for row in listed] == codes(commands)
-    assert len(commands.run("list").splitlines()) == 6
+    assert subscribed_urls(api) == {
+        "NewDeal": "https://hooks.example/crm", "NewCustomer": "https://hooks.example/crm/new-customer"
+    }
+
+
+@pytest.mark.parametrize("given", ["", ".", "..", "New\nDeal", "\x1b[2J", "New\udcff"])
+def test_what_can_be_no_event_is_refused(api, weavy, given):
+    for verb in ("subscribe", "sample", "unsubscribe"):
+        weavy.fails(verb, given, saying="is not an event", status=2)
+        assert "\x1b" not in weavy.err
+    weavy.fails("subscribe", "NewDeal", given, saying="is not an event", status=2)
+    assert api.asked() == []
+
+
+def test_a_code_is_opaque(api, weavy):
+    answer_codes(api)
+    api.on("POST", entry_point("Unsubscribe"), {"result": {}})
+    for code in ('a","event":"x', "../1?x=y#z", "%2e%2e"):
+        weavy.run("unsubscribe", code)
+        assert json.loads(api.requests[-1].body) == {"codeWebhookSubscription": code}
+
+
+@pytest.mark.parametrize("project_code", [".", "..", "a\nb"])
+def test_a_project_code_that_could_not_stand_in_a_path_is_refused(start, api, project_code):
+    commands = Commands(start, "weavy", weavy_source(api, project_code=project_code))
+    commands.fails("subscribe", "NewDeal", saying="api.project_code")
+    assert api.asked() == []
 
 
 def test_an_event_of_ones_own_is_subscribed_and_an_unknown_ones_error_is_shown(api, weavy):
@@ -907,12 +1051,21 @@ def test_sample_prints_what_would_be_sent(api, weavy):
         weavy.fails("sample", "NewDeal", saying="sample")
 
 
-def test_sample_is_published_by_the_running_bridge_byte_for_byte(start, broker, subscriber, api):
-    source = {**weavy_source(api), "events": {"new-deal": "NewDeal"}}
-    listen = f"unix:{start.folder}/in.sock"
-    config_of_it = {"sources": [source], "ingress": {"listen": [listen]}}
-    bridge = start.bridge(broker, config_of_it, env={"API_PASSWORD": PASSWORD})
-    answer_codes(api)
+@pytest.fixture
+def sampled(start, broker, api):
+    """A running bridge with a source for weavy, on a socket whose address is known before it runs."""
+
+    def run(events):
+        source = {**weavy_source(api), "events": events}
+        config_of_it = {"sources": [source], "ingress": {"listen": [f"unix:{start.folder}/in.sock"]}}
+        answer_codes(api)
+        return start.bridge(broker, config_of_it, env={"API_PASSWORD": PASSWORD})
+
+    return run
+
+
+def test_sample_is_published_by_the_running_bridge_byte_for_byte(subscriber, api, sampled):
+    bridge = sampled({"new-deal": "NewDeal"})
     first, second = b'{ "result":\t{"codedeal": "20",\n"a":[1.50,"]"]} }', b'{"codedeal":"21"}'
     api.on("POST", entry_point("PerformList"), b"[ " + first + b" , " + second + b" ]")
     lines = bridge.cli("provider", "weavy", "sample", "NewDeal", "--publish").stdout.decode().splitlines()
@@ -923,6 +1076,34 @@ def test_sample_is_published_by_the_running_bridge_byte_for_byte(start, broker, 
     bridge.stop()
     bridge.cli("provider", "weavy", "sample", "NewDeal", "--publish", expect=1)
     bridge.start()
+
+
+def test_a_sample_of_an_event_at_the_path_of_the_source_is_published_there(subscriber, api, sampled):
+    bridge = sampled({weavy_source(api)["path"]: "NewDeal", "new-customer": "NewCustomer"})
+    api.on("POST", entry_point("PerformList"), {"result": {"codedeal": "22"}})
+    bridge.cli("provider", "weavy", "sample", "NewDeal", "--publish")
+    subscriber.wait_for("weavy/NewDeal/22", 1)
+
+
+def test_with_json_every_answer_of_the_bridge_to_a_sample_is_an_object(subscriber, api, sampled):
+    bridge = sampled({"new-deal": "NewDeal"})
+    api.on("POST", entry_point("PerformList"), [{"codedeal": "23"}, {"codedeal": "23"}, {"code": {}}])
+    out = bridge.cli("provider", "weavy", "sample", "NewDeal", "--publish", "--json").stdout
+    taken, repeated, quarantined = map(json.loads, out.splitlines())
+    (message,) = subscriber.wait_for("weavy/NewDeal/23", 1)
+    nothing = {"reason": None, "error": None, "message": None}
+    assert taken == {
+        "event": "NewDeal", "http_status": 200, "status": "accepted", "id": message.property("id"), **nothing
+    }
+    assert repeated == {**taken, "status": "duplicate"}
+    assert quarantined["http_status"] == 202 and quarantined["status"] == "quarantined" and quarantined["reason"]
+    # A path that the bridge does not know, as it has not read this yet.
+    bridge.config["sources"][0]["events"] = {"elsewhere": "NewDeal"}
+    bridge.write_config()
+    out = bridge.cli("provider", "weavy", "sample", "NewDeal", "--publish", "--json", expect=1).stdout
+    refused = [json.loads(line) for line in out.splitlines()]
+    assert [(one["http_status"], one["error"], one["id"]) for one in refused] == [(404, "not_found", None)] * 3
+    assert all(one["message"] for one in refused)
 
 
 # What is stored

@@ -127,6 +127,16 @@ static void only_its_owner_may_read_it_whatever_it_was_and_the_umask_says(void *
     (void)umask(old);
 }
 
+static void a_group_that_could_read_the_old_file_can_read_the_new_one(void **state)
+{
+    struct folder *folder = *state;
+
+    assert_replaces(folder->file, "first");
+    assert_int_equal(chmod(folder->file, 0660), 0);
+    assert_replaces(folder->file, "second");
+    assert_int_equal(mode_of(folder->file), S_IFREG | 0640);
+}
+
 static void a_link_is_replaced_and_what_it_points_to_is_not_touched(void **state)
 {
     struct folder *folder = *state;
@@ -195,6 +205,61 @@ static void a_write_that_fails_leaves_the_old_bytes_and_no_other_file(void **sta
     assert_holds(folder->file, "old");
     assert_int_equal(each_name(folder->path, NULL), 1);
     buf_free(&big);
+}
+
+/* As a process that was killed before it could rename its file. */
+static void leave_behind(const struct folder *folder)
+{
+    char path[96];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/.secret.new", folder->path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "left behind", 11), 11);
+    assert_int_equal(close(fd), 0);
+}
+
+static void what_a_killed_process_left_behind_goes_with_the_next_attempt(void **state)
+{
+    struct folder *folder = *state;
+
+    leave_behind(folder);
+    assert_replaces(folder->file, "new");
+    assert_int_equal(mode_of(folder->file), S_IFREG | 0600);
+    assert_int_equal(each_name(folder->path, NULL), 1);
+    leave_behind(folder);
+    assert_int_equal(file_check_replace(folder->file, NULL), ST_OK);
+    assert_int_equal(each_name(folder->path, NULL), 1);
+}
+
+static void a_link_in_the_way_of_the_new_file_is_removed_not_followed(void **state)
+{
+    struct folder *folder = *state;
+    char target[96], link[96];
+
+    (void)snprintf(target, sizeof(target), "%s/target", folder->path);
+    (void)snprintf(link, sizeof(link), "%s/.secret.new", folder->path);
+    assert_replaces(target, "untouched");
+    assert_int_equal(symlink(target, link), 0);
+    assert_replaces(folder->file, "new");
+    assert_int_equal(mode_of(folder->file) & S_IFMT, S_IFREG);
+    assert_holds(target, "untouched");
+    assert_int_equal(each_name(folder->path, NULL), 2);
+}
+
+static void a_path_without_a_folder_is_in_the_working_one(void **state)
+{
+    struct folder *folder = *state;
+    int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(before >= 0);
+    assert_int_equal(chdir(folder->path), 0);
+    assert_replaces("secret", "first");
+    assert_int_equal(fchdir(before), 0);
+    assert_int_equal(close(before), 0);
+    assert_holds(folder->file, "first");
+    assert_int_equal(each_name(folder->path, NULL), 1);
 }
 
 static void a_folder_in_its_place_is_an_error_and_stays(void **state)
@@ -299,9 +364,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_A_FOLDER(a_file_is_made_and_replaced_and_nothing_else_is_left),
         IN_A_FOLDER(only_its_owner_may_read_it_whatever_it_was_and_the_umask_says),
+        IN_A_FOLDER(a_group_that_could_read_the_old_file_can_read_the_new_one),
         IN_A_FOLDER(a_link_is_replaced_and_what_it_points_to_is_not_touched),
         IN_A_FOLDER(what_root_writes_belongs_to_whom_it_is_for),
         IN_A_FOLDER(a_write_that_fails_leaves_the_old_bytes_and_no_other_file),
+        IN_A_FOLDER(what_a_killed_process_left_behind_goes_with_the_next_attempt),
+        IN_A_FOLDER(a_link_in_the_way_of_the_new_file_is_removed_not_followed),
+        IN_A_FOLDER(a_path_without_a_folder_is_in_the_working_one),
         IN_A_FOLDER(a_folder_in_its_place_is_an_error_and_stays),
         IN_A_FOLDER(a_folder_that_is_not_there_is_an_error_for_both),
         IN_A_FOLDER(to_check_leaves_no_trace),

@@ -1,0 +1,87 @@
+/*
+ * Events, and where deliveries of one go: no body names its event, so each has a URL of its
+ * own. Its end is the event's name, or what the source's `events` says.
+ */
+#include "bridge/cli_weavy.h"
+
+#include <string.h>
+
+#include "bridge/cli_catalogue.h"
+
+/* What follows the source's path; NULL: `events` does not say. */
+static const char *find_suffix(const struct provider *provider, const char *event)
+{
+    for (const struct provider_url_event *known = provider->url_events; known && known->suffix;
+         known++) {
+        if (strcmp(known->event, event) == 0) {
+            return known->suffix;
+        }
+    }
+    return NULL;
+}
+
+bool weavy_has_path(const struct provider *provider, const char *event)
+{
+    return !provider->url_events || find_suffix(provider, event);
+}
+
+bool weavy_check_path(const struct registration *reg, const char *event)
+{
+    const struct provider *provider = reg->source->provider;
+    struct buf known = {0};
+
+    if (weavy_has_path(provider, event)) {
+        return true;
+    }
+    for (const struct provider_url_event *e = provider->url_events; e->suffix; e++) {
+        buf_addf(&known, "%s%s", known.len ? ", " : "", e->event);
+    }
+    cli_fail("sources[%zu].events names no path for %s; the bridge would not take it. It has: "
+             "%s",
+             reg->source_index, event, known.data);
+    buf_free(&known);
+    return false;
+}
+
+bool weavy_is_event(const struct provider *provider, const char *name)
+{
+    struct catalogue_pair pair;
+
+    for (size_t i = 0; catalogue_at(provider, i, &pair); i++) {
+        if (strcmp(pair.event, name) == 0) {
+            return true;
+        }
+    }
+    return provider->url_events && weavy_has_path(provider, name);
+}
+
+void weavy_add_url(struct buf *out, const struct provider *provider, const char *base,
+                   const char *event)
+{
+    const char *suffix = find_suffix(provider, event);
+    size_t len = strlen(base);
+
+    while (len > 0 && base[len - 1] == '/') {
+        len--;
+    }
+    buf_add(out, base, len);
+    if (suffix && !suffix[0]) {
+        return; /* it is the base itself */
+    }
+    buf_add_char(out, '/');
+    if (suffix) {
+        buf_add_str(out, suffix); /* config has checked that it may stand in a URL */
+    } else {
+        cli_api_add_escaped(out, event);
+    }
+}
+
+bool weavy_check_names(const struct cli *cli, const char *kind)
+{
+    for (int i = 1; i < cli->argc; i++) {
+        if (!registration_check_name(cli, cli->argv[i], kind)) {
+            return false;
+        }
+    }
+    return true;
+}
