@@ -101,18 +101,10 @@ static void answer_metrics(struct http_request *request, const struct outbox *ou
     buf_free(&page);
 }
 
-static void wipe(struct buf *secret)
-{
-    if (secret->data != NULL) {
-        explicit_bzero(secret->data, secret->cap);
-    }
-    buf_free(secret);
-}
-
 void admin_set_token(struct admin *admin, struct slice token)
 {
     CHECK(pthread_mutex_lock(&admin->token_mu) == 0);
-    wipe(&admin->token);
+    buf_wipe(&admin->token);
     buf_add_slice(&admin->token, token);
     CHECK(pthread_mutex_unlock(&admin->token_mu) == 0);
 }
@@ -183,7 +175,7 @@ static void body_complete(void *ctx, struct http_request *request)
 
 static void admin_free(struct admin *admin)
 {
-    wipe(&admin->token);
+    buf_wipe(&admin->token);
     CHECK(pthread_mutex_destroy(&admin->token_mu) == 0);
     free(admin);
 }

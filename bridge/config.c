@@ -208,14 +208,6 @@ enum status config_check(const char *path, struct config_faults *out_faults)
     return st;
 }
 
-void config_wipe(struct buf *secret)
-{
-    if (secret->data) {
-        explicit_bzero(secret->data, secret->cap);
-    }
-    buf_free(secret);
-}
-
 static void list_free(struct config_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -227,12 +219,12 @@ static void list_free(struct config_list *list)
 static void source_fini(struct config_source *source)
 {
     for (size_t i = 0; i < source->secret_count; i++) {
-        config_wipe(&source->secrets[i].value);
+        buf_wipe(&source->secrets[i].value);
         free(source->secrets[i].file);
     }
     free(source->secrets);
-    config_wipe(&source->api.token);
-    config_wipe(&source->api.password);
+    buf_wipe(&source->api.token);
+    buf_wipe(&source->api.password);
     free(source->api.url);
     free(source->api.username);
     free(source->api.project_code);
@@ -255,11 +247,11 @@ static void config_fini(struct config *config)
     free(config->sources);
     list_free(&config->ingress.listen);
     list_free(&config->admin.listen);
-    config_wipe(&config->admin.token);
+    buf_wipe(&config->admin.token);
     list_free(&config->mqtt.servers);
     free(config->mqtt.client_id);
     free(config->mqtt.username);
-    config_wipe(&config->mqtt.password);
+    buf_wipe(&config->mqtt.password);
     free(config->mqtt.ca_file);
     free(config->mqtt.cert_file);
     free(config->mqtt.key_file);

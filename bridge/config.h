@@ -18,6 +18,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
+#include "bridge/parse.h"
 #include "bridge/provider.h"
 
 struct config_list {
@@ -29,8 +30,10 @@ struct config_list {
  * config_load_lenient), or was not issued yet. Whoever makes a verifier skips it. */
 struct config_secret {
     struct buf value;
-    char *file;   /* NULL: not from a file */
-    bool missing; /* the file is not there; so a provider that issues_secret will bring it */
+    char *file; /* NULL: not from a file */
+    /* The file is not there, or there is nothing in it: a provider that issues_secret will bring
+     * it. */
+    bool missing, empty;
 };
 
 /* NULL text: not set. All text is NUL-terminated and holds no NUL; secrets are bytes. */
@@ -103,6 +106,10 @@ struct config {
     atomic_uint more_references; /* beside the first one; config_hold and config_destroy */
 };
 
+/* Any thread. Does the source itself say where this field is (for a type that nobody says: where the
+ * event is)? Then it means what it says, whether the signature covers it or not. */
+bool config_says_field(const struct config_source *source, enum parse_field field);
+
 /* One finding: path such as sources[0].topic ("" for the file as a whole), and one sentence. */
 struct config_fault {
     bool warning; /* works, but somebody should look */
@@ -135,19 +142,23 @@ enum status config_load_lenient(const char *path, struct config **out_config,
 struct config *config_hold(struct config *config);
 void config_destroy(struct config *config);
 
-/* Any thread. Reads the secrets of a source that come from files again. ST_OK gives values (as
- * many as source->secret_count, for config_secrets_free; those that are not from a file are
- * copies, and one that a provider has not issued yet is empty). Else *err says which file
- * cannot be read, or holds no secret that the provider could have. */
-enum status config_read_secrets_again(const struct config_source *source,
-                                      struct buf **out_values, struct err *err) MUST_USE;
-void config_secrets_free(struct buf *values, size_t count); /* wipes */
+/* Any thread. Adds a source's i-th secret to out, read again if it is from a file. ST_NOT_FOUND:
+ * there is no such file; ST_IO: it cannot be read now; others: it holds nothing that could be a
+ * secret of this provider. */
+enum status config_read_secret_again(const struct config_source *source, size_t i,
+                                     struct buf *out, struct err *err) MUST_USE;
+/* Main thread, before config is used. Where a secret's file is missing or empty in config, but was
+ * read for the same source before, what was read then stays. */
+void config_keep_secrets(struct config *config, const struct config *before);
 
 /* Main thread. The settings outside of `sources` and admin.token that differ, by their path:
  * what a running bridge cannot change. Adds "outbox.max_size, mqtt.servers" to out; nothing if
  * there are none. */
 void config_list_changes(const struct config *before, const struct config *after,
                          struct buf *out);
+/* Main thread. May admin.token change without a restart? Only if the listeners stay: another token,
+ * or none, may be right for the new ones alone. */
+bool config_admin_token_is_live(const struct config *before, const struct config *after);
 
 void config_faults_free(struct config_faults *faults);
 

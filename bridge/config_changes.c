@@ -70,11 +70,18 @@ static bool same_value(enum setting_type type, const void *a, const void *b)
     return false;
 }
 
+bool config_admin_token_is_live(const struct config *before, const struct config *after)
+{
+    return same_list(&before->admin.listen, &after->admin.listen);
+}
+
 /* Can it change while the bridge runs? */
-static bool is_live(const struct setting *setting)
+static bool is_live(const struct setting *setting, const struct config *before,
+                    const struct config *after)
 {
     return strncmp(setting->path, "sources", strlen("sources")) == 0 ||
-           strcmp(setting->path, "admin.token") == 0;
+           (strcmp(setting->path, "admin.token") == 0 &&
+            config_admin_token_is_live(before, after));
 }
 
 void config_list_changes(const struct config *before, const struct config *after,
@@ -84,7 +91,7 @@ void config_list_changes(const struct config *before, const struct config *after
     const char *comma = "";
 
     for (size_t i = 0; (setting = setting_at(i)); i++) {
-        if (!is_live(setting) &&
+        if (!is_live(setting, before, after) &&
             !same_value(setting->type, (const char *)before + setting->offset,
                         (const char *)after + setting->offset)) {
             buf_addf(out, "%s%s", comma, setting->path);

@@ -113,7 +113,7 @@ void config_check_pem(struct reader *reader, const char *key, const char *file,
         reader_miss(reader, "%s is not a PEM file with a %s", file, block);
     }
     reader_leave(reader, mark);
-    config_wipe(&text);
+    buf_wipe(&text);
 }
 
 static bool has_tls_server(const struct config *config)

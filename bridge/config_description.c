@@ -195,11 +195,14 @@ static void merge_fields(const struct config_description *said, struct provider 
 /* Events of the URL */
 
 /* Keys are what follows the source's path, with or without the slash before it, or the whole
- * path. */
+ * path, which may be the source's own. */
 static const char *suffix_of(const char *key, const char *path)
 {
     size_t len = path ? strlen(path) : 0;
 
+    if (path && strcmp(key, path) == 0) {
+        return "";
+    }
     if (path && strncmp(key, path, len) == 0 && key[len] == '/') {
         return key + len + 1;
     }

@@ -86,7 +86,6 @@ void config_read_source_secret(struct reader *reader, struct json_object *value,
                                struct config_secret *out);
 /* At the secret's place: its file is not there. */
 void config_tell_missing(struct reader *reader, const struct config_secret *secret);
-void config_wipe(struct buf *secret);
 
 /* A text against its type; the reason in err. */
 enum status config_check_text(enum setting_type type, struct slice text, int64_t max_bytes,

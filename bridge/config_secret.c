@@ -152,9 +152,9 @@ static enum status read_secret_file(const char *path, struct buf *out, struct er
     enum status st;
 
     buf_reserve(out, MAX_SECRET_BYTES + 4096); /* so that no copies stay behind when it grows */
-    st = file_read(path, MAX_SECRET_BYTES, out, err);
+    st = file_read_regular(path, MAX_SECRET_BYTES, out, err);
     if (st != ST_OK) {
-        config_wipe(out);
+        buf_wipe(out);
         return st;
     }
     if (out->len > 0 && out->data[out->len - 1] == '\n') {
@@ -171,15 +171,13 @@ static void secret_from_file(struct reader *reader, const char *path, struct con
 
     out->file = xstrdup(path);
     out->missing = st == ST_NOT_FOUND;
-    if (out->missing) {
+    out->empty = st == ST_OK && out->value.len == 0;
+    if (out->missing || out->empty) {
         return;
     }
     if (st != ST_OK) {
         reader_miss(reader, "cannot be read: %s", err.text);
         return;
-    }
-    if (out->value.len == 0) {
-        reader_miss(reader, "%s is empty", path);
     }
     if (stat(path, &info) == 0 && (info.st_mode & S_IROTH)) {
         config_warn(reader->faults, reader_path(reader),
@@ -249,7 +247,7 @@ static void secret_from_text(struct reader *reader, struct json_object *value, s
     bool varied;
 
     if (!expand(reader, value, out, &varied)) {
-        config_wipe(out);
+        buf_wipe(out);
     } else if (out->len == 0) {
         config_fault(reader->faults, reader_path(reader), "must not be empty");
     } else if (!varied) {
@@ -294,7 +292,11 @@ void config_tell_missing(struct reader *reader, const struct config_secret *secr
 {
     size_t mark = reader_enter_key(reader, SLICE("file"));
 
-    reader_miss(reader, "cannot be read: open %s: %s", secret->file, strerror(ENOENT));
+    if (secret->empty) {
+        reader_miss(reader, "%s is empty", secret->file);
+    } else {
+        reader_miss(reader, "cannot be read: open %s: %s", secret->file, strerror(ENOENT));
+    }
     reader_leave(reader, mark);
 }
 
@@ -304,7 +306,7 @@ void config_read_secret(struct reader *reader, struct json_object *value, bool f
     struct config_secret secret = {0};
 
     read_secret(reader, value, reader->lenient || for_commands, &secret);
-    if (secret.missing) {
+    if (secret.missing || secret.empty) {
         reader->forgiving = reader->lenient || for_commands;
         config_tell_missing(reader, &secret);
         reader->forgiving = false;
@@ -313,11 +315,10 @@ void config_read_secret(struct reader *reader, struct json_object *value, bool f
     *out = secret.value;
 }
 
-/* One secret of a source, as its file is now. */
-static enum status read_again(const struct config_source *source,
-                              const struct config_secret *secret, struct buf *out,
-                              struct err *err)
+enum status config_read_secret_again(const struct config_source *source, size_t i,
+                                     struct buf *out, struct err *err)
 {
+    const struct config_secret *secret = &source->secrets[i];
     enum status st;
 
     if (!secret->file) {
@@ -325,37 +326,48 @@ static enum status read_again(const struct config_source *source,
         return ST_OK;
     }
     st = read_secret_file(secret->file, out, err);
-    if (st == ST_NOT_FOUND && source->provider->issues_secret) {
-        return ST_OK; /* not issued yet, or not any more */
-    }
     if (st != ST_OK) {
         return st;
     }
     st = verify_check_secret(&source->provider->signature, buf_slice(out), err);
-    return st == ST_OK ? ST_OK : err_wrap(err, "%s", secret->file);
-}
-
-enum status config_read_secrets_again(const struct config_source *source,
-                                      struct buf **out_values, struct err *err)
-{
-    struct buf *values = xalloc((source->secret_count + 1) * sizeof(values[0]));
-    enum status st = ST_OK;
-
-    for (size_t i = 0; i < source->secret_count && st == ST_OK; i++) {
-        st = read_again(source, &source->secrets[i], &values[i], err);
-    }
     if (st != ST_OK) {
-        config_secrets_free(values, source->secret_count);
-        return st;
+        buf_wipe(out);
+        return err_wrap(err, "%s", secret->file);
     }
-    *out_values = values;
     return ST_OK;
 }
 
-void config_secrets_free(struct buf *values, size_t count)
+static const struct config_secret *find_secret(const struct config *config, const char *source,
+                                               const char *file)
 {
-    for (size_t i = 0; values && i < count; i++) {
-        config_wipe(&values[i]);
+    for (size_t i = 0; i < config->source_count; i++) {
+        const struct config_source *one = &config->sources[i];
+
+        for (size_t k = 0; k < one->secret_count && strcmp(one->name, source) == 0; k++) {
+            if (one->secrets[k].file && strcmp(one->secrets[k].file, file) == 0) {
+                return &one->secrets[k];
+            }
+        }
     }
-    free(values);
+    return NULL;
+}
+
+void config_keep_secrets(struct config *config, const struct config *before)
+{
+    for (size_t i = 0; i < config->source_count; i++) {
+        struct config_source *source = &config->sources[i];
+
+        for (size_t k = 0; k < source->secret_count; k++) {
+            struct config_secret *secret = &source->secrets[k];
+            const struct config_secret *old =
+                secret->missing || secret->empty
+                    ? find_secret(before, source->name, secret->file)
+                    : NULL;
+
+            if (old) {
+                buf_clear(&secret->value);
+                buf_add_slice(&secret->value, buf_slice(&old->value));
+            }
+        }
+    }
 }

@@ -112,8 +112,9 @@ const struct setting settings_of_source[] = {
      .type = SETTING_BOOL,
      IN_SOURCE(trust_unsigned),
      .default_json = "false",
-     .help =
-         "Whether a delivery id that the signature does not cover decides what is a repeat."},
+     .help = "Whether headers and the URL decide what is a repeat or a deletion, though the "
+             "signature does "
+             "not cover them."},
 
     {.path = "sources[].signature",
      .type = SETTING_OBJECT,

@@ -21,7 +21,7 @@ bool source_is_faulty(struct source_view *view, const char *key)
     return config_is_faulty(view->faults, source_path(view, key));
 }
 
-/* A file that is not there. */
+/* A file that is not there, or in which there is nothing. */
 static void check_missing_secret(struct source_view *view, size_t index)
 {
     const struct config_source *source = view->source;
@@ -30,8 +30,10 @@ static void check_missing_secret(struct source_view *view, size_t index)
     buf_addf(&reader.path, "%s[%zu]", source_path(view, "secrets"), index);
     if (source->preset && source->preset->issues_secret) {
         config_warn(view->faults, reader.path.data,
-                    "%s does not exist yet; `hook2mqtt provider %s create` writes it",
-                    source->secrets[index].file, source->preset->name);
+                    "%s %s; `hook2mqtt provider %s create` writes it",
+                    source->secrets[index].file,
+                    source->secrets[index].empty ? "is empty" : "does not exist yet",
+                    source->preset->name);
     } else {
         config_tell_missing(&reader, &source->secrets[index]);
     }
@@ -44,7 +46,7 @@ static void check_secrets(struct source_view *view)
     bool is_signed = !source->provider || source->provider->signature.scheme != SCHEME_NONE;
 
     for (size_t i = 0; i < source->secret_count; i++) {
-        if (source->secrets[i].missing) {
+        if (source->secrets[i].missing || source->secrets[i].empty) {
             check_missing_secret(view, i);
         }
     }

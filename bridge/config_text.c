@@ -316,6 +316,6 @@ enum status config_text_load(const char *path, struct json_object **out_root,
     } else {
         st = parse(&file, out_root, faults);
     }
-    config_wipe(&file); /* may hold inline secrets */
+    buf_wipe(&file); /* may hold inline secrets */
     return st;
 }

@@ -183,6 +183,7 @@ static bool prepare(const struct daemon *d, struct config **out_config, struct i
     log_faults(&faults);
     config_faults_free(&faults);
     if (st == ST_OK) {
+        config_keep_secrets(config, d->config);
         st = make_intakes(d, config, intakes, &err);
         if (st != ST_OK) {
             log_error("configuration", L_STR("error", err.text));
@@ -206,7 +207,7 @@ static void hand_over(struct daemon *d, const struct config *config,
     for (size_t i = 0; i < d->ingress_count; i++) {
         ingress_reload(d->ingress[i], intakes->listeners[i]);
     }
-    if (d->admin != NULL) {
+    if (d->admin != NULL && config_admin_token_is_live(d->started_with, config)) {
         admin_set_token(d->admin, buf_slice(&config->admin.token));
     }
     daemon_write_info(config, &info);

@@ -1,5 +1,7 @@
 #include "bridge/delivery.h"
 
+#include <string.h>
+
 struct slice delivery_header(const struct delivery *delivery, const char *name)
 {
     struct slice value = SLICE_NONE;
@@ -8,4 +10,19 @@ struct slice delivery_header(const struct delivery *delivery, const char *name)
         return SLICE_NONE;
     }
     return value.data ? value : SLICE("");
+}
+
+bool delivery_is_token(struct slice name)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            memchr(marks, c, sizeof(marks) - 1) == NULL) {
+            return false;
+        }
+    }
+    return name.len > 0;
 }

@@ -26,4 +26,7 @@ struct delivery {
  * in every other case: of two, none can be trusted to be the one that others look at. */
 struct slice delivery_header(const struct delivery *delivery, const char *name);
 
+/* Any thread. Is this a token (RFC 9110 section 5.6.2), as names of headers and methods are? */
+bool delivery_is_token(struct slice name);
+
 #endif

@@ -15,6 +15,8 @@
 
 #include <microhttpd.h>
 
+#include "bridge/delivery.h"
+
 #define FAULT(why, text) ((struct http_fault){.reason = (why), .message = (text)})
 #define NO_FAULT         ((struct http_fault){.message = NULL})
 
@@ -24,19 +26,6 @@ struct fields {
     struct slice length, coding, expect;
     bool malformed;
 };
-
-static bool is_token(const char *text, size_t len)
-{
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < len; i++) {
-        if (!isalnum((unsigned char)text[i]) &&
-            (text[i] == '\0' || strchr(marks, text[i]) == NULL)) {
-            return false;
-        }
-    }
-    return len > 0;
-}
 
 static bool is_field_value(const char *text, size_t len)
 {
@@ -57,7 +46,7 @@ static enum MHD_Result look_at_field(void *cls, enum MHD_ValueKind kind, const c
     struct slice name = {key, key_len};
 
     (void)kind;
-    if (!is_token(key, key_len) || !is_field_value(value, value_len)) {
+    if (!delivery_is_token(name) || !is_field_value(value, value_len)) {
         fields->malformed = true;
     } else if (slice_equal_nocase(name, SLICE("host"))) {
         fields->host_count++;
@@ -114,7 +103,7 @@ static struct http_fault check_line(const struct http_request *request)
         strcmp(request->version, "HTTP/1.0") != 0) {
         return FAULT(REJECT_BAD_REQUEST, "this is not HTTP/1.1");
     }
-    if (!is_token(request->method, strlen(request->method)) || request->target_bad ||
+    if (!delivery_is_token(slice_of(request->method)) || request->target_bad ||
         request->path == NULL || request->path[0] != '/') {
         return FAULT(REJECT_BAD_REQUEST, "the request line is malformed");
     }

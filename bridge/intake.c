@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #include "bridge/metrics.h"
@@ -147,38 +148,47 @@ static enum status find_topics(struct intake *intake, const struct intake_source
     return ST_OK;
 }
 
-/* What may decide whether a delivery is a repeat. */
+/* Absent unless it may decide what is a repeat. */
 static struct slice if_counts(const struct intake_source *source, enum parse_field field,
                               struct slice value)
 {
     return source->counts[field] ? value : SLICE_NONE;
 }
 
-/* Two events of one resource have the same key, or two deliveries with one id; then the digest
- * is the key's: such a body may differ when it comes again (it may count how often it was sent).
- * A quarantined body has a key of its own, so that a provider's retries of it do not pile up.
- * What the signature does not cover is left out, or whoever has seen a delivery could send it
- * again as another one. */
+/* Two events of one resource have the same key, and if they are equal the same digest; not every body
+ * names its event. Two deliveries with one id are the same whatever their bodies say, which may
+ * count how often they were sent. A quarantined delivery is the same as another one only if all
+ * that could be read of it is. What the signature does not cover is left out everywhere, or
+ * whoever has seen a delivery could send it again as another one. */
 static struct event_identity identify(const struct intake *intake,
                                       const struct intake_source *source,
                                       const struct event *event)
 {
-    struct slice delivery_id = if_counts(source, PARSE_DELIVERY_ID, event->delivery_id);
-    const struct slice resource[] = {event->source,
-                                     if_counts(source, PARSE_TYPE, event->resource_type),
-                                     if_counts(source, PARSE_GID, event->gid)};
-    const struct slice quarantined[] = {event->source, SLICE("quarantined"), event->body};
-    const struct slice delivery[] = {event->source, SLICE("delivery"), delivery_id};
-    bool by_id = event->reason.data == NULL && delivery_id.len > 0;
-    const struct slice *parts = event->reason.data ? quarantined : by_id ? delivery : resource;
-    uint8_t digest[DIGEST_SIZE];
+    struct slice id = if_counts(source, PARSE_DELIVERY_ID, event->delivery_id);
+    struct slice name = if_counts(source, PARSE_EVENT, event->event);
+    struct slice type = if_counts(source, PARSE_TYPE, event->resource_type);
+    struct slice gid = if_counts(source, PARSE_GID, event->gid);
+    const struct slice resource[] = {event->source, type, gid};
+    const struct slice delivery[] = {event->source, SLICE("delivery"), id};
+    const struct slice quarantined[] = {
+        event->source, SLICE("quarantined"), event->body, name, type, gid, id};
+    const struct slice content[] = {event->body, name};
+    uint8_t key[DIGEST_SIZE], digest[DIGEST_SIZE];
     struct event_identity identity;
 
-    digester_run(intake->digester, parts, 3, digest);
-    memcpy(identity.key, digest, sizeof(identity.key));
-    if (!by_id) {
-        digester_run(intake->digester, &event->body, 1, digest);
+    if (event->reason.data) {
+        digester_run(intake->digester, quarantined, COUNT_OF(quarantined), key);
+    } else if (id.len > 0) {
+        digester_run(intake->digester, delivery, COUNT_OF(delivery), key);
+    } else {
+        digester_run(intake->digester, resource, COUNT_OF(resource), key);
     }
+    if (event->reason.data || id.len > 0) {
+        memcpy(digest, key, sizeof(digest));
+    } else {
+        digester_run(intake->digester, content, COUNT_OF(content), digest);
+    }
+    memcpy(identity.key, key, sizeof(identity.key));
     memcpy(identity.digest, digest, sizeof(identity.digest));
     return identity;
 }
@@ -190,14 +200,16 @@ static uint32_t expiry_s(int64_t expiry_ms)
     return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
 }
 
-static void take_parsed(struct event *event, const struct parsed *parsed)
+static void take_parsed(struct event *event, const struct intake_source *source,
+                        const struct parsed *parsed)
 {
     event->event = parsed->event;
     event->resource_type = parsed->resource_type;
     event->gid = parsed->gid;
     event->delivery_id = parsed->delivery_id;
-    event->event_ms = parsed->event_ms;
-    event->deletion = parsed->deletion;
+    /* Both decide over a retained state. */
+    event->event_ms = source->counts[PARSE_TIME] ? parsed->event_ms : CLOCK_NONE;
+    event->deletion = source->counts[PARSE_EVENT] && parsed->deletion;
 }
 
 static void take_settings(struct event *event, const struct intake_source *source)
@@ -215,7 +227,7 @@ static void make_event(struct intake *intake, const struct intake_source *source
                        enum status read, struct parsed *parsed, struct event *event)
 {
     take_settings(event, source);
-    take_parsed(event, parsed);
+    take_parsed(event, source, parsed);
     if (read != ST_OK) {
         event->reason = slice_of(parsed->reason);
     } else if (find_topics(intake, source, parsed, event) != ST_OK) {

@@ -7,9 +7,9 @@
  * holds the old one until it is submitted.
  *
  * Secrets that come from files are looked at again (by the file's identity and time of change)
- * when a delivery does not verify, and once a second while deliveries come: so a secret that
- * was just written counts at once, and one that was taken away stops counting. What cannot be
- * read keeps the old secrets, and is logged.
+ * when a delivery does not verify, and once a second while deliveries come: so a secret that was
+ * just written counts at once, and the one that it replaced stops counting. A file that is gone,
+ * or cannot be used, keeps the secret that it held; that is logged.
  */
 #ifndef BRIDGE_INTAKE_H
 #define BRIDGE_INTAKE_H

@@ -28,7 +28,8 @@ struct intake_source {
     struct slice name;
     struct slice path; /* does not end with a slash */
     unsigned metrics_index;
-    bool counts[PARSE_FIELDS]; /* which fields may decide what is a repeat */
+    /* Which fields may decide what is a repeat, and what becomes of a retained state. */
+    bool counts[PARSE_FIELDS];
     struct parser *parser;
     struct route *topic;
     struct route *state_topic; /* NULL: none */

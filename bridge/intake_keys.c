@@ -3,12 +3,12 @@
  * counts for itself, so that one that is missing does not keep another one's new secret out.
  *
  * A file is looked at by its stamp: who it is and when it changed. The stamp is taken before
- * the file is read, so what is written in between is found the next time.
+ * the file is read, so what is written in between is found the next time. What could not be read
+ * for reasons that may pass (no descriptor is left) is tried again.
  */
 #include "bridge/intake_internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <sys/stat.h>
 
@@ -17,19 +17,23 @@
 
 enum { LOOK_EVERY_MS = 1000 };
 
-/* All zero: there is no such file. */
 struct stamp {
-    dev_t device;
+    bool taken;   /* else it is like none that is */
+    dev_t device; /* all that follows is 0: there is no such file */
     ino_t inode;
     off_t size;
     struct timespec modified, changed;
 };
 
+struct key {
+    struct buf value;  /* empty: could not be read yet */
+    struct stamp read; /* of the file when it was read last, or is known to hold none */
+    struct stamp told; /* when a fault was logged last */
+};
+
 struct intake_keys {
     const struct config_source *config;
-    /* Of each secret; a value that is empty could not be read yet. */
-    struct buf *values;
-    struct stamp *stamps;
+    struct key *keys; /* one for each of its secrets */
     struct verifier *verifier;
     int64_t next_look_ms; /* monotonic; INT64_MAX: none of them is from a file */
 };
@@ -41,9 +45,10 @@ static struct stamp stamp_of(const char *file)
     struct stat info;
 
     if (stat(file, &info) != 0) {
-        return (struct stamp){0}; /* why it cannot be read is said by reading it */
+        return (struct stamp){.taken = true}; /* why it cannot be read is said by reading it */
     }
-    return (struct stamp){.device = info.st_dev,
+    return (struct stamp){.taken = true,
+                          .device = info.st_dev,
                           .inode = info.st_ino,
                           .size = info.st_size,
                           .modified = info.st_mtim,
@@ -57,43 +62,9 @@ static bool same_time(struct timespec a, struct timespec b)
 
 static bool same_stamp(const struct stamp *a, const struct stamp *b)
 {
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           same_time(a->modified, b->modified) && same_time(a->changed, b->changed);
-}
-
-static void replace(struct buf *value, struct slice secret)
-{
-    if (value->data != NULL) {
-        explicit_bzero(value->data, value->cap);
-        buf_clear(value);
-    }
-    buf_add_slice(value, secret);
-}
-
-/* A secret that is there stays if its file holds none any more. */
-static enum status read_again(struct intake_keys *keys, size_t at, bool *out_changed,
-                              struct err *err)
-{
-    const struct config_secret *secret = &keys->config->secrets[at];
-    struct config_source only = *keys->config;
-    struct buf *value = &keys->values[at];
-    struct buf *read;
-    enum status st;
-
-    only.secrets = &keys->config->secrets[at];
-    only.secret_count = 1;
-    st = config_read_secrets_again(&only, &read, err);
-    if (st != ST_OK) {
-        return st;
-    }
-    if (read->len == 0 && value->len > 0) {
-        st = err_set(err, ST_NOT_FOUND, "%s is gone", secret->file);
-    } else {
-        *out_changed = !slice_equal(buf_slice(value), buf_slice(read));
-        replace(value, buf_slice(read));
-    }
-    config_secrets_free(read, 1);
-    return st;
+    return a->taken == b->taken && a->device == b->device && a->inode == b->inode &&
+           a->size == b->size && same_time(a->modified, b->modified) &&
+           same_time(a->changed, b->changed);
 }
 
 /* --- the verifier --- */
@@ -106,8 +77,8 @@ static enum status make_verifier(const struct intake_keys *keys, struct verifier
     enum status st;
 
     for (size_t i = 0; i < keys->config->secret_count; i++) {
-        if (keys->values[i].len > 0) {
-            secrets[count++] = buf_slice(&keys->values[i]);
+        if (keys->keys[i].value.len > 0) {
+            secrets[count++] = buf_slice(&keys->keys[i].value);
         }
     }
     if (count == 0 && keys->config->verify && !keys->config->provider->issues_secret) {
@@ -136,22 +107,44 @@ static bool renew_verifier(struct intake_keys *keys)
     return true;
 }
 
-/* True if it holds another secret now. */
+static void tell(const struct intake_keys *keys, struct key *key, const struct stamp *stamp,
+                 const struct err *err)
+{
+    if (!same_stamp(stamp, &key->told)) {
+        key->told = *stamp;
+        log_warn("a secret's file has changed and cannot be used, the old secret stays",
+                 L_STR("source", keys->config->name), L_STR("error", err->text));
+    }
+}
+
+/* True if it holds another secret now. A secret that is there stays if its file holds none. */
 static bool look_at_file(struct intake_keys *keys, size_t at)
 {
     const char *file = keys->config->secrets[at].file;
+    struct key *key = &keys->keys[at];
     struct stamp stamp = stamp_of(file);
-    bool changed = false;
+    struct buf value = {0};
     struct err err = {0};
+    enum status st;
+    bool changed;
 
-    if (same_stamp(&stamp, &keys->stamps[at])) {
+    if (same_stamp(&stamp, &key->read)) {
         return false;
     }
-    keys->stamps[at] = stamp;
-    if (read_again(keys, at, &changed, &err) != ST_OK) {
-        log_warn("a secret's file has changed and cannot be used, the old secret stays",
-                 L_STR("source", keys->config->name), L_STR("error", err.text));
-    } else if (changed) {
+    st = config_read_secret_again(keys->config, at, &value, &err);
+    if (st != ST_IO) {
+        key->read = stamp;
+    }
+    if (st != ST_OK) {
+        if (key->value.len > 0 || st != ST_NOT_FOUND) {
+            tell(keys, key, &stamp, &err);
+        }
+        return false;
+    }
+    changed = !slice_equal(buf_slice(&key->value), buf_slice(&value));
+    buf_wipe(&key->value);
+    key->value = value;
+    if (changed) {
         log_info("secret read again", L_STR("source", keys->config->name), L_STR("file", file));
     }
     return changed;
@@ -194,23 +187,6 @@ enum status intake_keys_check(struct intake_keys *keys, const struct delivery *d
 
 /* --- life --- */
 
-/* The configuration has read the file, but maybe before it last changed: only with a stamp that
- * is older than what we have can a change be noticed. */
-static void take_value(struct intake_keys *keys, size_t at)
-{
-    const struct config_secret *secret = &keys->config->secrets[at];
-    struct err ignored;
-    bool changed;
-
-    buf_add_slice(&keys->values[at], buf_slice(&secret->value));
-    if (secret->file != NULL) {
-        keys->next_look_ms = 0;
-        keys->stamps[at] = stamp_of(secret->file);
-        /* If it cannot be read any more, what the configuration has counts. */
-        (void)read_again(keys, at, &changed, &ignored);
-    }
-}
-
 enum status intake_keys_create(const struct config_source *config,
                                struct intake_keys **out_keys, struct err *err)
 {
@@ -219,10 +195,12 @@ enum status intake_keys_create(const struct config_source *config,
 
     keys->config = config;
     keys->next_look_ms = INT64_MAX;
-    keys->values = xalloc((config->secret_count + 1) * sizeof(keys->values[0]));
-    keys->stamps = xalloc((config->secret_count + 1) * sizeof(keys->stamps[0]));
+    keys->keys = xalloc((config->secret_count + 1) * sizeof(keys->keys[0]));
     for (size_t i = 0; i < config->secret_count; i++) {
-        take_value(keys, i);
+        buf_add_slice(&keys->keys[i].value, buf_slice(&config->secrets[i].value));
+        if (config->secrets[i].file != NULL) {
+            keys->next_look_ms = 0; /* it may have changed since it was read */
+        }
     }
     st = make_verifier(keys, &keys->verifier, err);
     if (st != ST_OK) {
@@ -239,7 +217,9 @@ void intake_keys_destroy(struct intake_keys *keys)
         return;
     }
     verifier_destroy(keys->verifier);
-    config_secrets_free(keys->values, keys->config->secret_count);
-    free(keys->stamps);
+    for (size_t i = 0; i < keys->config->secret_count; i++) {
+        buf_wipe(&keys->keys[i].value);
+    }
+    free(keys->keys);
     free(keys);
 }

@@ -71,22 +71,6 @@ enum status parser_add_path(struct parser *parser, struct slice path, size_t *ou
     return ST_OK;
 }
 
-/* RFC 9110 section 5.6.2. */
-static bool is_token(struct slice name)
-{
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-            memchr(marks, c, sizeof(marks) - 1) == NULL) {
-            return false;
-        }
-    }
-    return name.len > 0;
-}
-
 static void add_alternative(struct template *template)
 {
     template->alternatives = xrealloc(
@@ -124,7 +108,7 @@ static enum status add_body(struct parser *parser, struct template *template, st
 
 static enum status add_header(struct template *template, struct slice name, struct err *err)
 {
-    if (!is_token(name)) {
+    if (!delivery_is_token(name)) {
         return err_set(err, ST_INVALID,
                        "\"%.*s\" is no header's name; write letters, digits and "
                        "dashes, as in {header.X-Event}",

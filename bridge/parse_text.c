@@ -3,12 +3,14 @@
  */
 #include "bridge/parse_internal.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <json-c/json_object.h>
 #include <json-c/json_tokener.h>
+
+/* What decodes to more than any field or topic may hold; \u0041 is one byte. */
+enum { MAX_RAW = 6 * 65535 + 2 };
 
 /* A list, because slices point into what is there already. */
 struct parsed_text {
@@ -35,15 +37,24 @@ static char *make_text(struct parsed *parsed, size_t len)
     return text->data;
 }
 
+static struct slice inside_quotes(struct slice raw)
+{
+    return (struct slice){raw.data + 1, raw.len - 2};
+}
+
 /* Most strings have no escapes and never come here. */
 static struct slice decode_string(struct parsed *parsed, struct slice raw)
 {
-    struct json_tokener *tokener = json_tokener_new();
+    struct json_tokener *tokener;
     struct json_object *object;
     struct slice value = SLICE_NONE;
 
+    if (raw.len > MAX_RAW) {
+        return inside_quotes(raw); /* too long for everybody, decoded or not */
+    }
+    tokener = json_tokener_new();
     CHECK(tokener != NULL);
-    object = raw.len <= INT_MAX ? json_tokener_parse_ex(tokener, raw.data, (int)raw.len) : NULL;
+    object = json_tokener_parse_ex(tokener, raw.data, (int)raw.len);
     if (object) {
         size_t len = (size_t)json_object_get_string_len(object);
         char *text = make_text(parsed, len);
@@ -61,7 +72,7 @@ struct slice parse_string(struct parsed *parsed, struct json_value string)
     if (json_has_escape(string)) {
         return decode_string(parsed, string.raw);
     }
-    return (struct slice){string.raw.data + 1, string.raw.len - 2};
+    return inside_quotes(string.raw);
 }
 
 struct slice parse_scalar(struct parsed *parsed, struct json_value value)

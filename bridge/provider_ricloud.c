@@ -107,7 +107,7 @@ const struct provider provider_ricloud = {
                   .tolerance_ms = 600000},
     .fields = {.event = "{body.type}.{body.action}",
                .resource_type = "{body.type}",
-               .gid = "{body.data.id}",
+               .gid = "{body.data.id}|", /* a test may come without data */
                .delivery_id = "{body.id}",
                .event_time = "{body.date_created}"},
     .default_topic = "ricloud/{type}/{action}/{gid}",

@@ -19,15 +19,6 @@ static enum status wrong(const struct examination *exam, const char *key, const 
     return err_set(exam->err, ST_INVALID, "%s", what);
 }
 
-/* RFC 9110 section 5.6.2. */
-static bool is_token(const char *text)
-{
-    static const char chars[] = "!#$%&'*+-.^_`|~0123456789"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-    return *text != '\0' && text[strspn(text, chars)] == '\0';
-}
-
 static bool is_same_header(const char *a, const char *b)
 {
     return is_said(a) && is_said(b) && slice_equal_nocase(slice_of(a), slice_of(b));
@@ -64,13 +55,14 @@ static enum status examine_header_names(const struct examination *exam)
         return wrong(exam, "header",
                      "is missing: the header that holds the signature or token");
     }
-    if (!is_token(signature->header)) {
+    if (!delivery_is_token(slice_of(signature->header))) {
         return wrong(exam, "header", no_name);
     }
-    if (is_said(signature->timestamp_header) && !is_token(signature->timestamp_header)) {
+    if (is_said(signature->timestamp_header) &&
+        !delivery_is_token(slice_of(signature->timestamp_header))) {
         return wrong(exam, "timestamp_header", no_name);
     }
-    if (is_said(signature->id_header) && !is_token(signature->id_header)) {
+    if (is_said(signature->id_header) && !delivery_is_token(slice_of(signature->id_header))) {
         return wrong(exam, "id_header", no_name);
     }
     if (is_same_header(signature->timestamp_header, signature->header)) {

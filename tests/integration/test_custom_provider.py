@@ -404,27 +404,31 @@ CLEAN = {
         signature=SIGNATURES["a token"], path_suffix=True,
         fields={"event": "{header.X-Event}", "gid": "{url}", "delivery_id": "{header.X-Id}"},
     ),
-    "an unsigned event that the topic does not hold": custom(
-        signature=HMAC, fields={**FIELDS, "event": "{header.X-Event}"}, topic="orders/{gid}"
-    ),
 }
 
 WARNED = {
-    "an event from a header": ("topic", custom(signature=HMAC, fields={**FIELDS, "event": "{header.X-Event}"})),
+    "an unsigned event that the topic does not hold": ("fields.event", custom(
+        signature=HMAC, fields={**FIELDS, "event": "{header.X-Event}"}, topic="orders/{gid}")),
+    "an event from a header": ("fields.event", custom(signature=HMAC, fields={**FIELDS, "event": "{header.X-Event}"})),
     "an action from a header": (
-        "topic", custom(signature=HMAC, fields={**FIELDS, "event": "{header.X-Event}"}, topic="o/{action}/{gid}")),
-    "a gid from the URL": ("topic", custom(signature=HMAC, fields={**FIELDS, "gid": "{url}"}, path_suffix=True)),
+        "fields.event", custom(signature=HMAC, fields={**FIELDS, "event": "{header.X-Event}"}, topic="o/{action}/{gid}")),
+    "a gid from the URL": ("fields.gid", custom(signature=HMAC, fields={**FIELDS, "gid": "{url}"}, path_suffix=True)),
     "a type whose second alternative is from a header": (
-        "topic", custom(signature=HMAC, fields={**FIELDS, "resource_type": "{body.kind}|{header.X-Kind}"})),
+        "fields.resource_type", custom(signature=HMAC, fields={**FIELDS, "resource_type": "{body.kind}|{header.X-Kind}"})),
     "the timestamp's header, which is signed, but not the event's": (
-        "topic", custom(signature=STAMPED, fields={**FIELDS, "event": "{header.X-Event}"})),
+        "fields.event", custom(signature=STAMPED, fields={**FIELDS, "event": "{header.X-Event}"})),
     "a state by a gid from a header": (
-        "state_topic",
+        "fields.gid",
         custom(signature=HMAC, fields={**FIELDS, "gid": "{header.X-Gid}"}, topic="o/{event}", state_topic="s/{gid}")),
     "a trusted delivery id from a header": (
         "trust_unsigned",
         custom(signature=HMAC, fields={**FIELDS, "delivery_id": "{header.X-Id}"}, trust_unsigned=True)),
-    "the same of a preset": ("topic", preset_source("github", topic="github/{gid}/{event}")),
+    "a state that unsigned deletions do not clear": (
+        "state_topic", preset_source("shopify", state_topic="shopify-state/{gid}")),
+    "a timestamp that is not looked at": ("signature.tolerance", preset_source("slack", signature={"tolerance": "0s"})),
+    "a timestamp that is not signed any more": (
+        "signature.message", preset_source("slack", signature={"message": "{body}"})),
+    "an event of a preset in the topic": ("topic", preset_source("github", topic="github/{gid}/{event}")),
     "a trusted delivery id of a preset": ("trust_unsigned", preset_source("shopify", trust_unsigned=True)),
 }
 

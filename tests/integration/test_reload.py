@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import json
+import os
+import resource
 import signal
 import socket
 import threading
@@ -301,6 +303,18 @@ def test_the_admin_token_changes(start, tmp_path):
     assert bridge.get("/metrics").status == 200
 
 
+def test_the_admin_token_stays_until_a_restart_if_the_listener_changes(start):
+    """Without one only the new listener may be safe, and that is not there yet."""
+    bridge = start.bridge(None, {"admin": {"listen": ["127.0.0.1:0"], "token": OLD_SECRET}})
+    bridge.secrets |= {OLD_SECRET}
+    assert bridge.get("/metrics").status == 401
+    bridge.config["admin"] = {"listen": ["[::1]:0"]}
+    bridge.reload()
+    assert bridge.get("/metrics").status == 401
+    [line] = bridge.lines("these settings have changed and count after a restart")
+    assert line["settings"] == "admin.listen, admin.token"
+
+
 def test_hangups_that_come_while_it_reads_are_one(start, broker):
     bridge = start.bridge(broker).wait_connected()
     bridge.config["sources"] = [SOURCE, EXTRA]
@@ -414,6 +428,63 @@ def test_a_secret_file_that_vanishes_keeps_the_secret_and_is_warned_of(start, tm
     bridge.accept(events.body(), secret=OLD_SECRET)
     replace(file, NEW_SECRET)
     bridge.accept(events.body(), secret=NEW_SECRET)
+
+
+def test_a_pipe_in_the_place_of_a_secret_keeps_nobody_waiting(start, tmp_path):
+    bridge, file = with_secret_file(start, tmp_path, OLD_SECRET)
+    file.unlink()
+    os.mkfifo(file)
+    assert bridge.post(events.body(), secret="wrong").status == 401
+    bridge.accept(events.body(), secret=OLD_SECRET)
+    [line] = bridge.lines("a secret's file has changed and cannot be used, the old secret stays")
+    assert "is no regular file" in line["error"]
+    bridge.reload(refused=True)
+    bridge.stop()
+    assert "is no regular file" in bridge.cli("check", expect=1).stdout.decode()
+
+
+def test_a_secret_that_could_not_be_read_for_a_moment_is_read_later(start, tmp_path):
+    bridge, file = with_secret_file(start, tmp_path, OLD_SECRET)
+    bridge.accept(events.body(), secret=OLD_SECRET)
+    with bridge.connect() as connection:
+        bridge.accept(events.body(), secret=OLD_SECRET, connection=connection)
+        pid = bridge.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, before[1]))  # no other file can be opened
+        replace(file, NEW_SECRET)
+        assert bridge.post(events.body(), secret=NEW_SECRET, connection=connection).status == 401
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        bridge.accept(events.body(), secret=NEW_SECRET, connection=connection)
+        [line] = bridge.lines("a secret's file has changed and cannot be used, the old secret stays")
+        assert "Too many open files" in line["error"]
+
+
+@pytest.mark.parametrize("gone", ["missing", "empty"])
+def test_an_issued_secret_that_is_gone_stays_through_a_reload(start, tmp_path, gone):
+    file = tmp_path / "issued"
+    file.write_text(NEW_SECRET)
+    phones = {"name": "phones", "provider": "ricloud", "path": RICLOUD_PATH, "secrets": [{"file": str(file)}]}
+    bridge = start.bridge(None, {"sources": [phones]})
+    bridge.secrets |= {NEW_SECRET}
+
+    def post(body):
+        return http_client.fetch(bridge.ingress, "POST", RICLOUD_PATH, sign.ricloud_headers(NEW_SECRET, body), body)
+
+    assert post(b'{"id":"1","type":"poll","action":"created"}').status == 200
+    if gone == "missing":
+        file.unlink()
+    else:
+        file.write_text("")
+    bridge.reload()
+    assert post(b'{"id":"2","type":"poll","action":"created"}').status == 200
+
+
+def test_a_bridge_starts_beside_an_issued_secret_s_empty_file(start, tmp_path):
+    file = tmp_path / "issued"
+    file.write_text("")
+    phones = {"name": "phones", "provider": "ricloud", "path": RICLOUD_PATH, "secrets": [{"file": str(file)}]}
+    bridge = start.bridge(None, {"sources": [*source(), phones]})
+    bridge.accept(events.body())
 
 
 def test_a_secret_that_the_provider_issues_may_come_later(start, broker, subscriber, tmp_path):

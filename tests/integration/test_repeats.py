@@ -5,8 +5,10 @@ import uuid
 
 import pytest
 
+from lib import http_client, sign
 from lib.deliveries import PRESETS, UNSIGNED, dump
-from lib.posting import accept, each, send, start_bridge, start_with_presets
+from lib.posting import accept, accepted, each, send, start_bridge, start_with_presets
+from lib.subscriber import retained
 
 TRUSTED = [preset for preset in PRESETS.values() if preset.trusted]
 BY_DIGEST = [preset for preset in PRESETS.values() if not preset.trusted]
@@ -95,6 +97,102 @@ def test_a_delivery_that_has_no_id_although_its_provider_usually_sends_one_is_kn
     first = accept(bridge, preset, request)
     assert_duplicate(send(bridge, preset, request), first)
     accept(bridge, preset, retry_of(preset, request))
+
+
+WEAVY = {"name": "deals", "provider": "weavy", "verify": "none", "path": "/in/deals/5f0c9be8d2a7461e83b1c2d4e6f70a9b"}
+TOKEN = {
+    "name": "panels", "provider": "custom", "path": "/in/panels", "path_suffix": True, "topic": "panels/{gid}",
+    "secrets": ["panel-token"], "signature": {"scheme": "token", "header": "X-Token"},
+    "fields": {"event": "{body.event}", "gid": "{url}", "delivery_id": "{header.X-Id}"},
+}
+HMAC = {
+    **TOKEN, "topic": "panels/{gid}/{event}",
+    "signature": {
+        "scheme": "hmac", "algorithm": "sha256", "header": "X-Signature", "form": "plain", "encoding": "hex", "key": "text",
+        "message": "{body}",
+    },
+    "fields": {"event": "{header.X-Event}", "gid": "{url}"},
+}
+
+
+def post(bridge, path, body, headers=()):
+    return http_client.fetch(bridge.ingress, "POST", path, list(headers), body)
+
+
+def test_two_events_of_one_resource_with_the_same_body_are_two_where_the_url_names_them(start):
+    own = start_bridge(start, None, [{**WEAVY, "events": {"won": "deal.won", "lost": "deal.lost"}}])
+    body = dump({"result": {"codedeal": "D1"}})
+    won = accepted(post(own, WEAVY["path"] + "/won", body))
+    assert accepted(post(own, WEAVY["path"] + "/lost", body)) != won
+    assert accepted(post(own, WEAVY["path"] + "/won", body)) != won, "a change back is a change"
+    own.restart()
+    assert post(own, WEAVY["path"] + "/won", body).json()["status"] == "duplicate"
+
+
+def test_two_events_with_the_same_body_are_two_where_a_token_proves_the_header_that_names_them(bridge):
+    preset = PRESETS["gitlab"]
+    request = preset.make()
+    request = request.but(headers=tuple(pair for pair in request.headers if pair[0] != "Idempotency-Key"))
+    first = accept(bridge, preset, request)
+    system = request.with_header("X-Gitlab-Event", "System Hook")
+    assert accept(bridge, preset, system) != first
+    assert send(bridge, preset, system).json()["status"] == "duplicate"
+
+
+def test_what_a_source_itself_takes_from_the_url_or_a_header_tells_resources_and_events_apart(start):
+    own = start_bridge(start, None, [HMAC])
+    body = b'{"armed":true}'
+
+    def armed(panel, event="armed"):
+        headers = [("X-Signature", sign.mac("panel-token", body).hex()), ("X-Event", event)]
+        return post(own, f"/in/panels/{panel}", body, headers)
+
+    first = accepted(armed("p1"))
+    assert accepted(armed("p2")) != first
+    assert_duplicate(armed("p1"), first)
+    accepted(armed("p1", "alarm"))
+
+
+def test_quarantined_deliveries_with_the_same_body_are_kept_apart_and_all_come_back(start, broker, subscriber):
+    wrong = {**TOKEN, "fields": {**TOKEN["fields"], "event": "{body.ev}"}}
+    own = start_bridge(start, broker, [wrong])
+    body = b'{"event":"panel.armed"}'
+
+    def quarantined(panel, delivery):
+        answer = post(own, f"/in/panels/{panel}", body, [("X-Token", "panel-token"), ("X-Id", delivery)])
+        assert answer.status == 202, answer
+        return answer.json()["id"]
+
+    ids = [quarantined("p1", "d1"), quarantined("p2", "d2"), quarantined("p2", "d3")]
+    assert len(set(ids)) == 3
+    assert quarantined("p1", "d1") == ids[0], "a retry is no other one"
+    own.config["sources"] = [TOKEN]
+    own.reload()
+    own.cli("dead", "retry", "--all")
+    assert [subscriber.wait_for(f"panels/{panel}", count)[0].payload for panel, count in (("p1", 1), ("p2", 2))] == [body] * 2
+
+
+def test_an_unsigned_header_clears_no_retained_state_unless_it_is_trusted(start, broker, subscriber):
+    preset = PRESETS["shopify"]
+    sources = [
+        preset.source(state_topic="strict-state/{gid}", topic="strict/{gid}"),
+        preset.source(name="open", path="/in/open", state_topic="open-state/{gid}", topic="open/{gid}", trust_unsigned=True),
+    ]
+    own = start_bridge(start, broker, sources, start=False)
+    own.config["outbox"]["dedupe_window"] = "0s"
+    own.write_config()
+    own.start().wait_connected()
+    request = preset.make()
+    deleted = request.with_header("X-Shopify-Topic", "products/delete").with_header("X-Shopify-Webhook-Id", "d2")
+    gid = preset.read(request).gid
+    for path in (None, "/in/open"):
+        accept(own, preset, request, path=path)
+        accept(own, preset, deleted, path=path)
+    subscriber.wait_for(f"strict/{gid}", 2)
+    subscriber.wait_for(f"open/{gid}", 2)
+    own.wait_metric("outbox_undelivered_events", 0)
+    assert list(retained(broker, "strict-state/#")) == [f"strict-state/{gid}"]
+    assert not retained(broker, "open-state/#")
 
 
 def test_one_delivery_id_at_two_sources_is_two_deliveries(start):

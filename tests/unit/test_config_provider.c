@@ -94,17 +94,19 @@ static void what_is_not_said_is_as_in_the_providers_row(void **state)
 static void a_provider_can_be_described_in_the_configuration_alone(void **state)
 {
     (void)state;
-    assert_no_finding(OF(
-        "custom", "/p",
-        SECRETS ",'signature':{'scheme':'hmac','algorithm':'sha256',"
-                "'form':'prefix','encoding':'hex','key':'text','header':'X-Hub-Signature-256',"
-                "'mark':'sha256=','message':'{body}'},"
-                "'fields':{'event':'{header.X-GitHub-Event}.{body.action}|"
-                "{header.X-GitHub-Event}',"
-                "'gid':'{body.repository.full_name}|{body.organization.login}|"
-                "{body.enterprise.slug}|{body.installation.account.login}|"
-                "{body.sender.login}|','delivery_id':'{header.X-GitHub-Delivery}'},"
-                "'topic':'github/{gid}'"));
+    assert_warning(
+        OF("custom", "/p",
+           SECRETS
+           ",'signature':{'scheme':'hmac','algorithm':'sha256',"
+           "'form':'prefix','encoding':'hex','key':'text','header':'X-Hub-Signature-256',"
+           "'mark':'sha256=','message':'{body}'},"
+           "'fields':{'event':'{header.X-GitHub-Event}.{body.action}|"
+           "{header.X-GitHub-Event}',"
+           "'gid':'{body.repository.full_name}|{body.organization.login}|"
+           "{body.enterprise.slug}|{body.installation.account.login}|"
+           "{body.sender.login}|','delivery_id':'{header.X-GitHub-Delivery}'},"
+           "'topic':'github/{gid}'"),
+        "sources[0].fields.event", "for a header or the URL to decide");
     assert_same_signature(&merged()->signature, &provider_github.signature);
     assert_same_fields(merged(), &provider_github);
     assert_string_equal(config->sources[0].topic, provider_github.default_topic);
@@ -115,7 +117,7 @@ static void a_provider_can_be_described_in_the_configuration_alone(void **state)
                 "'ordered':true,'message':'{timestamp}.{body}','timestamp_key':'t',"
                 "'tolerance':'10m','skew':'past'},"
                 "'fields':{'event':'{body.type}.{body.action}','resource_type':'{body.type}',"
-                "'gid':'{body.data.id}','delivery_id':'{body.id}',"
+                "'gid':'{body.data.id}|','delivery_id':'{body.id}',"
                 "'event_time':'{body.date_created}'},'path_suffix':true"));
     assert_same_signature(&merged()->signature, &provider_ricloud.signature);
     assert_same_fields(merged(), &provider_ricloud);
@@ -209,8 +211,9 @@ static void a_new_timestamp_needs_a_tolerance_of_its_own(void **state)
                                   "'encoding':'hex','key':'text','header':'X-S',"
                                   "'message':'{timestamp}.{body}','timestamp_header':'X-T'")),
                  "sources[0].signature.tolerance", "is missing");
-    assert_no_finding(GITHUB(SIGNATURE("'message':'{timestamp}.{body}','timestamp_header':"
-                                       "'X-T','tolerance':'0s'")));
+    assert_warning(GITHUB(SIGNATURE("'message':'{timestamp}.{body}','timestamp_header':"
+                                    "'X-T','tolerance':'0s'")),
+                   "sources[0].signature.tolerance", "of any age");
 }
 
 static void a_secret_that_is_no_key_is_told_at_its_place(void **state)
@@ -318,11 +321,11 @@ static void trusting_what_is_not_signed_is_told(void **state)
     (void)state;
     assert_no_finding(GITHUB("'trust_unsigned':false"));
     assert_warning(GITHUB("'trust_unsigned':true"), "sources[0].trust_unsigned",
-                   "the signature does not cover the delivery id");
+                   "send it again as another one");
     assert_warning(OF("stripe", "/p", SECRETS ",'trust_unsigned':true"),
-                   "sources[0].trust_unsigned", "is not used: the delivery id is as good");
+                   "sources[0].trust_unsigned", "is not used: all fields are as good");
     assert_warning(WITH_SOURCE("'trust_unsigned':true"), "sources[0].trust_unsigned",
-                   "is not used: there is no delivery id");
+                   "is not used: all fields are as good");
 }
 
 /* Events of the URL */
@@ -335,14 +338,16 @@ static void the_event_of_a_url_is_said_by_what_follows_the_path(void **state)
 
     (void)state;
     assert_no_finding(OPEN("weavy", EVENTS("'new-customer':'NewCustomer','/a/b':'NewDeal',"
-                                           "'" SECRET_PATH "/c':'New Prospect'")));
+                                           "'" SECRET_PATH "/c':'New Prospect',"
+                                           "'" SECRET_PATH "':'NewSuspect'")));
     event = merged()->url_events;
     assert_string_equal(event[0].suffix, "new-customer");
     assert_string_equal(event[0].event, "NewCustomer");
     assert_string_equal(event[1].suffix, "a/b");
     assert_string_equal(event[2].suffix, "c");
     assert_string_equal(event[2].event, "New Prospect");
-    assert_null(event[3].suffix);
+    assert_string_equal(event[3].suffix, "");
+    assert_null(event[4].suffix);
     load_good(CUSTOM(SIGNED ",'topic':'t/{gid}','events':{'x':'X'}"));
     assert_true(merged()->takes_suffix);
     load_good(OPEN("weavy", "'qos':1"));

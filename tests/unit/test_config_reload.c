@@ -84,25 +84,27 @@ static enum status load_source(const char *provider)
 
 static void assert_secret_now(const char *expected)
 {
-    struct buf *values = NULL;
+    struct buf value = {0};
     struct err err = {0};
 
-    assert_int_equal(config_read_secrets_again(&config->sources[0], &values, &err), ST_OK);
-    assert_string_equal(values[0].data, getenv("TEST_WHSEC"));
-    assert_int_equal(values[1].len, strlen(expected));
-    assert_memory_equal(values[1].data ? values[1].data : "", expected, strlen(expected));
-    config_secrets_free(values, config->sources[0].secret_count);
+    assert_int_equal(config_read_secret_again(&config->sources[0], 1, &value, &err), ST_OK);
+    assert_string_equal(value.data, expected);
+    buf_wipe(&value);
+    assert_int_equal(config_read_secret_again(&config->sources[0], 0, &value, &err), ST_OK);
+    assert_string_equal(value.data, getenv("TEST_WHSEC"));
+    buf_wipe(&value);
 }
 
 static void assert_not_read_again(enum status st, const char *why)
 {
-    struct buf *values = NULL;
+    struct buf value = {0};
     struct err err = {0};
 
-    assert_int_equal(config_read_secrets_again(&config->sources[0], &values, &err), st);
-    assert_null(values);
+    assert_int_equal(config_read_secret_again(&config->sources[0], 1, &value, &err), st);
+    assert_int_equal(value.len, 0);
     assert_non_null(strstr(err.text, why));
     assert_non_null(strstr(err.text, "/secret"));
+    buf_free(&value);
 }
 
 static void a_secret_that_a_provider_will_issue_may_be_missing(void **state)
@@ -117,11 +119,11 @@ static void a_secret_that_a_provider_will_issue_may_be_missing(void **state)
     assert_int_equal(config->sources[0].secrets[1].value.len, 0);
     assert_non_null(config->sources[0].secrets[1].file);
     assert_null(config->sources[0].secrets[0].file);
-    assert_secret_now("");
+    assert_not_read_again(ST_NOT_FOUND, "No such file");
     write_secret("issued\n");
     assert_secret_now("issued");
     remove_secret();
-    assert_secret_now("");
+    assert_not_read_again(ST_NOT_FOUND, "No such file");
 }
 
 static void any_other_secret_must_be_there(void **state)
@@ -143,8 +145,11 @@ static void a_secret_that_is_there_but_useless_is_a_fault(void **state)
 {
     (void)state;
     write_secret("");
-    assert_int_equal(load_source("ricloud"), ST_INVALID);
+    assert_int_equal(load_source("standard-webhooks"), ST_INVALID);
     assert_found(false, "sources[0].secrets[1].file", "is empty");
+    assert_int_equal(load_source("ricloud"), ST_OK); /* will be issued */
+    assert_found(true, "sources[0].secrets[1]",
+                 "is empty; `hook2mqtt provider ricloud create`");
 }
 
 static void what_cannot_be_read_again_is_told(void **state)
@@ -161,11 +166,31 @@ static void what_cannot_be_read_again_is_told(void **state)
     assert_not_read_again(ST_NOT_FOUND, "No such file");
 }
 
-static void the_copies_are_freed_also_half_made(void **state)
+static void what_was_read_before_stays_where_an_issued_secret_is_missing_now(void **state)
 {
+    struct config *before;
+
     (void)state;
-    config_secrets_free(NULL, 3);
-    config_secrets_free(xalloc(3 * sizeof(struct buf)), 3);
+    write_secret("issued\n");
+    assert_int_equal(load_source("ricloud"), ST_OK);
+    before = config_hold(config);
+    for (int emptied = 0; emptied < 2; emptied++) {
+        if (emptied) {
+            write_secret("");
+        } else {
+            remove_secret();
+        }
+        assert_int_equal(load_source("ricloud"), ST_OK);
+        assert_found(true, "sources[0].secrets[1]", "`hook2mqtt provider ricloud create`");
+        assert_int_equal(config->sources[0].secrets[1].value.len, 0);
+        config_keep_secrets(config, before);
+        assert_string_equal(config->sources[0].secrets[1].value.data, "issued");
+    }
+    write_secret("newer\n");
+    assert_int_equal(load_source("ricloud"), ST_OK);
+    config_keep_secrets(config, before);
+    assert_string_equal(config->sources[0].secrets[1].value.data, "newer");
+    config_destroy(before);
 }
 
 /* Changes */
@@ -219,7 +244,7 @@ int main(void)
         cmocka_unit_test(any_other_secret_must_be_there),
         cmocka_unit_test(a_secret_that_is_there_but_useless_is_a_fault),
         cmocka_unit_test(what_cannot_be_read_again_is_told),
-        cmocka_unit_test(the_copies_are_freed_also_half_made),
+        cmocka_unit_test(what_was_read_before_stays_where_an_issued_secret_is_missing_now),
         cmocka_unit_test(what_a_running_bridge_cannot_change_is_listed),
         cmocka_unit_test(sources_the_admin_token_and_equal_values_are_not_listed),
     };

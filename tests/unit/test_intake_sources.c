@@ -144,9 +144,9 @@ static void a_quarantined_body_is_itself_whatever_its_delivery_id(void **state)
 
     (void)state;
     use("{'name':'a','provider':'ricloud','path':'/a','secrets':['s']}");
-    first = signed_identity("/a", "{\"id\":\"e1\",\"type\":\"poll\",\"action\":\"a\"}");
+    first = signed_identity("/a", "{\"id\":\"e1\",\"type\":\"poll\",\"n\":1}");
     assert_true(answer.result.quarantined);
-    other = signed_identity("/a", "{\"id\":\"e1\",\"type\":\"poll\",\"action\":\"b\"}");
+    other = signed_identity("/a", "{\"id\":\"e1\",\"type\":\"poll\",\"n\":2}");
     assert_true(answer.result.quarantined);
     assert_false(same_key(first, other));
 }
