@@ -152,7 +152,7 @@ static enum status create_beside(const char *path, int *out_fd, char **out_name,
                                  struct err *err)
 {
     char *name = name_beside(path);
-    struct stat owner, old;
+    struct stat owner;
     int fd;
 
     (void)unlink(name); /* if it stays, the next line says why */
@@ -165,12 +165,6 @@ static enum status create_beside(const char *path, int *out_fd, char **out_name,
     if (geteuid() == 0 && find_owner(path, &owner)) {
         /* Where root may not (a container, NFS), a file of root's is still better than none. */
         int ignored = fchown(fd, owner.st_uid, owner.st_gid);
-
-        (void)ignored;
-    }
-    if (lstat(path, &old) == 0 && S_ISREG(old.st_mode) &&
-        (old.st_mode & (S_IRGRP | S_IROTH)) == S_IRGRP) {
-        int ignored = fchmod(fd, 0640); /* the service may read it as a member of the group */
 
         (void)ignored;
     }

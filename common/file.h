@@ -20,9 +20,9 @@ enum status file_read_fd(int fd, size_t max_bytes, struct buf *out, struct err *
 /* Any thread. Replaces the file, or makes it, in one step: whoever looks finds the old bytes
  * or the new ones, also after a crash or a power cut, and after a failure the old ones (but
  * if the last step fails, which is to sync the folder: then the new ones, and a power cut
- * may bring back the old ones). Only its owner may read it (0600), and its group if that
- * and nobody else could read the old one; root gives it to whom the old file belonged, else to the owner of its
- * folder, so that the service can read what root has written. A symbolic link is replaced, not followed. ST_IO.
+ * may bring back the old ones). Only its owner may read it (0600); root gives it to whom the
+ * old file belonged, else to the owner of its folder, so that the service can read what root
+ * has written. A symbolic link is replaced, not followed. ST_IO.
  *
  * The bytes are first in `.NAME.new` beside it; one that a killed process left there is
  * removed. So only one may do this at a time: where others could, hold file_lock_parent. */

@@ -127,16 +127,6 @@ static void only_its_owner_may_read_it_whatever_it_was_and_the_umask_says(void *
     (void)umask(old);
 }
 
-static void a_group_that_could_read_the_old_file_can_read_the_new_one(void **state)
-{
-    struct folder *folder = *state;
-
-    assert_replaces(folder->file, "first");
-    assert_int_equal(chmod(folder->file, 0660), 0);
-    assert_replaces(folder->file, "second");
-    assert_int_equal(mode_of(folder->file), S_IFREG | 0640);
-}
-
 static void a_link_is_replaced_and_what_it_points_to_is_not_touched(void **state)
 {
     struct folder *folder = *state;
@@ -364,7 +354,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_A_FOLDER(a_file_is_made_and_replaced_and_nothing_else_is_left),
         IN_A_FOLDER(only_its_owner_may_read_it_whatever_it_was_and_the_umask_says),
-        IN_A_FOLDER(a_group_that_could_read_the_old_file_can_read_the_new_one),
         IN_A_FOLDER(a_link_is_replaced_and_what_it_points_to_is_not_touched),
         IN_A_FOLDER(what_root_writes_belongs_to_whom_it_is_for),
         IN_A_FOLDER(a_write_that_fails_leaves_the_old_bytes_and_no_other_file),
