@@ -74,5 +74,7 @@ void config_merge(struct source_view *view);
 /* Holds the merged row against itself and the source: is it complete, does it fit together, and
  * what does it leave open to people who know no secret. Fills in the topic. */
 void config_check_provider(struct source_view *view);
+/* The part of it that is about what the signature does not cover. */
+void config_check_trust(struct source_view *view, const struct parser *parser);
 
 #endif

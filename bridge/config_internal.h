@@ -4,8 +4,8 @@
  * config.c puts them together: config_text.c makes a tree of the file's bytes, config_read.c
  * walks it with the table of settings, config_values.c, config_lists.c and config_secret.c read
  * one value (config_grammar.c, config_url.c: texts that are not just any), config_description.c
- * puts what a source says into its provider's row, config_check.c, config_sources.c and
- * config_provider.c hold values against each other and the machine.
+ * puts what a source says into its provider's row, config_check.c, config_sources.c,
+ * config_provider.c and config_trust.c hold values against each other and the machine.
  */
 #ifndef BRIDGE_CONFIG_INTERNAL_H
 #define BRIDGE_CONFIG_INTERNAL_H
