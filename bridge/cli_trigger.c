@@ -34,15 +34,24 @@ struct trigger {
     struct buf body, headers, target, line;
 };
 
+/* Where the URL names the event, one that has no path is not taken. */
+static bool has_path(const struct provider *provider, const struct catalogue_pair *pair)
+{
+    return !provider->url_events || !provider->sample_suffix || pair->sample->suffix ||
+           provider_url_suffix(provider, pair->event);
+}
+
 static int list_pairs(const struct provider *provider)
 {
     struct buf line = {0};
     struct catalogue_pair pair;
 
     for (size_t i = 0; catalogue_at(provider, i, &pair); i++) {
-        buf_clear(&line);
-        catalogue_add_name(&line, provider, &pair);
-        puts(line.data);
+        if (has_path(provider, &pair)) {
+            buf_clear(&line);
+            catalogue_add_name(&line, provider, &pair);
+            puts(line.data);
+        }
     }
     buf_free(&line);
     return EXIT_DONE;
@@ -199,7 +208,9 @@ static enum status send_all(struct trigger *trigger, struct err *err)
     struct catalogue_pair pair;
 
     for (size_t i = 0; st == ST_OK && catalogue_at(trigger->provider, i, &pair); i++) {
-        st = send_pair(trigger, &pair, err);
+        if (has_path(trigger->provider, &pair)) {
+            st = send_pair(trigger, &pair, err);
+        }
     }
     return st;
 }

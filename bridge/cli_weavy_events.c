@@ -8,21 +8,9 @@
 
 #include "bridge/cli_catalogue.h"
 
-/* What follows the source's path; NULL: `events` does not say. */
-static const char *find_suffix(const struct provider *provider, const char *event)
-{
-    for (const struct provider_url_event *known = provider->url_events; known && known->suffix;
-         known++) {
-        if (strcmp(known->event, event) == 0) {
-            return known->suffix;
-        }
-    }
-    return NULL;
-}
-
 bool weavy_has_path(const struct provider *provider, const char *event)
 {
-    return !provider->url_events || find_suffix(provider, event);
+    return !provider->url_events || provider_url_suffix(provider, event);
 }
 
 bool weavy_check_path(const struct registration *reg, const char *event)
@@ -58,7 +46,7 @@ bool weavy_is_event(const struct provider *provider, const char *name)
 void weavy_add_url(struct buf *out, const struct provider *provider, const char *base,
                    const char *event)
 {
-    const char *suffix = find_suffix(provider, event);
+    const char *suffix = provider_url_suffix(provider, event);
     size_t len = strlen(base);
 
     while (len > 0 && base[len - 1] == '/') {

@@ -220,6 +220,7 @@ static void source_fini(struct config_source *source)
 {
     for (size_t i = 0; i < source->secret_count; i++) {
         buf_wipe(&source->secrets[i].value);
+        buf_wipe(&source->secrets[i].latest);
         free(source->secrets[i].file);
     }
     free(source->secrets);

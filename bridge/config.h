@@ -34,6 +34,7 @@ struct config_secret {
     /* The file is not there, or there is nothing in it: a provider that issues_secret will bring
      * it. */
     bool missing, empty;
+    struct buf latest; /* under config's own lock: see config_note_secret */
 };
 
 /* NULL text: not set. All text is NUL-terminated and holds no NUL; secrets are bytes. */
@@ -147,8 +148,11 @@ void config_destroy(struct config *config);
  * secret of this provider. */
 enum status config_read_secret_again(const struct config_source *source, size_t i,
                                      struct buf *out, struct err *err) MUST_USE;
+/* Any thread. What a source's i-th secret, from a file, has become since the configuration was read;
+ * for config_keep_secrets. */
+void config_note_secret(const struct config_source *source, size_t i, struct slice value);
 /* Main thread, before config is used. Where a secret's file is missing or empty in config, but was
- * read for the same source before, what was read then stays. */
+ * read for the same source before, what was read last stays. */
 void config_keep_secrets(struct config *config, const struct config *before);
 
 /* Main thread. The settings outside of `sources` and admin.token that differ, by their path:

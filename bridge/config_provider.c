@@ -212,8 +212,10 @@ static void check_suffix(struct source_view *view)
         config_fault(view->faults, source_path(view, "path_suffix"),
                      "must not be false: events are told apart by what follows the path");
     } else if (said->events.count > 0 && !uses_url(&view->source->provider->fields)) {
-        config_warn(view->faults, source_path(view, "events"),
-                    "is not used: no field holds {url}");
+        config_warn(
+            view->faults, source_path(view, "events"),
+            "names no events: no field holds {url}, so these paths are taken, and no others, "
+            "but what they are called is not");
     }
     check_samples(view);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -337,6 +338,26 @@ enum status config_read_secret_again(const struct config_source *source, size_t 
     return ST_OK;
 }
 
+/* Ingress threads note, a reload asks. */
+static pthread_mutex_t latest_mu = PTHREAD_MUTEX_INITIALIZER;
+
+void config_note_secret(const struct config_source *source, size_t i, struct slice value)
+{
+    struct buf *latest = &source->secrets[i].latest;
+
+    CHECK(pthread_mutex_lock(&latest_mu) == 0);
+    buf_wipe(latest);
+    buf_add_slice(latest, value);
+    CHECK(pthread_mutex_unlock(&latest_mu) == 0);
+}
+
+static void add_latest(struct buf *out, const struct config_secret *secret)
+{
+    CHECK(pthread_mutex_lock(&latest_mu) == 0);
+    buf_add_slice(out, buf_slice(secret->latest.len > 0 ? &secret->latest : &secret->value));
+    CHECK(pthread_mutex_unlock(&latest_mu) == 0);
+}
+
 static const struct config_secret *find_secret(const struct config *config, const char *source,
                                                const char *file)
 {
@@ -366,7 +387,7 @@ void config_keep_secrets(struct config *config, const struct config *before)
 
             if (old) {
                 buf_clear(&secret->value);
-                buf_add_slice(&secret->value, buf_slice(&old->value));
+                add_latest(&secret->value, old);
             }
         }
     }

@@ -98,6 +98,19 @@ static void check_own_fields(struct source_view *view, const struct parser *pars
     }
 }
 
+/* What may not decide what is a repeat is of no use. */
+static void check_delivery_id(struct source_view *view, const struct parser *parser)
+{
+    const struct config_source *source = view->source;
+
+    if (config_says_field(source, PARSE_DELIVERY_ID) && source->provider->fields.delivery_id &&
+        !source->trust_unsigned && !parser_trusts(parser, PARSE_DELIVERY_ID)) {
+        config_warn(view->faults, source_path(view, "fields.delivery_id"),
+                    "does not tell repeats apart, as the signature does not cover it; "
+                    "\"trust_unsigned\" lets it");
+    }
+}
+
 /* A preset's event that is not covered clears no state. */
 static void check_deletion(struct source_view *view, const struct parser *parser)
 {
@@ -173,6 +186,7 @@ void config_check_trust(struct source_view *view, const struct parser *parser)
         fill_topic(view, parser);
     }
     check_own_fields(view, parser);
+    check_delivery_id(view, parser);
     check_replay(view);
     check_deletion(view, parser);
     if (source->trust_unsigned) {

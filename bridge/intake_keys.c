@@ -145,6 +145,7 @@ static bool look_at_file(struct intake_keys *keys, size_t at)
     buf_wipe(&key->value);
     key->value = value;
     if (changed) {
+        config_note_secret(keys->config, at, buf_slice(&key->value));
         log_info("secret read again", L_STR("source", keys->config->name), L_STR("file", file));
     }
     return changed;

@@ -109,18 +109,16 @@ static struct slice suffix_behind(const struct intake_source *source, struct sli
     return at < path.len ? (struct slice){path.data + at, path.len - at} : SLICE_NONE;
 }
 
-/* Where events are listed by their suffix, others do not exist. */
+/* Where events are listed by their suffix (that of the path itself is empty), others do not exist. */
 static bool takes(const struct intake_source *source, struct slice suffix)
 {
     const struct provider_url_event *event = source->config->provider->url_events;
 
-    if (event == NULL || suffix.data == NULL) {
-        return true;
-    }
-    while (event->suffix != NULL && !slice_equal(slice_of(event->suffix), suffix)) {
+    while (event != NULL && event->suffix != NULL &&
+           !slice_equal(slice_of(event->suffix), suffix)) {
         event++;
     }
-    return event->suffix != NULL;
+    return event == NULL || event->suffix != NULL;
 }
 
 const struct intake_source *intake_find(const struct intake *intake, struct slice path,

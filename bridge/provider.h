@@ -190,6 +190,9 @@ void provider_sample_suffix(const struct provider *provider,
                             const struct provider_sample *sample,
                             const struct provider_sample_values *values, struct buf *out);
 
+/* The suffix at which url_events has this event; NULL: none, or there is no such list. */
+const char *provider_url_suffix(const struct provider *provider, const char *event);
+
 /* The rows, each in a file of its own. */
 extern const struct provider provider_creads, provider_ricloud, provider_weavy;
 extern const struct provider provider_standard_webhooks, provider_github, provider_stripe;

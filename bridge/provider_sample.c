@@ -206,7 +206,7 @@ void provider_sample_headers(const struct provider *provider,
     expand(out, sample->headers, &with);
 }
 
-static const char *url_suffix(const struct provider *provider, const char *event)
+const char *provider_url_suffix(const struct provider *provider, const char *event)
 {
     for (const struct provider_url_event *e = provider->url_events; e && e->suffix; e++) {
         if (strcmp(e->event, event) == 0) {
@@ -221,7 +221,7 @@ void provider_sample_suffix(const struct provider *provider,
                             const struct provider_sample_values *values, struct buf *out)
 {
     const struct filling with = {provider, sample, values, NULL, encode_path};
-    const char *listed = url_suffix(provider, values->event);
+    const char *listed = provider_url_suffix(provider, values->event);
 
     if (!sample->suffix && listed) {
         encode_path(out, slice_of(listed));

@@ -7,7 +7,7 @@ import pytest
 
 from lib import events, http_client
 from lib.deliveries import PRESETS, Request, check_message
-from lib.posting import each, start_with_presets
+from lib.posting import each, start_bridge, start_with_presets
 from lib.sign import now
 from lib.triggered import accepted_ids, listed, trigger
 
@@ -107,6 +107,20 @@ def test_samples_are_as_small_as_webhooks_are_and_name_their_resource(start, bri
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_catalogue_is_what_is_published(bridge, name):
     assert set(listed(bridge, PRESETS[name].source())) == PUBLISHED[name]
+
+
+def test_every_preset_of_the_program_is_looked_at_here(bridge):
+    schema = json.loads(bridge.cli("help", "schema").stdout)
+    known = schema["properties"]["sources"]["items"]["properties"]["provider"]["anyOf"][0]["enum"]
+    assert set(known) == {*PRESETS, "custom"}
+
+
+def test_only_events_that_have_a_path_are_sent_where_the_url_names_them(start, module_broker):
+    preset = PRESETS["weavy"]
+    own = start_bridge(start, module_broker, [preset.source(events={"a": "NewDeal", "b": "NewCustomer"})])
+    assert sorted(own.cli("trigger", "weavy", "--list").stdout.decode().split()) == ["NewCustomer", "NewDeal"]
+    lines, sent = trigger(start, own, preset.source(), "--all")
+    assert len(lines) == len(sent) == 2 and all(line.startswith("200 accepted ") for line in lines)
 
 
 @each(PRESETS.values())

@@ -459,24 +459,30 @@ def test_a_secret_that_could_not_be_read_for_a_moment_is_read_later(start, tmp_p
         assert "Too many open files" in line["error"]
 
 
+@pytest.mark.parametrize("at_start", [None, OLD_SECRET], ids=["none at the start", "another at the start"])
 @pytest.mark.parametrize("gone", ["missing", "empty"])
-def test_an_issued_secret_that_is_gone_stays_through_a_reload(start, tmp_path, gone):
+def test_an_issued_secret_that_is_gone_stays_through_reloads_as_it_was_read_last(start, tmp_path, gone, at_start):
     file = tmp_path / "issued"
-    file.write_text(NEW_SECRET)
+    if at_start:
+        file.write_text(at_start)
     phones = {"name": "phones", "provider": "ricloud", "path": RICLOUD_PATH, "secrets": [{"file": str(file)}]}
     bridge = start.bridge(None, {"sources": [phones]})
-    bridge.secrets |= {NEW_SECRET}
+    bridge.secrets |= {NEW_SECRET, OLD_SECRET}
 
-    def post(body):
-        return http_client.fetch(bridge.ingress, "POST", RICLOUD_PATH, sign.ricloud_headers(NEW_SECRET, body), body)
+    def post(number, secret=NEW_SECRET):
+        body = b'{"id":"%d","type":"poll","action":"created"}' % number
+        return http_client.fetch(bridge.ingress, "POST", RICLOUD_PATH, sign.ricloud_headers(secret, body), body).status
 
-    assert post(b'{"id":"1","type":"poll","action":"created"}').status == 200
+    replace(file, NEW_SECRET)
+    assert post(1) == 200
     if gone == "missing":
         file.unlink()
     else:
         file.write_text("")
-    bridge.reload()
-    assert post(b'{"id":"2","type":"poll","action":"created"}').status == 200
+    for number in (2, 3):
+        bridge.reload()
+        assert post(number) == 200
+        assert post(number, OLD_SECRET) == 401
 
 
 def test_a_bridge_starts_beside_an_issued_secret_s_empty_file(start, tmp_path):
