@@ -195,7 +195,8 @@ def denied_by_the_acl(start, deny):
         lambda: [row["id"] for row in bridge.rows("dead")] == [one], "a dead letter", deadline_s=90
     )
     bridge.wait_settled()
-    assert bridge.metrics().value("published_total") == 3
+    # What was in flight beside the denied one when that was refused first is sent once more after it.
+    assert 3 <= bridge.metrics().value("published_total") <= 6
     return subscriber, after
 
 
@@ -209,7 +210,7 @@ def what_mosquittos_acl_denies_is_a_dead_letter_after_a_grace(start):
         return broker, start.subscriber(broker)
 
     subscriber, after = denied_by_the_acl(start, deny)
-    assert [m.payload for m in subscriber.wait_under("partners/", 3)] == after
+    subscriber.wait(lambda: list(dict.fromkeys(m.payload for m in subscriber.under("partners/"))) == after, "each, in order")
 
 
 @scenario
