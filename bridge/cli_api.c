@@ -93,21 +93,13 @@ enum status cli_api_open(const struct cli_api_options *options, struct cli_api *
     return ST_OK;
 }
 
-void cli_api_wipe(struct buf *buf)
-{
-    if (buf->data) {
-        explicit_bzero(buf->data, buf->cap);
-    }
-    buf_free(buf);
-}
-
 void cli_api_close(struct cli_api *api)
 {
     if (api) {
         curl_easy_cleanup(api->curl);
         buf_free(&api->base);
-        cli_api_wipe(&api->token);
-        cli_api_wipe(&api->reply);
+        buf_wipe(&api->token);
+        buf_wipe(&api->reply);
         free(api);
     }
 }
@@ -120,7 +112,7 @@ enum status cli_api_set_token(struct cli_api *api, struct slice token, struct er
                            "the token holds a character that no HTTP header can have");
         }
     }
-    cli_api_wipe(&api->token);
+    buf_wipe(&api->token);
     buf_add_slice(&api->token, token);
     return ST_OK;
 }

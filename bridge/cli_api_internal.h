@@ -31,9 +31,6 @@ struct attempt {
     const char *redirect; /* libcurl's; NULL: none */
 };
 
-/* Overwrites and frees. */
-void cli_api_wipe(struct buf *buf);
-
 /* The request's header lines; token is what stands in Authorization. Gives a list for
  * curl_slist_free_all. */
 struct curl_slist *cli_api_headers(const struct cli_api *api,

@@ -32,7 +32,7 @@ static void hide_one(struct buf *text, struct slice secret)
         rest = (struct slice){found + secret.len, rest.len - len - secret.len};
     }
     buf_add_slice(&shown, rest);
-    cli_api_wipe(text);
+    buf_wipe(text);
     *text = shown;
 }
 
@@ -62,8 +62,8 @@ static void add_why(const struct cli_api *api, const struct attempt *attempt, st
     hide_secrets(api, &why);
     why.len = why.len < MAX_REASON ? why.len : MAX_REASON;
     cli_add_safe(out, buf_slice(&why));
-    cli_api_wipe(&body);
-    cli_api_wipe(&why);
+    buf_wipe(&body);
+    buf_wipe(&why);
 }
 
 void cli_api_add_failure(const struct cli_api *api, const struct cli_api_request *request,
@@ -90,7 +90,7 @@ struct curl_slist *cli_api_headers(const struct cli_api *api,
 
         buf_addf(&line, "Authorization: %s %.*s", api->options.scheme, SLICE_ARG(token));
         lines = add_line(lines, line.data);
-        cli_api_wipe(&line);
+        buf_wipe(&line);
     }
     if (request->json.data) {
         lines = add_line(lines, "Content-Type: application/json");

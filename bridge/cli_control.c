@@ -122,17 +122,6 @@ static bool ids_are_there(struct store *store, struct control *control)
 
 /* ---- the bridge is stopped ---- */
 
-/* What reads dead letters again. They were verified when they came, and nobody's secrets are
- * needed for it now. */
-static enum status create_reviver(struct config *config, struct intake **out_reviver,
-                                  struct err *err)
-{
-    for (size_t i = 0; i < config->source_count; i++) {
-        config->sources[i].verify = false;
-    }
-    return intake_create(config, NULL, out_reviver, err);
-}
-
 static struct event *revive(void *ctx, const struct event *dead, struct err *why)
 {
     struct intake **reviver = ctx; /* made once it is known that nobody else has the outbox */
@@ -158,7 +147,7 @@ static enum status control_directly(const struct cli *cli, const struct control 
     enum status st = outbox_open(&options, &outbox, err);
 
     if (st == ST_OK && control->op == DEAD_RETRY) {
-        st = create_reviver(config, &reviver, err);
+        st = intake_create(config, NULL, &reviver, err);
     }
     if (st == ST_OK) {
         outbox_control_now(outbox, control->op, &control->selection, out_result);

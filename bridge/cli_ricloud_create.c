@@ -48,10 +48,7 @@ static enum status is_free(const char *path, bool *out_free, struct err *err)
             st == ST_NOT_FOUND || text.len == 0 || (text.len == 1 && text.data[0] == '\n');
         st = ST_OK;
     }
-    if (text.data) {
-        explicit_bzero(text.data, text.cap);
-    }
-    buf_free(&text);
+    buf_wipe(&text);
     return st;
 }
 

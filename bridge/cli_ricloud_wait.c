@@ -15,10 +15,7 @@ enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000 };
 
 void ricloud_config_fini(struct ricloud_config *config)
 {
-    if (config->json.data) {
-        explicit_bzero(config->json.data, config->json.cap);
-    }
-    buf_free(&config->json);
+    buf_wipe(&config->json);
     free(config->id);
     free(config->shown_id);
     free(config->state);

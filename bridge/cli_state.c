@@ -235,8 +235,7 @@ static enum status read_file(struct cli_state *state, struct err *err)
         st = read_text(state, buf_slice(&text), err);
         st = st == ST_OK ? ST_OK : err_wrap(err, "%s", state->path);
     }
-    explicit_bzero(text.data, text.cap);
-    buf_free(&text);
+    buf_wipe(&text);
     return st;
 }
 
@@ -339,7 +338,6 @@ enum status cli_state_save(struct cli_state *state, struct err *err)
     add_list(&text, state, "subscriptions", false);
     buf_add_str(&text, "\n}\n");
     st = file_replace(state->path, buf_slice(&text), err);
-    explicit_bzero(text.data, text.cap);
-    buf_free(&text);
+    buf_wipe(&text);
     return st;
 }

@@ -148,8 +148,7 @@ enum status weavy_login(struct weavy *weavy, struct err *err)
         st = cli_api_call(weavy->reg.api, &request, &reply, err);
         st = st == ST_OK ? keep_token(weavy, &reply, err) : st;
     }
-    explicit_bzero(json.data, json.cap);
-    buf_free(&json);
+    buf_wipe(&json);
     return st;
 }
 

@@ -3,7 +3,6 @@
  * with it.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bridge/config_description.h"

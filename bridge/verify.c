@@ -132,8 +132,7 @@ void verifier_destroy(struct verifier *verifier)
     if (verifier) {
         for (size_t i = 0; i < verifier->count; i++) {
             EVP_MAC_CTX_free(verifier->keyed[i]);
-            OPENSSL_cleanse(verifier->tokens[i].data, verifier->tokens[i].len);
-            buf_free(&verifier->tokens[i]);
+            buf_wipe(&verifier->tokens[i]);
         }
         free(verifier);
     }
