@@ -162,9 +162,13 @@ class Session:
         self._send(PUBACK if publish.qos == 1 else PUBREC, self._ack_body(publish, reason))
 
     def send_disconnect(self, reason):
-        """MQTT 5: the server ends the session and says why."""
+        """
+        MQTT 5: the server ends the session and says why. What the client still sends is read until it
+        hangs up: a closed socket would answer with a reset, which may overtake the reason.
+        """
         self._send(DISCONNECT, bytes([reason, 0]))
-        self.close()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
 
     def close(self):
         self.open = False
