@@ -16,6 +16,8 @@ struct delivery {
     struct slice
         suffix; /* what follows the source's path and its slash, decoded; absent: none */
     int64_t received_ms; /* Unix time */
+    unsigned
+        secrets; /* which ones counted when its head came (intake_check_head); 0: today's */
     /* Returns how often the header is there (names in any case); *out_value is the first one's,
      * absent if there is none. NULL: the headers are not known (any more). */
     size_t (*header)(void *ctx, const char *name, struct slice *out_value);

@@ -36,6 +36,7 @@ struct ticket {
     const struct intake_source *source;
     struct slice suffix; /* in the request's path */
     unsigned source_index;
+    unsigned secrets; /* of intake_check_head */
 };
 _Static_assert(sizeof(struct ticket) <= HTTP_TICKET_SIZE, "a ticket is kept in the request");
 
@@ -185,9 +186,7 @@ static void delivered(void *ctx, const struct intake_result *result)
 {
     struct http_request *request = ctx;
 
-    if (result->status == ST_UNAUTHENTIC) {
-        refuse_unauthentic(request);
-    } else if (result->status != ST_OK) {
+    if (result->status != ST_OK) {
         refuse_unavailable(request, result->status);
     } else if (result->challenge.data != NULL) {
         answer_challenge(request, result->challenge);
@@ -200,7 +199,6 @@ static void delivered(void *ctx, const struct intake_result *result)
 
 /* The steps of a request */
 
-/* Who it is for is told by its head, and stays so. */
 static struct intake *newest_intake(struct ingress *ingress)
 {
     struct intake *next = atomic_exchange(&ingress->next, NULL);
@@ -223,6 +221,7 @@ static struct delivery delivery_of(struct http_request *request)
 
     return (struct delivery){.suffix = ticket->suffix,
                              .received_ms = clock_unix_ms(),
+                             .secrets = ticket->secrets,
                              .header = find_header,
                              .ctx = request};
 }
@@ -242,12 +241,12 @@ static bool find_source(struct ingress *ingress, struct http_request *request)
     return true;
 }
 
-static bool has_headers(struct http_request *request)
+static bool check_head(struct http_request *request)
 {
-    const struct ticket *ticket = http_ticket(request);
+    struct ticket *ticket = http_ticket(request);
     struct delivery head = delivery_of(request);
 
-    return intake_has_headers(ticket->source, &head);
+    return intake_check_head(ticket->source, &head, &ticket->secrets);
 }
 
 static void head_complete(void *ctx, struct http_request *request)
@@ -262,22 +261,55 @@ static void head_complete(void *ctx, struct http_request *request)
         refuse(request, REJECT_METHOD, "a webhook is a POST", "POST");
     } else if (atomic_load(&ingress->stopping)) {
         refuse_unavailable(request, ST_CLOSED);
-    } else if (!has_headers(request)) {
+    } else if (!check_head(request)) {
         refuse_unauthentic(request);
     } else {
         ticket->intake = intake_hold(ingress->intake);
     }
 }
 
+/* The request may be gone once this has returned ST_OK. */
+static enum status submit(struct intake *intake, struct http_request *request)
+{
+    const struct ticket *ticket = http_ticket(request);
+    struct delivery delivery = delivery_of(request);
+
+    delivery.body = http_body(request);
+    return intake_submit(intake, ticket->source, &delivery, delivered, request);
+}
+
+/* A sender that changes its secret in the same moment as we do is right by one of the two. */
+static enum status submit_to_newest(struct ingress *ingress, struct http_request *request)
+{
+    struct intake *newest = newest_intake(ingress);
+    struct ticket *ticket = http_ticket(request);
+    const struct intake_source *source;
+
+    if (newest == ticket->intake) {
+        return ST_UNAUTHENTIC;
+    }
+    source = intake_find(newest, http_path(request), &ticket->suffix);
+    if (source == NULL) {
+        return ST_UNAUTHENTIC;
+    }
+    ticket->source = source;
+    ticket->source_index = intake_source_index(source);
+    ticket->secrets = 0;
+    return submit(newest, request);
+}
+
 static void body_complete(void *ctx, struct http_request *request)
 {
     const struct ticket *ticket = http_ticket(request);
-    struct intake *intake = ticket->intake; /* the request may be gone after the submit */
-    struct delivery delivery = delivery_of(request);
+    struct intake *intake = ticket->intake;
+    enum status st = submit(intake, request);
 
-    (void)ctx;
-    delivery.body = http_body(request);
-    intake_submit(intake, ticket->source, &delivery, delivered, request);
+    if (st == ST_UNAUTHENTIC) {
+        st = submit_to_newest(ctx, request);
+    }
+    if (st == ST_UNAUTHENTIC) {
+        refuse_unauthentic(request);
+    }
     intake_drop(intake);
 }
 

@@ -6,8 +6,8 @@
  * signature that is missing or there twice. Every refusal is counted; the log says at most one
  * line a second for each reason, so nobody can fill the disk.
  *
- * The configuration can change while requests come: each is judged, from its head to the end,
- * by the one that was there when its head was complete.
+ * The configuration and the secrets can change while requests come: each is judged by the ones that
+ * were there when its head was complete; if these refuse its signature, by those of its end.
  */
 #ifndef BRIDGE_INGRESS_H
 #define BRIDGE_INGRESS_H

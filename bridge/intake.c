@@ -4,8 +4,8 @@
  *   - read:   parse the delivery, find its topics, work out its identity
  *   - submit: a copy goes to the outbox, with a ticket; the outbox answers when it is on disk
  *
- * Not authentic: answered at once. A challenge: the same, with what it asks for. Authentic, but
- * no event: goes the same way with a reason in place of a topic, which makes it a dead letter.
+ * Not authentic: nothing happens. A challenge: answered at once, with what it asks for. Authentic,
+ * but no event: goes the same way with a reason in place of a topic, which makes it a dead letter.
  * Not taken by the outbox: answered at once.
  */
 #include "bridge/intake_internal.h"
@@ -301,16 +301,15 @@ static void submit(struct intake *intake, const struct intake_source *source,
     }
 }
 
-void intake_submit(struct intake *intake, const struct intake_source *source,
-                   const struct delivery *delivery, intake_done_fn *done, void *ctx)
+enum status intake_submit(struct intake *intake, const struct intake_source *source,
+                          const struct delivery *delivery, intake_done_fn *done, void *ctx)
 {
     enum status st = intake_keys_check(source->keys, delivery);
     struct event event = {0};
     struct parsed parsed;
 
     if (st != ST_OK) {
-        done(ctx, &(struct intake_result){.status = st});
-        return;
+        return st;
     }
     st = parser_read(source->parser, delivery, NULL, &parsed);
     if (parsed.challenge.data != NULL) {
@@ -323,6 +322,7 @@ void intake_submit(struct intake *intake, const struct intake_source *source,
         submit(intake, source, &event, done, ctx);
     }
     parsed_fini(&parsed);
+    return ST_OK;
 }
 
 static const struct intake_source *find_by_name(const struct intake *intake, struct slice name)

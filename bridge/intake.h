@@ -39,15 +39,17 @@ void intake_drop(struct intake *intake);
  * NULL: none. */
 const struct intake_source *intake_find(const struct intake *intake, struct slice path,
                                         struct slice *out_suffix);
-/* Before the body is there: the headers that prove where it comes from are there, each once. */
-bool intake_has_headers(const struct intake_source *source, const struct delivery *head);
+/* Before the body is there. False: one of the headers that prove where it comes from is not there,
+ * or more than once. Else *out_secrets says which secrets count now; the delivery takes it along,
+ * so that it may also have the ones that are replaced while its body comes. */
+bool intake_check_head(const struct intake_source *source, const struct delivery *head,
+                       unsigned *out_secrets);
 /* For metrics: metrics_source()'s index. */
 unsigned intake_source_index(const struct intake_source *source);
 
 /* What became of a delivery, for the answer. */
 struct intake_result {
-    /* ST_OK: on disk, or a duplicate, or a challenge; ST_UNAUTHENTIC; ST_FULL, ST_CLOSED,
-     * ST_IO: not stored. */
+    /* ST_OK: on disk, or a duplicate, or a challenge; ST_FULL, ST_CLOSED, ST_IO: not stored. */
     enum status status;
     bool duplicate;
     bool quarantined;
@@ -62,15 +64,16 @@ struct intake_result {
 typedef void intake_done_fn(void *ctx, const struct intake_result *result);
 
 /* The intake's thread. Borrows the delivery; needs nothing of it or of the intake once it has
- * returned. done always runs, once: at once if the delivery is not authentic, is a challenge,
- * or the outbox does not take it.
+ * returned. ST_UNAUTHENTIC: it is not authentic, nothing has happened. ST_OK: done runs, once; at
+ * once if the delivery is a challenge, or the outbox does not take it.
  *
  * An authentic body of which no event can be made is quarantined: a dead letter, answered like
  * any other once it is on disk. Sent again, the same bytes are a duplicate of the first. Types
  * and events that the provider's catalogue does not know pass; they are counted, and logged
  * once each as long as there are not too many different ones. */
-void intake_submit(struct intake *intake, const struct intake_source *source,
-                   const struct delivery *delivery, intake_done_fn *done, void *ctx);
+enum status intake_submit(struct intake *intake, const struct intake_source *source,
+                          const struct delivery *delivery, intake_done_fn *done,
+                          void *ctx) MUST_USE;
 
 /* For outbox_options.revive, with an intake of its own (ctx): a quarantined body, read again
  * with today's configuration. Keeps its id and when it was received; what came in a header or

@@ -15,7 +15,10 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-enum { LOOK_EVERY_MS = 1000 };
+enum {
+    LOOK_EVERY_MS = 1000,
+    REPLACED_MS = 60 * 1000, /* more than most requests take, or are allowed to */
+};
 
 struct stamp {
     bool taken;   /* else it is like none that is */
@@ -35,6 +38,10 @@ struct intake_keys {
     const struct config_source *config;
     struct key *keys; /* one for each of its secrets */
     struct verifier *verifier;
+    unsigned generation; /* of the verifier: 1, 2, … */
+    struct verifier
+        *replaced; /* the generation before, for deliveries that had begun; or NULL */
+    int64_t forget_replaced_ms;
     int64_t next_look_ms; /* monotonic; INT64_MAX: none of them is from a file */
 };
 
@@ -102,8 +109,11 @@ static bool renew_verifier(struct intake_keys *keys)
                  L_STR("source", keys->config->name), L_STR("error", err.text));
         return false;
     }
-    verifier_destroy(keys->verifier);
+    verifier_destroy(keys->replaced);
+    keys->replaced = keys->verifier;
+    keys->forget_replaced_ms = clock_mono_ms() + REPLACED_MS;
     keys->verifier = verifier;
+    keys->generation++;
     return true;
 }
 
@@ -164,24 +174,41 @@ static bool look(struct intake_keys *keys)
     return changed && renew_verifier(keys);
 }
 
-bool intake_keys_have_headers(const struct intake_keys *keys, const struct delivery *head)
+/* A secret that was taken away must stop counting, also if only its owner delivers. */
+static void look_now_and_then(struct intake_keys *keys)
 {
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms < keys->next_look_ms) {
+        return;
+    }
+    keys->next_look_ms = now_ms + LOOK_EVERY_MS;
+    (void)look(keys);
+    if (keys->replaced && now_ms >= keys->forget_replaced_ms) {
+        verifier_destroy(keys->replaced);
+        keys->replaced = NULL;
+    }
+}
+
+bool intake_keys_check_head(struct intake_keys *keys, const struct delivery *head,
+                            unsigned *out_secrets)
+{
+    look_now_and_then(keys);
+    *out_secrets = keys->generation;
     return verifier_has_headers(keys->verifier, head);
 }
 
 enum status intake_keys_check(struct intake_keys *keys, const struct delivery *delivery)
 {
-    int64_t now_ms = clock_mono_ms();
     enum status st;
 
-    /* A secret that was taken away must stop counting, also if only its owner delivers. */
-    if (now_ms >= keys->next_look_ms) {
-        keys->next_look_ms = now_ms + LOOK_EVERY_MS;
-        (void)look(keys);
-    }
+    look_now_and_then(keys);
     st = verifier_check(keys->verifier, delivery);
     if (st == ST_UNAUTHENTIC && look(keys)) {
         st = verifier_check(keys->verifier, delivery);
+    }
+    if (st == ST_UNAUTHENTIC && keys->replaced && delivery->secrets == keys->generation - 1) {
+        st = verifier_check(keys->replaced, delivery);
     }
     return st;
 }
@@ -195,6 +222,7 @@ enum status intake_keys_create(const struct config_source *config,
     enum status st;
 
     keys->config = config;
+    keys->generation = 1;
     keys->next_look_ms = INT64_MAX;
     keys->keys = xalloc((config->secret_count + 1) * sizeof(keys->keys[0]));
     for (size_t i = 0; i < config->secret_count; i++) {
@@ -218,6 +246,7 @@ void intake_keys_destroy(struct intake_keys *keys)
         return;
     }
     verifier_destroy(keys->verifier);
+    verifier_destroy(keys->replaced);
     for (size_t i = 0; i < keys->config->secret_count; i++) {
         buf_wipe(&keys->keys[i].value);
     }

@@ -138,9 +138,10 @@ const struct intake_source *intake_find(const struct intake *intake, struct slic
     return source;
 }
 
-bool intake_has_headers(const struct intake_source *source, const struct delivery *head)
+bool intake_check_head(const struct intake_source *source, const struct delivery *head,
+                       unsigned *out_secrets)
 {
-    return intake_keys_have_headers(source->keys, head);
+    return intake_keys_check_head(source->keys, head, out_secrets);
 }
 
 unsigned intake_source_index(const struct intake_source *source)

@@ -30,11 +30,11 @@ def sources_of_info(broker):
     ]
 
 
-def half_sent(bridge, body, path):
+def half_sent(bridge, body, path, secret=SECRET):
     """A connection on which the head and half of the body have been sent, and the head has been understood."""
     before = bridge.metrics().value("received_total", source=path.rpartition("/")[2])
     connection = bridge.connect()
-    request = http_client.request_bytes("POST", path, signed(body), body)
+    request = http_client.request_bytes("POST", path, signed(body, secret), body)
     connection.send(request[:-10])
     bridge.wait_metric("received_total", before + 1, source=path.rpartition("/")[2])
     return connection, request[-10:]
@@ -124,6 +124,33 @@ def test_a_delivery_that_had_begun_is_judged_by_the_old_configuration(start, bro
     [message] = subscriber.wait_for("extra/slow")
     assert message.payload == body
     subscriber.wait_for("other/quick")
+
+
+def test_a_delivery_that_had_begun_is_taken_if_only_the_new_configuration_would_take_it(start, broker, subscriber):
+    bridge = start.bridge(broker, {"sources": source(secrets=[OLD_SECRET])}).wait_connected()
+    bridge.secrets |= {NEW_SECRET, OLD_SECRET}
+    body = events.body(gid="slow")
+    connections = [half_sent(bridge, body, PATH, secret) for secret in (NEW_SECRET, "neither")]
+    bridge.config["sources"] = source(secrets=[NEW_SECRET], topic="other/{gid}")
+    bridge.reload()
+    for (connection, rest), status in zip(connections, (200, 401), strict=True):
+        with connection:
+            connection.send(rest)
+            assert connection.answer().status == status
+    [message] = subscriber.wait_for("other/slow")
+    assert message.payload == body
+    refused = bridge.metrics().value("rejected_total", source="partners", reason="unauthorized")
+    assert refused == 1
+
+
+def test_a_delivery_that_had_begun_at_a_source_that_is_removed_and_is_wrong_is_refused(start):
+    bridge = start.bridge(None, {"sources": [SOURCE, EXTRA]})
+    connection, rest = half_sent(bridge, events.body(), EXTRA_PATH, "wrong")
+    bridge.config["sources"] = [SOURCE]
+    bridge.reload()
+    with connection:
+        connection.send(rest)
+        assert connection.answer().status == 401
 
 
 def test_deliveries_that_never_end_keep_no_reload_from_working(start):
@@ -399,6 +426,17 @@ def test_a_revoked_secret_stops_within_a_moment_though_only_its_owner_delivers(s
         )
         assert time.monotonic() - begin < 5
     assert bridge.metrics().value("reloads_total") == 0
+
+
+def test_a_delivery_that_had_begun_may_have_the_secret_that_was_replaced_meanwhile(start, tmp_path):
+    bridge, file = with_secret_file(start, tmp_path, OLD_SECRET)
+    connection, rest = half_sent(bridge, events.body(), PATH, OLD_SECRET)
+    replace(file, NEW_SECRET)
+    bridge.accept(events.body(), secret=NEW_SECRET)
+    assert bridge.post(events.body(), secret=OLD_SECRET).status == 401
+    with connection:
+        connection.send(rest)
+        assert connection.answer().status == 200
 
 
 def test_secrets_rotate_under_load_without_a_refusal(start, broker, tmp_path):

@@ -227,7 +227,9 @@ static inline void deliver_with(const char *path, struct headers *headers, struc
     assert_non_null(source);
     answer.count = 0;
     fake.count = 0;
-    intake_submit(intake, source, &delivery, note_answer, &answer);
+    if (intake_submit(intake, source, &delivery, note_answer, &answer) == ST_UNAUTHENTIC) {
+        note_answer(&answer, &(struct intake_result){.status = ST_UNAUTHENTIC});
+    }
 }
 
 /* Adds what proves a delivery of this moment to come from who knows the secret. */

@@ -34,6 +34,7 @@ struct intake {
 static const struct intake_source old_sources[] = {{"/hooks/a", "X-Sig", "a"},
                                                    {"/hooks/b", NULL, "b"}};
 static const struct intake_source new_sources[] = {{"/hooks/c", "X-Sig", "c"}};
+static const struct intake_source renamed_sources[] = {{"/hooks/a", "X-Sig", "a2"}};
 static struct intake old_intake, new_intake, newer_intake;
 
 static struct {
@@ -43,6 +44,7 @@ static struct {
     char signature[64], suffix[64], body[64];
     atomic_uint submit_count;
     const struct intake *submitted_to;
+    const struct intake *refused_by; /* NULL: by none */
 } fake;
 
 enum status intake_create(struct config *config, struct outbox *outbox,
@@ -84,8 +86,10 @@ const struct intake_source *intake_find(const struct intake *intake, struct slic
     return NULL;
 }
 
-bool intake_has_headers(const struct intake_source *source, const struct delivery *head)
+bool intake_check_head(const struct intake_source *source, const struct delivery *head,
+                       unsigned *out_secrets)
 {
+    *out_secrets = 7;
     return source->header == NULL || delivery_header(head, source->header).data != NULL;
 }
 
@@ -107,8 +111,8 @@ static void *call_done(void *arg)
     return NULL;
 }
 
-void intake_submit(struct intake *intake, const struct intake_source *source,
-                   const struct delivery *delivery, intake_done_fn *done, void *ctx)
+enum status intake_submit(struct intake *intake, const struct intake_source *source,
+                          const struct delivery *delivery, intake_done_fn *done, void *ctx)
 {
     struct slice signature = delivery_header(delivery, "X-Sig");
     struct call call = {done, ctx};
@@ -121,13 +125,18 @@ void intake_submit(struct intake *intake, const struct intake_source *source,
     snprintf(fake.suffix, sizeof(fake.suffix), "%.*s", SLICE_ARG(delivery->suffix));
     snprintf(fake.body, sizeof(fake.body), "%.*s", SLICE_ARG(delivery->body));
     assert_true(llabs(delivery->received_ms - clock_unix_ms()) < 60 * 1000);
+    assert_int_equal(delivery->secrets, intake == &old_intake || !fake.refused_by ? 7 : 0);
     atomic_fetch_add(&fake.submit_count, 1);
+    if (fake.result.status == ST_UNAUTHENTIC || intake == fake.refused_by) {
+        return ST_UNAUTHENTIC;
+    }
     if (fake.from_another_thread) {
         assert_int_equal(pthread_create(&thread, NULL, call_done, &call), 0);
         assert_int_equal(pthread_join(thread, NULL), 0);
     } else {
         call_done(&call);
     }
+    return ST_OK;
 }
 
 enum status outbox_ready(const struct outbox *ob)
@@ -474,6 +483,43 @@ static void a_request_whose_head_came_before_a_reload_is_judged_by_the_old_intak
     wait_refs(&old_intake, 0);
 }
 
+static void what_the_old_intake_refuses_is_judged_by_the_new_one(void **state)
+{
+    int fd = send_half();
+
+    (void)state;
+    result((struct intake_result){.status = ST_OK});
+    fake.refused_by = &old_intake;
+    set_up_intake(&new_intake, renamed_sources, COUNT_OF(renamed_sources));
+    ingress_reload(ingress, &new_intake);
+    assert_int_equal(send(fd, "}", 1, 0), 1);
+    read_all(fd);
+    close(fd);
+    assert_answer(200, "{\"status\":\"accepted\",\"id\":\"" ID "\"}");
+    assert_ptr_equal(fake.submitted_to, &new_intake);
+    assert_int_equal(fake.submit_count, 2);
+    wait_refs(&old_intake, 0);
+    wait_refs(&new_intake, 1);
+}
+
+static void what_the_old_intake_refuses_and_the_new_one_does_not_know_is_401(void **state)
+{
+    long before = refused("unauthorized", "a");
+    int fd = send_half();
+
+    (void)state;
+    result((struct intake_result){.status = ST_OK});
+    fake.refused_by = &old_intake;
+    ingress_reload(ingress, &new_intake);
+    assert_int_equal(send(fd, "}", 1, 0), 1);
+    read_all(fd);
+    close(fd);
+    assert_answer(401, DENIED);
+    assert_int_equal(fake.submit_count, 1);
+    assert_int_equal(refused("unauthorized", "a") - before, 1);
+    wait_refs(&old_intake, 0);
+}
+
 static void a_reload_that_no_request_has_seen_gives_way_to_the_next(void **state)
 {
     (void)state;
@@ -550,6 +596,8 @@ int main(void)
         TEST(a_challenge_is_given_back_and_is_nothing_accepted),
         TEST(after_a_reload_requests_are_judged_by_the_new_intake),
         TEST(a_request_whose_head_came_before_a_reload_is_judged_by_the_old_intake),
+        TEST(what_the_old_intake_refuses_is_judged_by_the_new_one),
+        TEST(what_the_old_intake_refuses_and_the_new_one_does_not_know_is_401),
         TEST(a_reload_that_no_request_has_seen_gives_way_to_the_next),
         TEST(a_request_that_goes_away_lets_its_intake_go),
         TEST(what_is_refused_by_its_head_holds_no_intake),

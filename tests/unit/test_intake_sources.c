@@ -253,8 +253,10 @@ static bool has_headers(const char *path, const char *lines)
     struct delivery head = {.header = find_header, .ctx = &headers};
     struct slice suffix;
 
+    unsigned secrets;
+
     add_headers(&headers, lines);
-    return intake_has_headers(intake_find(intake, slice_of(path), &suffix), &head);
+    return intake_check_head(intake_find(intake, slice_of(path), &suffix), &head, &secrets);
 }
 
 static void what_proves_a_delivery_must_be_there_once(void **state)
