@@ -168,8 +168,9 @@ static struct event_identity identify(const struct intake *intake,
     struct slice name = if_counts(source, PARSE_EVENT, event->event);
     struct slice type = if_counts(source, PARSE_TYPE, event->resource_type);
     struct slice gid = if_counts(source, PARSE_GID, event->gid);
+    /* Lists of different lengths, or one kind could be given the key of another. */
     const struct slice resource[] = {event->source, type, gid};
-    const struct slice delivery[] = {event->source, SLICE("delivery"), id};
+    const struct slice delivery[] = {event->source, id};
     const struct slice quarantined[] = {
         event->source, SLICE("quarantined"), event->body, name, type, gid, id};
     const struct slice content[] = {event->body, name};

@@ -126,6 +126,22 @@ static void a_signed_delivery_id_decides_what_is_a_repeat(void **state)
     assert_false(same_key(first, elsewhere));
 }
 
+static void a_delivery_id_is_never_taken_for_a_resource(void **state)
+{
+    struct event_identity named;
+
+    (void)state;
+    use("{'name':'any','provider':'custom','path':'/any','verify':'none','fields':{'event':'e',"
+        "'resource_type':'{body.t}|','gid':'{body.g}|','delivery_id':'{body.d}|'},"
+        "'topic':'any/{gid}'}");
+    deliver_plain("/any", SLICE("{\"t\":\"t\",\"g\":\"g\",\"d\":\"D1\"}"));
+    assert_slice(fake.event->delivery_id, "D1");
+    named = fake.event->identity;
+    deliver_plain("/any", SLICE("{\"t\":\"delivery\",\"g\":\"D1\"}"));
+    assert_slice(fake.event->resource_type, "delivery");
+    assert_false(same_key(named, fake.event->identity));
+}
+
 static void an_empty_delivery_id_is_none(void **state)
 {
     struct event_identity first, again;
@@ -309,6 +325,7 @@ int main(void)
         TEST(where_events_are_listed_others_do_not_exist),
         TEST(what_the_path_says_becomes_the_event),
         TEST(a_signed_delivery_id_decides_what_is_a_repeat),
+        TEST(a_delivery_id_is_never_taken_for_a_resource),
         TEST(an_empty_delivery_id_is_none),
         TEST(a_quarantined_body_is_itself_whatever_its_delivery_id),
         TEST(an_unsigned_delivery_id_decides_nothing),
