@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+#include "common/log.h"
+
 #define PREFIX "hook2mqtt_"
 
 struct description {
@@ -96,6 +98,8 @@ static unsigned find_or_add_source(const char *name)
         }
     }
     if (count == METRICS_MAX_SOURCES) {
+        log_warn("no counters are left for this source until a restart", L_STR("source", name),
+                 L_INT("names", METRICS_MAX_SOURCES - 1));
         return METRICS_NO_SOURCE;
     }
     source_names[count] = xstrdup(name);

@@ -96,7 +96,8 @@ enum metric_histogram {
 enum { METRICS_MAX_SOURCES = 256, METRICS_NO_SOURCE = 0 };
 
 /* The index for a source's counters; the same one for the same name. Index METRICS_NO_SOURCE is
- * for requests that belong to none, and for sources beyond the maximum. */
+ * for requests that belong to none, and for sources beyond the maximum, which is logged. Names
+ * stay until the process ends, also those that a reload took away. */
 unsigned metrics_source(const char *name);
 /* The name behind an index, for as long as the process lives; NULL for METRICS_NO_SOURCE. */
 const char *metrics_source_name(unsigned source);
