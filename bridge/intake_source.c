@@ -16,8 +16,9 @@ static enum status create_parser(struct intake_source *source, struct err *err)
         return err_wrap(err, "fields.%s", key);
     }
     for (enum parse_field field = 0; field < PARSE_FIELDS; field++) {
-        /* Without a delivery id no event is lost, so for that it takes more. */
-        bool own = field != PARSE_DELIVERY_ID && config_says_field(source->config, field);
+        /* Without a delivery id or a time no event is lost, so for these it takes more. */
+        bool own = field != PARSE_DELIVERY_ID && field != PARSE_TIME &&
+                   config_says_field(source->config, field);
 
         source->counts[field] =
             own || source->config->trust_unsigned || parser_trusts(source->parser, field);

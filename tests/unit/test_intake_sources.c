@@ -167,6 +167,50 @@ static void a_quarantined_body_is_itself_whatever_its_delivery_id(void **state)
     assert_false(same_key(first, other));
 }
 
+static void quarantined_bodies_that_only_their_url_tells_apart_are_two(void **state)
+{
+    struct headers headers = {.text = "X-T: s"};
+    struct event_identity first;
+
+    (void)state;
+    use("{'name':'p','provider':'custom','path':'/p','secrets':['s'],'path_suffix':true,"
+        "'signature':{'scheme':'token','header':'X-T'},"
+        "'fields':{'event':'{body.e}','gid':'{url}'},'topic':'p/{gid}'}");
+    deliver_with("/p/p1", &headers, SLICE("{}"));
+    assert_true(answer.result.quarantined);
+    first = fake.event->identity;
+    deliver_with("/p/p2", &headers, SLICE("{}"));
+    assert_true(answer.result.quarantined);
+    assert_false(same_key(first, fake.event->identity));
+}
+
+static int64_t time_in_header(const char *trust)
+{
+    struct headers headers = {.text = "X-Time: 2026-01-02T03:04:05Z"};
+    char *sources = NULL;
+
+    assert_true(
+        asprintf(&sources,
+                 "{'name':'t','provider':'creads','path':'/t','secrets':['s'],%s"
+                 "'fields':{'event_time':'{header.X-Time}'},'state_topic':'state/{gid}'}",
+                 trust) > 0);
+    use(sources);
+    free(sources);
+    sign(&provider_creads, "s", NULL,
+         SLICE("{\"event\":\"a.b\",\"resource_type\":\"a\",\"resource_gid\":\"1\"}"), &headers);
+    deliver_with("/t", &headers,
+                 SLICE("{\"event\":\"a.b\",\"resource_type\":\"a\",\"resource_gid\":\"1\"}"));
+    assert_int_equal(answer.result.status, ST_OK);
+    return fake.event->event_ms;
+}
+
+static void an_unsigned_time_decides_over_no_retained_state(void **state)
+{
+    (void)state;
+    assert_true(time_in_header("") == CLOCK_NONE);
+    assert_true(time_in_header("'trust_unsigned':true,") == INT64_C(1767323045000));
+}
+
 #define HUB(n) "{\"repository\":{\"full_name\":\"acme/widget\"},\"n\":" n "}"
 
 static struct event_identity hub_identity(const char *path, const char *id, const char *body)
@@ -268,7 +312,6 @@ static bool has_headers(const char *path, const char *lines)
     struct headers headers = {.text = ""};
     struct delivery head = {.header = find_header, .ctx = &headers};
     struct slice suffix;
-
     unsigned secrets;
 
     add_headers(&headers, lines);
@@ -315,6 +358,22 @@ static void what_came_in_headers_is_known_when_a_dead_letter_is_read_again(void 
     event_free(revived);
 }
 
+static void a_dead_letter_that_is_a_challenge_is_no_event(void **state)
+{
+    struct event dead = {.source = SLICE("chat"),
+                         .received_ms = 1600000000000,
+                         .body = SLICE("{\"type\":\"url_verification\",\"challenge\":\"x\","
+                                       "\"event\":{\"type\":\"message\"}}"),
+                         .reason = SLICE("event.type is missing")};
+    struct err why = {0};
+
+    (void)state;
+    use("{'name':'chat','provider':'slack','path':'/chat','secrets':['s']}");
+    dead.id = uuid_new();
+    assert_null(intake_revive(intake, &dead, &why));
+    assert_non_null(strstr(why.text, "challenge"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_empty, tear_down)
 
 int main(void)
@@ -328,12 +387,15 @@ int main(void)
         TEST(a_delivery_id_is_never_taken_for_a_resource),
         TEST(an_empty_delivery_id_is_none),
         TEST(a_quarantined_body_is_itself_whatever_its_delivery_id),
+        TEST(quarantined_bodies_that_only_their_url_tells_apart_are_two),
+        TEST(an_unsigned_time_decides_over_no_retained_state),
         TEST(an_unsigned_delivery_id_decides_nothing),
         TEST(an_unsigned_delivery_id_decides_where_the_source_says_so),
         TEST(a_header_that_the_signature_covers_is_trusted),
         TEST(a_challenge_is_answered_and_not_stored),
         TEST(what_proves_a_delivery_must_be_there_once),
         TEST(what_came_in_headers_is_known_when_a_dead_letter_is_read_again),
+        TEST(a_dead_letter_that_is_a_challenge_is_no_event),
     };
 
     return cmocka_run_group_tests_name("intake: sources", tests, NULL, NULL);
