@@ -185,6 +185,14 @@ def test_a_bad_configuration_keeps_the_old_one_and_every_fault_is_said(start, br
     assert bridge.metrics().value("reloads_total") == 1
 
 
+def test_what_check_warns_of_is_a_warning_at_a_reload_too(start):
+    bridge = start.bridge(None)
+    bridge.config["sources"] = source(secrets=["written here"])
+    bridge.reload()
+    [line] = bridge.lines("configuration", path="sources[0].secrets[0]")
+    assert line["level"] == "warn" and "warning" in line
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"sources": []}'])
 def test_a_file_that_is_no_configuration_is_refused(start, text):
     bridge = start.bridge(None)
