@@ -23,10 +23,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from bench.tools import Drain, Load, end_on_sigterm, fixed_port, scratch  # noqa: E402
+from bench.tools import Drain, Load, end_on_sigterm, scratch  # noqa: E402
 from fault import rig  # noqa: E402
 from lib import bridge as lib_bridge  # noqa: E402
-from lib.wait import DEADLINE_S, port_answers, wait_until  # noqa: E402
+from lib.wait import DEADLINE_S, free_port, port_answers, wait_until  # noqa: E402
 
 PEER = pathlib.Path(__file__).resolve().parent / "peer"
 STOCK = lib_bridge.ROOT / "build" / "paho-stock" / "hook2mqtt"
@@ -69,7 +69,7 @@ class PeerSide:
 
     def __init__(self, broker_port):
         self.broker_port = broker_port
-        self.port = fixed_port()
+        self.port = free_port()
         self.process = None
 
     def start(self):

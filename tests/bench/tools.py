@@ -6,11 +6,9 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 
 from lib.bridge import ROOT, SECRET
 from lib.wait import DEADLINE_S
@@ -19,8 +17,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 BUILD = ROOT / "build" / "bench"
 SOURCES = {"load": ("load.c", "client.c", "webhook.c"), "drain": ("drain.c", "packet.c")}
 FLAGS = ("-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-D_GNU_SOURCE", f"-I{ROOT}")
-# Below the range that the kernel picks ports from, so that one of ours can be closed and taken again.
-PORTS = range(20000, 32000)
 
 
 def tool(name):
@@ -32,25 +28,6 @@ def tool(name):
         compiler = os.environ.get("CC", "cc")
         subprocess.run([compiler, *FLAGS, "-o", program, *sources, "-lcrypto"], check=True)
     return program
-
-
-def fixed_port():
-    """A port that nobody uses and the kernel gives to nobody by itself."""
-    with ports_lock:
-        for port in untried_ports:
-            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no free port")
-
-
-def ports_from(place):
-    """All of them, each once. Two processes begin at different places."""
-    yield from PORTS[place:]
-    yield from PORTS[:place]
-
-
-ports_lock = threading.Lock()
-untried_ports = ports_from(os.getpid() * 16 % len(PORTS))
 
 
 @contextlib.contextmanager

@@ -15,10 +15,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from bench.tools import Drain, Load, end_on_sigterm, fixed_port, scratch  # noqa: E402
+from bench.tools import Drain, Load, end_on_sigterm, scratch  # noqa: E402
 from fault import rig  # noqa: E402
 from fault.ledger import Ledger, read_arrivals, read_promises  # noqa: E402
 from lib import http_client  # noqa: E402
+from lib.wait import free_port  # noqa: E402
 
 CONFIG = {"outbox": {"max_size": "8GiB"}, "mqtt": {"max_in_flight": 64}}
 GROWTH_KB = 4096  # of peak memory, from a tenth of the backlog to all of it: noise of the allocator
@@ -42,7 +43,7 @@ class Outage:
     def __init__(self, folder):
         self.folder = folder
         self.broker = rig.make_broker(folder / "broker")
-        self.gate = fixed_port()
+        self.gate = free_port()
         self.bridge = rig.FixedBridge(folder / "bridge", self.gate, CONFIG)
         self.drain = None
         self.prefix = 0
@@ -109,7 +110,7 @@ class Start:
     """A backlog made by posting it, with no broker anywhere; then starts on it."""
 
     def __init__(self, folder):
-        self.bridge = rig.FixedBridge(folder / "bridge", fixed_port(), CONFIG)
+        self.bridge = rig.FixedBridge(folder / "bridge", free_port(), CONFIG)
 
     def run(self, events):
         self.bridge.start()

@@ -14,9 +14,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from bench.tools import Drain, Load, end_on_sigterm, fixed_port, scratch  # noqa: E402
+from bench.tools import Drain, Load, end_on_sigterm, scratch  # noqa: E402
 from fault import rig  # noqa: E402
 from fault.ledger import Ledger, read_arrivals, read_promises  # noqa: E402
+from lib.wait import free_port  # noqa: E402
 
 STEP_S = 0.001
 
@@ -41,7 +42,7 @@ class Chaos:
         self.random = random.Random(options.seed)
         self.promises, self.arrivals = folder / "promises", folder / "arrivals"
         self.broker = rig.make_broker(folder / "broker")
-        self.gate = fixed_port()
+        self.gate = free_port()
         self.bridge = rig.FixedBridge(
             folder / "bridge",
             self.gate,

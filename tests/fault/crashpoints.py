@@ -39,11 +39,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from bench.tools import Drain, end_on_sigterm, fixed_port, scratch, tool  # noqa: E402
+from bench.tools import Drain, end_on_sigterm, scratch, tool  # noqa: E402
 from fault import rig, trace  # noqa: E402
 from fault.ledger import Ledger, Promise, read_arrivals  # noqa: E402
 from lib import http_client  # noqa: E402
-from lib.wait import DEADLINE_S, wait_until  # noqa: E402
+from lib.wait import DEADLINE_S, free_port, wait_until  # noqa: E402
 
 WINDOW = 4
 NOT_JSON = b"{'single': 'quotes'}"
@@ -170,8 +170,8 @@ class Crashpoints:
         folder.mkdir()
         self.record = folder / "arrivals"
         self.broker = rig.make_broker(folder / "broker")
-        self.gate = fixed_port()
-        self.ports = fixed_port(), fixed_port()
+        self.gate = free_port()
+        self.ports = free_port(), free_port()
         self.drain = self.bridge = None
         self.number = 0
         self.template = None  # outbox files and the session that a killed bridge left
@@ -342,7 +342,7 @@ class Crashpoints:
 
     def make_template(self):
         """A backlog, a dead letter, and a log that was never copied back: what SIGKILL leaves."""
-        bridge = self.new_bridge("template", fixed_port())
+        bridge = self.new_bridge("template", free_port())
         session = Session(SCENARIO[:8])
         bridge.start()
         try:

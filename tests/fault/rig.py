@@ -4,10 +4,9 @@ import json
 import os
 import pathlib
 
-from bench.tools import fixed_port
 from lib.bridge import Bridge
 from lib.broker import Broker
-from lib.wait import wait_until
+from lib.wait import free_port, wait_until
 
 
 def make_broker(folder):
@@ -15,16 +14,14 @@ def make_broker(folder):
     Mosquitto with no limit that could hold back or drop a message, and quiet. It writes a QoS 0 subscriber's message to
     the socket before it acknowledges the publisher, which is what the subscriber's record rests on.
     """
-    broker = Broker(folder, max_inflight_messages=0, lines=("log_type none",))
-    broker.port = fixed_port()
-    return broker
+    return Broker(folder, max_inflight_messages=0, lines=("log_type none",))
 
 
 class FixedBridge(Bridge):
     """On the same two ports each time, so that a client finds it again. Publishes to broker_port, which may be a gate."""
 
     def __init__(self, folder, broker_port, config=None, *, ports=None, env=None):
-        self.port, self.admin_port = ports or (fixed_port(), fixed_port())
+        self.port, self.admin_port = ports or (free_port(), free_port())
         super().__init__(folder, None, config, env=env)
         self.config["mqtt"]["servers"] = [f"mqtt://127.0.0.1:{broker_port}"]
         self.config["ingress"]["listen"] = [f"127.0.0.1:{self.port}"]

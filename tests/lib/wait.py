@@ -1,7 +1,9 @@
 """Waiting for a condition with a deadline, never for a time that is hoped to be long enough."""
 
+import contextlib
 import os
 import socket
+import threading
 import time
 
 # Generous, because a sanitizer build on a busy machine is slow; a test that works never waits so long.
@@ -30,12 +32,27 @@ def holds_for(condition, seconds, what):
         time.sleep(STEP_S)
 
 
-def free_port(host="127.0.0.1"):
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+# Below the range that the kernel picks ports from, so that one of ours can be closed and taken again.
+PORTS = range(20000, 32000)
+
+
+def ports_from(place):
+    """All of them, each once. Two processes begin at different places."""
+    yield from PORTS[place:]
+    yield from PORTS[:place]
+
+
+ports_lock = threading.Lock()
+untried_ports = ports_from(os.getpid() * 16 % len(PORTS))
+
+
+def free_port():
+    """A port that nobody uses, the kernel gives to nobody by itself, and we give to nobody else."""
+    with ports_lock:
+        for port in untried_ports:
+            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                return port
+    raise AssertionError("no free port")
 
 
 def port_answers(host, port):
