@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import resource
 import sys
 
 import pytest
@@ -21,6 +22,10 @@ def pytest_configure(config):
 
 
 def pytest_sessionstart():
+    # Some tests hold more connections than a login shell's usual 1024 descriptors.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     if not os.access(PROGRAM, os.X_OK):
         pytest.exit(f"{PROGRAM} is not there: run make first, or set HOOK2MQTT", 1)
 

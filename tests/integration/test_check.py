@@ -264,19 +264,19 @@ def test_an_empty_secret_file_is_a_fault(check, tmp_path):
 
 
 def test_a_file_that_may_not_be_read_is_a_fault(check, tmp_path):
-    """As another user than root, whom no mode keeps out."""
+    """As another user than root, whom no mode keeps out. Whoever else runs the tests is one already."""
     program, config, secret = tmp_path / "program", tmp_path / "config", tmp_path / "secret"
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     shutil.copy(PROGRAM, program)
+    program.chmod(0o755)
     secret.write_text("itest-unreadable")
-    secret.chmod(0o600)
+    secret.chmod(0o000)
     settings = {"sources": source(secrets=[{"file": str(secret)}]), "outbox": {"path": "/tmp/itest.db"}}
     config.write_text(json.dumps(settings))
-    done = subprocess.run(
-        [program, "check", "-c", config], user=65534, group=65534, extra_groups=[],
-        capture_output=True, check=False,
-    )
+    config.chmod(0o644)
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    done = subprocess.run([program, "check", "-c", config], capture_output=True, check=False, **nobody)
     assert done.returncode == 1, done
     assert "sources[0].secrets[0]" in done.stdout.decode() and "Permission denied" in done.stdout.decode()
 
@@ -339,7 +339,7 @@ OWN = {
     "fields": {"event": "{body.type}", "gid": "{body.id}"},
     "challenge": {"field": "type", "value": "ping", "echo": "token"},
     "events": {"a": "A"},
-    "samples": [{"event": "a.b", "headers": {"X-A": "a"}, "body": {"type": "@EVENT@"}}],
+    "samples": [{"event": "a.b", "url": "a", "headers": {"X-A": "a"}, "body": {"type": "@EVENT@", "id": "@GID@"}}],
     "public_url": "https://bridge.example/webhooks/own",
     "api": {"url": "https://api.example", "token": {"env": "ITEST_PARTNERS_SECRET"}},
 }

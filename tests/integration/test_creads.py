@@ -37,8 +37,9 @@ def start_bridge(start, broker, address, **options):
 
 
 def fire(provider, count=1):
-    """Different events of one project, in order."""
-    return [provider.fire("project:resource.updated", gid=events.GID)[0] for _ in range(count)]
+    """Different events of one project, in order. Nothing follows from an attempt before the last one is fired."""
+    with provider.lock:
+        return [provider.fire("project:resource.updated", gid=events.GID)[0] for _ in range(count)]
 
 
 def wait_over(deliveries):

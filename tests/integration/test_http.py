@@ -132,8 +132,8 @@ def test_a_client_that_drips_is_cut_off_at_the_deadline_of_its_request(start, wh
         "nothing": b"",
     }[what]
     at_once = 0 if what == "head" else data.find(b"\r\n\r\n") + 4 if data else 0
+    begin = time.monotonic()
     with bridge.connect(timeout_s=0.1) as connection:
-        begin = time.monotonic()
         connection.send(data[:at_once])
         sent = at_once
 

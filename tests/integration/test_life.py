@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 import pytest
 
@@ -38,6 +39,7 @@ def test_a_signal_right_after_the_start_ends_it_with_status_0(start):
 def test_a_hangup_does_not_end_it(start):
     bridge = start.bridge(None)
     bridge.process.send_signal(signal.SIGHUP)
+    bridge.wait_metric("reloads_total", 1)
     bridge.accept(events.body())
 
 
@@ -86,7 +88,13 @@ def test_a_stop_answers_whoever_is_just_sending_on_a_kept_connection(start):
     def client(number):
         with bridge.connect() as connection:
             for i in range(1000000):
-                answer = bridge.post(events.body(gid=f"k{number}-{i}"), connection=connection)
+                answered = time.monotonic()
+                try:
+                    answer = bridge.post(events.body(gid=f"k{number}-{i}"), connection=connection)
+                except http_client.Closed:
+                    # Half a second is what it waits for a next request; a busy machine may have kept us longer.
+                    assert time.monotonic() - answered > 0.4
+                    return None
                 if i == 20:
                     going.wait(60)
                 if answer.header("Connection") == "close":
@@ -97,7 +105,7 @@ def test_a_stop_answers_whoever_is_just_sending_on_a_kept_connection(start):
         clients = [pool.submit(client, number) for number in range(8)]
         going.wait(60)
         assert bridge.stop() == 0
-        assert {one.result() for one in clients} <= {200, 503}
+        assert {one.result() for one in clients} <= {200, 503, None}
 
 
 def test_a_stop_finishes_what_is_in_flight(start):
@@ -114,7 +122,7 @@ def test_a_stop_finishes_what_is_in_flight(start):
         session.ack(publish)
     assert bridge.wait_end() == 0
     assert bridge.rows("outbox", "--undelivered") == []
-    assert server.sessions[0].disconnect_reason is not None, "with a DISCONNECT"
+    wait_until(lambda: server.sessions[0].disconnect_reason is not None, "a DISCONNECT")
 
 
 def test_a_port_that_is_taken_is_named_and_ends_it_with_status_1(start):

@@ -189,10 +189,13 @@ def test_the_file_does_not_grow_with_what_passes_through(start, broker):
 
 
 def test_delivered_events_are_kept_for_a_while_and_then_removed(start, broker):
-    bridge = start.bridge(broker, {"outbox": {"keep_delivered": "2s"}}).wait_connected()
+    bridge = start.bridge(broker).wait_connected()
     one = bridge.accept(events.body())
     bridge.wait_metric("outbox_undelivered_events", 0)
     assert [row["id"] for row in bridge.rows("outbox", "--delivered")] == [one]
+    bridge.config["outbox"]["keep_delivered"] = "2s"
+    bridge.write_config()
+    bridge.restart()
     wait_until(lambda: bridge.rows("outbox") == [], "removed")
     bridge.wait_metric("outbox_stored_rows", 0)
 

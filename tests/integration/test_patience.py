@@ -38,10 +38,9 @@ def health_is_published_every_30_seconds(start):
     for word in ("uptime", "backlog", "oldest"):
         assert word in json.dumps(first), first
     bridge.accept(events.body())
-    begin = time.monotonic()
     second = subscriber.wait(lambda: subscriber.all[1:2], "a second one", deadline_s=60)[0]
-    assert 25 < time.monotonic() - begin < 45
-    assert second.retain and json.loads(second.payload) != first
+    assert 25 < json.loads(second.payload)["uptime_s"] - first["uptime_s"] < 45
+    assert second.retain
 
 
 @scenario
@@ -127,14 +126,14 @@ def a_broker_that_answers_pings_but_acknowledges_nothing_is_left(start):
 
 @scenario
 def a_keep_alive_given_by_the_broker_is_kept(start):
-    """The broker wants to hear something every 2 seconds; by the standard it may hang up after 3."""
-    server = start.mqtt_server(server_keep_alive_s=2)
+    """The broker wants to hear something every 6 seconds; by the standard it may hang up after 9."""
+    server = start.mqtt_server(server_keep_alive_s=6)
     start.bridge(server, {"mqtt": {"keep_alive": "60s"}}).wait_connected()
     # The bridge may have needed a second connection to make its library obey.
     session = server.sessions[-1]
     holds_for(
-        lambda: session.open and time.monotonic() - session.last_packet_at < 3,
-        9,
+        lambda: session.open and time.monotonic() - session.last_packet_at < 9,
+        20,
         lambda: f"open {session.open}, silent {time.monotonic() - session.last_packet_at:.2f} s",
     )
 
@@ -142,7 +141,7 @@ def a_keep_alive_given_by_the_broker_is_kept(start):
 @scenario
 def an_idle_connection_is_kept_alive(start):
     server = start.mqtt_server()
-    start.bridge(server, {"mqtt": {"keep_alive": "1s"}}).wait_connected()
+    start.bridge(server, {"mqtt": {"keep_alive": "3s"}}).wait_connected()
     session = server.wait_session()
     wait_until(lambda: session.pings >= 5, "pings")
     assert session.open and len(server.sessions) == 1

@@ -277,4 +277,5 @@ def test_a_stop_that_nobody_hears_leaves_it_to_the_will_to_say_offline(start, wi
     bridge.accept(events.body())
     wait_until(lambda: any(p.topic.startswith("partners/") for p in server.events), "the event in flight")
     assert bridge.stop() == 0
+    wait_until(lambda: server.sessions[0].disconnect_reason is not None, "a DISCONNECT")
     assert server.sessions[0].disconnect_reason == 4

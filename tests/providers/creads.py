@@ -86,16 +86,16 @@ class Creads(standin.StandIn):
     def disable(self, webhook, attempt):
         """Called with the lock held."""
         webhook.enabled = False
-        # Assumed: what still waits for another attempt is not kept.
-        for delivery in self.deliveries:
-            if delivery.webhook is webhook and delivery.state == "pending":
-                delivery.give_up()
         self.mails.append({
             "to": "developer@agence-lumiere.example",
             "subject": f"Your webhook {webhook.url} was disabled",
             "text": f"{webhook.failures} failures in a row, the last one: {attempt.status or attempt.text}",
         })
         self.say(f"mail to the developer: {self.mails[-1]['subject']}")
+        # Assumed: what still waits for another attempt is not kept.
+        for delivery in self.deliveries:
+            if delivery.webhook is webhook and delivery.state == "pending":
+                delivery.give_up()
 
     def control_webhook(self, request):
         webhook = self.add_webhook(**request.json())

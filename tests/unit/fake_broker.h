@@ -184,7 +184,13 @@ static inline bool fake_on_publish(struct fake_broker *broker, uint8_t head,
     if (answer >= FAKE_DISCONNECT) {
         uint8_t goodbye[] = {0xE0, 2, (uint8_t)answer, 0};
 
+        /* Closed with something unread it would be reset, which may overtake the reason. */
+        uint8_t rest[256];
+
         fake_write(broker->fd, goodbye, sizeof(goodbye));
+        (void)shutdown(broker->fd, SHUT_WR);
+        while (recv(broker->fd, rest, sizeof(rest), 0) > 0) {
+        }
         return false;
     }
     if (answer >= 0) {
