@@ -228,8 +228,11 @@ static int64_t read_time(struct reading *r)
     for (size_t i = 0; i < template->count && text.data == NULL; i++) {
         text = alternative_text(r, &template->alternatives[i], PARSE_TIME);
     }
-    return clock_parse(text, &unix_ms) || clock_parse_unix(text, &unix_ms) ? unix_ms
-                                                                           : CLOCK_NONE;
+    if (clock_parse(text, &unix_ms) || clock_parse_unix(text, &unix_ms)) {
+        return unix_ms;
+    }
+    r->out->unreadable_time = text.len > 0;
+    return CLOCK_NONE;
 }
 
 static enum status read_fields(struct reading *r)
@@ -274,6 +277,40 @@ static enum status read_challenge(struct reading *r)
     return ST_OK;
 }
 
+/* Of a body that is not JSON: some providers send forms unless they are told otherwise. What
+ * begins as JSON was meant to be JSON, whatever its type says: curl calls everything a form. */
+static bool is_form(const struct delivery *delivery)
+{
+    static const struct slice types[] = {SLICE("application/x-www-form-urlencoded"),
+                                         SLICE("multipart/form-data")};
+    struct slice type = delivery_header(delivery, "Content-Type");
+
+    if (strchr("{[", delivery->body.data[0])) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        if (type.len >= types[i].len &&
+            slice_equal_nocase((struct slice){type.data, types[i].len}, types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status refuse_no_json(const struct delivery *delivery, size_t error_at,
+                                  struct parsed *out)
+{
+    if (delivery->body.len == 0) {
+        return refuse(out, ST_INVALID, "the body is empty");
+    }
+    if (is_form(delivery)) {
+        return refuse(out, ST_INVALID,
+                      "a form, not JSON: let the provider send the content type "
+                      "application/json");
+    }
+    return refuse(out, ST_INVALID, "not JSON (RFC 8259): wrong at byte %zu", error_at);
+}
+
 enum status parser_read(const struct parser *parser, const struct delivery *delivery,
                         const struct event *known, struct parsed *out)
 {
@@ -284,7 +321,7 @@ enum status parser_read(const struct parser *parser, const struct delivery *deli
     *out = (struct parsed){.event_ms = CLOCK_NONE};
     r = (struct reading){parser, delivery, delivery->header ? NULL : known, values, out};
     if (json_check(delivery->body, &error_at) != ST_OK) {
-        return refuse(out, ST_INVALID, "not JSON (RFC 8259): wrong at byte %zu", error_at);
+        return refuse_no_json(delivery, error_at, out);
     }
     if (json_kind_of(delivery->body) != JSON_OBJECT) {
         return refuse(out, ST_INVALID, "JSON, but not an object");

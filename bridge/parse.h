@@ -56,6 +56,7 @@ struct parsed {
     struct slice delivery_id; /* absent where there is none */
     struct slice challenge;   /* not absent: this is no event; it wants this text back */
     int64_t event_ms;         /* CLOCK_NONE if it does not say, or not in a form that we know */
+    bool unreadable_time;     /* it says, but not in a form that we know */
     bool deletion;
     struct parsed_text *made; /* owned: parsed_fini */
     char reason[PARSE_REASON_SIZE];
@@ -71,7 +72,8 @@ struct parsed {
  * segment. All may be empty.
  *
  * ST_OK, or a quarantine's reason:
- * ST_INVALID: not JSON (RFC 8259), not an object, or a field longer than PARSE_MAX_FIELD.
+ * ST_INVALID: not JSON (RFC 8259; where it is empty, or a form by its Content-Type, the reason
+ * says that), not an object, or a field longer than PARSE_MAX_FIELD.
  * ST_MISSING: event, resource_type or gid has a template of which no alternative counts.
  * Then out->reason says which, and what is wrong with its first alternative, in words that may
  * be shown to the sender; the fields that were good are there. Half a surrogate pair behind \u

@@ -14,6 +14,45 @@ const char *parse_field_name(enum parse_field field)
     return names[field];
 }
 
+static bool is_constant(const struct alternative *alternative)
+{
+    size_t i = 0;
+
+    while (i < alternative->count && alternative->parts[i].kind == PART_TEXT) {
+        i++;
+    }
+    return i == alternative->count;
+}
+
+/* Not where it makes repeats of different deliveries, and not in place of a time. */
+static enum status refuse_constants(const struct template *template, const char *example,
+                                    struct err *err)
+{
+    for (size_t i = 0; i < template->count; i++) {
+        if (is_constant(&template->alternatives[i])) {
+            return err_set(err, ST_INVALID,
+                           "would be the same in different deliveries; write where it is, such "
+                           "as %s",
+                           example);
+        }
+    }
+    return ST_OK;
+}
+
+static enum status compile_field(struct parser *parser, enum parse_field field,
+                                 const char *text, struct err *err)
+{
+    struct template *template = &parser->fields[field];
+    enum status st = template_compile(parser, text, template, err);
+
+    if (st == ST_OK && field == PARSE_DELIVERY_ID) {
+        st = refuse_constants(template, "{body.id}", err);
+    } else if (st == ST_OK && field == PARSE_TIME) {
+        st = refuse_constants(template, "{body.created_at}", err);
+    }
+    return st;
+}
+
 static enum status compile_fields(struct parser *parser, const char **out_key, struct err *err)
 {
     const struct provider_fields *fields = &parser->provider->fields;
@@ -28,7 +67,7 @@ static enum status compile_fields(struct parser *parser, const char **out_key, s
 
         *out_key = parse_field_name(field);
         if (texts[field]) {
-            st = template_compile(parser, texts[field], &parser->fields[field], err);
+            st = compile_field(parser, field, texts[field], err);
         }
         if (st != ST_OK) {
             return st;
@@ -42,8 +81,9 @@ static enum status compile_fields(struct parser *parser, const char **out_key, s
         return err_set(err, ST_INVALID, "is missing; write where it is, such as {body.type}");
     }
     if (parser->fields[PARSE_EVENT].may_be_missing) {
-        return err_set(err, ST_INVALID,
-                       "must be there; take the | at the end out, or put a name behind it");
+        return err_set(
+            err, ST_INVALID,
+            "must be there; write where it is, such as {body.type}, without a | behind it");
     }
     return ST_OK;
 }
@@ -67,6 +107,17 @@ static enum status check_deletion_event(const char *text, const char **out_key, 
     return ST_OK;
 }
 
+/* Where a template would hold {body.…}, a path alone is wanted. */
+static enum status add_bare_path(struct parser *parser, const char *path, size_t *out_place,
+                                 struct err *err)
+{
+    if (strpbrk(path, "{}")) {
+        return err_set(err, ST_INVALID,
+                       "must be a path of the body alone, without braces, as in data.id");
+    }
+    return parser_add_path(parser, slice_of(path), out_place, err);
+}
+
 static enum status add_challenge(struct parser *parser, const char **out_key, struct err *err)
 {
     const struct provider_challenge *challenge = &parser->provider->challenge;
@@ -84,10 +135,10 @@ static enum status add_challenge(struct parser *parser, const char **out_key, st
                        "answered by what it wants echoed");
     }
     *out_key = "challenge.field";
-    st = parser_add_path(parser, slice_of(challenge->field), &parser->challenge_field, err);
+    st = add_bare_path(parser, challenge->field, &parser->challenge_field, err);
     if (st == ST_OK) {
         *out_key = "challenge.echo";
-        st = parser_add_path(parser, slice_of(challenge->echo), &parser->challenge_echo, err);
+        st = add_bare_path(parser, challenge->echo, &parser->challenge_echo, err);
     }
     return st;
 }
@@ -154,7 +205,7 @@ static bool all_signed(const struct alternative *alternative,
 
 bool parser_trusts(const struct parser *parser, enum parse_field field)
 {
-    bool derived = field == PARSE_TYPE && parser->fields[PARSE_TYPE].count == 0;
+    bool derived = field == PARSE_TYPE && !parser->provider->fields.resource_type;
     const struct template *template = &parser->fields[derived ? PARSE_EVENT : field];
 
     if (parser->provider->signature.scheme != SCHEME_HMAC) {

@@ -30,7 +30,7 @@ struct alternative {
 struct template
 {
     struct alternative *alternatives;
-    size_t count; /* 0: the provider has no such field */
+    size_t count; /* 0: there is no such field */
     bool may_be_missing;
     bool leaves_body; /* some part is a header or the URL */
 };

@@ -24,33 +24,10 @@ static struct slice slice_from(struct slice s, size_t offset)
     return (struct slice){s.data + offset, s.len - offset};
 }
 
-static enum status check_path(struct slice path, struct err *err)
-{
-    const char *star = memchr(path.data, '*', path.len);
-
-    if (path.len == 0) {
-        return err_set(err, ST_INVALID, "names no field of the body; write it as in data.id");
-    }
-    if (path.data[0] == '.' || path.data[path.len - 1] == '.' ||
-        memmem(path.data, path.len, "..", 2)) {
-        return err_set(err, ST_INVALID,
-                       "the path %.*s has a dot with no name beside it; write one "
-                       "dot between two names, as in data.id",
-                       SLICE_ARG(path));
-    }
-    if (star && star != path.data + path.len - 1) {
-        return err_set(err, ST_INVALID,
-                       "the path %.*s has a * inside; write it at the end, as in "
-                       "data.code*, for the first field whose name begins so",
-                       SLICE_ARG(path));
-    }
-    return ST_OK;
-}
-
 enum status parser_add_path(struct parser *parser, struct slice path, size_t *out_place,
                             struct err *err)
 {
-    enum status st = check_path(path, err);
+    enum status st = json_check_path(path, err);
     size_t i = 0;
 
     if (st != ST_OK) {
@@ -170,8 +147,8 @@ static enum status check_text(struct slice text, struct err *err)
 {
     if (text.len == 0) {
         return err_set(err, ST_INVALID,
-                       "is empty; write where the field is, such as {body.type}, or "
-                       "leave it out");
+                       "is empty; write where the field is, such as {body.type}, or | if there "
+                       "is none");
     }
     if (text.len > PARSE_MAX_FIELD) {
         return err_set(err, ST_INVALID, "is longer than %d bytes; make it shorter",
@@ -184,10 +161,59 @@ static enum status check_text(struct slice text, struct err *err)
     return ST_OK;
 }
 
+static bool drop_prefix(struct slice *text, struct slice prefix)
+{
+    if (!slice_starts_with(*text, prefix)) {
+        return false;
+    }
+    *text = slice_from(*text, prefix.len);
+    return true;
+}
+
+static bool begins_a_name(struct slice text)
+{
+    char c = '\0';
+
+    if (text.len > 0) {
+        c = text.data[0];
+    }
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+/* What is a path elsewhere (body.type, $.order.id, .id) would be the same text for all events
+ * here. Nothing is called so; v1.order.created, or shop.example, may well be a constant. */
+static enum status check_constant(struct slice text, struct err *err)
+{
+    struct slice path = text;
+    bool rooted = drop_prefix(&path, SLICE("$.")) || drop_prefix(&path, SLICE("."));
+    bool is_header = drop_prefix(&path, HEADER_PREFIX) || drop_prefix(&path, SLICE("headers."));
+    bool is_path = is_header || drop_prefix(&path, BODY_PREFIX) || rooted;
+    enum status st = ST_OK;
+
+    if (!is_path || !begins_a_name(path)) {
+        return ST_OK;
+    }
+    if (!is_header) {
+        st = json_check_path(path, err);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    return err_set(err, ST_INVALID,
+                   "\"%.*s\" without braces is that text itself, in every delivery; write "
+                   "{%s.%.*s}",
+                   SLICE_ARG(text), is_header ? "header" : "body", SLICE_ARG(path));
+}
+
 /* At the `|` or the end behind the alternative. */
 static enum status end_alternative(struct template *template, bool last, struct err *err)
 {
-    if (template->alternatives[template->count - 1].count > 0) {
+    const struct alternative *ended = &template->alternatives[template->count - 1];
+
+    if (ended->count == 1 && ended->parts[0].kind == PART_TEXT) {
+        return check_constant(ended->parts[0].text, err);
+    }
+    if (ended->count > 0) {
         return ST_OK;
     }
     if (!last || template->count == 1) {
@@ -222,6 +248,10 @@ enum status template_compile(struct parser *parser, const char *text, struct tem
 {
     enum status st = check_text(slice_of(text), err);
 
+    if (st == ST_OK && strcmp(text, "|") == 0) {
+        out->may_be_missing = true; /* and always is */
+        return ST_OK;
+    }
     add_alternative(out);
     while (st == ST_OK && *text != '\0') {
         size_t len = strcspn(text, "{}|");

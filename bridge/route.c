@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json.h"
 #include "common/nearest.h"
 #include "common/utf8.h"
 
@@ -74,7 +75,7 @@ static enum status add_variable(struct route *route, struct slice name, struct e
         struct slice path = {name.data + BODY_PREFIX.len, name.len - BODY_PREFIX.len};
 
         add_segment(route, BODY, path);
-        return ST_OK;
+        return json_check_path(path, err);
     }
     return unknown_variable(name, err);
 }

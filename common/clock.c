@@ -162,19 +162,25 @@ bool clock_parse(struct slice text, int64_t *out_unix_ms)
 
 bool clock_parse_unix(struct slice text, int64_t *out_unix_ms)
 {
+    enum { MS_DIGITS = 13 }; /* from 2001 to 2286 */
     static const int64_t end_of_9999_s = INT64_C(253402300799);
     struct reader in = {.rest = text};
     bool leading_zero = text.len > 1 && text.data[0] == '0' && text.data[1] != '.';
-    int64_t seconds = read_digit(&in);
-    int64_t ms;
+    int64_t number = read_digit(&in);
+    int64_t fraction_ms = 0;
+    size_t digits = 1;
+    bool is_ms;
 
-    while (next_is_digit(&in) && seconds <= end_of_9999_s) {
-        seconds = seconds * 10 + read_digit(&in);
+    for (; next_is_digit(&in) && digits < MS_DIGITS; digits++) {
+        number = number * 10 + read_digit(&in);
     }
-    ms = in.rest.len > 0 && in.rest.data[0] == '.' ? read_fraction_ms(&in) : 0;
-    if (in.bad || in.rest.len > 0 || leading_zero || seconds > end_of_9999_s) {
+    is_ms = digits == MS_DIGITS;
+    if (!is_ms && in.rest.len > 0 && in.rest.data[0] == '.') {
+        fraction_ms = read_fraction_ms(&in);
+    }
+    if (in.bad || in.rest.len > 0 || leading_zero || (!is_ms && number > end_of_9999_s)) {
         return false;
     }
-    *out_unix_ms = seconds * 1000 + ms;
+    *out_unix_ms = is_ms ? number : number * 1000 + fraction_ms;
     return true;
 }

@@ -20,9 +20,9 @@ void clock_format(int64_t unix_ms, char out_text[CLOCK_TEXT_SIZE]);
  * fraction of any length, `Z`, `+00:00`, `-0700` or `+00` behind; without a zone it is UTC.
  * False if it is not one. */
 bool clock_parse(struct slice text, int64_t *out_unix_ms);
-/* Pure. Seconds since 1970 in decimal digits: 1580774400, 1580774400.168; without sign,
- * exponent or leading zeros, and not beyond the year 9999 (so that milliseconds are not taken
- * for seconds). False if it is not one. */
+/* Pure. Seconds since 1970 in decimal digits: 1580774400, 1580774400.168; or, if there are 13
+ * of them, milliseconds: 1580774400168 (as seconds they would be beyond the year 9999). Without
+ * sign, exponent or leading zeros. False if it is not one. */
 bool clock_parse_unix(struct slice text, int64_t *out_unix_ms);
 
 #endif

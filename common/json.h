@@ -47,6 +47,11 @@ struct json_value {
  * one counts. */
 struct json_value json_find(struct slice text, struct slice path);
 
+/* Is this a path that somebody can have meant: names with single dots between them, a `*` at the
+ * end only, nothing that asks for an element of an array? ST_INVALID with a reason that ends in
+ * what would be right. */
+enum status json_check_path(struct slice path, struct err *err) MUST_USE;
+
 /* The same for several paths in one pass; at most JSON_MAX_PATHS. out_values[i] is what
  * paths[i] names; an absent path (SLICE_NONE) gives JSON_ABSENT. */
 enum { JSON_MAX_PATHS = 32 };

@@ -326,6 +326,35 @@ struct json_value json_find(struct slice text, struct slice path)
     return value;
 }
 
+enum status json_check_path(struct slice path, struct err *err)
+{
+    const char *star = path.len > 0 ? memchr(path.data, '*', path.len) : NULL;
+
+    if (path.len == 0) {
+        return err_set(err, ST_INVALID, "names no field; write it as in data.id");
+    }
+    if (memchr(path.data, '[', path.len) || memchr(path.data, ']', path.len)) {
+        return err_set(err, ST_INVALID,
+                       "the path %.*s has a [ or ], but arrays cannot be looked into; write "
+                       "names with dots between them, as in data.id",
+                       SLICE_ARG(path));
+    }
+    if (path.data[0] == '.' || path.data[path.len - 1] == '.' ||
+        memmem(path.data, path.len, "..", 2)) {
+        return err_set(err, ST_INVALID,
+                       "the path %.*s has a dot with no name beside it; write one "
+                       "dot between two names, as in data.id",
+                       SLICE_ARG(path));
+    }
+    if (star && star != path.data + path.len - 1) {
+        return err_set(err, ST_INVALID,
+                       "the path %.*s has a * inside; write it at the end, as in "
+                       "data.code*, for the first field whose name begins so",
+                       SLICE_ARG(path));
+    }
+    return ST_OK;
+}
+
 enum json_kind json_kind_of(struct slice text)
 {
     return kind_of(*skip_space(text.data, text.data + text.len));

@@ -120,7 +120,8 @@ NOT_TRACED static void check_field(const char *template, const struct delivery *
         size_t len = alternative_len(template);
 
         buf_clear(&want);
-        there = evaluate(&store, delivery, (struct slice){template, len}, may_be_number, &want);
+        there = len > 0 && /* `|` alone says that there is nothing */
+                evaluate(&store, delivery, (struct slice){template, len}, may_be_number, &want);
         template += len + (template[len] == '|');
     }
     CHECK(there == (got.data != NULL));

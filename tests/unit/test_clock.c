@@ -122,7 +122,28 @@ static void unix_seconds_are_a_time_too(void **state)
     }
 }
 
-static void what_is_not_unix_seconds_is_refused(void **state)
+static void thirteen_digits_are_unix_milliseconds(void **state)
+{
+    const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {
+        {"1000000000000", 1000000000000},
+        {"1580774400168", 1580774400168},
+        {"2534023007990", 2534023007990},
+        {"9999999999999", 9999999999999},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        int64_t ms = 42;
+
+        assert_true(clock_parse_unix(slice_of(cases[i].text), &ms));
+        assert_int_equal(ms, cases[i].ms);
+    }
+}
+
+static void what_is_no_unix_time_is_refused(void **state)
 {
     static const char *const wrong[] = {
         "",
@@ -138,7 +159,10 @@ static void what_is_not_unix_seconds_is_refused(void **state)
         "1,5",
         "0x10",
         "253402300800",
-        "1580774400168",
+        "0580774400168",
+        "1580774400168.5",
+        "1580774400168 ",
+        "15807744001680",
         "99999999999999999999999999",
         "12.3.4",
     };
@@ -163,7 +187,8 @@ int main(void)
         cmocka_unit_test(a_leap_second_and_a_leap_day_are_times),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(unix_seconds_are_a_time_too),
-        cmocka_unit_test(what_is_not_unix_seconds_is_refused),
+        cmocka_unit_test(thirteen_digits_are_unix_milliseconds),
+        cmocka_unit_test(what_is_no_unix_time_is_refused),
     };
 
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

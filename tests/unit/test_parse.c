@@ -104,7 +104,8 @@ static void a_deletion_may_be_all_events_that_end_alike(void **state)
     assert_false(deletes("*.deleted", "*.deletex"));
 }
 
-static int64_t time_of(const char *resource)
+/* What was read of a delivery with this resource; its texts are gone. */
+static struct parsed read_resource(const char *resource)
 {
     struct buf body = {0};
     struct parsed parsed;
@@ -115,7 +116,12 @@ static int64_t time_of(const char *resource)
     parsed = read_well(&provider_creads, plain(buf_slice(&body)));
     parsed_fini(&parsed);
     buf_free(&body);
-    return parsed.event_ms;
+    return parsed;
+}
+
+static int64_t time_of(const char *resource)
+{
+    return read_resource(resource).event_ms;
 }
 
 static void the_events_time_is_the_change_or_else_the_creation(void **state)
@@ -133,12 +139,14 @@ static void the_events_time_is_the_change_or_else_the_creation(void **state)
                      1410216451000);
 }
 
-static void a_time_may_be_unix_seconds(void **state)
+static void a_time_may_be_unix_seconds_or_milliseconds(void **state)
 {
     (void)state;
     assert_int_equal(time_of("{\"modified_at\":1410216451}"), 1410216451000);
     assert_int_equal(time_of("{\"modified_at\":\"1410216451\"}"), 1410216451000);
     assert_int_equal(time_of("{\"modified_at\":\"1355517523.000005\"}"), 1355517523000);
+    assert_int_equal(time_of("{\"modified_at\":1410216451042}"), 1410216451042);
+    assert_int_equal(time_of("{\"modified_at\":\"1410216451042\"}"), 1410216451042);
 }
 
 static void a_time_that_cannot_be_read_is_no_time(void **state)
@@ -153,11 +161,29 @@ static void a_time_that_cannot_be_read_is_no_time(void **state)
     assert_int_equal(time_of("{\"modified_at\":\"yesterday\"}"), CLOCK_NONE);
     assert_int_equal(time_of("{\"modified_at\":-1}"), CLOCK_NONE);
     assert_int_equal(time_of("{\"modified_at\":1e9}"), CLOCK_NONE);
-    assert_int_equal(time_of("{\"modified_at\":1410216451000}"), CLOCK_NONE);
+    assert_int_equal(time_of("{\"modified_at\":14102164510000}"), CLOCK_NONE);
     /* Not taken for one with the creation's time. */
     assert_int_equal(
         time_of("{\"modified_at\":\"yesterday\",\"created_at\":\"2014-09-08T22:47:31+0000\"}"),
         CLOCK_NONE);
+}
+
+static void
+a_time_that_is_said_in_an_unknown_form_is_told_from_one_that_is_not_said(void **state)
+{
+    const char *const unreadable[] = {"{\"modified_at\":\"yesterday\"}",
+                                      "{\"modified_at\":1e9}",
+                                      "{\"created_at\":\"08/09/2014\"}"};
+    const char *const others[] = {"{}", "null", "{\"modified_at\":\"\"}",
+                                  "{\"modified_at\":true}", "{\"modified_at\":1410216451}"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(unreadable); i++) {
+        assert_true(read_resource(unreadable[i]).unreadable_time);
+    }
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        assert_false(read_resource(others[i]).unreadable_time);
+    }
 }
 
 static void gids_of_any_shape_pass(void **state)
@@ -203,8 +229,9 @@ static void several_decoded_fields_live_side_by_side(void **state)
 static void a_body_that_is_no_json_object_is_refused(void **state)
 {
     (void)state;
-    assert_creads_refused(SLICE(""), ST_INVALID, "not JSON (RFC 8259): wrong at byte 0");
-    assert_creads_refused(SLICE_NONE, ST_INVALID, "not JSON (RFC 8259): wrong at byte 0");
+    assert_creads_refused(SLICE(""), ST_INVALID, "the body is empty");
+    assert_creads_refused(SLICE_NONE, ST_INVALID, "the body is empty");
+    assert_creads_refused(SLICE(" "), ST_INVALID, "not JSON (RFC 8259): wrong at byte 1");
     assert_creads_refused(SLICE("{\"event\":'x'}"), ST_INVALID,
                           "not JSON (RFC 8259): wrong at byte 9");
     assert_creads_refused(SLICE("event=x"), ST_INVALID, "not JSON (RFC 8259): wrong at byte 0");
@@ -213,6 +240,37 @@ static void a_body_that_is_no_json_object_is_refused(void **state)
     assert_creads_refused(SLICE("[]"), ST_INVALID, "JSON, but not an object");
     assert_creads_refused(SLICE("\"{}\""), ST_INVALID, "JSON, but not an object");
     assert_creads_refused(SLICE("null"), ST_INVALID, "JSON, but not an object");
+}
+
+static void assert_refused_as(struct slice type, const char *body, const char *reason)
+{
+    struct header headers[] = {{"content-type", type}, {0}};
+    struct delivery delivery = plain(slice_of(body));
+
+    delivery.ctx = headers;
+    assert_refused(&provider_creads, delivery, ST_INVALID, reason);
+}
+
+static void a_form_is_told_by_its_content_type(void **state)
+{
+    const char *form = "a form, not JSON: let the provider send the content type "
+                       "application/json";
+    const char *no_json = "not JSON (RFC 8259): wrong at byte 0";
+    const char *body = "payload=%7B%22action%22%3A%22opened%22%7D";
+    struct delivery unknown = {.body = slice_of(body)};
+
+    (void)state;
+    assert_refused_as(SLICE("application/x-www-form-urlencoded"), body, form);
+    assert_refused_as(SLICE("Application/X-WWW-Form-URLencoded; charset=utf-8"), body, form);
+    assert_refused_as(SLICE("multipart/form-data; boundary=x"), "--x\r\n", form);
+    assert_refused_as(SLICE("application/x-www-form-urlencoded"), "true=1", form);
+    assert_refused_as(SLICE("application/json"), body, no_json);
+    assert_refused_as(SLICE("application/x-www-form"), body, no_json);
+    assert_refused_as(SLICE(""), body, no_json);
+    assert_refused_as(SLICE("application/x-www-form-urlencoded"), "", "the body is empty");
+    assert_refused_as(SLICE("application/x-www-form-urlencoded"), "{\"a\":1,}",
+                      "not JSON (RFC 8259): wrong at byte 7");
+    assert_refused(&provider_creads, unknown, ST_INVALID, no_json);
 }
 
 static void a_body_must_be_json_even_if_nothing_of_it_is_read(void **state)
@@ -476,12 +534,15 @@ int main(void)
         cmocka_unit_test(only_the_literal_event_is_a_deletion),
         cmocka_unit_test(a_deletion_may_be_all_events_that_end_alike),
         cmocka_unit_test(the_events_time_is_the_change_or_else_the_creation),
-        cmocka_unit_test(a_time_may_be_unix_seconds),
+        cmocka_unit_test(a_time_may_be_unix_seconds_or_milliseconds),
         cmocka_unit_test(a_time_that_cannot_be_read_is_no_time),
+        cmocka_unit_test(
+            a_time_that_is_said_in_an_unknown_form_is_told_from_one_that_is_not_said),
         cmocka_unit_test(gids_of_any_shape_pass),
         cmocka_unit_test(escapes_are_decoded),
         cmocka_unit_test(several_decoded_fields_live_side_by_side),
         cmocka_unit_test(a_body_that_is_no_json_object_is_refused),
+        cmocka_unit_test(a_form_is_told_by_its_content_type),
         cmocka_unit_test(a_body_must_be_json_even_if_nothing_of_it_is_read),
         cmocka_unit_test(a_field_that_is_missing_is_named),
         cmocka_unit_test(what_cannot_be_an_identifier_is_refused),

@@ -93,6 +93,30 @@ static void an_empty_last_alternative_says_that_the_field_may_be_missing(void **
     assert_gid("{body.g}|", "{\"g\":1}", "1");
 }
 
+static void a_bar_alone_says_that_there_is_no_such_field(void **state)
+{
+    struct provider provider = {.signature = {.scheme = SCHEME_HMAC},
+                                .fields = {.event = "{header.X}|{body.e}",
+                                           .resource_type = "|",
+                                           .gid = "|",
+                                           .delivery_id = "|",
+                                           .event_time = "|"}};
+    struct parsed parsed = read_well(&provider, plain(SLICE("{\"e\":\"a.b\",\"g\":\"1\"}")));
+    struct parser *parser = make_parser(&provider);
+
+    (void)state;
+    assert_slice(parsed.event, "a.b");
+    assert_slice(parsed.resource_type, NULL);
+    assert_slice(parsed.gid, NULL);
+    assert_slice(parsed.delivery_id, NULL);
+    assert_int_equal(parsed.event_ms, CLOCK_NONE);
+    assert_false(parsed.unreadable_time);
+    parsed_fini(&parsed);
+    assert_false(parser_trusts(parser, PARSE_EVENT));
+    assert_true(parser_trusts(parser, PARSE_TYPE)); /* nothing decides it, nor the event */
+    parser_destroy(parser);
+}
+
 static void fields_without_a_template_are_absent(void **state)
 {
     struct provider provider = {.fields = {.event = "{body.e}"}};
@@ -329,12 +353,16 @@ static void assert_wrong(const struct provider *provider, const char *key, const
     assert_null(parser);
 }
 
+#define ARRAYS(path)                                                                           \
+    "the path " path " has a [ or ], but arrays cannot be looked into; write names with dots " \
+    "between them, as in data.id"
+
 static void a_wrong_template_is_refused_with_what_would_be_right(void **state)
 {
     const struct {
         const char *template, *reason;
     } cases[] = {
-        {"", "is empty; write where the field is, such as {body.type}, or leave it out"},
+        {"", "is empty; write where the field is, such as {body.type}, or | if there is none"},
         {"a\nb", "holds a control character, or is not UTF-8; take it out"},
         {"a\xFF", "holds a control character, or is not UTF-8; take it out"},
         {"{body.a", "holds a { without its }; write {body.type}"},
@@ -345,9 +373,8 @@ static void a_wrong_template_is_refused_with_what_would_be_right(void **state)
                       "field may be missing; take one | out"},
         {"{body.a}||", "has an empty alternative that is not the last one, which says that the "
                        "field may be missing; take one | out"},
-        {"|",
-         "has an empty alternative that is not the last one, which says that the field may "
-         "be missing; take one | out"},
+        {"||", "has an empty alternative that is not the last one, which says that the field "
+               "may be missing; take one | out"},
         {"{bdy.a}", "unknown part {bdy.a}; did you mean {body.path.to.field}?"},
         {"{body}", "unknown part {body}; did you mean {body.path.to.field}?"},
         {"{headers.X}", "unknown part {headers.X}; did you mean {header.Name}?"},
@@ -356,7 +383,7 @@ static void a_wrong_template_is_refused_with_what_would_be_right(void **state)
         {"{resource_type}", "unknown part {resource_type}; known are {body.path.to.field}, "
                             "{header.Name} and {url}"},
         {"{}", "unknown part {}; known are {body.path.to.field}, {header.Name} and {url}"},
-        {"{body.}", "names no field of the body; write it as in data.id"},
+        {"{body.}", "names no field; write it as in data.id"},
         {"{body..a}", "the path .a has a dot with no name beside it; write one dot between two "
                       "names, as in data.id"},
         {"{body.a.}", "the path a. has a dot with no name beside it; write one dot between two "
@@ -368,6 +395,9 @@ static void a_wrong_template_is_refused_with_what_would_be_right(void **state)
         {"{body.a**}",
          "the path a** has a * inside; write it at the end, as in data.code*, for "
          "the first field whose name begins so"},
+        {"{body.items[0].id}", ARRAYS("items[0].id")},
+        {"{body.items[].id}", ARRAYS("items[].id")},
+        {"{body.a]}", ARRAYS("a]")},
         {"{header.}", "\"\" is no header's name; write letters, digits and dashes, as in "
                       "{header.X-Event}"},
         {"{header.X Event}", "\"X Event\" is no header's name; write letters, digits and "
@@ -398,7 +428,7 @@ static void the_field_that_is_wrong_is_named(void **state)
 
     (void)state;
     provider.fields.event_time = "{body.}";
-    assert_wrong(&provider, "event_time", "names no field of the body; write it as in data.id");
+    assert_wrong(&provider, "event_time", "names no field; write it as in data.id");
     provider.fields.delivery_id = "{";
     assert_wrong(&provider, "delivery_id", "holds a { without its }; write {body.type}");
     provider.fields.resource_type = "{";
@@ -407,6 +437,11 @@ static void the_field_that_is_wrong_is_named(void **state)
     assert_wrong(&provider, "event", "holds a { without its }; write {body.type}");
 }
 
+#define MUST_BE_THERE                                                                          \
+    "must be there; write where it is, such as {body.type}, without a | behind it"
+#define CONSTANT(text, right)                                                                  \
+    "\"" text "\" without braces is that text itself, in every delivery; write " right
+
 static void an_event_must_be_there(void **state)
 {
     struct provider provider = {.fields = {.gid = "{body.gid}"}};
@@ -414,8 +449,81 @@ static void an_event_must_be_there(void **state)
     (void)state;
     assert_wrong(&provider, "event", "is missing; write where it is, such as {body.type}");
     provider.fields.event = "{body.type}|";
-    assert_wrong(&provider, "event",
-                 "must be there; take the | at the end out, or put a name behind it");
+    assert_wrong(&provider, "event", MUST_BE_THERE);
+    provider.fields.event = "|";
+    assert_wrong(&provider, "event", MUST_BE_THERE);
+}
+
+static void a_constant_that_looks_like_a_path_is_refused(void **state)
+{
+    const struct {
+        const char *template, *reason;
+    } cases[] = {
+        {"body.event", CONSTANT("body.event", "{body.event}")},
+        {"$.order.number", CONSTANT("$.order.number", "{body.order.number}")},
+        {"$.body.event", CONSTANT("$.body.event", "{body.event}")},
+        {".id", CONSTANT(".id", "{body.id}")},
+        {"header.X-Event", CONSTANT("header.X-Event", "{header.X-Event}")},
+        {"headers.X-Event", CONSTANT("headers.X-Event", "{header.X-Event}")},
+        {"header.body.x", CONSTANT("header.body.x", "{header.body.x}")},
+        {"{body.a}|body.b", CONSTANT("body.b", "{body.b}")},
+        {"body.a|{body.b}|", CONSTANT("body.a", "{body.a}")},
+        {"$.items[0].id", ARRAYS("items[0].id")},
+    };
+    const char *const good[] = {
+        "order",
+        "$order",
+        "$.",
+        "./",
+        "...",
+        "v1.order.created",
+        "shop.example",
+        "somebody.else",
+        "body",
+        "a body.b",
+        "headers",
+        "body.",
+        "$",
+        "all",
+        ".",
+        "{body.a}.b",
+        "a.id",
+        "subheader.x",
+        "{body.a}.body.b",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct provider provider = {.fields = {.event = "e", .gid = cases[i].template}};
+
+        assert_wrong(&provider, "gid", cases[i].reason);
+    }
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        struct provider provider = {.fields = {.event = "e", .gid = good[i]}};
+
+        parser_destroy(make_parser(&provider));
+    }
+}
+
+static void an_id_or_a_time_that_is_always_the_same_is_refused(void **state)
+{
+    const char *const constant[] = {"id", "{body.a}|none", "a|"};
+    struct provider provider = {.fields = {.event = "e"}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(constant); i++) {
+        provider.fields.delivery_id = constant[i];
+        assert_wrong(&provider, "delivery_id",
+                     "would be the same in different deliveries; write where it is, such as "
+                     "{body.id}");
+    }
+    provider.fields.delivery_id = NULL;
+    provider.fields.event_time = "created_at";
+    assert_wrong(&provider, "event_time",
+                 "would be the same in different deliveries; write where it is, such as "
+                 "{body.created_at}");
+    provider.fields.event_time = "{body.day}T00:00:00Z";
+    parser_destroy(make_parser(&provider));
 }
 
 static void a_wrong_deletion_event_is_refused(void **state)
@@ -451,12 +559,14 @@ static void a_challenge_needs_all_its_members(void **state)
     provider.challenge.field = "";
     assert_wrong(&provider, "challenge.value", missing);
     provider.challenge.value = "v";
-    assert_wrong(&provider, "challenge.field",
-                 "names no field of the body; write it as in data.id");
+    assert_wrong(&provider, "challenge.field", "names no field; write it as in data.id");
     provider.challenge.field = "type";
     assert_wrong(&provider, "challenge.echo",
                  "the path a..b has a dot with no name beside it; write one dot between two "
                  "names, as in data.id");
+    provider.challenge.echo = "{body.challenge}";
+    assert_wrong(&provider, "challenge.echo",
+                 "must be a path of the body alone, without braces, as in data.id");
     provider.challenge.echo = NULL;
     assert_wrong(&provider, "challenge.echo", missing);
 }
@@ -550,6 +660,7 @@ int main(void)
         cmocka_unit_test(the_first_alternative_whose_parts_are_all_there_counts),
         cmocka_unit_test(what_is_told_is_wrong_with_the_first_alternative),
         cmocka_unit_test(an_empty_last_alternative_says_that_the_field_may_be_missing),
+        cmocka_unit_test(a_bar_alone_says_that_there_is_no_such_field),
         cmocka_unit_test(fields_without_a_template_are_absent),
         cmocka_unit_test(a_delivery_id_may_be_missing_whatever_is_in_its_place),
         cmocka_unit_test(without_a_template_the_type_is_what_precedes_the_events_last_dot),
@@ -565,6 +676,8 @@ int main(void)
         cmocka_unit_test(a_wrong_template_is_refused_with_what_would_be_right),
         cmocka_unit_test(the_field_that_is_wrong_is_named),
         cmocka_unit_test(an_event_must_be_there),
+        cmocka_unit_test(a_constant_that_looks_like_a_path_is_refused),
+        cmocka_unit_test(an_id_or_a_time_that_is_always_the_same_is_refused),
         cmocka_unit_test(a_wrong_deletion_event_is_refused),
         cmocka_unit_test(a_challenge_needs_all_its_members),
         cmocka_unit_test(as_many_fields_of_the_body_as_one_pass_finds_can_be_asked_for),

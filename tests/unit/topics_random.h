@@ -241,7 +241,8 @@ struct field {
 
 static void make_field(struct field *field)
 {
-    static const char *const texts[] = {".", "x", "/", "#", "$", "resource.", "\u00e9", "%2F"};
+    /* None that makes what looks like a path, as ".x" does: that is refused. */
+    static const char *const texts[] = {"x.", "x", "/", "#", "$", "resource.", "\u00e9", "%2F"};
 
     buf_clear(&field->template);
     field->count = 1 + below(MAX_PIECES);
