@@ -104,6 +104,15 @@ static void log_unknown(const struct intake_source *source, const struct event *
         L_SLICE("resource_type", event->resource_type), L_SLICE("event", event->event));
 }
 
+static void log_unreadable_time(const struct intake_source *source, const struct event *event)
+{
+    if (!source->logged->unreadable_time) {
+        source->logged->unreadable_time = true;
+        log_warn("event time not understood; for retained states the time of receipt counts",
+                 L_UUID("id", event->id), L_SLICE("source", source->name));
+    }
+}
+
 /* What {body.<path>} needs. */
 struct body_reader {
     struct parsed *parsed;
@@ -320,6 +329,9 @@ enum status intake_submit(struct intake *intake, const struct intake_source *sou
         event.received_ms = delivery->received_ms;
         event.body = delivery->body;
         make_event(intake, source, st, &parsed, &event);
+        if (parsed.unreadable_time) {
+            log_unreadable_time(source, &event);
+        }
         submit(intake, source, &event, done, ctx);
     }
     parsed_fini(&parsed);

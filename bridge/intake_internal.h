@@ -15,12 +15,14 @@
 
 struct intake_keys;
 
-/* Which unknown events have been logged, by hash; a peer decides how many there are. */
+/* What has been logged, and is not again. Unknown events are known by their hash; a peer decides
+ * how many there are. */
 enum { INTAKE_LOGGED_MAX = 64 };
 
 struct intake_logged {
     uint64_t hashes[INTAKE_LOGGED_MAX];
     size_t count;
+    bool unreadable_time;
 };
 
 struct intake_source {

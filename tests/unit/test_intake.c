@@ -305,6 +305,36 @@ static void a_peer_cannot_fill_the_log_with_unknown_events(void **state)
     free(log);
 }
 
+static void deliver_odd_times(void)
+{
+    static const char *const times[] = {"\"2026-01-02T03:04:05Z\"", "\"yesterday\"",
+                                        "\"never\""};
+
+    for (size_t i = 0; i < COUNT_OF(times); i++) {
+        struct buf body = {0};
+
+        buf_addf(&body,
+                 "{\"event\":\"resource.updated\",\"resource_type\":\"project\","
+                 "\"resource_gid\":\"1\",\"resource\":{\"modified_at\":%s}}",
+                 times[i]);
+        deliver_signed_rightly(buf_slice(&body));
+        assert_int_equal(answer.result.status, ST_OK);
+        assert_true((fake.event->event_ms == CLOCK_NONE) == (i > 0));
+        buf_free(&body);
+    }
+}
+
+static void a_time_that_is_not_understood_is_said_once(void **state)
+{
+    char *log = stderr_of(deliver_odd_times);
+
+    (void)state;
+    assert_int_equal(count_of(log, "\n"), 1);
+    assert_int_equal(count_of(log, "event time not understood"), 1);
+    assert_int_equal(count_of(log, "source=partners"), 1);
+    free(log);
+}
+
 static struct event dead_letter(const char *source, struct slice body)
 {
     struct event dead = {.received_ms = 1600000000000,
@@ -423,6 +453,7 @@ int main(void)
         TEST(each_quarantined_body_has_a_key_of_its_own),
         TEST(unknown_events_pass_are_counted_and_logged_once_each),
         TEST(a_peer_cannot_fill_the_log_with_unknown_events),
+        TEST(a_time_that_is_not_understood_is_said_once),
         TEST(a_dead_letter_that_makes_an_event_now_is_revived_as_itself),
         TEST(a_dead_letter_that_still_makes_none_says_why),
         TEST(a_source_that_cannot_work_stops_the_creation),
