@@ -71,6 +71,9 @@ static enum status check_url(const char *text, struct err *err)
 
 /* ---- life ---- */
 
+/* So that few copies of what is secret in an answer stay behind while it grows. */
+enum { USUAL_REPLY = 64 * 1024 };
+
 enum status cli_api_open(const struct cli_api_options *options, struct cli_api **out_api,
                          struct err *err)
 {
@@ -85,6 +88,7 @@ enum status cli_api_open(const struct cli_api_options *options, struct cli_api *
     api->curl = curl_easy_init();
     CHECK(api->curl);
     api->deadline_ms = clock_mono_ms() + options->timeout_ms;
+    buf_reserve(&api->reply, USUAL_REPLY);
     buf_add_str(&api->base, options->url);
     while (api->base.data[api->base.len - 1] == '/') {
         api->base.data[--api->base.len] = '\0';
@@ -97,9 +101,15 @@ void cli_api_close(struct cli_api *api)
 {
     if (api) {
         curl_easy_cleanup(api->curl);
+        for (size_t i = 0; i < api->hidden_count; i++) {
+            buf_wipe(&api->hidden[i]);
+        }
         buf_free(&api->base);
+        buf_free(&api->authorities);
         buf_wipe(&api->token);
+        buf_free(&api->asked);
         buf_wipe(&api->reply);
+        buf_free(&api->shown);
         free(api);
     }
 }
@@ -125,7 +135,7 @@ bool cli_api_has_token(const struct cli_api *api)
 void cli_api_hide(struct cli_api *api, struct slice secret)
 {
     CHECK(api->hidden_count < MAX_HIDDEN);
-    api->hidden[api->hidden_count++] = secret;
+    buf_add_slice(&api->hidden[api->hidden_count++], secret);
 }
 
 const char *cli_api_url(const struct cli_api *api)

@@ -1,6 +1,7 @@
 /*
  * cli_api - calls a provider's API: TLS verified, with time-outs, tries again what may have
- * been bad luck, follows no redirects, and never shows the token.
+ * been bad luck, follows no redirects, and never shows the token or another secret that it was
+ * told of: an API may well send them back.
  *
  * One thread. What goes wrong on the way and is tried again is a line on stderr. Proxies are
  * those of the environment, but not for http, which only goes to this machine.
@@ -31,7 +32,8 @@ void cli_api_close(struct cli_api *api);
 enum status cli_api_set_token(struct cli_api *api, struct slice token,
                               struct err *err) MUST_USE;
 bool cli_api_has_token(const struct cli_api *api);
-/* Borrows the text until cli_api_close: it is shown as *** wherever the API sends it back. */
+/* Keeps a copy: like the token, it is shown as *** wherever the API sends it back, in whichever
+ * spelling (unless it has but one or two characters). */
 void cli_api_hide(struct cli_api *api, struct slice secret);
 
 /* The base, without a slash at its end. */
@@ -51,8 +53,12 @@ struct cli_api_request {
 };
 struct cli_api_reply {
     long status; /* 0: no answer */
-    struct slice
-        json; /* what was answered; absent unless it is JSON; borrowed until the next call */
+    /* What was answered; `null` unless it is JSON. Borrowed until the next call. */
+    struct slice json;
+    /* The same, member for member, with *** for all secrets, also for what a member holds that
+     * is named so (authToken). Whatever is printed of an answer is read from here. */
+    struct slice shown;
+    bool is_json, is_empty;
     /* One try was sent, and what became of it is not known: it may have been carried out beside
      * the one that was answered, or at all. */
     bool uncertain;
@@ -60,8 +66,8 @@ struct cli_api_reply {
 
 /* ST_OK: answered 2xx. Else err says what happened, with the API's own words:
  * ST_UNAUTHENTIC: 401; ST_NOT_FOUND: 404 or 410; ST_REFUSED: anything else that asking again
- * would not change; ST_UNREACHABLE: no usable answer after all tries. *out_reply is written
- * in every case. */
+ * would not change; ST_UNREACHABLE: no usable answer after all tries; ST_IO: ca_file cannot be
+ * read, and nobody was asked. *out_reply is written in every case. */
 enum status cli_api_call(struct cli_api *api, const struct cli_api_request *request,
                          struct cli_api_reply *out_reply, struct err *err) MUST_USE;
 
@@ -71,8 +77,12 @@ void cli_api_print(const struct cli_api *api, const struct cli_api_request *requ
 /* False if the time is over, else waits (less, if less is left). */
 bool cli_api_wait(const struct cli_api *api, int64_t ms);
 
-/* Adds what an answer says about its failure, in the API's own words if it has some. Not
- * safe for a terminal yet. Pure. */
-void cli_api_add_reason(struct buf *out, long status, struct slice body);
+/* For a 2xx answer, the last call's, that is of no use: `the API's answer <what>: GET https://…:
+ * answered 200: <the API's own words>`, without secrets and safe for a terminal. Gives st. */
+enum status cli_api_reject(const struct cli_api *api, enum status st, const char *what,
+                           struct err *err);
+
+/* Adds text that came from the API before, with *** for secrets. */
+void cli_api_add_hidden(const struct cli_api *api, struct buf *out, const char *text);
 
 #endif

@@ -16,6 +16,7 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/json.h"
 
 #include "bridge/cli.h"
@@ -26,6 +27,7 @@ enum {
     TRY_TIMEOUT_MS = 30000, /* well above the 10 s that Ricloud-Await may take */
     FIRST_DELAY_MS = 500,   /* doubles */
     MAX_REPLY = 4 * 1024 * 1024,
+    MAX_AUTHORITIES = 4 * 1024 * 1024,
     MAX_RETRY_AFTER_S = 24 * 3600, /* longer than anybody waits here */
 };
 
@@ -61,6 +63,8 @@ static void set_options(struct cli_api *api, const struct cli_api_request *reque
                         const char *url)
 {
     CURL *curl = api->curl;
+    struct curl_blob authorities = {api->authorities.data, api->authorities.len,
+                                    CURL_BLOB_NOCOPY};
 
     curl_easy_reset(curl); /* keeps the connection */
     curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -74,7 +78,7 @@ static void set_options(struct cli_api *api, const struct cli_api_request *reque
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (api->options.ca_file) {
-        curl_easy_setopt(curl, CURLOPT_CAINFO, api->options.ca_file);
+        curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &authorities);
         curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
     }
     if (strncmp(url, "https:", 6) != 0) {
@@ -92,6 +96,21 @@ static void set_options(struct cli_api *api, const struct cli_api_request *reque
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->json.data);
     }
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+/* What may be shown of the answer. */
+static void make_shown(struct cli_api *api)
+{
+    struct slice reply = buf_slice(&api->reply);
+
+    buf_clear(&api->shown);
+    api->is_json = json_check(reply, NULL) == ST_OK;
+    if (api->is_json) {
+        cli_api_hide_json(api, reply, &api->shown);
+    } else {
+        buf_add_slice(&api->shown, reply);
+        (void)cli_api_hide_text(api, &api->shown);
+    }
 }
 
 static struct attempt try_once(struct cli_api *api, const struct cli_api_request *request)
@@ -113,7 +132,7 @@ static struct attempt try_once(struct cli_api *api, const struct cli_api_request
     attempt.code = curl_easy_perform(api->curl);
     curl_easy_setopt(api->curl, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(api->curl, CURLOPT_URL, NULL);
-    curl_slist_free_all(headers);
+    cli_api_free_headers(headers);
     buf_free(&url);
     curl_easy_getinfo(api->curl, CURLINFO_REQUEST_SIZE, &sent_bytes);
     curl_easy_getinfo(api->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
@@ -128,6 +147,8 @@ static struct attempt try_once(struct cli_api *api, const struct cli_api_request
         (void)snprintf(api->error, sizeof(api->error), "the answer is larger than %d MiB",
                        MAX_REPLY / 1024 / 1024);
     }
+    api->status = attempt.status;
+    make_shown(api);
     return attempt;
 }
 
@@ -186,12 +207,12 @@ bool cli_api_wait(const struct cli_api *api, int64_t ms)
     return true;
 }
 
-static void say_again(const struct cli_api *api, const struct cli_api_request *request,
-                      const struct attempt *attempt, unsigned try_number, int64_t delay)
+static void say_again(const struct cli_api *api, const struct attempt *attempt,
+                      unsigned try_number, int64_t delay)
 {
     struct buf why = {0};
 
-    cli_api_add_failure(api, request, attempt, &why);
+    cli_api_add_failure(api, attempt, &why);
     cli_fail("%s; trying again in %.1f s (%u of %d)", why.data, (double)delay / 1000,
              try_number + 1, MAX_TRIES);
     buf_free(&why);
@@ -216,9 +237,8 @@ static enum status status_of(const struct attempt *attempt)
     }
 }
 
-static enum status end_call(struct cli_api *api, const struct cli_api_request *request,
-                            const struct attempt *attempt, int64_t unaffordable_ms,
-                            struct err *err)
+static enum status end_call(const struct cli_api *api, const struct attempt *attempt,
+                            int64_t unaffordable_ms, struct err *err)
 {
     enum status st = status_of(attempt);
     struct buf why = {0};
@@ -226,7 +246,7 @@ static enum status end_call(struct cli_api *api, const struct cli_api_request *r
     if (st == ST_OK) {
         return ST_OK;
     }
-    cli_api_add_failure(api, request, attempt, &why);
+    cli_api_add_failure(api, attempt, &why);
     if (unaffordable_ms) {
         buf_addf(&why,
                  "; it wants to be asked again in %.0f s, which is more than --timeout leaves",
@@ -237,13 +257,50 @@ static enum status end_call(struct cli_api *api, const struct cli_api_request *r
     return st;
 }
 
+/* Not by libcurl, which a pipe in the place of the file would keep waiting for ever. */
+static enum status read_authorities(struct cli_api *api, struct err *err)
+{
+    if (!api->options.ca_file || api->authorities.len > 0) {
+        return ST_OK;
+    }
+    if (file_read_regular(api->options.ca_file, MAX_AUTHORITIES, &api->authorities, err) !=
+        ST_OK) {
+        buf_clear(&api->authorities);
+        (void)err_wrap(err, "api.ca_file");
+        err->status = ST_IO;
+        return ST_IO;
+    }
+    return ST_OK;
+}
+
+static void read_reply(const struct cli_api *api, struct cli_api_reply *reply)
+{
+    struct slice body = buf_slice(&api->reply);
+
+    reply->status = api->status;
+    reply->is_json = api->is_json;
+    reply->is_empty = strspn(body.data, " \t\r\n") == body.len;
+    if (reply->is_json) {
+        reply->json = body;
+        reply->shown = buf_slice(&api->shown);
+    }
+}
+
 enum status cli_api_call(struct cli_api *api, const struct cli_api_request *request,
                          struct cli_api_reply *out_reply, struct err *err)
 {
-    struct cli_api_reply reply = {.json = SLICE("null")};
+    struct cli_api_reply reply = {.json = SLICE("null"), .shown = SLICE("null")};
     struct attempt attempt;
     int64_t unaffordable_ms = 0;
+    enum status st;
 
+    *out_reply = reply;
+    st = read_authorities(api, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    buf_clear(&api->asked);
+    buf_addf(&api->asked, "%s %s%s", request->method, api->base.data, request->path);
     for (unsigned n = 1;; n++) {
         int64_t delay;
 
@@ -257,13 +314,12 @@ enum status cli_api_call(struct cli_api *api, const struct cli_api_request *requ
             unaffordable_ms = attempt.retry_after_ms;
             break;
         }
-        say_again(api, request, &attempt, n, delay);
+        say_again(api, &attempt, n, delay);
         (void)cli_api_wait(api, delay);
     }
-    reply.status = attempt.status;
-    if (attempt.code == CURLE_OK && json_check(buf_slice(&api->reply), NULL) == ST_OK) {
-        reply.json = buf_slice(&api->reply);
+    if (attempt.code == CURLE_OK) {
+        read_reply(api, &reply);
     }
     *out_reply = reply;
-    return end_call(api, request, &attempt, unaffordable_ms, err);
+    return end_call(api, &attempt, unaffordable_ms, err);
 }

@@ -1,6 +1,7 @@
-#include "bridge/cli_api.h"
+#include "bridge/cli_api_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/json.h"
 
@@ -62,6 +63,15 @@ static void add_excerpt(struct buf *out, struct slice body)
     }
 }
 
+/* What a script prints before its JSON makes it none; and that may hold a secret that was to be
+ * handed out. */
+static struct slice before_data(struct slice body)
+{
+    const char *brace = memchr(body.data, '{', body.len);
+
+    return (struct slice){body.data, brace ? (size_t)(brace - body.data) : body.len};
+}
+
 void cli_api_add_reason(struct buf *out, long status, struct slice body)
 {
     size_t before;
@@ -69,7 +79,9 @@ void cli_api_add_reason(struct buf *out, long status, struct slice body)
     buf_addf(out, "answered %ld", status);
     before = out->len;
     buf_add_str(out, ": ");
-    if (json_check(body, NULL) != ST_OK || !add_own_words(out, body)) {
+    if (json_check(body, NULL) != ST_OK) {
+        add_excerpt(out, status / 100 == 2 ? before_data(body) : body);
+    } else if (!add_own_words(out, body)) {
         add_excerpt(out, body);
     }
     if (out->len == before + 2) { /* it said nothing */

@@ -206,3 +206,25 @@ void cli_http_add_field(struct buf *out, const struct cli_http_reply *reply, con
     cli_add_safe(out, slice_of(value ? json_object_get_string(value) : missing));
     json_object_put(answer);
 }
+
+void cli_http_add_reason(struct buf *out, const struct cli_http_reply *reply)
+{
+    struct buf reason = {0};
+
+    cli_http_add_field(&reason, reply, "reason", "");
+    if (reason.len > 0) {
+        buf_addf(out, " (%s)", reason.data);
+    }
+    buf_free(&reason);
+}
+
+bool cli_http_is_taken(const struct cli_http_reply *reply)
+{
+    struct buf status = {0};
+    bool dead;
+
+    cli_http_add_field(&status, reply, "status", "");
+    dead = slice_equal(buf_slice(&status), SLICE("quarantined"));
+    buf_free(&status);
+    return reply->status / 100 == 2 && !dead;
+}

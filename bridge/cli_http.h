@@ -33,6 +33,10 @@ struct cli_http_reply {
 enum status cli_http_run(struct cli_http *http, const struct cli_http_request *request,
                          struct cli_http_reply *out_reply, struct err *err) MUST_USE;
 
+/* Answered 2xx, and not kept as a dead letter. */
+bool cli_http_is_taken(const struct cli_http_reply *reply);
+/* Adds ` (<reason>)`, safe for a terminal, if the answer has one. */
+void cli_http_add_reason(struct buf *out, const struct cli_http_reply *reply);
 /* Adds the text of a member of a JSON answer, made safe for a terminal, or `missing` if there
  * is none. */
 void cli_http_add_field(struct buf *out, const struct cli_http_reply *reply, const char *name,

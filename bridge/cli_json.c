@@ -9,22 +9,37 @@
 
 #include "bridge/cli.h"
 
-/* What stands between the quotes, decoded; NULL if it holds a NUL. */
+void cli_json_add_decoded(struct buf *out, struct slice string)
+{
+    struct json_tokener *tokener;
+    struct json_object *decoded;
+
+    if (!memchr(string.data, '\\', string.len)) {
+        buf_add(out, string.data + 1, string.len - 2);
+        return;
+    }
+    tokener = json_tokener_new();
+    CHECK(tokener);
+    decoded = json_tokener_parse_ex(tokener, string.data, (int)string.len);
+    if (decoded) {
+        buf_add(out, json_object_get_string(decoded),
+                (size_t)json_object_get_string_len(decoded));
+    }
+    json_object_put(decoded);
+    json_tokener_free(tokener);
+}
+
+/* NULL if it holds a NUL. */
 static char *decode_string(struct slice raw)
 {
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *string;
-    char *text = NULL;
+    struct buf text = {0};
 
-    CHECK(tokener);
-    string = json_tokener_parse_ex(tokener, raw.data, (int)raw.len);
-    if (string &&
-        strlen(json_object_get_string(string)) == (size_t)json_object_get_string_len(string)) {
-        text = xstrdup(json_object_get_string(string));
+    cli_json_add_decoded(&text, raw);
+    if (strlen(buf_slice(&text).data) == text.len) {
+        return buf_take(&text);
     }
-    json_object_put(string);
-    json_tokener_free(tokener);
-    return text;
+    buf_free(&text);
+    return NULL;
 }
 
 char *cli_json_text(struct slice json, const char *path)
@@ -82,8 +97,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Behind the string whose opening quote is at p. */
-static const char *skip_string(const char *p, const char *end)
+const char *cli_json_skip_string(const char *p, const char *end)
 {
     for (p++; p < end && *p != '"'; p++) {
         p += *p == '\\';
@@ -98,7 +112,7 @@ static const char *find_end(const char *p, const char *end)
 
     while (p < end) {
         if (*p == '"') {
-            p = skip_string(p, end);
+            p = cli_json_skip_string(p, end);
             continue;
         }
         if (depth == 0 && (*p == ',' || *p == ']')) {

@@ -11,7 +11,12 @@
  * a NUL. Gives memory for free(). */
 char *cli_json_text(struct slice json, const char *path) MUST_USE;
 
-/* Adds the same text, safe for a terminal, or `missing`. */
+/* Adds what a string, with its quotes, stands for; it may hold a NUL. */
+void cli_json_add_decoded(struct buf *out, struct slice string);
+/* Behind the string whose opening quote is at p. */
+const char *cli_json_skip_string(const char *p, const char *end);
+
+/* Adds the same text as cli_json_text, safe for a terminal, or `missing`. */
 void cli_json_add_text(struct buf *out, struct slice json, const char *path,
                        const char *missing);
 

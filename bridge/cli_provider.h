@@ -42,6 +42,9 @@ void registration_end(struct registration *reg);
 bool registration_check_name(const struct cli *cli, const char *text,
                              const char *kind) MUST_USE;
 
+/* For --url, if it is given: false if it is none that the configuration would take as public_url,
+ * which has been printed as wrong usage. */
+bool registration_check_url(const struct cli *cli, const char *url) MUST_USE;
 /* Where the provider sends to: given, or else the source's public_url. NULL: there is none,
  * which has been printed. */
 const char *registration_url(const struct registration *reg, const char *given) MUST_USE;

@@ -47,10 +47,10 @@ static int get_config(struct registration *reg, const char *id)
     enum status st = ricloud_call(reg, &request, &reply, &err);
 
     if (st == ST_OK && !reg->dry_run) {
-        st = ricloud_read_config(&reply, &config, &err);
+        st = ricloud_read_config(reg, &reply, &config, &err);
     }
     if (config.id) {
-        ricloud_print(reg, buf_slice(&config.json));
+        ricloud_print(reg, buf_slice(&config.shown));
     }
     ricloud_config_fini(&config);
     return st == ST_OK ? EXIT_DONE : cli_fail("%s", err.text);
@@ -73,7 +73,7 @@ static int delete_config(struct registration *reg, const char *id)
     }
     if (reg->json) {
         buf_add_char(&line, '{');
-        cli_json_add_string(&line, "id", id);
+        ricloud_add_id(&line, "id", id, &reply, "id");
         buf_add_str(&line, ",\"deleted\":true}");
     } else {
         cli_add_safe(&line, slice_of(id));
@@ -142,7 +142,7 @@ static enum status post_update(struct update *update, const char *id,
     request.json = buf_slice(&json);
     st = ricloud_call(&update->reg, &request, &reply, err);
     if (st == ST_OK && !update->reg.dry_run) {
-        st = ricloud_read_config(&reply, config, err);
+        st = ricloud_read_config(&update->reg, &reply, config, err);
     }
     buf_free(&json);
     return st;
@@ -151,27 +151,25 @@ static enum status post_update(struct update *update, const char *id,
 static int update_config(struct update *update, const char *id)
 {
     bool tested = !update->state || strcmp(update->state, "new") == 0;
-    const struct ricloud_test unknown = {0};
     struct ricloud_config config = {0};
+    struct ricloud_test test = {0};
     struct err err = {0};
     int status = EXIT_DONE;
     enum status st;
 
-    if (update->url && !registration_url(&update->reg, update->url)) {
-        return EXIT_FAILED;
-    }
     st = post_update(update, id, &config, &err);
     if (st == ST_OK && !update->reg.dry_run && tested) {
-        st = ricloud_wait(&update->reg, &config, &err);
+        st = ricloud_settle(&update->reg, &config, &test, &err);
     }
     if (st != ST_OK) {
         status = cli_fail("%s", err.text);
     } else if (config.id && tested) {
-        status = ricloud_report(&update->reg, &config, &unknown, NULL);
+        status = ricloud_report(&update->reg, &config, &test, NULL);
     } else if (config.id) {
-        ricloud_print(&update->reg, buf_slice(&config.json));
+        ricloud_print(&update->reg, buf_slice(&config.shown));
     }
     ricloud_config_fini(&config);
+    ricloud_test_fini(&test);
     return status;
 }
 
@@ -196,6 +194,9 @@ static int ricloud_update(struct cli *cli)
         strcmp(update.state, "deactivated") != 0) {
         return cli_misuse(cli, "--state %s: it can be set to new or deactivated only",
                           update.state);
+    }
+    if (!registration_check_url(cli, update.url)) {
+        return EXIT_USAGE;
     }
     status = ricloud_begin(&update.reg, cli);
     status = status == EXIT_DONE ? update_config(&update, id) : status;

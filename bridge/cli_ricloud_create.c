@@ -2,7 +2,7 @@
  * create, which is more than one call: the API makes the secret, answers with it, and begins to
  * test the bridge at the same moment.
  *
- * 1. choose the file that the secret goes to, and see that it can be written
+ * 1. choose the file that the secret goes to, and take room for it on the disk
  * 2. POST; from here on there is a config at the provider
  * 3. store the secret; the running bridge looks for it when the test arrives
  * 4. wait for the outcome; where the test came before the secret, have it tested once more
@@ -30,7 +30,9 @@ struct create {
     const char *secret_file;
     bool replaces; /* there is another secret in it */
     int lock_fd;
+    struct file_draft *draft;
     struct ricloud_config config;
+    struct buf secret;
     struct ricloud_test test;
 };
 
@@ -41,7 +43,7 @@ struct create {
 static enum status is_free(const char *path, bool *out_free, struct err *err)
 {
     struct buf text = {0};
-    enum status st = file_read(path, MAX_SECRET, &text, err);
+    enum status st = file_read_regular(path, MAX_SECRET, &text, err);
 
     if (st == ST_NOT_FOUND || st == ST_OK) {
         *out_free =
@@ -120,17 +122,40 @@ static enum status prepare(struct create *create, struct err *err)
     if (st == ST_OK) {
         st = choose_file(create, err); /* it may have been taken meanwhile */
     }
-    return st == ST_OK ? file_check_replace(create->secret_file, err) : st;
+    return st == ST_OK ? file_draft_open(create->secret_file, MAX_SECRET, &create->draft, err)
+                       : st;
 }
 
 /* ---- creating ---- */
 
-static void say_uncertain(const struct cli_api_reply *reply)
+/* st: of the whole. */
+static void say_uncertain(const struct cli_api_reply *reply, enum status st)
 {
+    const char *which = NULL;
+
     if (reply->uncertain) {
-        cli_fail("a try whose answer did not arrive may have made a config, too: "
-                 "`provider ricloud list` shows it, `provider ricloud delete ID` removes it");
+        which = "a try whose answer did not arrive may have made a config, too";
+    } else if (st != ST_OK && reply->status / 100 == 2) {
+        which = "a config may have been made all the same";
     }
+    if (which) {
+        cli_fail(
+            "%s: `provider ricloud list` shows it, `provider ricloud delete ID` removes it",
+            which);
+    }
+}
+
+/* Keeps the secret that the API has made. */
+static void read_secret(struct create *create, const struct cli_api_reply *reply)
+{
+    char *secret = cli_json_text(reply->json, "secret");
+
+    if (secret) {
+        buf_add_str(&create->secret, secret);
+        cli_api_hide(create->reg.api, slice_of(secret));
+        explicit_bzero(secret, strlen(secret));
+    }
+    free(secret);
 }
 
 static enum status post(struct create *create, const char *url, struct err *err)
@@ -146,28 +171,28 @@ static enum status post(struct create *create, const char *url, struct err *err)
     request.json = buf_slice(&json);
     st = ricloud_call(&create->reg, &request, &reply, err);
     if (st == ST_OK && !create->reg.dry_run) {
-        st = ricloud_read_config(&reply, &create->config, err);
-        reply.uncertain |= st != ST_OK;
+        st = ricloud_read_config(&create->reg, &reply, &create->config, err);
+        read_secret(create, &reply);
     }
-    say_uncertain(&reply);
+    say_uncertain(&reply, st);
     buf_free(&json);
     return st;
 }
 
-static enum status store_secret(const struct create *create, struct err *err)
+static enum status store_secret(struct create *create, struct err *err)
 {
-    char *secret = cli_json_text(buf_slice(&create->config.json), "secret");
+    struct slice secret = buf_slice(&create->secret);
+    bool synced = true;
     enum status st;
 
-    if (!secret || !secret[0] || strpbrk(secret, "\r\n")) {
-        st = err_set(err, ST_INVALID, "the API's answer holds no secret");
-    } else {
-        st = file_replace(create->secret_file, slice_of(secret), err);
+    if (secret.len == 0 || strpbrk(secret.data, "\r\n")) {
+        return err_set(err, ST_INVALID, "the API's answer holds no secret");
     }
-    if (secret) {
-        explicit_bzero(secret, strlen(secret));
+    st = file_draft_put(create->draft, secret, &synced, err);
+    if (st == ST_OK && !synced) {
+        cli_fail("the secret of webhook config %s is stored, but a power cut may undo that: %s",
+                 create->config.shown_id, err->text);
     }
-    free(secret);
     return st;
 }
 
@@ -180,21 +205,6 @@ static int lost_secret(const struct create *create, const struct err *err)
         "the bridge will refuse its events; `provider ricloud delete %s` removes it; "
         "then create a new one",
         id);
-}
-
-/* The first test may have arrived before the secret was there. */
-static enum status wait_until_tested(struct create *create, struct err *err)
-{
-    struct registration *reg = &create->reg;
-    enum status st = ricloud_wait(reg, &create->config, err);
-
-    if (st == ST_OK && strcmp(create->config.state, "invalid") == 0) {
-        st = ricloud_start_test(reg, create->config.id, true, &create->test, err);
-        if (st == ST_OK) {
-            st = ricloud_wait_test(reg, &create->test, &create->config, err);
-        }
-    }
-    return st;
 }
 
 static int create_config(struct create *create)
@@ -222,7 +232,7 @@ static int create_config(struct create *create)
                       "refused from now on\n",
                       create->secret_file);
     }
-    if (wait_until_tested(create, &err) != ST_OK) {
+    if (ricloud_settle(&create->reg, &create->config, &create->test, &err) != ST_OK) {
         return cli_fail(
             "webhook config %s was created, and its secret is in %s; but how its test "
             "went is not known: %s",
@@ -241,16 +251,18 @@ int ricloud_create(struct cli *cli)
     };
     int status;
 
-    if (!cli_arguments(cli, options, 0, 0)) {
+    if (!cli_arguments(cli, options, 0, 0) || !registration_check_url(cli, create.url)) {
         return EXIT_USAGE;
     }
     status = ricloud_begin(&create.reg, cli);
     if (status == EXIT_DONE) {
         status = create_config(&create);
     }
+    file_draft_close(create.draft);
     if (create.lock_fd >= 0) {
         (void)close(create.lock_fd); /* nothing was written to it */
     }
+    buf_wipe(&create.secret);
     ricloud_config_fini(&create.config);
     ricloud_test_fini(&create.test);
     registration_end(&create.reg);

@@ -47,21 +47,22 @@ static void make_query(const struct list *list, struct buf *out)
 
 /* Prints the items of a page and notes the last one's id. Returns how many were new: whether
  * the page begins with after_id or behind it is not said anywhere. */
-static size_t print_page(struct list *list, struct slice page)
+static size_t print_page(struct list *list, const struct cli_api_reply *page)
 {
-    struct slice items = json_find(page, SLICE("data")).raw;
-    struct slice item;
+    struct slice items = json_find(page->json, SLICE("data")).raw;
+    struct slice shown_items = json_find(page->shown, SLICE("data")).raw;
+    struct slice item, shown;
     size_t count = 0;
     char *before = list->last_id;
 
-    while (cli_json_next(&items, &item)) {
+    while (cli_json_next(&items, &item) && cli_json_next(&shown_items, &shown)) {
         char *id = cli_json_text(item, "id");
 
         if (id && before && strcmp(id, before) == 0) {
             free(id);
             continue;
         }
-        ricloud_print(&list->reg, item);
+        ricloud_print(&list->reg, shown);
         count++;
         if (id) {
             if (list->last_id != before) {
@@ -93,9 +94,9 @@ static enum status list_page(struct list *list, bool *out_more, struct err *err)
         return st;
     }
     if (json_find(reply.json, SLICE("data")).kind != JSON_ARRAY) {
-        return err_set(err, ST_INVALID, "the API's answer is no list");
+        return cli_api_reject(list->reg.api, ST_INVALID, "is no list", err);
     }
-    *out_more = print_page(list, reply.json) > 0 &&
+    *out_more = print_page(list, &reply) > 0 &&
                 slice_equal(json_find(reply.json, SLICE("has_more")).raw, SLICE("true"));
     return ST_OK;
 }

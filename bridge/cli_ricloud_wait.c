@@ -7,15 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
+
 #include "bridge/cli_json.h"
 
-enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000 };
+enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000, TEST_AGAIN_AFTER_MS = 5000 };
 
 #define AWAIT_HEADER "Ricloud-Await: 10" /* seconds; more is not allowed */
 
 void ricloud_config_fini(struct ricloud_config *config)
 {
-    buf_wipe(&config->json);
+    buf_free(&config->shown);
     free(config->id);
     free(config->shown_id);
     free(config->state);
@@ -54,7 +56,24 @@ enum status ricloud_call(struct registration *reg, const struct ricloud_request 
     return st;
 }
 
-enum status ricloud_read_config(const struct cli_api_reply *reply,
+void ricloud_add_id(struct buf *out, const char *name, const char *id,
+                    const struct cli_api_reply *reply, const char *path)
+{
+    char *answered = cli_json_text(reply->json, path);
+    bool number = strspn(id, "0123456789") == strlen(id) && (id[0] != '0' || id[1] == '\0');
+
+    if (answered && strcmp(answered, id) == 0) {
+        cli_json_add_member(out, name, reply->shown, path);
+    } else if (number) {
+        buf_addf(out, "\"%s\":%s", name, id);
+    } else {
+        cli_json_add_string(out, name, id);
+    }
+    free(answered);
+}
+
+enum status ricloud_read_config(const struct registration *reg,
+                                const struct cli_api_reply *reply,
                                 struct ricloud_config *config, struct err *err)
 {
     struct ricloud_config read = {
@@ -66,11 +85,11 @@ enum status ricloud_read_config(const struct cli_api_reply *reply,
 
     if (!read.id || !cli_api_is_segment(read.id) || !read.state) {
         ricloud_config_fini(&read);
-        return err_set(err, ST_INVALID, "the API's answer describes no webhook config");
+        return cli_api_reject(reg->api, ST_INVALID, "describes no webhook config", err);
     }
-    cli_add_safe(&shown, slice_of(read.id));
+    cli_json_add_text(&shown, reply->shown, "id", "-");
     read.shown_id = buf_take(&shown);
-    buf_add_slice(&read.json, reply->json);
+    buf_add_slice(&read.shown, reply->shown);
     *config = read;
     ricloud_config_fini(&before);
     return ST_OK;
@@ -83,7 +102,7 @@ enum status ricloud_fetch(struct registration *reg, struct ricloud_config *confi
     struct cli_api_reply reply = {0};
     enum status st = ricloud_call(reg, &request, &reply, err);
 
-    return st == ST_OK ? ricloud_read_config(&reply, config, err) : st;
+    return st == ST_OK ? ricloud_read_config(reg, &reply, config, err) : st;
 }
 
 static bool is_in(const struct ricloud_config *config, const char *state)
@@ -91,12 +110,15 @@ static bool is_in(const struct ricloud_config *config, const char *state)
     return strcmp(config->state, state) == 0;
 }
 
-enum status ricloud_wait(struct registration *reg, struct ricloud_config *config,
-                         struct err *err)
+/* Asks again while its state is `new`, for at most so long. */
+static enum status wait_while_new(struct registration *reg, struct ricloud_config *config,
+                                  int64_t max_ms, struct err *err)
 {
+    int64_t end_ms = clock_mono_ms() + max_ms;
     enum status st = ST_OK;
 
-    for (int64_t pause = FIRST_PAUSE_MS; st == ST_OK && is_in(config, "new"); pause *= 2) {
+    for (int64_t pause = FIRST_PAUSE_MS;
+         st == ST_OK && is_in(config, "new") && clock_mono_ms() < end_ms; pause *= 2) {
         pause = pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS;
         if (!cli_api_wait(reg->api, pause)) {
             break;
@@ -104,6 +126,21 @@ enum status ricloud_wait(struct registration *reg, struct ricloud_config *config
         st = ricloud_fetch(reg, config, err);
     }
     return st;
+}
+
+/* What the config's state becomes by this task; NULL: it has not ended. */
+static const char *expected_state(struct slice task)
+{
+    char *state = cli_json_text(task, "state");
+    const char *expected = NULL;
+
+    if (state && strcmp(state, "succeeded") == 0) {
+        expected = "valid";
+    } else if (state && strcmp(state, "failed") == 0) {
+        expected = "invalid";
+    }
+    free(state);
+    return expected;
 }
 
 enum status ricloud_start_test(struct registration *reg, const char *id, bool await,
@@ -121,27 +158,19 @@ enum status ricloud_start_test(struct registration *reg, const char *id, bool aw
 
     if (st == ST_OK && !reg->dry_run) {
         *out_test = (struct ricloud_test){
-            .id = cli_json_text(reply.json, "id"),
-            .state = cli_json_text(reply.json, "state"),
-            .error = cli_json_text(reply.json, "error"),
+            .id = cli_json_text(reply.shown, "id"),
+            .state = cli_json_text(reply.shown, "state"),
+            .error = cli_json_text(reply.shown, "error"),
+            .expected = expected_state(reply.json),
         };
     }
     return st;
 }
 
-/* What the config's state has to become; NULL: the test had not ended when the API answered. */
-static const char *expected_state(const struct ricloud_test *test)
-{
-    if (test->state && strcmp(test->state, "succeeded") == 0) {
-        return "valid";
-    }
-    return test->state && strcmp(test->state, "failed") == 0 ? "invalid" : NULL;
-}
-
-enum status ricloud_wait_test(struct registration *reg, const struct ricloud_test *test,
+enum status ricloud_wait_test(struct registration *reg, struct ricloud_test *test,
                               struct ricloud_config *config, struct err *err)
 {
-    const char *expected = expected_state(test);
+    const char *expected = test->expected;
     char *before = xstrdup(config->state);
     enum status st = ricloud_fetch(reg, config, err);
 
@@ -153,10 +182,28 @@ enum status ricloud_wait_test(struct registration *reg, const struct ricloud_tes
             break;
         }
         if (!cli_api_wait(reg->api, pause)) {
+            test->is_open = true;
             break;
         }
         st = ricloud_fetch(reg, config, err);
     }
     free(before);
     return st;
+}
+
+enum status ricloud_settle(struct registration *reg, struct ricloud_config *config,
+                           struct ricloud_test *out_test, struct err *err)
+{
+    enum status st = wait_while_new(reg, config, TEST_AGAIN_AFTER_MS, err);
+    bool is_new = is_in(config, "new");
+
+    if (st != ST_OK || !(is_new || is_in(config, "invalid")) || !cli_api_wait(reg->api, 0)) {
+        return st;
+    }
+    st = ricloud_start_test(reg, config->id, true, out_test, err);
+    if (st == ST_REFUSED && is_new) { /* not while the first one runs, perhaps */
+        cli_fail("%s; waiting for the test that has begun", err->text);
+        return wait_while_new(reg, config, INT64_MAX / 2, err);
+    }
+    return st == ST_OK ? ricloud_wait_test(reg, out_test, config, err) : st;
 }

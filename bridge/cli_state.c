@@ -13,9 +13,14 @@
 #include "common/file.h"
 #include "common/json.h"
 
+#include "bridge/cli.h"
 #include "bridge/cli_json.h"
 
-enum { VERSION = 1, MAX_BYTES = 4 * 1024 * 1024 };
+enum {
+    VERSION = 1,
+    MAX_BYTES = 4 * 1024 * 1024,
+    MAX_GROWTH = 64 * 1024, /* by one login or subscription */
+};
 
 struct row {
     char *source, *api, *project_code; /* the account */
@@ -26,7 +31,8 @@ struct row {
 struct cli_state {
     const char *path;
     struct cli_account account;
-    int lock_fd; /* -1: not locked */
+    int lock_fd;              /* -1: not locked */
+    struct file_draft *draft; /* room for the next save; NULL: not taken yet */
     struct row *rows;
     size_t count;
 };
@@ -228,7 +234,7 @@ static enum status read_file(struct cli_state *state, struct err *err)
     enum status st;
 
     buf_reserve(&text, 65536); /* so that few copies of tokens stay behind when it grows */
-    st = file_read(state->path, MAX_BYTES, &text, err);
+    st = file_read_regular(state->path, MAX_BYTES, &text, err);
     if (st == ST_NOT_FOUND) {
         st = ST_OK;
     } else if (st == ST_OK) {
@@ -259,9 +265,6 @@ enum status cli_state_open(const char *path, const struct cli_account *account, 
     if (st == ST_OK) {
         st = read_file(state, err);
     }
-    if (st == ST_OK && for_change) {
-        st = file_check_replace(path, err); /* before the API is asked for what must be kept */
-    }
     if (st != ST_OK) {
         cli_state_close(state);
         return st;
@@ -279,6 +282,7 @@ void cli_state_close(struct cli_state *state)
         free_row(&state->rows[i]);
     }
     free(state->rows);
+    file_draft_close(state->draft);
     if (state->lock_fd >= 0) {
         (void)close(state->lock_fd); /* nothing was written to it */
     }
@@ -326,18 +330,45 @@ static void add_list(struct buf *out, const struct cli_state *state, const char 
     buf_add_str(out, "\n  ]");
 }
 
+static void add_all(struct buf *out, const struct cli_state *state)
+{
+    buf_reserve(out, 65536); /* as above */
+    buf_addf(out, "{\n  \"version\": %d", VERSION);
+    add_list(out, state, "logins", true);
+    add_list(out, state, "subscriptions", false);
+    buf_add_str(out, "\n}\n");
+}
+
+enum status cli_state_make_room(struct cli_state *state, struct err *err)
+{
+    struct buf text = {0};
+    enum status st = ST_OK;
+
+    CHECK(state->lock_fd >= 0);
+    if (!state->draft) {
+        add_all(&text, state);
+        st = file_draft_open(state->path, text.len + MAX_GROWTH, &state->draft, err);
+        buf_wipe(&text);
+    }
+    return st;
+}
+
 enum status cli_state_save(struct cli_state *state, struct err *err)
 {
     struct buf text = {0};
-    enum status st;
+    bool synced = true;
+    enum status st = cli_state_make_room(state, err);
 
-    CHECK(state->lock_fd >= 0);
-    buf_reserve(&text, 65536);
-    buf_addf(&text, "{\n  \"version\": %d", VERSION);
-    add_list(&text, state, "logins", true);
-    add_list(&text, state, "subscriptions", false);
-    buf_add_str(&text, "\n}\n");
-    st = file_replace(state->path, buf_slice(&text), err);
+    if (st != ST_OK) {
+        return st;
+    }
+    add_all(&text, state);
+    st = file_draft_put(state->draft, buf_slice(&text), &synced, err);
+    file_draft_close(state->draft);
+    state->draft = NULL;
     buf_wipe(&text);
+    if (st == ST_OK && !synced) {
+        cli_fail("%s is written, but a power cut may undo that: %s", state->path, err->text);
+    }
     return st;
 }

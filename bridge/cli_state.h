@@ -2,7 +2,7 @@
  * cli_state - what a provider's API handed out and will not tell again: logins and subscription
  * codes. One small JSON file, for people to read too, mode 0600.
  *
- * Written in one step (file_replace). A file that is not understood is an error, and never
+ * Written in one step (file_draft_put). A file that is not understood is an error, and never
  * overwritten. Opened for a change, it is locked against other commands until it is closed.
  * What belongs to another account (of the same file) is kept as it is, and not seen.
  *
@@ -37,7 +37,11 @@ enum status cli_state_open(const char *path, const struct cli_account *account, 
                            struct cli_state **out_state, struct err *err) MUST_USE;
 void cli_state_close(struct cli_state *state);
 
-/* Writes what has been changed; opened for a change. */
+/* Opened for a change: takes room on the disk for what the next answer may bring, so that nothing
+ * is asked for that could not be stored. Lasts until the next save. */
+enum status cli_state_make_room(struct cli_state *state, struct err *err) MUST_USE;
+/* Writes what has been changed; opened for a change. What a power cut may undo is a line on
+ * stderr. */
 enum status cli_state_save(struct cli_state *state, struct err *err) MUST_USE;
 
 /* The login's token; NULL: none. Borrowed until it is set again. */

@@ -30,7 +30,7 @@ struct trigger {
     struct slice path;  /* what precedes the suffix */
     struct slice query; /* what follows it */
     uint64_t number;    /* makes each body its own, also from one call to the next */
-    bool refused;       /* at least one was not answered 2xx */
+    bool refused;       /* at least one was not taken */
     struct buf body, headers, target, line;
 };
 
@@ -134,7 +134,7 @@ static const char *taken_word(const struct cli_http_reply *reply)
     return word;
 }
 
-/* `200 accepted <id> project:resource.updated <gid>`,
+/* `200 accepted <id> project:resource.updated <gid>`, `202 quarantined … (no_gid)`,
  * or `503 unavailable - … (retry after 1 s)`. */
 static void print_answer(struct trigger *trigger, const struct catalogue_pair *pair,
                          const char *gid, const struct cli_http_reply *reply)
@@ -153,6 +153,7 @@ static void print_answer(struct trigger *trigger, const struct catalogue_pair *p
     buf_add_char(line, ' ');
     catalogue_add_name(line, trigger->provider, pair);
     buf_addf(line, " %s", gid);
+    cli_http_add_reason(line, reply);
     if (reply->retry_after_s) {
         buf_addf(line, " (retry after %u s)", reply->retry_after_s);
     }
@@ -187,7 +188,7 @@ static enum status send_once(struct trigger *trigger, const struct catalogue_pai
         return st;
     }
     print_answer(trigger, pair, gid, &reply);
-    trigger->refused |= reply.status / 100 != 2;
+    trigger->refused |= !cli_http_is_taken(&reply);
     return ST_OK;
 }
 
@@ -218,14 +219,13 @@ static enum status send_all(struct trigger *trigger, struct err *err)
 /* A URL's path goes on with the suffix, before the query. */
 static enum status connect_to_url(struct trigger *trigger, struct err *err)
 {
-    const char *scheme = strstr(trigger->url, "://");
-    const char *path = scheme ? scheme + 3 + strcspn(scheme + 3, "/?#") : "";
+    const char *host = strstr(trigger->url, "://") + 3; /* check_url has seen it */
+    const char *path = host + strcspn(host, "/?");
     struct buf origin = {0};
     enum status st;
 
-    buf_add(&origin, trigger->url,
-            scheme ? (size_t)(path - trigger->url) : strlen(trigger->url));
-    trigger->path = (struct slice){path, strcspn(path, "?#")};
+    buf_add(&origin, trigger->url, (size_t)(path - trigger->url));
+    trigger->path = (struct slice){path, strcspn(path, "?")};
     trigger->query = slice_of(path + trigger->path.len);
     st = cli_http_open(origin.data, TIMEOUT_MS, &trigger->http, err);
     buf_free(&origin);
@@ -296,6 +296,24 @@ static int trigger_run(struct cli *cli, struct trigger *trigger)
     return send_events(cli, trigger, &pair);
 }
 
+/* Of the URL's part before the query; NULL is right, too. */
+static bool check_url(const struct cli *cli, const char *url)
+{
+    struct buf before_query = {0};
+    struct err err = {0};
+    enum status st = ST_OK;
+
+    if (url) {
+        buf_add(&before_query, url, strcspn(url, "?"));
+        st = config_check_url(buf_slice(&before_query).data, &err);
+    }
+    buf_free(&before_query);
+    if (st != ST_OK) {
+        cli_misuse(cli, "--url %s", err.text);
+    }
+    return st == ST_OK;
+}
+
 int cli_trigger(struct cli *cli)
 {
     struct trigger trigger = {.count = 1};
@@ -311,6 +329,9 @@ int cli_trigger(struct cli *cli)
     }
     if ((cli->argc == 3) + trigger.list + trigger.all != 1) {
         return cli_misuse(cli, "one of EVENT, --list and --all is needed");
+    }
+    if (!check_url(cli, trigger.url)) {
+        return EXIT_USAGE;
     }
     status = trigger_run(cli, &trigger);
     cli_http_close(trigger.http);

@@ -69,6 +69,15 @@ void weavy_end(struct weavy *weavy)
     registration_end(&weavy->reg);
 }
 
+/* Nothing is asked for that could not be stored. */
+static enum status call_api(struct weavy *weavy, const struct cli_api_request *request,
+                            struct cli_api_reply *out_reply, struct err *err)
+{
+    enum status st = cli_state_make_room(weavy->state, err);
+
+    return st == ST_OK ? cli_api_call(weavy->reg.api, request, out_reply, err) : st;
+}
+
 /* ---- logging in ---- */
 
 /* Not in the configuration, or it could not be read, as has been printed. */
@@ -110,7 +119,7 @@ static enum status keep_token(struct weavy *weavy, const struct cli_api_reply *r
     enum status st;
 
     if (!token || !token[0]) {
-        st = err_set(err, ST_REFUSED, "the API's answer to the login holds no authToken");
+        st = cli_api_reject(weavy->reg.api, ST_REFUSED, "holds no authToken", err);
     } else {
         st = cli_api_set_token(weavy->reg.api, slice_of(token), err);
     }
@@ -145,7 +154,7 @@ enum status weavy_login(struct weavy *weavy, struct err *err)
         cli_api_print(weavy->reg.api, &request);
         weavy->logged_in = true;
     } else {
-        st = cli_api_call(weavy->reg.api, &request, &reply, err);
+        st = call_api(weavy, &request, &reply, err);
         st = st == ST_OK ? keep_token(weavy, &reply, err) : st;
     }
     buf_wipe(&json);
@@ -198,21 +207,27 @@ static int verb_login(struct cli *cli)
 
 /* ---- calling ---- */
 
-/* Errors with status 200 are not documented, but then neither are errors at all. */
-static enum status check_answer(const struct cli_api_reply *reply, struct err *err)
+/* Errors with status 200 are not documented, but then neither are errors at all. Many an API has
+ * the member in every answer: false, 0 or empty where there is none. */
+static bool is_error(struct json_value error)
 {
-    enum json_kind error = json_find(reply->json, SLICE("error")).kind;
-    struct buf why = {0}, shown = {0};
+    struct slice raw = error.raw;
 
-    if (error == JSON_ABSENT || error == JSON_NULL) {
-        return ST_OK;
+    switch (error.kind) {
+    case JSON_ABSENT:
+    case JSON_NULL:
+        return false;
+    case JSON_BOOL:
+        return slice_equal(raw, SLICE("true"));
+    case JSON_NUMBER:
+        return !slice_equal(raw, SLICE("0"));
+    case JSON_STRING:
+        return raw.len > 2;
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        return strspn(raw.data + 1, " \t\r\n") + 2 < raw.len;
     }
-    cli_api_add_reason(&why, reply->status, reply->json);
-    cli_add_safe(&shown, buf_slice(&why));
-    err_set(err, ST_REFUSED, "the API %s", shown.data);
-    buf_free(&why);
-    buf_free(&shown);
-    return ST_REFUSED;
+    return false;
 }
 
 /* What to do about a token that is not accepted. */
@@ -232,7 +247,7 @@ static enum status call_again(struct weavy *weavy, const struct cli_api_request 
     enum status st = weavy_login(weavy, err);
 
     if (st == ST_OK) {
-        st = cli_api_call(weavy->reg.api, request, out_reply, err);
+        st = call_api(weavy, request, out_reply, err);
         out_reply->uncertain |= was_uncertain;
     }
     return st == ST_UNAUTHENTIC ? explain_401(weavy, err) : st;
@@ -257,12 +272,14 @@ enum status weavy_call(struct weavy *weavy, const char *entry_point, struct slic
     if (st == ST_OK && reg->dry_run) {
         cli_api_print(reg->api, &request);
     } else if (st == ST_OK) {
-        st = cli_api_call(reg->api, &request, out_reply, err);
+        st = call_api(weavy, &request, out_reply, err);
         if (st == ST_UNAUTHENTIC) {
             st = may_log_in && !weavy->logged_in ? call_again(weavy, &request, out_reply, err)
                                                  : explain_401(weavy, err);
         }
-        st = st == ST_OK ? check_answer(out_reply, err) : st;
+        if (st == ST_OK && is_error(json_find(out_reply->json, SLICE("error")))) {
+            st = cli_api_reject(reg->api, ST_REFUSED, "is an error", err);
+        }
     }
     buf_free(&path);
     return st;

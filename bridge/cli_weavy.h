@@ -23,7 +23,7 @@ void weavy_end(struct weavy *weavy);
 enum status weavy_login(struct weavy *weavy, struct err *err) MUST_USE;
 
 /* Calls an entry point (`EPT_…`), logging in before if there is no token, and again if the
- * token does not count any more. A 2xx answer that only holds an error is ST_REFUSED. With
+ * token does not count any more. A 2xx answer that tells an error is ST_REFUSED, too. With
  * --dry-run it is printed instead, and nothing is answered. */
 enum status weavy_call(struct weavy *weavy, const char *entry_point, struct slice json,
                        struct cli_api_reply *out_reply, struct err *err) MUST_USE;
@@ -34,9 +34,10 @@ bool weavy_check_names(const struct cli *cli, const char *kind) MUST_USE;
 /* One of the standard events, or of the source's `events`. */
 bool weavy_is_event(const struct provider *provider, const char *name) MUST_USE;
 /* Whether the bridge takes deliveries of the event: where the source has `events`, only of
- * those. weavy_check_path prints it if not. */
+ * those; else of every one that is a single segment of a path. weavy_check_path prints it if not,
+ * and returns what the command has to end with, or EXIT_DONE. */
 bool weavy_has_path(const struct provider *provider, const char *event) MUST_USE;
-bool weavy_check_path(const struct registration *reg, const char *event) MUST_USE;
+int weavy_check_path(const struct registration *reg, const char *event) MUST_USE;
 /* Adds where deliveries of an event that has a path go. base: of the source, a URL or a path;
  * slashes at its end do not count. */
 void weavy_add_url(struct buf *out, const struct provider *provider, const char *base,

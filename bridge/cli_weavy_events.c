@@ -10,25 +10,36 @@
 
 bool weavy_has_path(const struct provider *provider, const char *event)
 {
-    return !provider->url_events || provider_url_suffix(provider, event);
+    return provider->url_events ? provider_url_suffix(provider, event) != NULL
+                                : !strchr(event, '/');
 }
 
-bool weavy_check_path(const struct registration *reg, const char *event)
+int weavy_check_path(const struct registration *reg, const char *event)
 {
     const struct provider *provider = reg->source->provider;
-    struct buf known = {0};
+    struct buf shown = {0}, known = {0};
+    int status = EXIT_FAILED;
 
     if (weavy_has_path(provider, event)) {
-        return true;
+        return EXIT_DONE;
     }
-    for (const struct provider_url_event *e = provider->url_events; e->suffix; e++) {
-        buf_addf(&known, "%s%s", known.len ? ", " : "", e->event);
+    cli_add_safe(&shown, slice_of(event));
+    if (!provider->url_events) {
+        status = cli_misuse(reg->cli,
+                            "%s: the bridge takes no event with a slash in its name, unless "
+                            "sources[%zu].events has a path for it",
+                            shown.data, reg->source_index);
+    } else {
+        for (const struct provider_url_event *e = provider->url_events; e->suffix; e++) {
+            buf_addf(&known, "%s%s", known.len ? ", " : "", e->event);
+        }
+        cli_fail("sources[%zu].events names no path for %s; the bridge would not take it. It "
+                 "has: %s",
+                 reg->source_index, shown.data, known.data);
     }
-    cli_fail("sources[%zu].events names no path for %s; the bridge would not take it. It has: "
-             "%s",
-             reg->source_index, event, known.data);
+    buf_free(&shown);
     buf_free(&known);
-    return false;
+    return status;
 }
 
 bool weavy_is_event(const struct provider *provider, const char *name)

@@ -31,7 +31,7 @@ static void make_body(struct slice item, struct buf *out)
     }
 }
 
-/* `200 accepted 0190b8e4-… NewCustomer` */
+/* `200 accepted 0190b8e4-… NewCustomer`, or `202 quarantined … NewCustomer (no_gid)` */
 static void add_answer_line(struct buf *out, const struct sample *sample,
                             const struct cli_http_reply *reply)
 {
@@ -41,6 +41,7 @@ static void add_answer_line(struct buf *out, const struct sample *sample,
     cli_http_add_field(out, reply, "id", "-");
     buf_add_char(out, ' ');
     cli_add_safe(out, slice_of(sample->event));
+    cli_http_add_reason(out, reply);
 }
 
 static void add_answer_json(struct buf *out, const struct sample *sample,
@@ -70,7 +71,7 @@ static int print_answer(const struct sample *sample, const struct cli_http_reply
     (sample->weavy.reg.json ? add_answer_json : add_answer_line)(&line, sample, reply);
     registration_print(&line);
     buf_free(&line);
-    return reply->status / 100 == 2 ? EXIT_DONE : EXIT_FAILED;
+    return cli_http_is_taken(reply) ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int publish(const struct sample *sample, struct slice item)
@@ -130,6 +131,7 @@ static int take_all(const struct sample *sample, struct slice json)
     struct json_value result = json_find(json, SLICE("result"));
     struct slice items = json_kind_of(json) == JSON_ARRAY ? json : result.raw;
     struct slice item;
+    struct err err = {0};
     int status = EXIT_DONE;
     size_t count = 0;
 
@@ -137,7 +139,8 @@ static int take_all(const struct sample *sample, struct slice json)
         return take(sample, json);
     }
     if (json_kind_of(json) != JSON_ARRAY && result.kind != JSON_ARRAY) {
-        return cli_fail("%s: the API's answer holds no sample", sample->event);
+        (void)cli_api_reject(sample->weavy.reg.api, ST_INVALID, "holds no sample", &err);
+        return cli_fail("%s: %s", sample->event, err.text);
     }
     for (; cli_json_next(&items, &item); count++) {
         int one = take(sample, item);
@@ -168,8 +171,11 @@ static int get_sample(struct sample *sample)
     struct err err = {0};
     enum status st;
 
-    if (sample->publish && !weavy_check_path(&sample->weavy.reg, sample->event)) {
-        return EXIT_FAILED;
+    int status =
+        sample->publish ? weavy_check_path(&sample->weavy.reg, sample->event) : EXIT_DONE;
+
+    if (status != EXIT_DONE) {
+        return status;
     }
     st = sample->publish ? open_bridge(sample, &err) : ST_OK;
     if (st == ST_OK) {
@@ -183,7 +189,10 @@ static int get_sample(struct sample *sample)
     if (st != ST_OK) {
         return cli_fail("%s: %s", sample->event, err.text);
     }
-    return sample->weavy.reg.dry_run ? EXIT_DONE : take_all(sample, reply.json);
+    if (sample->weavy.reg.dry_run) {
+        return EXIT_DONE;
+    }
+    return take_all(sample, sample->publish ? reply.json : reply.shown);
 }
 
 int weavy_sample(struct cli *cli)

@@ -14,13 +14,14 @@
 void weavy_print_subscription(const struct registration *reg,
                               const struct cli_subscription *subscription, const char *what)
 {
-    struct buf line = {0};
+    struct buf line = {0}, code = {0};
 
+    cli_api_add_hidden(reg->api, &code, subscription->code);
     if (reg->json) {
         buf_add_char(&line, '{');
         cli_json_add_string(&line, "event", subscription->event);
         buf_add_char(&line, ',');
-        cli_json_add_string(&line, "code", subscription->code);
+        cli_json_add_string(&line, "code", code.data);
         buf_add_char(&line, ',');
         cli_json_add_string(&line, "url", subscription->url);
         buf_add_char(&line, ',');
@@ -33,12 +34,15 @@ void weavy_print_subscription(const struct registration *reg,
     } else {
         cli_add_safe(&line, slice_of(subscription->event ? subscription->event : "-"));
         buf_add_str(&line, "  ");
-        cli_add_safe(&line, slice_of(subscription->code));
-        buf_addf(&line, "  %s  ", what ? what : subscription->since);
+        cli_add_safe(&line, buf_slice(&code));
+        buf_add_str(&line, "  ");
+        cli_add_safe(&line, slice_of(what ? what : subscription->since));
+        buf_add_str(&line, "  ");
         cli_add_safe(&line, slice_of(subscription->url ? subscription->url : "-"));
     }
     registration_print(&line);
     buf_free(&line);
+    buf_free(&code);
 }
 
 /* ---- subscribe ---- */
@@ -84,39 +88,45 @@ static int keep_code(struct subscribe *subscribe, const char *event, const char 
     return EXIT_DONE;
 }
 
-static int failed(const char *event, const struct cli_api_reply *reply, const struct err *err)
+/* No code has come. */
+static int no_code(const char *event, const struct cli_api_reply *reply, enum status st,
+                   const struct err *err)
 {
     cli_fail("%s: %s", event, err->text);
     if (reply->uncertain) {
         cli_fail("%s may be subscribed all the same, with a code that is not known here: the "
                  "answer to a try did not arrive",
                  event);
+    } else if (st == ST_OK) {
+        cli_fail("%s may be subscribed all the same, with a code that is not known here",
+                 event);
     }
     return EXIT_FAILED;
 }
 
+/* st: of the call. A code ends a subscription, whatever else the answer says about it. */
 static int read_code(struct subscribe *subscribe, const char *event, const char *url,
-                     struct cli_api_reply *reply)
+                     const struct cli_api_reply *reply, enum status st, struct err *err)
 {
-    char *code = cli_json_text(reply->json, "result.codeWebhookSubscription");
-    struct err err = {0};
+    char *code = reply->status / 100 == 2
+                     ? cli_json_text(reply->json, "result.codeWebhookSubscription")
+                     : NULL;
     int status;
 
-    if (!code || !code[0]) {
-        struct buf why = {0}, shown = {0};
-
-        cli_api_add_reason(&why, reply->status, reply->json);
-        cli_add_safe(&shown, buf_slice(&why));
-        err_set(&err, ST_REFUSED, "no subscription code; the API %s", shown.data);
-        buf_free(&why);
-        buf_free(&shown);
-        reply->uncertain = true;
-        status = failed(event, reply, &err);
-    } else {
+    if (code && code[0]) {
+        if (st != ST_OK) {
+            cli_fail("%s: %s", event, err->text);
+        }
         if (reply->uncertain) {
             cli_fail("%s may be subscribed twice: the answer to a try did not arrive", event);
         }
         status = keep_code(subscribe, event, url, code);
+    } else {
+        if (st == ST_OK) {
+            (void)cli_api_reject(subscribe->weavy.reg.api, ST_INVALID,
+                                 "holds no subscription code", err);
+        }
+        status = no_code(event, reply, st, err);
     }
     free(code);
     return status;
@@ -136,10 +146,10 @@ static int subscribe_at(struct subscribe *subscribe, const char *event, const ch
     buf_add_char(&json, '}');
     st = weavy_call(&subscribe->weavy, "EPT_WebhookSubscribe", buf_slice(&json), &reply, &err);
     buf_free(&json);
-    if (st != ST_OK) {
-        return failed(event, &reply, &err);
+    if (subscribe->weavy.reg.dry_run && st == ST_OK) {
+        return EXIT_DONE;
     }
-    return subscribe->weavy.reg.dry_run ? EXIT_DONE : read_code(subscribe, event, url, &reply);
+    return read_code(subscribe, event, url, &reply, st, &err);
 }
 
 static int subscribe_event(struct subscribe *subscribe, const char *event)
@@ -168,10 +178,8 @@ static int subscribe_named(struct subscribe *subscribe, const struct cli *cli)
 {
     int status = EXIT_DONE;
 
-    for (int i = 1; i < cli->argc; i++) {
-        if (!weavy_check_path(&subscribe->weavy.reg, cli->argv[i])) {
-            status = EXIT_FAILED;
-        }
+    for (int i = 1; i < cli->argc && status == EXIT_DONE; i++) {
+        status = weavy_check_path(&subscribe->weavy.reg, cli->argv[i]);
     }
     if (status != EXIT_DONE) {
         return status;
@@ -250,7 +258,7 @@ int weavy_subscribe(struct cli *cli)
     if (subscribe.all == (cli->argc > 1)) {
         return cli_misuse(cli, "which ones? Either events are named, or --all");
     }
-    if (!weavy_check_names(cli, "an event")) {
+    if (!weavy_check_names(cli, "an event") || !registration_check_url(cli, subscribe.url)) {
         return EXIT_USAGE;
     }
     status = weavy_begin(&subscribe.weavy, cli, true);

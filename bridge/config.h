@@ -166,6 +166,10 @@ bool config_admin_token_is_live(const struct config *before, const struct config
 
 void config_faults_free(struct config_faults *faults);
 
+/* Any thread. May text stand as a URL in the configuration: http or https, a host, a path, no
+ * query? Else err says what is wrong, such as `must end behind the path`. Pure. */
+enum status config_check_url(const char *url, struct err *err) MUST_USE;
+
 /* Prints the settings table for people (Markdown), and the JSON Schema (draft 2020-12), both
  * from the same rows. */
 void config_write_table(struct buf *out);

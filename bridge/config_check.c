@@ -107,7 +107,7 @@ void config_check_pem(struct reader *reader, const char *key, const char *file,
     struct err err = {0};
     size_t mark = reader_enter_key(reader, slice_of(key));
 
-    if (file && file_read(file, MAX_PEM_BYTES, &text, &err) != ST_OK) {
+    if (file && file_read_regular(file, MAX_PEM_BYTES, &text, &err) != ST_OK) {
         reader_miss(reader, "cannot be read: %s", err.text);
     } else if (file && !(holds(&text, "-----BEGIN ") && holds(&text, block))) {
         reader_miss(reader, "%s is not a PEM file with a %s", file, block);

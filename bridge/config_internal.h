@@ -91,7 +91,6 @@ void config_tell_missing(struct reader *reader, const struct config_secret *secr
 enum status config_check_text(enum setting_type type, struct slice text, int64_t max_bytes,
                               struct err *err) MUST_USE;
 enum status config_check_http_path(const char *path, struct err *err) MUST_USE;
-enum status config_check_url(const char *url, struct err *err) MUST_USE; /* http, https */
 enum status config_check_address(const char *address, struct err *err) MUST_USE;
 /* Of a URL that config_check_url accepts: what is sent there can be read on the way. */
 bool config_url_in_clear(const char *url);

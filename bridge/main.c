@@ -50,7 +50,8 @@ static int version(struct cli *cli);
     "                   secrets that is missing or empty. Waits for the provider's test,\n"    \
     "                   and fails unless the config ends up valid\n"                           \
     "  update           changes one; where that has it tested again, waits as create does\n"   \
-    "  test             has one tested; --wait waits for the outcome\n"                        \
+    "  test             has one tested; --wait waits for the outcome, and fails unless that\n" \
+    "                   is seen and the config valid\n"                                        \
     "  use              has the key, whose token this is, send to this config\n"               \
     "  --url URL        where the provider is to send to; else public_url of the source\n"     \
     "  --replace-secret if no such file is left, replaces the secret in the first one\n"       \
@@ -62,9 +63,12 @@ static int version(struct cli *cli);
     "  subscribe        has an event sent to URL/EVENT, or where the source has events, to\n"  \
     "                   the path that it has there; --all: every standard event, or those\n"   \
     "                   that have a path there\n"                                              \
+    "  unsubscribe      ends one, and keeps its code until the provider has said that it "     \
+    "has\n"                                                                                    \
+    "                   ended; --forget: removes it here without asking the provider\n"        \
     "  list             the subscriptions that are kept here; the provider is not asked\n"     \
     "  sample           prints what the provider would send; --publish sends that to the\n"    \
-    "                   running bridge, as the provider would\n"                               \
+    "                   running bridge, as the provider would, and fails if it is not taken\n" \
     "  --url URL        of the source's path, from outside; else public_url of the "           \
     "source\n\n"                                                                               \
     "Keys of an object:\n"                                                                     \
@@ -106,7 +110,7 @@ static const struct cli_command commands[] = {
      "Prints a line for each event: HTTP status, what the bridge says, id, EVENT and gid. "
      "Fails "
      "if\n"
-     "one of them was not taken.\n\n"
+     "one of them was not taken, or became a dead letter.\n\n"
      "  --gid GID        of the resource; else each event gets a new one\n"
      "  --count N        sends N different bodies\n"
      "  --url URL        posts there, not to the first ingress.listen and the source's path; "
@@ -151,7 +155,7 @@ static const struct cli_command commands[] = {
      "provider ricloud (get | delete | use) ID\n"
      "provider weavy login\n"
      "provider weavy subscribe (EVENT... | --all) [--url URL]\n"
-     "provider weavy unsubscribe (EVENT... | CODE... | --all)\n"
+     "provider weavy unsubscribe (EVENT... | CODE... | --all) [--forget]\n"
      "provider weavy sample EVENT [--publish]\n"
      "provider weavy list",
      "Register the bridge at a provider, through the provider's API", PROVIDER_HELP,

@@ -146,35 +146,85 @@ static char *name_beside(const char *path)
     return buf_take(&name);
 }
 
-/* An empty file beside path, which a rename can put in its place. Its name is always the same,
- * so that what was left behind by somebody who died goes now. Gives *out_name for free(). */
-static enum status create_beside(const char *path, int *out_fd, char **out_name,
-                                 struct err *err)
-{
-    char *name = name_beside(path);
-    struct stat owner;
+struct file_draft {
+    char *path;
+    char *name; /* NULL: it has become path */
     int fd;
+};
 
-    (void)unlink(name); /* if it stays, the next line says why */
-    fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        (void)err_set_errno(err, ST_IO, errno, "make %s", name);
-        free(name);
-        return ST_IO;
+/* Its name is always the same, so that what was left behind by somebody who died goes now. */
+static enum status create_file(struct file_draft *draft, struct err *err)
+{
+    struct stat owner;
+
+    (void)unlink(draft->name); /* if it stays, the next line says why */
+    draft->fd = open(draft->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (draft->fd < 0) {
+        return err_set_errno(err, ST_IO, errno, "make %s", draft->name);
     }
-    if (geteuid() == 0 && find_owner(path, &owner)) {
+    if (geteuid() == 0 && find_owner(draft->path, &owner)) {
         /* Where root may not (a container, NFS), a file of root's is still better than none. */
-        int ignored = fchown(fd, owner.st_uid, owner.st_gid);
+        int ignored = fchown(draft->fd, owner.st_uid, owner.st_gid);
 
         (void)ignored;
     }
-    *out_fd = fd;
-    *out_name = name;
     return ST_OK;
+}
+
+/* Where the file system cannot reserve, glibc writes zeros instead, and other C libraries say that
+ * it cannot be done. */
+static enum status take_room(const struct file_draft *draft, size_t bytes, struct err *err)
+{
+    int error = 0;
+
+    do {
+        error = bytes ? posix_fallocate(draft->fd, 0, (off_t)bytes) : 0;
+    } while (error == EINTR);
+    if (error == 0 || error == EOPNOTSUPP || error == EINVAL) {
+        return ST_OK;
+    }
+    return err_set_errno(err, ST_IO, error, "make room for %s", draft->path);
+}
+
+enum status file_draft_open(const char *path, size_t bytes, struct file_draft **out_draft,
+                            struct err *err)
+{
+    struct file_draft *draft = xalloc(sizeof(*draft));
+    enum status st;
+
+    *draft = (struct file_draft){.path = xstrdup(path), .name = name_beside(path), .fd = -1};
+    st = create_file(draft, err);
+    if (st == ST_OK) {
+        st = take_room(draft, bytes, err);
+    }
+    if (st != ST_OK) {
+        file_draft_close(draft);
+        return st;
+    }
+    *out_draft = draft;
+    return ST_OK;
+}
+
+void file_draft_close(struct file_draft *draft)
+{
+    if (!draft) {
+        return;
+    }
+    if (draft->fd >= 0) {
+        (void)close(draft->fd); /* what counts was synced */
+        if (draft->name) {
+            (void)unlink(draft->name); /* else the next draft removes it */
+        }
+    }
+    free(draft->path);
+    free(draft->name);
+    free(draft);
 }
 
 static enum status write_synced(int fd, struct slice data, struct err *err)
 {
+    size_t len = data.len;
+
     while (data.len > 0) {
         ssize_t n = write(fd, data.data, data.len);
 
@@ -185,48 +235,29 @@ static enum status write_synced(int fd, struct slice data, struct err *err)
             data = (struct slice){data.data + n, data.len - (size_t)n};
         }
     }
+    /* The room that was not needed. */
+    if (ftruncate(fd, (off_t)len) != 0) {
+        return err_set_errno(err, ST_IO, errno, "truncate");
+    }
     return fsync(fd) == 0 ? ST_OK : err_set_errno(err, ST_IO, errno, "sync");
 }
 
-enum status file_replace(const char *path, struct slice data, struct err *err)
+enum status file_draft_put(struct file_draft *draft, struct slice data, bool *out_synced,
+                           struct err *err)
 {
-    char *name = NULL;
-    int fd = -1;
-    enum status st = create_beside(path, &fd, &name, err);
+    enum status st = write_synced(draft->fd, data, err);
 
-    if (st != ST_OK) {
-        return st;
-    }
-    st = write_synced(fd, data, err);
-    (void)close(fd); /* it was synced, or the error is reported already */
-    /* If we die before this, path is as it was, and the next attempt removes the new file. */
-    if (st == ST_OK && rename(name, path) != 0) {
-        st = err_set_errno(err, ST_IO, errno, "rename %s", name);
+    /* If we die before this, path is as it was, and the next draft removes the new file. */
+    if (st == ST_OK && rename(draft->name, draft->path) != 0) {
+        st = err_set_errno(err, ST_IO, errno, "rename %s", draft->name);
     }
     if (st != ST_OK) {
-        (void)unlink(name); /* the first error is the one to report */
-        if (err != NULL) {
-            (void)err_wrap(err, "%s", path);
-        }
-    } else {
-        st = file_sync_parent(path, err);
+        return err ? err_wrap(err, "%s", draft->path) : st;
     }
-    free(name);
-    return st;
-}
-
-enum status file_check_replace(const char *path, struct err *err)
-{
-    char *name = NULL;
-    int fd = -1;
-    enum status st = create_beside(path, &fd, &name, err);
-
-    if (st == ST_OK) {
-        (void)close(fd);    /* nothing was written */
-        (void)unlink(name); /* whoever could make it could also have put it in place */
-        free(name);
-    }
-    return st;
+    free(draft->name);
+    draft->name = NULL;
+    *out_synced = file_sync_parent(draft->path, err) == ST_OK;
+    return ST_OK;
 }
 
 enum status file_free_bytes(const char *path, uint64_t *out_bytes, struct err *err)

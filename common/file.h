@@ -17,19 +17,27 @@ enum status file_read_regular(const char *path, size_t max_bytes, struct buf *ou
                               struct err *err) MUST_USE;
 /* Any thread. The same as file_read from an open descriptor, until its end. */
 enum status file_read_fd(int fd, size_t max_bytes, struct buf *out, struct err *err) MUST_USE;
-/* Any thread. Replaces the file, or makes it, in one step: whoever looks finds the old bytes
- * or the new ones, also after a crash or a power cut, and after a failure the old ones (but
- * if the last step fails, which is to sync the folder: then the new ones, and a power cut
- * may bring back the old ones). Only its owner may read it (0600); root gives it to whom the
- * old file belonged, else to the owner of its folder, so that the service can read what root
- * has written. A symbolic link is replaced, not followed. ST_IO.
+/* A file's next content: first in `.NAME.new` beside it, then in its place. What a killed process
+ * left there is removed, so only one may do this at a time: where others could, hold
+ * file_lock_parent. */
+struct file_draft;
+
+/* Any thread. Begins, and takes room for so many bytes as far as the file system knows how to, so
+ * that a disk that is full is found out now. ST_IO. Gives a draft for file_draft_close. */
+enum status file_draft_open(const char *path, size_t bytes, struct file_draft **out_draft,
+                            struct err *err) MUST_USE;
+/* Replaces the file, or makes it, in one step; once for a draft. Whoever looks finds the old bytes
+ * or the new ones, also after a crash or a power cut. Only its owner may read it (0600); root
+ * gives it to whom the old file belonged, else to the owner of its folder, so that the service
+ * can read what root has written. A symbolic link is replaced, not followed.
  *
- * The bytes are first in `.NAME.new` beside it; one that a killed process left there is
- * removed. So only one may do this at a time: where others could, hold file_lock_parent. */
-enum status file_replace(const char *path, struct slice data, struct err *err) MUST_USE;
-/* Any thread. Could it be replaced now? Makes `.NAME.new` and removes that again, and so what
- * was left there; one at a time, as file_replace. ST_IO. */
-enum status file_check_replace(const char *path, struct err *err) MUST_USE;
+ * ST_OK: the new bytes are there; but if *out_synced is false, the folder could not be synced, as
+ * err says, and a power cut may bring back the old ones. ST_IO: the old bytes are there. */
+enum status file_draft_put(struct file_draft *draft, struct slice data, bool *out_synced,
+                           struct err *err) MUST_USE;
+/* Removes what has not been put in place, and gives the room back. NULL is allowed. */
+void file_draft_close(struct file_draft *draft);
+
 /* Any thread. Locks the folder that holds path, against others who do the same, until
  * *out_fd is closed. ST_BUSY: somebody else has it now; else ST_IO. */
 enum status file_lock_parent(const char *path, int *out_fd, struct err *err) MUST_USE;

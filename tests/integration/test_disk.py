@@ -1,13 +1,12 @@
 """The disk under the outbox: full, damaged, somebody else's, away."""
 
 import os
-import pathlib
 import sqlite3
-import subprocess
 
 import pytest
 
 from lib import events
+from lib.small_disk import SmallDisk
 from lib.wait import wait_until
 
 
@@ -98,40 +97,6 @@ def test_the_outbox_is_nobody_elses_to_read(start):
     bridge.accept(events.body())
     for path in bridge.folder.glob("outbox.db*"):
         assert path.stat().st_mode & 0o077 == 0, path
-
-
-class SmallDisk:
-    """A file system of 3 MB in a mount namespace of its own, which lives as long as a process in it."""
-
-    def __init__(self, folder):
-        self.path = folder / "disk"
-        self.path.mkdir()
-        script = f'mount -t tmpfs -o size=3m none "{self.path}" && echo mounted && exec sleep infinity'
-        self.keeper = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script],
-            stdout=subprocess.PIPE,
-        )
-        if self.keeper.stdout.readline() != b"mounted\n":
-            self.keeper.wait()
-            pytest.skip("mounting is not allowed here, as in a container without CAP_SYS_ADMIN")
-        # To run a program there, and to see its files from here.
-        self.wrapper = ["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "--"]
-        self.seen = pathlib.Path(f"/proc/{self.keeper.pid}/root{self.path}")
-
-    def fill(self):
-        """As somebody else would, to the last byte."""
-        with open(self.seen / "filler", "wb", buffering=0) as filler:
-            with pytest.raises(OSError, match="No space left"):
-                while True:
-                    filler.write(bytes(4096))
-
-    def make_room(self):
-        (self.seen / "filler").unlink()
-
-    def close(self):
-        self.keeper.kill()
-        self.keeper.wait()
-        self.keeper.stdout.close()
 
 
 @pytest.fixture

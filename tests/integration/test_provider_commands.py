@@ -9,6 +9,7 @@ import os
 import pathlib
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
@@ -17,10 +18,13 @@ from lib import http_client
 from lib.api_server import CLOSE, HANG, Answer, ApiServer
 from lib.bridge import PROGRAM, SOURCE
 from lib.certs import Authority
+from lib.small_disk import SmallDisk
 from lib.wait import DEADLINE_S, wait_until
 
-TOKEN = "tok-1f0c9a7e4b/+=="
-PASSWORD = 'pass "9d41" \\ word'
+# With what one or the other way to write JSON escapes.
+TOKEN = 'tok-1f0c"9a\\7e4b/+=='
+PASSWORD = 'pass "9d41" \\ w\u00f6rd/+'
+AUTH_TOKEN = 'auth-31"c7\\bd/+08'
 HOOK_SECRET = "whs-77aa01c3e9"
 PUBLIC_URL = "https://hooks.example/webhooks/in"
 CONFIGS = "/configs/webhook"
@@ -45,8 +49,10 @@ class Commands:
     def run(self, *args, expect=0):
         done = self.bridge.cli("provider", self.provider, *args, expect=expect)
         self.out, self.err = done.stdout.decode(), done.stderr.decode()
-        for secret in (TOKEN, PASSWORD, json.dumps(PASSWORD)[1:-1], HOOK_SECRET):
-            assert secret not in self.out + self.err, "a secret is printed"
+        for secret in (TOKEN, PASSWORD, AUTH_TOKEN, HOOK_SECRET):
+            for once in (secret, *spellings(secret)):
+                for text in (once, *spellings(once)):
+                    assert text not in self.out + self.err, "a secret is printed"
         return self.out
 
     def rows(self, *args, **options):
@@ -56,6 +62,24 @@ class Commands:
         self.run(*args, expect=status)
         assert self.err.startswith("hook2mqtt: "), self.err
         assert saying in self.err, self.err
+
+
+def spellings(text):
+    """What may stand between quotes in JSON for it."""
+    ascii_only = json.dumps(text)[1:-1]  # Python
+    dotnet = ascii_only.replace('\\"', "\\u0022").replace("+", "\\u002B")
+    return json.dumps(text, ensure_ascii=False)[1:-1], ascii_only, ascii_only.replace("/", "\\/"), dotnet
+
+
+def echoes(secret):
+    """Answers of an API that sends a secret back."""
+    for text in spellings(secret):
+        yield b'{"error": "odd", "message": "no %s here"}' % text.encode()
+        yield b'{"error": "odd", "params": {"value": ["%s"]}}' % text.encode()
+        yield b'{"error": "odd", "params": {"%s": "unknown"}}' % text.encode()
+        yield b'{"error": {"odd": ["%s"]}}' % text.encode()
+    for text in spellings(json.dumps({"secret": secret})):
+        yield b'{"error": "odd", "message": "you sent %s"}' % text.encode()
 
 
 def config(state="new", **more):
@@ -203,8 +227,40 @@ def test_create_does_not_wait_for_ever_for_a_test_that_does_not_end(api, ricloud
     api.on("POST", CONFIGS, Answer(201, config(secret=HOOK_SECRET)))
     api.on("GET", f"{CONFIGS}/7", config())
     begin = time.monotonic()
-    ricloud.fails("create", "--timeout", "1s", saying="has not finished its test within --timeout")
+    ricloud.fails("create", "--timeout", "1s", saying="is new: the API has not finished its test within --timeout")
     assert time.monotonic() - begin < 20
+    assert "`hook2mqtt provider ricloud test 7 --wait` tests it again" in ricloud.err
+
+
+def test_create_has_a_config_that_stays_new_tested_again(api, ricloud):
+    """A provider may repeat a test that came before the secret after minutes only."""
+    tested = threading.Event()
+
+    def test(_):
+        tested.set()
+        return task("succeeded")
+
+    api.on("POST", CONFIGS, Answer(201, config(secret=HOOK_SECRET)))
+    api.on("GET", f"{CONFIGS}/7", lambda _: config("valid" if tested.is_set() else "new"))
+    api.on("POST", f"{CONFIGS}/7/test", test)
+    begin = time.monotonic()
+    assert ricloud.rows("create")[0]["state"] == "valid"
+    assert time.monotonic() - begin >= 4.9, "the first test had its time"
+    assert len(api.asked("POST", f"{CONFIGS}/7/test")) == 1
+
+
+def test_create_waits_on_if_a_config_may_not_be_tested_while_it_is(api, ricloud):
+    refused = threading.Event()
+
+    def test(_):
+        refused.set()
+        return Answer(409, {"message": "A test is running"})
+
+    api.on("POST", CONFIGS, Answer(201, config(secret=HOOK_SECRET)))
+    api.on("GET", f"{CONFIGS}/7", lambda _: config("valid" if refused.is_set() else "new"))
+    api.on("POST", f"{CONFIGS}/7/test", test)
+    assert ricloud.rows("create")[0]["state"] == "valid"
+    assert "A test is running; waiting for the test that has begun" in ricloud.err
 
 
 def test_the_secret_goes_to_the_first_file_that_is_missing_or_empty(start, api, tmp_path):
@@ -249,13 +305,13 @@ def test_nothing_is_created_while_another_command_stores_something_there(api, ri
 
 def test_a_secret_that_cannot_be_stored_after_all_is_said_loudly(api, ricloud, secret_file):
     def created(_):
-        secret_file.parent.rename(secret_file.parent.with_name("moved"))
+        secret_file.mkdir()  # in its place
         return Answer(201, config(secret=HOOK_SECRET))
 
     api.on("POST", CONFIGS, created)
     ricloud.fails("create", saying="webhook config 7 WAS CREATED, BUT ITS SECRET IS NOT STORED")
     assert "provider ricloud delete 7" in ricloud.err
-    assert names_in(secret_file.parent.with_name("moved")) == []
+    assert names_in(secret_file.parent) == ["one"] and names_in(secret_file) == []
 
 
 def test_a_running_bridge_takes_the_secret_as_soon_as_it_is_stored(start, broker, subscriber, api, tmp_path):
@@ -298,8 +354,9 @@ def test_an_answer_without_a_secret_is_no_success(api, ricloud, secret_file, ans
 )
 def test_an_answer_that_is_no_config_is_a_failure_that_names_what_may_be_left(api, ricloud, answer):
     api.on("POST", CONFIGS, Answer(201, answer))
-    ricloud.fails("create", saying="describes no webhook config")
-    assert "provider ricloud list" in ricloud.err
+    ricloud.fails("create", saying=f"describes no webhook config: POST {api.url}{CONFIGS}: answered 201")
+    assert "a config may have been made all the same: `provider ricloud list`" in ricloud.err
+    assert "did not arrive" not in ricloud.err
 
 
 def test_create_tells_of_a_config_that_a_lost_answer_may_have_left(api, ricloud):
@@ -387,9 +444,17 @@ def test_update_to_a_new_url_waits_for_the_test(api, ricloud):
     (row,) = ricloud.rows("update", "7", "--url", new_url)
     assert (row["state"], row["url"]) == ("valid", new_url)
     assert_request(api.requests[0], "POST", f"{CONFIGS}/7", b'{"url":"%s"}' % new_url.encode())
-    api.on("GET", f"{CONFIGS}/7", config("invalid", url=new_url))
-    ricloud.fails("update", "7", "--url", new_url, saying="webhook config 7 is invalid")
     assert api.asked("POST", f"{CONFIGS}/7/test") == []
+
+
+def test_update_says_why_a_config_becomes_invalid(api, ricloud):
+    api.on("POST", f"{CONFIGS}/7", config())
+    api.on("GET", f"{CONFIGS}/7", config("invalid"))
+    api.on("POST", f"{CONFIGS}/7/test", task("failed", "receiver_answered_404"))
+    (row,) = ricloud.rows("update", "7", "--url", PUBLIC_URL, expect=1)
+    assert row["test_error"] == "receiver_answered_404"
+    assert "webhook config 7 is invalid: receiver_answered_404" in ricloud.err
+    assert len(api.asked("POST", f"{CONFIGS}/7/test")) == 1
 
 
 def test_update_of_the_state(api, ricloud):
@@ -415,11 +480,25 @@ def test_test_prints_the_task_and_with_wait_the_outcome(api, ricloud):
     ricloud.fails("test", "7", "--wait", saying="invalid: connection_refused")
 
 
+@pytest.mark.parametrize("before", ["valid", "invalid", "new"])
+def test_a_test_whose_outcome_is_not_seen_in_time_is_no_success(api, ricloud, before):
+    api.on("POST", f"{CONFIGS}/7/test", task("pending"))
+    api.on("GET", f"{CONFIGS}/7", config(before))
+    ricloud.fails("test", "7", "--wait", "--timeout", "1s", saying="the API has not finished its test within --timeout")
+    assert f"webhook config 7 is {'' if before == 'new' else 'still '}{before}: " in ricloud.err
+    assert "test 7 --wait" in ricloud.err
+
+
 def test_delete(api, ricloud):
     api.on("DELETE", f"{CONFIGS}/7", Answer(204))
     assert ricloud.run("delete", "7") == "7  deleted\n"
     assert_request(api.requests[0], "DELETE", f"{CONFIGS}/7")
-    assert ricloud.rows("delete", "7") == [{"id": "7", "deleted": True}]
+    assert ricloud.rows("delete", "7") == [{"id": 7, "deleted": True}]
+    api.on("DELETE", f"{CONFIGS}/7", {"id": "7", "deleted": True}, {"id": "task-1"})
+    assert ricloud.rows("delete", "7") == [{"id": "7", "deleted": True}], "as the API spells it"
+    assert ricloud.rows("delete", "7") == [{"id": 7, "deleted": True}], "that was another id"
+    api.on("DELETE", f"{CONFIGS}/007", Answer(204))
+    assert ricloud.rows("delete", "007") == [{"id": "007", "deleted": True}]
     api.on("DELETE", f"{CONFIGS}/7", 404)
     ricloud.fails("delete", "7", saying="404")
     api.on("DELETE", f"{CONFIGS}/7", CLOSE, 404)
@@ -438,7 +517,11 @@ def test_use_asks_for_the_key_and_sets_its_config(api, ricloud, id_text, body):
     got, posted = api.asked()
     assert_request(got, "GET", "/key")
     assert_request(posted, "POST", "/keys/key%201", body)
-    assert ricloud.rows("use", id_text) == [{"key": "key 1", "webhook_config": id_text}]
+    given = json.loads(body)["webhook_config"]
+    assert ricloud.rows("use", id_text) == [{"key": "key 1", "webhook_config": given}]
+    api.on("GET", "/key", {"id": 5})
+    api.on("POST", "/keys/5", {"id": 5, "webhook_config": id_text})
+    assert ricloud.rows("use", id_text) == [{"key": 5, "webhook_config": id_text}], "as the API spells it"
 
 
 def page(*ids, more):
@@ -468,7 +551,22 @@ def test_list_passes_its_filters_on(api, ricloud):
     assert ricloud.run("list", "--state", "deactivated", "--date-created", "2018-08-22T12:25:05+02:00") == ""
     assert len(api.asked("GET", CONFIGS + query)) == 1
     api.on("GET", f"{CONFIGS}?limit=100", {"resource": "event"})
-    ricloud.fails("list", saying="is no list")
+    ricloud.fails("list", saying=f"is no list: GET {api.url}{CONFIGS}?limit=100: answered 200: {{")
+
+
+@pytest.mark.parametrize(
+    "answer, saying", [(b"", "answered 200\n"), (b"<html>\n <p>Log in</p>", "answered 200: <html> <p>Log in</p>\n")],
+    ids=["nothing", "HTML"],
+)
+def test_a_2xx_answer_that_is_of_no_use_is_shown(api, ricloud, answer, saying):
+    api.on("GET", f"{CONFIGS}/7", Answer(200, answer))
+    api.on("GET", f"{CONFIGS}?limit=100", Answer(200, answer))
+    api.on("GET", "/key", Answer(200, answer))
+    for args, what in ((["get", "7"], "describes no webhook config"), (["list"], "is no list"),
+                       (["use", "7"], "describes no key")):
+        ricloud.fails(*args, saying=what)
+        assert ricloud.err.startswith(f"hook2mqtt: the API's answer {what}: GET {api.url}/")
+        assert ricloud.err.endswith(saying)
 
 
 @pytest.mark.parametrize(
@@ -562,6 +660,52 @@ def test_what_the_api_says_of_a_failure_is_shown_safely_and_not_asked_again(api,
     api.on("GET", f"{CONFIGS}/7", answer)
     ricloud.fails("get", "7", saying=saying)
     assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("answer", echoes(TOKEN))
+def test_a_token_that_the_api_sends_back_in_its_own_words_is_not_shown(api, ricloud, answer):
+    api.on("GET", f"{CONFIGS}/7", Answer(400, answer))
+    ricloud.fails("get", "7", saying="***")
+
+
+def test_what_ricloud_sends_back_is_printed_without_secrets(api, ricloud):
+    one = config("valid", url=f"https://x.example/{TOKEN}", organisation={TOKEN: [HOOK_SECRET], "secret": HOOK_SECRET},
+                 secret=HOOK_SECRET, date_created=f"at {TOKEN}")
+    safe = {**shown(one), "url": "https://x.example/***", "organisation": {"***": ["***"], "secret": "***"},
+            "date_created": "at ***"}
+    for text in (json.dumps(one), json.dumps(one).replace("/", "\\/").replace("+", "\\u002b")):
+        api.on("GET", f"{CONFIGS}/7", text.encode())
+        api.on("GET", f"{CONFIGS}?limit=100", b'{"data": [%s], "has_more": false}' % text.encode())
+        api.on("POST", f"{CONFIGS}/7", text.encode())
+        api.on("POST", f"{CONFIGS}/7/test", task("failed", f"{TOKEN} is odd"))
+        # The secret of the webhook is known to be one where it is so called.
+        unknown = {**safe, "organisation": {"***": [HOOK_SECRET], "secret": "***"}}
+        for args in (["get", "7"], ["list"], ["update", "7", "--state", "deactivated"]):
+            done = ricloud.bridge.cli("provider", "ricloud", *args, "--json")
+            assert json.loads(done.stdout) == unknown and TOKEN.encode() not in done.stderr
+            line = ricloud.run(*args)
+            assert line == "7  valid  at ***  https://x.example/***\n"
+        bad = text.replace('"valid"', '"invalid"')
+        api.on("POST", CONFIGS, Answer(201, bad.encode()))
+        api.on("GET", f"{CONFIGS}/7", bad.encode())
+        (row,) = ricloud.rows("create", "--replace-secret", expect=1)
+        assert row == {**safe, "state": "invalid", "test_error": "*** is odd", "secret_file": row["secret_file"]}
+        ricloud.run("create", "--replace-secret", expect=1)
+        assert "is invalid: *** is odd" in ricloud.err and "does https://x.example/*** lead to" in ricloud.err
+        assert json.loads(ricloud.bridge.cli("provider", "ricloud", "test", "7", "--wait", "--json", expect=1).stdout)[
+            "test_error"] == "*** is odd"
+    api.on("POST", f"{CONFIGS}/7/test", {"id": TOKEN, "state": TOKEN, "error": TOKEN})
+    assert ricloud.rows("test", "7") == [{"task": "***", "state": "***", "test_error": "***"}]
+    assert ricloud.run("test", "7") == "test ***  ***\n"
+    api.on("GET", "/key", {"id": "key-1", "token": TOKEN})
+    api.on("POST", "/keys/key-1", {"id": "key-1", "token": TOKEN, "webhook_config": 7})
+    ricloud.run("use", "7")
+
+
+def test_a_secret_of_two_characters_does_not_star_everything(api, ricloud):
+    ricloud.bridge.env["API_TOKEN"] = "7"
+    api.on("GET", f"{CONFIGS}/7", config("valid"))
+    assert ricloud.rows("get", "7") == [shown(config("valid"))]
 
 
 @pytest.mark.parametrize("length", [0, 190], ids=["whole", "at the edge of what is shown"])
@@ -679,6 +823,137 @@ def test_the_token_is_not_among_the_arguments_of_any_process(api, ricloud):
     assert TOKEN.encode() not in out
 
 
+# What was typed
+
+
+@pytest.mark.parametrize(
+    "url, saying",
+    [("", "must begin with https:// or http://"), ("nonsense", "must begin with https:// or http://"),
+     ("127.0.0.1:8080", "must begin with "), ("ftp://hooks.example/in", "must begin with "),
+     ("https:///in", "needs a host"), ("https://hooks.example:0/in", "needs a port"),
+     ("https://hooks.example/in?a=b", "must end behind the path"),
+     ("https://hooks.example/in#a", "must end behind the path"),
+     ("https://hooks.example/a b", "must end behind the path"),
+     ("https://hooks.example/a\nb", "must hold no control characters"),
+     ("https://ann:pw-3e1@hooks.example/in", "must not hold a user, a password")],
+)
+def test_a_url_that_the_configuration_would_not_take_is_wrong_usage(api, ricloud, url, saying):
+    for args in (["create"], ["update", "7"]):
+        ricloud.fails(*args, "--url", url, saying=f"hook2mqtt: --url {saying}", status=2)
+        assert "pw-3e1" not in ricloud.err
+    ricloud.provider = "weavy"
+    ricloud.fails("subscribe", "NewDeal", "--url", url, saying=f"hook2mqtt: --url {saying}", status=2)
+    assert api.asked() == []
+
+
+# Disks and files
+
+
+@pytest.fixture
+def disk(tmp_path):
+    disk = SmallDisk(tmp_path)
+    yield disk
+    disk.close()
+
+
+def run_on(disk, commands, *args, expect):
+    command = [*disk.wrapper, PROGRAM, "-c", commands.bridge.config_file, "provider", commands.provider, *args]
+    done = subprocess.run(command, env=commands.bridge.env, capture_output=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == expect, done
+    return done.stderr.decode()
+
+
+def test_nothing_is_created_on_a_full_disk(start, api, disk):
+    commands = Commands(start, "ricloud", ricloud_source(api, [{"file": str(disk.path / "one")}]))
+    api.on("POST", CONFIGS, Answer(201, config("valid", secret=HOOK_SECRET)))
+    disk.fill()
+    assert "No space left on device" in run_on(disk, commands, "create", expect=1)
+    assert api.asked() == [] and names_in(disk.seen) == ["filler"]
+    disk.make_room()
+    run_on(disk, commands, "create", expect=0)
+    assert (disk.seen / "one").read_text() == HOOK_SECRET and names_in(disk.seen) == ["one"]
+
+
+def test_a_disk_that_fills_up_meanwhile_has_room_for_the_secret(start, api, disk):
+    commands = Commands(start, "ricloud", ricloud_source(api, [{"file": str(disk.path / "one")}]))
+    api.on("POST", CONFIGS, lambda _: (disk.fill(), Answer(201, config("valid", secret=HOOK_SECRET)))[1])
+    run_on(disk, commands, "create", expect=0)
+    assert (disk.seen / "one").read_text() == HOOK_SECRET
+
+
+def test_no_event_is_subscribed_whose_code_would_find_no_room(start, api, disk):
+    commands = Commands(start, "weavy", weavy_source(api, state_file=str(disk.path / "weavy.json")))
+    answer_codes(api)
+    run_on(disk, commands, "login", expect=0)
+    disk.fill()
+    err = run_on(disk, commands, "subscribe", "NewDeal", expect=1)
+    assert "NewDeal: make room for" in err and "No space left on device" in err
+    assert len(api.asked()) == 1 and names_in(disk.seen) == ["filler", "weavy.json"]
+
+
+def test_a_disk_that_fills_up_meanwhile_has_room_for_a_code(start, api, disk):
+    commands = Commands(start, "weavy", weavy_source(api, state_file=str(disk.path / "weavy.json")))
+    answer_codes(api)
+    run_on(disk, commands, "login", expect=0)
+    api.on("POST", entry_point("Subscribe"),
+           lambda _: (disk.fill(), {"result": {"codeWebhookSubscription": "the-code"}})[1])
+    run_on(disk, commands, "subscribe", "NewDeal", expect=0)
+    (stored,) = json.loads((disk.seen / "weavy.json").read_text())["subscriptions"]
+    assert stored["code"] == "the-code" and names_in(disk.seen) == ["filler", "weavy.json"]
+
+
+def run_with_a_folder_that_cannot_be_synced(commands, trace, *args):
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-o", trace, "-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=2", PROGRAM,
+         "-c", commands.bridge.config_file, "provider", commands.provider, *args],
+        env={**commands.bridge.env, "ASAN_OPTIONS": "detect_leaks=0"}, capture_output=True,
+        timeout=DEADLINE_S, check=False,
+    )
+    assert "(INJECTED)" in trace.read_text()
+    return done.returncode, done.stderr.decode()
+
+
+def test_a_secret_in_a_folder_that_could_not_be_synced_is_stored_and_warned_of(api, ricloud, secret_file, tmp_path):
+    api.on("POST", CONFIGS, Answer(201, config("valid", secret=HOOK_SECRET)))
+    status, err = run_with_a_folder_that_cannot_be_synced(ricloud, tmp_path / "trace", "create")
+    assert status == 0, err
+    assert "is stored, but a power cut may undo that: sync the directory" in err and "NOT STORED" not in err
+    assert secret_file.read_text() == HOOK_SECRET and names_in(secret_file.parent) == ["one"]
+
+
+def test_a_code_in_a_folder_that_could_not_be_synced_is_stored_and_warned_of(api, weavy, tmp_path):
+    answer_codes(api)
+    weavy.run("login")
+    status, err = run_with_a_folder_that_cannot_be_synced(weavy, tmp_path / "trace", "subscribe", "NewDeal")
+    assert status == 0, err
+    assert "is written, but a power cut may undo that" in err and codes(weavy) == ["code-NewDeal"]
+
+
+@pytest.mark.parametrize("setting", ["api", "mqtt"])
+def test_a_pipe_in_the_place_of_a_certificate_keeps_nobody_waiting(start, api, authority, tmp_path, setting):
+    file = tmp_path / "ca.pem"
+    file.write_bytes(pathlib.Path(authority.cert).read_bytes())
+    source = ricloud_source(api, [{"file": str(tmp_path / "one")}], **({"ca_file": str(file)} if setting == "api" else {}))
+    mqtt = {"servers": ["mqtts://127.0.0.1:9"], "tls": {"ca_file": str(file)}} if setting == "mqtt" else {}
+    bridge = start.bridge(None, {"sources": [source], "mqtt": mqtt}, env={"API_TOKEN": TOKEN})
+    file.unlink()
+    os.mkfifo(file)
+    bridge.reload(refused=setting == "mqtt")  # of the API only the commands know
+    assert "is no regular file" in bridge.log_text()
+    assert "is no regular file" in bridge.cli("check", expect=None).stdout.decode()
+    assert bridge.stop() == 0
+
+
+def test_a_pipe_in_the_place_of_what_is_stored_keeps_nobody_waiting(api, ricloud, secret_file, weavy):
+    os.mkfifo(secret_file)
+    ricloud.run("create", expect=1)
+    assert "is no regular file" in ricloud.err
+    os.mkfifo(state_file(weavy))
+    for args in (["list"], ["login"]):
+        weavy.fails(*args, saying="is no regular file")
+    assert api.asked() == []
+
+
 # TLS
 
 
@@ -700,6 +975,16 @@ def test_an_authority_that_is_not_known_is_refused_and_one_that_is_named_is_acce
     api.close()
 
 
+def test_an_authority_that_cannot_be_read_is_named_and_a_pipe_keeps_nobody_waiting(start, api, tmp_path):
+    file = tmp_path / "ca.pem"
+    commands = Commands(start, "ricloud", ricloud_source(api, [{"file": str(tmp_path / "one")}], ca_file=str(file)))
+    commands.fails("get", "7", saying=f"api.ca_file: open {file}: No such file")
+    os.mkfifo(file)
+    commands.fails("get", "7", saying=f"api.ca_file: {file} is no regular file")
+    commands.run("get", "7", "--dry-run")
+    assert api.asked() == []
+
+
 def test_a_certificate_of_another_name_is_refused(start, authority, tmp_path):
     api = ApiServer(cert=authority.issue("api", "DNS:other.example"))
     source = ricloud_source(api, [{"file": str(tmp_path / "one")}], ca_file=str(authority.cert))
@@ -711,7 +996,6 @@ def test_a_certificate_of_another_name_is_refused(start, authority, tmp_path):
 # weavy
 
 LOGIN = "/v1/Authenticate"
-AUTH_TOKEN = "auth-31c7bd08"
 EVENTS = ["NewCustomer", "NewDeal", "NewOpportunity", "NewProspect", "NewSubcontractor", "NewSuspect"]
 
 
@@ -767,7 +1051,8 @@ def subscribe_body(event):
 def test_login_keeps_the_token_for_itself(api, weavy):
     api.on("POST", LOGIN, {"authToken": AUTH_TOKEN})
     assert weavy.run("login") == f"logged in as ann; the login is kept in {state_file(weavy)}\n"
-    body = b'{"username":"ann","password":"pass \\"9d41\\" \\\\ word","projectCode":"acme","scope":"API"}'
+    password = json.dumps(PASSWORD, ensure_ascii=False).encode()
+    body = b'{"username":"ann","password":%s,"projectCode":"acme","scope":"API"}' % password
     assert_request(api.requests[0], "POST", LOGIN, body, authorization=None)
     state = state_of(weavy)
     assert state["version"] == 1 and state["subscriptions"] == []
@@ -784,8 +1069,34 @@ def test_a_login_that_is_refused_says_so(api, weavy):
     api.on("POST", LOGIN, Answer(401, {"message": f"{PASSWORD} is wrong"}))
     weavy.fails("login", saying="answered 401: *** is wrong")
     api.on("POST", LOGIN, {"something": "else"})
-    weavy.fails("login", saying="no authToken")
+    weavy.fails("login", saying=f'holds no authToken: POST {api.url}{LOGIN}: answered 200: {{"something": "else"}}')
+    api.on("POST", LOGIN, {"error": "locked", "message": f"{PASSWORD} is known"})
+    weavy.fails("login", saying="answered 200: locked: *** is known")
+    api.on("POST", LOGIN, {"accessToken": AUTH_TOKEN})
+    weavy.fails("login", saying='answered 200: {"accessToken": "***"}')
     assert not state_file(weavy).exists()
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("secret", [PASSWORD, AUTH_TOKEN], ids=["password", "token"])
+def test_what_weavy_sends_back_is_printed_without_secrets(api, weavy, secret, status):
+    api.on("POST", LOGIN, {"authToken": AUTH_TOKEN})
+    weavy.run("login")
+    for answer in echoes(secret):
+        verbs = {"Subscribe": ["subscribe", "NewDeal"], "Unsubscribe": ["unsubscribe", "some-code"],
+                 "PerformList": ["sample", "NewDeal"]}
+        for name, args in verbs.items():
+            api.on("POST", entry_point(name), Answer(status, answer))
+            weavy.fails(*args, saying="***")
+        if secret == PASSWORD:
+            api.on("POST", LOGIN, Answer(status, answer))
+            weavy.fails("login", saying="***")
+    api.on("POST", entry_point("PerformList"), {"result": {"a": secret, "authToken": "other"}})
+    assert weavy.rows("sample", "NewDeal") == [{"result": {"a": "***", "authToken": "***"}}]
+    api.on("POST", entry_point("Subscribe"), {"result": {"codeWebhookSubscription": f"c {secret}"}})
+    assert weavy.rows("subscribe", "NewDeal")[0]["code"] == "c ***"
+    assert weavy.run("list").split("  ")[1] == "c ***"
+    assert codes(weavy) == [f"c {secret}"]
 
 
 def test_subscribe_logs_in_first_and_stores_each_code_before_the_next_call(api, weavy):
@@ -918,13 +1229,22 @@ def test_a_project_code_that_could_not_stand_in_a_path_is_refused(start, api, pr
 
 def test_an_event_of_ones_own_is_subscribed_and_an_unknown_ones_error_is_shown(api, weavy):
     answer_codes(api)
-    weavy.run("subscribe", "Own Event/é")
+    weavy.run("subscribe", "Own Event-é")
     (posted,) = api.asked("POST", entry_point("Subscribe"))
-    assert json.loads(posted.body)["hookUrl"] == "https://hooks.example/crm/Own%20Event%2F%C3%A9"
+    assert json.loads(posted.body)["hookUrl"] == "https://hooks.example/crm/Own%20Event-%C3%A9"
     for answer in (Answer(400, {"message": "unknown event"}), {"error": "unknown event"}):
         api.on("POST", entry_point("Subscribe"), answer)
         weavy.fails("subscribe", "NoSuch", saying="unknown event")
-    assert codes(weavy) == ["code-Own Event/é"]
+    assert codes(weavy) == ["code-Own Event-é"]
+
+
+def test_an_event_with_a_slash_is_refused_unless_the_source_gives_it_a_path(start, api, weavy):
+    for args in (["subscribe", "NewDeal", "New/Customer"], ["sample", "New/Customer", "--publish"]):
+        weavy.fails(*args, saying="New/Customer: the bridge takes no event with a slash in its name", status=2)
+    assert api.asked() == []
+    commands = weavy_with(start, api, {"new-customer": "New/Customer"})
+    commands.run("subscribe", "New/Customer")
+    assert subscribed_urls(api) == {"New/Customer": "https://hooks.example/crm/new-customer"}
 
 
 def test_one_event_that_fails_does_not_keep_the_others_from_being_subscribed(api, weavy):
@@ -939,8 +1259,31 @@ def test_an_answer_without_a_code_is_no_subscription(api, weavy, answer):
     answer_codes(api)
     api.on("POST", entry_point("Subscribe"), Answer(200, answer))
     weavy.fails("subscribe", "NewDeal", saying="no subscription code")
-    assert "may be subscribed all the same" in weavy.err
+    assert f"POST {api.url}{entry_point('Subscribe')}: answered 200" in weavy.err
+    assert "may be subscribed all the same" in weavy.err and "did not arrive" not in weavy.err
     assert codes(weavy) == []
+
+
+@pytest.mark.parametrize("error", [False, "", None, {}, [], 0])
+def test_an_error_that_is_none_changes_nothing(api, weavy, error):
+    answer_codes(api)
+    api.on("POST", entry_point("Subscribe"), {"error": error, "result": {"codeWebhookSubscription": "good"}})
+    weavy.run("subscribe", "NewDeal")
+    assert codes(weavy) == ["good"] and weavy.err == ""
+    api.on("POST", entry_point("Unsubscribe"), {"error": error})
+    weavy.run("unsubscribe", "NewDeal")
+    assert codes(weavy) == []
+
+
+@pytest.mark.parametrize("error", [True, "odd", {"message": "odd"}, ["odd"], 17])
+def test_a_code_is_kept_whatever_else_the_answer_says(api, weavy, error):
+    answer_codes(api)
+    api.on("POST", entry_point("Subscribe"), {"error": error, "result": {"codeWebhookSubscription": "good"}})
+    weavy.run("subscribe", "NewDeal")
+    assert codes(weavy) == ["good"] and "NewDeal: the API's answer is an error: POST " in weavy.err
+    api.on("POST", entry_point("Subscribe"), {"error": error})
+    weavy.fails("subscribe", "NewCustomer", saying="NewCustomer: the API's answer is an error: POST ")
+    assert "may be subscribed" not in weavy.err
 
 
 def test_a_lost_answer_to_a_subscription_is_told(api, weavy):
@@ -961,15 +1304,19 @@ def test_a_code_that_cannot_be_stored_is_shown(api, weavy, tmp_path):
     answer_codes(api)
     weavy.run("login")
 
+    stored = folder / "weavy.json"
+
     def subscribed(_):
-        folder.rename(tmp_path / "moved")
+        stored.rename(tmp_path / "moved")
+        stored.mkdir()
         return {"result": {"codeWebhookSubscription": "lost-1"}}
 
     api.on("POST", entry_point("Subscribe"), subscribed)
     weavy.fails("subscribe", "NewDeal", saying="IS SUBSCRIBED, BUT ITS CODE IS NOT STORED")
     assert "lost-1" in weavy.out
-    (tmp_path / "moved").rename(folder)
     assert names_in(folder) == ["weavy.json"]
+    stored.rmdir()
+    (tmp_path / "moved").rename(stored)
     api.on("POST", entry_point("Unsubscribe"), {"result": {}})
     weavy.run("unsubscribe", "lost-1")
     assert api.requests[-1].body == b'{"codeWebhookSubscription":"lost-1"}'
@@ -1024,13 +1371,63 @@ def test_unsubscribe_by_event_by_code_and_all(api, weavy):
     weavy.fails("unsubscribe", "NewDeal", saying="NewDeal is not subscribed")
 
 
-def test_a_subscription_that_cannot_be_ended_is_kept_and_one_that_is_gone_is_forgotten(api, weavy):
+@pytest.mark.parametrize(
+    "answer", [400, 404, 410, Answer(200, b"<html>Log in</html>"), Answer(200, b"ok"), Answer(200, {"error": "odd"})],
+)
+def test_a_subscription_that_may_not_have_ended_is_kept(api, weavy, answer):
     answer_codes(api)
     weavy.run("subscribe", "NewDeal", "NewCustomer")
-    api.on("POST", entry_point("Unsubscribe"), Answer(400, {"message": "not now"}), 404)
-    weavy.fails("unsubscribe", "--all", saying="NewDeal code-NewDeal: POST ")
-    assert "unsubscribed before" in weavy.out
-    assert codes(weavy) == ["code-NewDeal"]
+    api.on("POST", entry_point("Unsubscribe"), answer)
+    weavy.fails("unsubscribe", "--all", saying="NewDeal code-NewDeal: ")
+    assert "if it has ended, `unsubscribe --forget` removes it" in weavy.err and weavy.out == ""
+    assert codes(weavy) == ["code-NewDeal", "code-NewCustomer"]
+    weavy.fails("unsubscribe", "another-code", saying="another-code, which is not stored here: ")
+
+
+@pytest.mark.parametrize("answer", [204, Answer(200, b" \n"), {}, {"result": {}}, {"error": None}], ids=str)
+def test_a_subscription_that_has_ended_is_forgotten(api, weavy, answer):
+    answer_codes(api)
+    weavy.run("subscribe", "NewDeal")
+    api.on("POST", entry_point("Unsubscribe"), answer)
+    assert weavy.rows("unsubscribe", "NewDeal")[0]["status"] == "unsubscribed"
+    assert codes(weavy) == []
+
+
+@pytest.mark.parametrize("gone", [404, 410])
+def test_what_a_try_whose_answer_was_lost_has_ended_is_forgotten(api, weavy, gone):
+    answer_codes(api)
+    weavy.run("subscribe", "NewDeal", "NewCustomer")
+    api.on("POST", entry_point("Unsubscribe"), CLOSE, gone)
+    assert weavy.rows("unsubscribe", "NewDeal")[0]["status"] == "unsubscribed"
+    assert codes(weavy) == ["code-NewCustomer"]
+    # Nothing has ended if it is the login that is not found.
+    api.on("POST", entry_point("Unsubscribe"), CLOSE, 401)
+    api.on("POST", LOGIN, gone)
+    weavy.run("unsubscribe", "NewCustomer", expect=1)
+    assert codes(weavy) == ["code-NewCustomer"]
+
+
+def test_forget_removes_what_is_stored_and_asks_nobody(api, weavy):
+    answer_codes(api)
+    weavy.run("subscribe", "NewDeal", "NewCustomer", "NewSuspect")
+    before = len(api.asked())
+    assert weavy.rows("unsubscribe", "NewDeal", "--forget")[0]["status"] == "forgotten"
+    weavy.fails("unsubscribe", "no-such-code", "--forget", saying="no-such-code is not stored here")
+    weavy.fails("unsubscribe", "--forget", saying="--all", status=2)
+    assert codes(weavy) == ["code-NewCustomer", "code-NewSuspect"]
+    weavy.run("unsubscribe", "--all", "--forget", "--dry-run")
+    assert len(codes(weavy)) == 2
+    weavy.run("unsubscribe", "--all", "--forget")
+    assert codes(weavy) == [] and len(api.asked()) == before
+
+
+def test_what_is_stored_is_listed_safely(api, weavy):
+    answer_codes(api)
+    weavy.run("subscribe", "NewDeal")
+    state = state_of(weavy)
+    state["subscriptions"][0].update(since="\x1b[2J", event="\x1b[3J", url="\x1b[4J", code="\x1b[5J")
+    state_file(weavy).write_text(json.dumps(state))
+    assert weavy.run("list") == "\\x1B[3J  \\x1B[5J  \\x1B[2J  \\x1B[4J\n"
 
 
 def test_sample_prints_what_would_be_sent(api, weavy):
@@ -1088,7 +1485,7 @@ def test_a_sample_of_an_event_at_the_path_of_the_source_is_published_there(subsc
 def test_with_json_every_answer_of_the_bridge_to_a_sample_is_an_object(subscriber, api, sampled):
     bridge = sampled({"new-deal": "NewDeal"})
     api.on("POST", entry_point("PerformList"), [{"codedeal": "23"}, {"codedeal": "23"}, {"code": {}}])
-    out = bridge.cli("provider", "weavy", "sample", "NewDeal", "--publish", "--json").stdout
+    out = bridge.cli("provider", "weavy", "sample", "NewDeal", "--publish", "--json", expect=1).stdout
     taken, repeated, quarantined = map(json.loads, out.splitlines())
     (message,) = subscriber.wait_for("weavy/NewDeal/23", 1)
     nothing = {"reason": None, "error": None, "message": None}
@@ -1097,6 +1494,8 @@ def test_with_json_every_answer_of_the_bridge_to_a_sample_is_an_object(subscribe
     }
     assert repeated == {**taken, "status": "duplicate"}
     assert quarantined["http_status"] == 202 and quarantined["status"] == "quarantined" and quarantined["reason"]
+    lines = bridge.cli("provider", "weavy", "sample", "NewDeal", "--publish", expect=1).stdout.decode().splitlines()
+    assert lines[2].startswith("202 quarantined ") and lines[2].endswith(f" NewDeal ({quarantined['reason']})")
     # A path that the bridge does not know, as it has not read this yet.
     bridge.config["sources"][0]["events"] = {"elsewhere": "NewDeal"}
     bridge.write_config()

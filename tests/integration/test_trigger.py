@@ -3,6 +3,8 @@
 import json
 import subprocess
 
+import pytest
+
 from lib import events, http_client, sign
 from lib.bridge import PATH, SECRET, SOURCE
 from lib.http_client import Connection
@@ -72,6 +74,32 @@ def test_a_refused_event_is_a_failure(start):
     bridge.env["ITEST_PARTNERS_SECRET"] = "another"
     done = bridge.cli("trigger", "partners", "work:resource.created", "--url", url, expect=1)
     assert done.stdout.startswith(b"401 ")
+
+
+def test_an_event_that_becomes_a_dead_letter_is_a_failure_with_its_reason(start):
+    samples = [{"event": "resource.updated", "body": {"event": "@EVENT@", "resource_type": "project"}}]
+    bridge = start.bridge(None, {"sources": [{**SOURCE, "samples": samples}]}, start=False)
+    bridge.config["ingress"]["listen"] = [f"unix:{bridge.folder}/in.sock"]
+    bridge.write_config()
+    bridge.start()
+    [line] = bridge.cli("trigger", "partners", "resource.updated", expect=1).stdout.decode().splitlines()
+    [dead] = bridge.rows("dead")
+    assert line.startswith(f"202 quarantined {dead['id']} ") and line.endswith(f" ({dead['reason']})")
+    assert dead["reason"]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "127.0.0.1:8080", "unix:/run/x", "http:///x", "http://127.0.0.1/a b", ""])
+def test_a_url_that_is_none_is_wrong_usage(start, url):
+    bridge = start.bridge(None, start=False)
+    done = bridge.cli("trigger", "partners", "work:resource.created", "--url", url, expect=2)
+    assert done.stderr.startswith(b"hook2mqtt: --url ") and b"listen" not in done.stderr.splitlines()[0]
+
+
+def test_the_query_of_a_url_is_kept(start, bridge):
+    proxy = start.proxy(bridge.ingress, record=True)
+    url = f"http://{proxy.host}:{proxy.port}{PATH}?a=b/c"
+    bridge.cli("trigger", "partners", "work:resource.created", "--url", url, expect=None)
+    assert bytes(proxy.links[0].to_server).startswith(b"POST %s?a=b/c HTTP/1.1\r\n" % PATH.encode())
 
 
 def test_sign_prints_the_header_that_the_provider_would_send(start):

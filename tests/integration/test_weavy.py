@@ -167,9 +167,13 @@ def test_everybody_who_has_subscribed_gets_the_event(start, broker, subscriber, 
     assert [one.url.rsplit("/", 1)[0] for one in wait_over(provider.fire("NewDeal"))] == [first.url]
 
 
-def test_a_subscription_that_the_provider_does_not_know_any_more_does_not_stay_in_the_way(registered):
+def test_a_subscription_that_the_provider_does_not_know_any_more_is_kept_until_it_is_to_be_forgotten(registered):
     registered.cli("subscribe", "--all")
     registered.provider.subscriptions.clear()
-    registered.bridge.cli("provider", "weavy", "unsubscribe", "--all", expect=None)
+    text = registered.cli("unsubscribe", "--all", expect=1)
+    assert "Unknown subscription" in text and "--forget" in text
+    assert len(registered.cli("list").splitlines()) == 6
+    registered.cli("unsubscribe", "--all", "--forget")
+    assert registered.cli("list") == ""
     registered.cli("subscribe", "--all")
     assert len(registered.provider.subscriptions) == 6

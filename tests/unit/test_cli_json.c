@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/cli_api.h"
+#include "bridge/cli_api_internal.h"
 #include "bridge/cli_json.h"
 
 static void assert_text(const char *json, const char *path, const char *wanted)
@@ -135,6 +135,10 @@ static void and_else_by_the_beginning_of_what_it_said(void **state)
     assert_reason(502, "<p>\r\n\tBad   gateway </p>\n", "answered 502: <p> Bad gateway </p>");
     assert_reason(400, "{\"params\":{\"a\":1}}", "answered 400: {\"params\":{\"a\":1}}");
     assert_reason(400, "{\"error\":", "answered 400: {\"error\":");
+    assert_reason(200, "{\"odd\":[1]}", "answered 200: {\"odd\":[1]}");
+    /* What comes behind may be what was to be handed out. */
+    assert_reason(200, "Warning: old\n{\"secret\":1}", "answered 200: Warning: old");
+    assert_reason(400, "Warning: old\n{\"a\":1}", "answered 400: Warning: old {\"a\":1}");
     memset(body, 'x', 300);
     (void)snprintf(wanted, sizeof(wanted), "answered 400: %.200s", body);
     assert_reason(400, body, wanted);

@@ -86,14 +86,36 @@ static void assert_holds(const char *path, const char *text)
     buf_free(&bytes);
 }
 
+static enum status replace(const char *path, struct slice data, struct err *err)
+{
+    struct file_draft *draft = NULL;
+    enum status st = file_draft_open(path, data.len, &draft, err);
+    bool synced = false;
+
+    if (st == ST_OK) {
+        st = file_draft_put(draft, data, &synced, err);
+        assert_true(synced || st != ST_OK);
+    }
+    file_draft_close(draft);
+    return st;
+}
+
 static void assert_replaces(const char *path, const char *text)
 {
     struct err err = {0};
 
-    if (file_replace(path, slice_of(text), &err) != ST_OK) {
+    if (replace(path, slice_of(text), &err) != ST_OK) {
         fail_msg("%s", err.text);
     }
     assert_holds(path, text);
+}
+
+static struct file_draft *begin(const struct folder *folder, size_t bytes)
+{
+    struct file_draft *draft = NULL;
+
+    assert_int_equal(file_draft_open(folder->file, bytes, &draft, NULL), ST_OK);
+    return draft;
 }
 
 static mode_t mode_of(const char *path)
@@ -174,27 +196,49 @@ static void limit_files_to(rlim_t bytes)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-static void a_write_that_fails_leaves_the_old_bytes_and_no_other_file(void **state)
+static void what_fails_leaves_the_old_bytes_and_no_other_file(void **state)
 {
     struct folder *folder = *state;
-    struct buf big = {0};
+    static char big[10000];
+    struct file_draft *draft;
     struct err err = {0};
-    enum status st;
+    bool synced = false;
 
-    for (int i = 0; i < 10000; i++) {
-        buf_add_char(&big, 'x');
-    }
     assert_replaces(folder->file, "old");
     assert_ptr_not_equal(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
     limit_files_to(4096);
-    st = file_replace(folder->file, buf_slice(&big), &err);
-    limit_files_to(RLIM_INFINITY);
-    assert_int_equal(st, ST_IO);
+    assert_int_equal(file_draft_open(folder->file, sizeof(big), &draft, &err), ST_IO);
     assert_int_equal(err.sys_errno, EFBIG);
     assert_non_null(strstr(err.text, folder->file));
+    assert_int_equal(each_name(folder->path, NULL), 1);
+    draft = begin(folder, 1);
+    assert_int_equal(file_draft_put(draft, (struct slice){big, sizeof(big)}, &synced, &err),
+                     ST_IO);
+    limit_files_to(RLIM_INFINITY);
+    assert_int_equal(err.sys_errno, EFBIG);
+    assert_non_null(strstr(err.text, folder->file));
+    file_draft_close(draft);
     assert_holds(folder->file, "old");
     assert_int_equal(each_name(folder->path, NULL), 1);
-    buf_free(&big);
+}
+
+static void room_is_taken_at_once_and_what_was_not_needed_is_given_back(void **state)
+{
+    struct folder *folder = *state;
+    struct file_draft *draft = begin(folder, 100000);
+    struct stat info;
+    bool synced = false;
+    char path[96];
+
+    (void)snprintf(path, sizeof(path), "%s/.secret.new", folder->path);
+    assert_int_equal(stat(path, &info), 0);
+    assert_true(info.st_blocks * 512 >= 100000);
+    assert_int_equal(file_draft_put(draft, SLICE("short"), &synced, NULL), ST_OK);
+    assert_true(synced);
+    file_draft_close(draft);
+    assert_holds(folder->file, "short");
+    assert_int_equal(stat(folder->file, &info), 0);
+    assert_true(info.st_blocks * 512 < 100000);
 }
 
 /* As a process that was killed before it could rename its file. */
@@ -219,7 +263,7 @@ static void what_a_killed_process_left_behind_goes_with_the_next_attempt(void **
     assert_int_equal(mode_of(folder->file), S_IFREG | 0600);
     assert_int_equal(each_name(folder->path, NULL), 1);
     leave_behind(folder);
-    assert_int_equal(file_check_replace(folder->file, NULL), ST_OK);
+    file_draft_close(begin(folder, 1));
     assert_int_equal(each_name(folder->path, NULL), 1);
 }
 
@@ -258,32 +302,60 @@ static void a_folder_in_its_place_is_an_error_and_stays(void **state)
     struct err err = {0};
 
     assert_int_equal(mkdir(folder->file, 0700), 0);
-    assert_int_equal(file_replace(folder->file, SLICE("x"), &err), ST_IO);
+    assert_int_equal(replace(folder->file, SLICE("x"), &err), ST_IO);
     assert_int_equal(mode_of(folder->file) & S_IFMT, S_IFDIR);
     assert_int_equal(each_name(folder->path, NULL), 1);
 }
 
-static void a_folder_that_is_not_there_is_an_error_for_both(void **state)
+static void a_folder_that_is_not_there_is_an_error(void **state)
 {
     struct err err = {0};
 
     (void)state;
-    assert_int_equal(file_replace("/tmp/no/such/folder/x", SLICE("x"), &err), ST_IO);
+    assert_int_equal(replace("/tmp/no/such/folder/x", SLICE("x"), &err), ST_IO);
     assert_int_equal(err.sys_errno, ENOENT);
-    assert_int_equal(file_check_replace("/tmp/no/such/folder/x", NULL), ST_IO);
-    assert_int_equal(file_replace("/tmp/no/such/folder/x", SLICE("x"), NULL), ST_IO);
+    assert_int_equal(replace("/tmp/no/such/folder/x", SLICE("x"), NULL), ST_IO);
 }
 
-static void to_check_leaves_no_trace(void **state)
+static void what_is_not_put_in_place_leaves_no_trace(void **state)
 {
     struct folder *folder = *state;
 
-    assert_int_equal(file_check_replace(folder->file, NULL), ST_OK);
+    file_draft_close(begin(folder, 5000));
     assert_int_equal(each_name(folder->path, NULL), 0);
     assert_replaces(folder->file, "old");
-    assert_int_equal(file_check_replace(folder->file, NULL), ST_OK);
+    file_draft_close(begin(folder, 0));
     assert_holds(folder->file, "old");
     assert_int_equal(each_name(folder->path, NULL), 1);
+    file_draft_close(NULL);
+}
+
+static void a_pipe_is_no_regular_file_and_keeps_nobody_waiting(void **state)
+{
+    struct folder *folder = *state;
+    struct buf bytes = {0};
+    struct err err = {0};
+
+    assert_int_equal(mkfifo(folder->file, 0600), 0);
+    (void)alarm(10); /* rather than wait for ever */
+    assert_int_equal(file_read_regular(folder->file, 100, &bytes, &err), ST_INVALID);
+    (void)alarm(0);
+    assert_non_null(strstr(err.text, folder->file));
+    buf_free(&bytes);
+}
+
+static void a_link_to_a_regular_file_is_read(void **state)
+{
+    struct folder *folder = *state;
+    struct buf bytes = {0};
+    char link[96];
+
+    (void)snprintf(link, sizeof(link), "%s/link", folder->path);
+    assert_replaces(folder->file, "behind a link");
+    assert_int_equal(symlink(folder->file, link), 0);
+    assert_int_equal(file_read_regular(link, 100, &bytes, NULL), ST_OK);
+    assert_string_equal(bytes.data, "behind a link");
+    buf_free(&bytes);
 }
 
 struct reader {
@@ -321,7 +393,7 @@ static void whoever_reads_meanwhile_finds_the_old_or_the_new_never_a_part(void *
     for (unsigned i = 0; i < 300 || atomic_load(&reader.seen) < 300; i++) {
         struct slice data = {letters[i % 2], sizeof(letters[0])};
 
-        assert_int_equal(file_replace(folder->file, data, NULL), ST_OK);
+        assert_int_equal(replace(folder->file, data, NULL), ST_OK);
         if (i == 0) {
             assert_int_equal(pthread_create(&thread, NULL, read_on, &reader), 0);
         }
@@ -356,13 +428,16 @@ int main(void)
         IN_A_FOLDER(only_its_owner_may_read_it_whatever_it_was_and_the_umask_says),
         IN_A_FOLDER(a_link_is_replaced_and_what_it_points_to_is_not_touched),
         IN_A_FOLDER(what_root_writes_belongs_to_whom_it_is_for),
-        IN_A_FOLDER(a_write_that_fails_leaves_the_old_bytes_and_no_other_file),
+        IN_A_FOLDER(what_fails_leaves_the_old_bytes_and_no_other_file),
+        IN_A_FOLDER(room_is_taken_at_once_and_what_was_not_needed_is_given_back),
         IN_A_FOLDER(what_a_killed_process_left_behind_goes_with_the_next_attempt),
         IN_A_FOLDER(a_link_in_the_way_of_the_new_file_is_removed_not_followed),
         IN_A_FOLDER(a_path_without_a_folder_is_in_the_working_one),
         IN_A_FOLDER(a_folder_in_its_place_is_an_error_and_stays),
-        IN_A_FOLDER(a_folder_that_is_not_there_is_an_error_for_both),
-        IN_A_FOLDER(to_check_leaves_no_trace),
+        IN_A_FOLDER(a_folder_that_is_not_there_is_an_error),
+        IN_A_FOLDER(what_is_not_put_in_place_leaves_no_trace),
+        IN_A_FOLDER(a_pipe_is_no_regular_file_and_keeps_nobody_waiting),
+        IN_A_FOLDER(a_link_to_a_regular_file_is_read),
         IN_A_FOLDER(whoever_reads_meanwhile_finds_the_old_or_the_new_never_a_part),
         IN_A_FOLDER(a_lock_on_the_folder_holds_until_it_is_closed),
     };
