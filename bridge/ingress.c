@@ -64,13 +64,15 @@ static bool may_log(struct quiet *quiet, int64_t *out_left_out)
     return true;
 }
 
-static void log_refusal(enum reject reason, const char *source_name, const char *peer)
+/* why: NULL if there is no more to say. */
+static void log_refusal(enum reject reason, const char *source_name, const char *peer,
+                        const char *why)
 {
     int64_t left_out;
 
     if (may_log(&quiet_refusals[reason], &left_out)) {
         log_warn("webhook refused", L_STR("reason", reject_code(reason)),
-                 L_STR("source", source_name), L_STR("peer", peer),
+                 L_STR("source", source_name), L_STR("peer", peer), L_STR("why", why),
                  L_INT("left_out", left_out));
     }
 }
@@ -95,14 +97,14 @@ static void refuse(struct http_request *request, enum reject reason, const char 
 }
 
 /* Loop thread. The same words whatever is wrong with the signature: which part of it is not the
- * sender's business. */
-static void refuse_unauthentic(struct http_request *request)
+ * sender's business, but the operator's. */
+static void refuse_unauthentic(struct http_request *request, const struct err *why)
 {
     const struct ticket *ticket = http_ticket(request);
     char peer[HTTP_PEER_SIZE];
 
     http_peer(request, peer);
-    log_refusal(REJECT_UNAUTHENTIC, source_name_of(ticket), peer);
+    log_refusal(REJECT_UNAUTHENTIC, source_name_of(ticket), peer, why->text);
     refuse(request, REJECT_UNAUTHENTIC, "the signature is missing or wrong", NULL);
 }
 
@@ -117,7 +119,7 @@ static void refuse_unavailable(struct http_request *request, enum status why)
         answer.retry_after_s = RETRY_AFTER_FULL_S;
     }
     metrics_reject(REJECT_UNAVAILABLE, ticket->source_index);
-    log_refusal(REJECT_UNAVAILABLE, source_name_of(ticket), NULL);
+    log_refusal(REJECT_UNAVAILABLE, source_name_of(ticket), NULL, status_text(why));
     http_answer(request, &answer);
 }
 
@@ -241,18 +243,19 @@ static bool find_source(struct ingress *ingress, struct http_request *request)
     return true;
 }
 
-static bool check_head(struct http_request *request)
+static enum status check_head(struct http_request *request, struct err *why)
 {
     struct ticket *ticket = http_ticket(request);
     struct delivery head = delivery_of(request);
 
-    return intake_check_head(ticket->source, &head, &ticket->secrets);
+    return intake_check_head(ticket->source, &head, &ticket->secrets, why);
 }
 
 static void head_complete(void *ctx, struct http_request *request)
 {
     struct ingress *ingress = ctx;
     struct ticket *ticket = http_ticket(request);
+    struct err why;
 
     if (admin_answer_health(request, ingress->outbox) || !find_source(ingress, request)) {
         return;
@@ -261,25 +264,26 @@ static void head_complete(void *ctx, struct http_request *request)
         refuse(request, REJECT_METHOD, "a webhook is a POST", "POST");
     } else if (atomic_load(&ingress->stopping)) {
         refuse_unavailable(request, ST_CLOSED);
-    } else if (!check_head(request)) {
-        refuse_unauthentic(request);
+    } else if (check_head(request, &why) != ST_OK) {
+        refuse_unauthentic(request, &why);
     } else {
         ticket->intake = intake_hold(ingress->intake);
     }
 }
 
 /* The request may be gone once this has returned ST_OK. */
-static enum status submit(struct intake *intake, struct http_request *request)
+static enum status submit(struct intake *intake, struct http_request *request, struct err *why)
 {
     const struct ticket *ticket = http_ticket(request);
     struct delivery delivery = delivery_of(request);
 
     delivery.body = http_body(request);
-    return intake_submit(intake, ticket->source, &delivery, delivered, request);
+    return intake_submit(intake, ticket->source, &delivery, delivered, request, why);
 }
 
 /* A sender that changes its secret in the same moment as we do is right by one of the two. */
-static enum status submit_to_newest(struct ingress *ingress, struct http_request *request)
+static enum status submit_to_newest(struct ingress *ingress, struct http_request *request,
+                                    struct err *why)
 {
     struct intake *newest = newest_intake(ingress);
     struct ticket *ticket = http_ticket(request);
@@ -295,20 +299,21 @@ static enum status submit_to_newest(struct ingress *ingress, struct http_request
     ticket->source = source;
     ticket->source_index = intake_source_index(source);
     ticket->secrets = 0;
-    return submit(newest, request);
+    return submit(newest, request, why);
 }
 
 static void body_complete(void *ctx, struct http_request *request)
 {
     const struct ticket *ticket = http_ticket(request);
     struct intake *intake = ticket->intake;
-    enum status st = submit(intake, request);
+    struct err why;
+    enum status st = submit(intake, request, &why);
 
     if (st == ST_UNAUTHENTIC) {
-        st = submit_to_newest(ctx, request);
+        st = submit_to_newest(ctx, request, &why);
     }
     if (st == ST_UNAUTHENTIC) {
-        refuse_unauthentic(request);
+        refuse_unauthentic(request, &why);
     }
     intake_drop(intake);
 }

@@ -312,9 +312,10 @@ static void submit(struct intake *intake, const struct intake_source *source,
 }
 
 enum status intake_submit(struct intake *intake, const struct intake_source *source,
-                          const struct delivery *delivery, intake_done_fn *done, void *ctx)
+                          const struct delivery *delivery, intake_done_fn *done, void *ctx,
+                          struct err *why)
 {
-    enum status st = intake_keys_check(source->keys, delivery);
+    enum status st = intake_keys_check(source->keys, delivery, why);
     struct event event = {0};
     struct parsed parsed;
 

@@ -39,11 +39,12 @@ void intake_drop(struct intake *intake);
  * NULL: none. */
 const struct intake_source *intake_find(const struct intake *intake, struct slice path,
                                         struct slice *out_suffix);
-/* Before the body is there. False: one of the headers that prove where it comes from is not there,
- * or more than once. Else *out_secrets says which secrets count now; the delivery takes it along,
- * so that it may also have the ones that are replaced while its body comes. */
-bool intake_check_head(const struct intake_source *source, const struct delivery *head,
-                       unsigned *out_secrets);
+/* Before the body is there. ST_UNAUTHENTIC: one of the headers that prove where it comes from is
+ * not there, or more than once; why: as in intake_submit. ST_OK: *out_secrets says which secrets
+ * count now; the delivery takes it along, so that it may also have the ones that are replaced
+ * while its body comes. */
+enum status intake_check_head(const struct intake_source *source, const struct delivery *head,
+                              unsigned *out_secrets, struct err *why) MUST_USE;
 /* For metrics: metrics_source()'s index. */
 unsigned intake_source_index(const struct intake_source *source);
 
@@ -64,16 +65,17 @@ struct intake_result {
 typedef void intake_done_fn(void *ctx, const struct intake_result *result);
 
 /* The intake's thread. Borrows the delivery; needs nothing of it or of the intake once it has
- * returned. ST_UNAUTHENTIC: it is not authentic, nothing has happened. ST_OK: done runs, once; at
- * once if the delivery is a challenge, or the outbox does not take it.
+ * returned. ST_UNAUTHENTIC: it is not authentic, nothing has happened; why is for the operator, not
+ * for the sender. ST_OK: done runs, once; at once if the delivery is a challenge, or the outbox
+ * does not take it.
  *
  * An authentic body of which no event can be made is quarantined: a dead letter, answered like
  * any other once it is on disk. Sent again, the same bytes are a duplicate of the first. Types
  * and events that the provider's catalogue does not know pass; they are counted, and logged
  * once each as long as there are not too many different ones. */
 enum status intake_submit(struct intake *intake, const struct intake_source *source,
-                          const struct delivery *delivery, intake_done_fn *done,
-                          void *ctx) MUST_USE;
+                          const struct delivery *delivery, intake_done_fn *done, void *ctx,
+                          struct err *why) MUST_USE;
 
 /* For outbox_options.revive, with an intake of its own (ctx): a quarantined body, read again
  * with today's configuration. Keeps its id and when it was received; what came in a header or

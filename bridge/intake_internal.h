@@ -68,11 +68,11 @@ enum status intake_keys_create(const struct config_source *config,
                                struct intake_keys **out_keys, struct err *err) MUST_USE;
 void intake_keys_destroy(struct intake_keys *keys); /* wipes; NULL is allowed */
 /* As intake_check_head. */
-bool intake_keys_check_head(struct intake_keys *keys, const struct delivery *head,
-                            unsigned *out_secrets);
+enum status intake_keys_check_head(struct intake_keys *keys, const struct delivery *head,
+                                   unsigned *out_secrets, struct err *why) MUST_USE;
 /* As verifier_check, with the secrets of this moment; and if others counted at its head
  * (delivery->secrets) and were replaced since, with those, too. */
-enum status intake_keys_check(struct intake_keys *keys,
-                              const struct delivery *delivery) MUST_USE;
+enum status intake_keys_check(struct intake_keys *keys, const struct delivery *delivery,
+                              struct err *why) MUST_USE;
 
 #endif

@@ -190,25 +190,26 @@ static void look_now_and_then(struct intake_keys *keys)
     }
 }
 
-bool intake_keys_check_head(struct intake_keys *keys, const struct delivery *head,
-                            unsigned *out_secrets)
+enum status intake_keys_check_head(struct intake_keys *keys, const struct delivery *head,
+                                   unsigned *out_secrets, struct err *why)
 {
     look_now_and_then(keys);
     *out_secrets = keys->generation;
-    return verifier_has_headers(keys->verifier, head);
+    return verifier_check_head(keys->verifier, head, why);
 }
 
-enum status intake_keys_check(struct intake_keys *keys, const struct delivery *delivery)
+enum status intake_keys_check(struct intake_keys *keys, const struct delivery *delivery,
+                              struct err *why)
 {
     enum status st;
 
     look_now_and_then(keys);
-    st = verifier_check(keys->verifier, delivery);
+    st = verifier_check(keys->verifier, delivery, why);
     if (st == ST_UNAUTHENTIC && look(keys)) {
-        st = verifier_check(keys->verifier, delivery);
+        st = verifier_check(keys->verifier, delivery, why);
     }
     if (st == ST_UNAUTHENTIC && keys->replaced && delivery->secrets == keys->generation - 1) {
-        st = verifier_check(keys->replaced, delivery);
+        st = verifier_check(keys->replaced, delivery, NULL);
     }
     return st;
 }

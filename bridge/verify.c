@@ -138,18 +138,37 @@ void verifier_destroy(struct verifier *verifier)
     }
 }
 
-static bool has_header(const struct delivery *head, const char *name)
+static enum status check_header(const struct delivery *head, const char *name, struct err *why)
 {
-    return !is_said(name) || delivery_header(head, name).data;
+    struct slice value;
+    size_t count = 0;
+
+    if (!is_said(name)) {
+        return ST_OK;
+    }
+    if (head->header) {
+        count = head->header(head->ctx, name, &value);
+    }
+    if (count == 0) {
+        return err_set(why, ST_UNAUTHENTIC, "header %s is missing", name);
+    }
+    return count == 1
+               ? ST_OK
+               : err_set(why, ST_UNAUTHENTIC, "header %s is there %zu times", name, count);
 }
 
-bool verifier_has_headers(const struct verifier *verifier, const struct delivery *head)
+enum status verifier_check_head(const struct verifier *verifier, const struct delivery *head,
+                                struct err *why)
 {
     const struct provider_signature *signature = verifier->signature;
+    enum status st = ST_OK;
 
-    return signature->scheme == SCHEME_NONE || (has_header(head, signature->header) &&
-                                                has_header(head, signature->timestamp_header) &&
-                                                has_header(head, signature->id_header));
+    if (signature->scheme != SCHEME_NONE) {
+        st = check_header(head, signature->header, why);
+        st = st == ST_OK ? check_header(head, signature->timestamp_header, why) : st;
+        st = st == ST_OK ? check_header(head, signature->id_header, why) : st;
+    }
+    return st;
 }
 
 static bool compute(const struct verifier *verifier, EVP_MAC_CTX *keyed,
@@ -186,22 +205,33 @@ static bool matches(const struct verifier *verifier, const struct signature_give
     return found;
 }
 
-static bool is_timely(const struct provider_signature *signature, int64_t timestamp_s,
-                      int64_t now_ms)
+static enum status check_age(const struct provider_signature *signature, int64_t timestamp_s,
+                             int64_t now_ms, struct err *why)
 {
     int64_t age_s = now_ms / 1000 - timestamp_s;
     int64_t tolerance_s = signature->tolerance_ms / 1000;
 
     if (signature->tolerance_ms <= 0) {
-        return true;
+        return ST_OK;
     }
-    return age_s <= tolerance_s && (signature->skew == SKEW_PAST || -age_s <= tolerance_s);
+    if (age_s > tolerance_s) {
+        return err_set(why, ST_UNAUTHENTIC,
+                       "its timestamp is %lld s old, more than the %lld s of the tolerance",
+                       (long long)age_s, (long long)tolerance_s);
+    }
+    if (signature->skew != SKEW_PAST && -age_s > tolerance_s) {
+        return err_set(why, ST_UNAUTHENTIC,
+                       "its timestamp is %lld s ahead, more than the %lld s of the tolerance",
+                       -(long long)age_s, (long long)tolerance_s);
+    }
+    return ST_OK;
 }
 
 /* What the message is made of, as far as the delivery has it in the form that it must have. */
-static bool gather(const struct verifier *verifier, const struct delivery *delivery,
-                   const struct signature_given *given, struct message_values *out_values,
-                   int64_t *out_timestamp_s)
+static enum status gather(const struct verifier *verifier, const struct delivery *delivery,
+                          const struct signature_given *given,
+                          struct message_values *out_values, int64_t *out_timestamp_s,
+                          struct err *why)
 {
     const struct provider_signature *signature = verifier->signature;
     struct slice timestamp = given->timestamp, id = SLICE_NONE;
@@ -215,27 +245,46 @@ static bool gather(const struct verifier *verifier, const struct delivery *deliv
     out_values->of[MESSAGE_BODY] = delivery->body;
     out_values->of[MESSAGE_TIMESTAMP] = timestamp;
     out_values->of[MESSAGE_ID] = id;
-    return (!verifier->message.holds[MESSAGE_TIMESTAMP] ||
-            timestamp_read(timestamp, out_timestamp_s)) &&
-           (!verifier->message.holds[MESSAGE_ID] || message_accepts_id(&verifier->message, id));
+    if (verifier->message.holds[MESSAGE_TIMESTAMP] &&
+        !timestamp_read(timestamp, out_timestamp_s)) {
+        return err_set(why, ST_UNAUTHENTIC, "its timestamp is none of the configured format");
+    }
+    if (verifier->message.holds[MESSAGE_ID] && !message_accepts_id(&verifier->message, id)) {
+        return err_set(why, ST_UNAUTHENTIC, "header %s is no id that can be signed",
+                       signature->id_header);
+    }
+    return ST_OK;
 }
 
-static bool passes_hmac(const struct verifier *verifier, const struct delivery *delivery)
+static enum status check_hmac(const struct verifier *verifier, const struct delivery *delivery,
+                              struct err *why)
 {
     const struct provider_signature *signature = verifier->signature;
-    struct slice header = delivery_header(delivery, signature->header);
     struct signature_given given = {.count = 0};
     struct message_values values;
     int64_t timestamp_s = 0;
+    enum status st = verifier_check_head(verifier, delivery, why);
 
-    return header.data && signature_read(signature, header, verifier->mac_len, &given) &&
-           gather(verifier, delivery, &given, &values, &timestamp_s) &&
-           matches(verifier, &given, &values) &&
-           (!verifier->message.holds[MESSAGE_TIMESTAMP] ||
-            is_timely(signature, timestamp_s, delivery->received_ms));
+    if (st != ST_OK) {
+        return st;
+    }
+    if (!signature_read(signature, delivery_header(delivery, signature->header),
+                        verifier->mac_len, &given)) {
+        return err_set(why, ST_UNAUTHENTIC, "header %s is no signature of the configured form",
+                       signature->header);
+    }
+    st = gather(verifier, delivery, &given, &values, &timestamp_s, why);
+    if (st == ST_OK && !matches(verifier, &given, &values)) {
+        st = err_set(why, ST_UNAUTHENTIC, "it is signed with another key, or has been changed");
+    }
+    if (st == ST_OK && verifier->message.holds[MESSAGE_TIMESTAMP]) {
+        st = check_age(signature, timestamp_s, delivery->received_ms, why);
+    }
+    return st;
 }
 
-static bool passes_token(const struct verifier *verifier, const struct delivery *delivery)
+static enum status check_token(const struct verifier *verifier, const struct delivery *delivery,
+                               struct err *why)
 {
     struct slice given = delivery_header(delivery, verifier->signature->header);
     unsigned found = 0;
@@ -243,27 +292,22 @@ static bool passes_token(const struct verifier *verifier, const struct delivery 
     for (size_t i = 0; i < verifier->count; i++) {
         found |= verify_equal_text(given, buf_slice(&verifier->tokens[i]));
     }
-    return found;
+    return found ? ST_OK
+                 : err_set(why, ST_UNAUTHENTIC, "header %s holds another token",
+                           verifier->signature->header);
 }
 
-enum status verifier_check(struct verifier *verifier, const struct delivery *delivery)
+enum status verifier_check(struct verifier *verifier, const struct delivery *delivery,
+                           struct err *why)
 {
-    bool passes = false;
-
-    switch (verifier->signature->scheme) {
-    case SCHEME_NONE:
-        passes = true;
-        break;
-    case SCHEME_TOKEN:
-        passes = passes_token(verifier, delivery);
-        break;
-    case SCHEME_HMAC:
-        passes = passes_hmac(verifier, delivery);
-        break;
-    case SCHEME_UNSET:
-        break;
+    if (verifier->signature->scheme == SCHEME_NONE) {
+        return ST_OK;
     }
-    return passes ? ST_OK : ST_UNAUTHENTIC;
+    if (verifier->count == 0) {
+        return err_set(why, ST_UNAUTHENTIC, "there is no key yet to check it with");
+    }
+    return verifier->signature->scheme == SCHEME_HMAC ? check_hmac(verifier, delivery, why)
+                                                      : check_token(verifier, delivery, why);
 }
 
 static void add_line(struct buf *out, const char *name, struct slice value)

@@ -48,13 +48,17 @@ enum status verifier_create(const struct provider_signature *signature,
                             struct verifier **out_verifier, struct err *err) MUST_USE;
 void verifier_destroy(struct verifier *verifier);
 
-/* Before the body is there: every header that the check needs is there, once. */
-bool verifier_has_headers(const struct verifier *verifier, const struct delivery *head);
+/* Before the body is there: ST_OK if every header that the check needs is there, once; else
+ * ST_UNAUTHENTIC. why: see verifier_check. */
+enum status verifier_check_head(const struct verifier *verifier, const struct delivery *head,
+                                struct err *why) MUST_USE;
 
 /* One thread at a time. ST_OK or ST_UNAUTHENTIC. A timestamp's age is measured against
  * delivery->received_ms in whole seconds; one that is exactly as old as the tolerance passes.
- * It is looked at after the signature. */
-enum status verifier_check(struct verifier *verifier, const struct delivery *delivery) MUST_USE;
+ * It is looked at after the signature. why (may be NULL) then says what is wrong, for the
+ * operator: whoever sent it must not be told. Nothing in it is the sender's text. */
+enum status verifier_check(struct verifier *verifier, const struct delivery *delivery,
+                           struct err *why) MUST_USE;
 
 /* One thread at a time. Adds "Name: value" lines, separated by \n and without one at the end,
  * as the provider would send them, made with the first secret; adds nothing with SCHEME_NONE.

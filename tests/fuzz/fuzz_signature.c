@@ -274,10 +274,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     value = expand(data + 1, size - 1, rights, text);
     read_value(&descriptions[which], value, &reading);
     right = deserves(&descriptions[which], &reading, rights);
-    CHECK((verifier_check(verifiers[which], &delivery) == ST_OK) == right);
+    CHECK((verifier_check(verifiers[which], &delivery, NULL) == ST_OK) == right);
     if (right) {
         delivery.body = SLICE("[}");
-        CHECK(verifier_check(verifiers[which], &delivery) == ST_UNAUTHENTIC);
+        CHECK(verifier_check(verifiers[which], &delivery, NULL) == ST_UNAUTHENTIC);
     }
     return 0;
 }

@@ -105,6 +105,22 @@ def test_any_of_several_secrets_verifies_and_no_other(start):
     assert_refused(bridge.post(events.body(), secret="third"), 401, "unauthorized")
 
 
+def test_the_log_says_why_a_webhook_is_refused_and_the_answer_does_not(start):
+    bridge = start.bridge(None)
+    wrong = bridge.post(events.body(), secret="wrong")
+    bridge.wait_log(
+        lambda: bridge.lines("webhook refused", why="it is signed with another key, or has been changed"), "why"
+    )
+
+    def unsigned():
+        """Until it is logged: there is at most one line a second."""
+        answer = http_client.fetch(bridge.ingress, "POST", PATH, [], events.body())
+        assert (answer.status, answer.body) == (wrong.status, wrong.body)
+        return bridge.lines("webhook refused", why="header X-Partners-Signature is missing")
+
+    wait_until(unsigned, "why the other one")
+
+
 def test_a_source_that_verifies_nothing_takes_unsigned_webhooks(start):
     settings = source(verify="none")
     del settings[0]["secrets"]

@@ -227,7 +227,8 @@ static inline void deliver_with(const char *path, struct headers *headers, struc
     assert_non_null(source);
     answer.count = 0;
     fake.count = 0;
-    if (intake_submit(intake, source, &delivery, note_answer, &answer) == ST_UNAUTHENTIC) {
+    if (intake_submit(intake, source, &delivery, note_answer, &answer, NULL) ==
+        ST_UNAUTHENTIC) {
         note_answer(&answer, &(struct intake_result){.status = ST_UNAUTHENTIC});
     }
 }

@@ -86,11 +86,14 @@ const struct intake_source *intake_find(const struct intake *intake, struct slic
     return NULL;
 }
 
-bool intake_check_head(const struct intake_source *source, const struct delivery *head,
-                       unsigned *out_secrets)
+enum status intake_check_head(const struct intake_source *source, const struct delivery *head,
+                              unsigned *out_secrets, struct err *why)
 {
     *out_secrets = 7;
-    return source->header == NULL || delivery_header(head, source->header).data != NULL;
+    if (source->header == NULL || delivery_header(head, source->header).data != NULL) {
+        return ST_OK;
+    }
+    return err_set(why, ST_UNAUTHENTIC, "no %s here", source->header);
 }
 
 unsigned intake_source_index(const struct intake_source *source)
@@ -112,7 +115,8 @@ static void *call_done(void *arg)
 }
 
 enum status intake_submit(struct intake *intake, const struct intake_source *source,
-                          const struct delivery *delivery, intake_done_fn *done, void *ctx)
+                          const struct delivery *delivery, intake_done_fn *done, void *ctx,
+                          struct err *why)
 {
     struct slice signature = delivery_header(delivery, "X-Sig");
     struct call call = {done, ctx};
@@ -128,7 +132,7 @@ enum status intake_submit(struct intake *intake, const struct intake_source *sou
     assert_int_equal(delivery->secrets, intake == &old_intake || !fake.refused_by ? 7 : 0);
     atomic_fetch_add(&fake.submit_count, 1);
     if (fake.result.status == ST_UNAUTHENTIC || intake == fake.refused_by) {
-        return ST_UNAUTHENTIC;
+        return err_set(why, ST_UNAUTHENTIC, "another secret made it");
     }
     if (fake.from_another_thread) {
         assert_int_equal(pthread_create(&thread, NULL, call_done, &call), 0);

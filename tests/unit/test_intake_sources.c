@@ -315,7 +315,8 @@ static bool has_headers(const char *path, const char *lines)
     unsigned secrets;
 
     add_headers(&headers, lines);
-    return intake_check_head(intake_find(intake, slice_of(path), &suffix), &head, &secrets);
+    return intake_check_head(intake_find(intake, slice_of(path), &suffix), &head, &secrets,
+                             NULL) == ST_OK;
 }
 
 static void what_proves_a_delivery_must_be_there_once(void **state)

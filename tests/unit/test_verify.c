@@ -33,7 +33,7 @@ static enum status check(struct verifier *verifier, struct slice lines, struct s
     const struct delivery delivery = {
         .body = body, .received_ms = received_ms, .header = find_header, .ctx = &lines};
 
-    return verifier_check(verifier, &delivery);
+    return verifier_check(verifier, &delivery, NULL);
 }
 
 static void assert_rows(const struct row *rows, size_t count)
@@ -229,8 +229,8 @@ static void scheme_none_passes_everything_and_signs_nothing(void **state)
     struct buf out = {0};
 
     (void)state;
-    assert_true(verifier_has_headers(verifier, &delivery));
-    assert_int_equal(verifier_check(verifier, &delivery), ST_OK);
+    assert_int_equal(verifier_check_head(verifier, &delivery, NULL), ST_OK);
+    assert_int_equal(verifier_check(verifier, &delivery, NULL), ST_OK);
     assert_int_equal(verifier_sign(verifier, SLICE("{}"), 1, SLICE("id"), &out), ST_OK);
     assert_int_equal(out.len, 0);
     verifier_destroy(verifier);
@@ -251,14 +251,15 @@ static void before_the_body_every_header_that_is_needed_is_asked_for(void **stat
     struct delivery head = {.header = find_header, .ctx = &lines};
 
     (void)state;
-    assert_true(verifier_has_headers(verifier, &head)); /* there; good or not is seen later */
+    assert_int_equal(verifier_check_head(verifier, &head, NULL),
+                     ST_OK); /* there; good or not is seen later */
     for (size_t i = 0; i < COUNT_OF(lacking); i++) {
         lines = lacking[i];
-        assert_false(verifier_has_headers(verifier, &head));
+        assert_int_equal(verifier_check_head(verifier, &head, NULL), ST_UNAUTHENTIC);
     }
     head.header = NULL;
-    assert_false(verifier_has_headers(verifier, &head));
-    assert_int_equal(verifier_check(verifier, &head), ST_UNAUTHENTIC);
+    assert_int_equal(verifier_check_head(verifier, &head, NULL), ST_UNAUTHENTIC);
+    assert_int_equal(verifier_check(verifier, &head, NULL), ST_UNAUTHENTIC);
     verifier_destroy(verifier);
 }
 
@@ -448,6 +449,79 @@ static void texts_are_equal_only_if_all_of_them_is(void **state)
     assert_false(verify_equal_text(SLICE("a\0b"), SLICE("a\0c")));
 }
 
+/* The operator hears what is wrong; nobody's text is in it. */
+static void why_it_is_refused_is_said(void **state)
+{
+    static const struct {
+        const char *headers;
+        int64_t at_s;
+        const char *why;
+    } cases[] = {
+        {"webhook-id: a\nwebhook-timestamp: 1000", 1000, "header webhook-signature is missing"},
+        {"webhook-id: a\nwebhook-id: a\nwebhook-timestamp: 1000\nwebhook-signature: v1,x", 1000,
+         "header webhook-id is there 2 times"},
+        {"webhook-id: a\nwebhook-timestamp: 1000\nwebhook-signature: what", 1000,
+         "header webhook-signature is no signature of the configured form"},
+        {"webhook-id: a\nwebhook-timestamp: 1e3\nwebhook-signature: v1,@", 1000,
+         "its timestamp is none of the configured format"},
+        {"webhook-id: a b\nwebhook-timestamp: 1000\nwebhook-signature: v1,@", 1000,
+         "header webhook-id is no id that can be signed"},
+        {"webhook-id: b\nwebhook-timestamp: 1000\nwebhook-signature: v1,@", 1000,
+         "it is signed with another key, or has been changed"},
+        {"webhook-id: a\nwebhook-timestamp: 1000\nwebhook-signature: v1,@", 1301,
+         "its timestamp is 301 s old, more than the 300 s of the tolerance"},
+        {"webhook-id: a\nwebhook-timestamp: 1000\nwebhook-signature: v1,@", 699,
+         "its timestamp is 301 s ahead, more than the 300 s of the tolerance"},
+        {"webhook-id: a\nwebhook-timestamp: 1000\nwebhook-signature: v1,@", 1300, NULL},
+    };
+    const struct slice secret = SLICE("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    struct verifier *verifier = make("standard-webhooks", &secret, 1);
+    struct buf right = {0};
+    const char *mac;
+
+    (void)state;
+    assert_int_equal(verifier_sign(verifier, SLICE("{}"), 1000, SLICE("a"), &right), ST_OK);
+    mac = strstr(right.data, "v1,") + 3;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *at = strchr(cases[i].headers, '@');
+        struct buf lines = {0};
+        struct slice all;
+        struct delivery delivery = {.body = SLICE("{}"),
+                                    .received_ms = cases[i].at_s * 1000,
+                                    .header = find_header,
+                                    .ctx = &all};
+        struct err why = {0};
+
+        buf_addf(&lines, "%.*s%s",
+                 at ? (int)(at - cases[i].headers) : (int)strlen(cases[i].headers),
+                 cases[i].headers, at ? mac : "");
+        all = buf_slice(&lines);
+        assert_int_equal(verifier_check(verifier, &delivery, &why),
+                         cases[i].why ? ST_UNAUTHENTIC : ST_OK);
+        assert_string_equal(why.text, cases[i].why ? cases[i].why : "");
+        buf_free(&lines);
+    }
+    buf_free(&right);
+    verifier_destroy(verifier);
+}
+
+static void without_the_right_token_or_any_secret_it_says_so(void **state)
+{
+    const struct slice secret = SLICE("right");
+    struct verifier *token = make("gitlab", &secret, 1), *none = make("ricloud", NULL, 0);
+    struct slice lines = SLICE("X-Gitlab-Token: wrong");
+    struct delivery delivery = {.header = find_header, .ctx = &lines};
+    struct err why;
+
+    (void)state;
+    assert_int_equal(verifier_check(token, &delivery, &why), ST_UNAUTHENTIC);
+    assert_string_equal(why.text, "header X-Gitlab-Token holds another token");
+    assert_int_equal(verifier_check(none, &delivery, &why), ST_UNAUTHENTIC);
+    assert_string_equal(why.text, "there is no key yet to check it with");
+    verifier_destroy(token);
+    verifier_destroy(none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +548,8 @@ int main(void)
         cmocka_unit_test(an_id_behind_the_body_cannot_reach_into_it),
         cmocka_unit_test(bad_and_too_many_secrets_are_refused),
         cmocka_unit_test(a_digest_is_sha256_over_lengths_and_parts),
+        cmocka_unit_test(why_it_is_refused_is_said),
+        cmocka_unit_test(without_the_right_token_or_any_secret_it_says_so),
         cmocka_unit_test(texts_are_equal_only_if_all_of_them_is),
     };
 
