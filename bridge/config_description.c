@@ -63,6 +63,7 @@ void config_description_destroy(struct config_description *said)
         sample_fini(&said->samples[i]);
     }
     free(said->samples);
+    free(said->delivery_id);
     free(said->url_events);
     free(said->provider_samples);
     free(said);
@@ -74,6 +75,7 @@ bool config_says_signature(const struct config_description *said)
 {
     return said->signature.scheme || said->signature.algorithm || said->signature.form ||
            said->signature.encoding || said->signature.key || said->signature.skew ||
+           said->signature.separator || said->signature.timestamp_format ||
            said->signature.ordered || said->signature.header || said->signature.mark ||
            said->signature.message || said->signature.timestamp_header ||
            said->signature.timestamp_key || said->signature.tolerance_ms >= 0 ||
@@ -98,6 +100,7 @@ static void drop_meaningless(const struct config_description *said,
     }
     if (said->signature.form && said->signature.form != (int64_t)signature->form) {
         signature->mark = NULL;
+        signature->separator = '\0';
         signature->ordered = false;
         signature->timestamp_key = NULL;
     }
@@ -109,6 +112,7 @@ static void drop_meaningless(const struct config_description *said,
         signature->timestamp_header = NULL;
     }
     if (untimed) {
+        signature->timestamp_format = TIMESTAMP_UNSET;
         signature->skew = SKEW_UNSET;
     }
     if (message && !strstr(message, "{id}")) {
@@ -167,6 +171,12 @@ static void merge_signature(const struct config_description *said,
     if (said->signature.skew) {
         signature->skew = (enum provider_skew)said->signature.skew;
     }
+    if (said->signature.separator) {
+        signature->separator = (char)said->signature.separator;
+    }
+    if (said->signature.timestamp_format) {
+        signature->timestamp_format = (enum provider_timestamp)said->signature.timestamp_format;
+    }
     put_flag(&signature->ordered, said->signature.ordered);
     put_text(&signature->header, said->signature.header);
     put_text(&signature->mark, said->signature.mark);
@@ -178,6 +188,27 @@ static void merge_signature(const struct config_description *said,
 }
 
 /* Fields */
+
+/* If the row's delivery id is the id that is signed, so it is when that is in another header:
+ * what is left in the row's own is signed no more. */
+static void follow_id_header(struct config_description *said, struct provider *provider)
+{
+    const char *before = provider->signature.id_header, *now = said->signature.id_header;
+    const char *delivery_id = provider->fields.delivery_id;
+    struct buf signed_id = {0};
+
+    if (!before || !now || !delivery_id) {
+        return;
+    }
+    buf_addf(&signed_id, "{header.%s}", before);
+    if (strcmp(delivery_id, signed_id.data) == 0) {
+        buf_clear(&signed_id);
+        buf_addf(&signed_id, "{header.%s}", now);
+        said->delivery_id = buf_take(&signed_id);
+        provider->fields.delivery_id = said->delivery_id;
+    }
+    buf_free(&signed_id);
+}
 
 static void merge_fields(const struct config_description *said, struct provider *provider)
 {
@@ -307,6 +338,7 @@ void config_merge(struct source_view *view)
 
     *provider = *source->preset;
     source->provider = provider;
+    follow_id_header(said, provider);
     merge_signature(said, &provider->signature);
     if (!source->verify || provider->signature.scheme == SCHEME_NONE) {
         provider->signature = (struct provider_signature){.scheme = SCHEME_NONE};

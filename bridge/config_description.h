@@ -36,6 +36,7 @@ struct config_sample {
 struct config_description {
     struct {
         int64_t scheme, algorithm, form, encoding, key, skew;
+        int64_t separator, timestamp_format;
         int64_t ordered; /* enum config_flag */
         char *header, *mark, *message;
         char *timestamp_header, *timestamp_key;
@@ -54,6 +55,7 @@ struct config_description {
     size_t sample_count;
 
     /* What the merged row points to; made by config_merge. */
+    char *delivery_id;
     struct provider_url_event *url_events;
     struct provider_sample *provider_samples;
 };
@@ -68,7 +70,8 @@ struct source_view;
 
 /* Makes source->provider of the row that it names (source->preset) and of what it says
  * otherwise. What the row says only for the sake of a value that is another one now (a scheme,
- * a form, a message without {timestamp}) is dropped. */
+ * a form, a message without {timestamp}) is dropped; a delivery id that is the signed id stays
+ * so when that is in another header. */
 void config_merge(struct source_view *view);
 
 /* Holds the merged row against itself and the source: is it complete, does it fit together, and

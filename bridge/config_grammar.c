@@ -65,8 +65,7 @@ static enum status check_template(const char *text, struct err *err)
 static enum status check_header(const char *text, struct err *err)
 {
     if (*text != '\0' && !delivery_is_token(slice_of(text))) {
-        return err_set(err, ST_INVALID,
-                       "must be a header's name, of letters, digits and - alone");
+        return err_set(err, ST_INVALID, "must be " DELIVERY_HEADER_NAME);
     }
     return ST_OK;
 }

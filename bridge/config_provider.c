@@ -31,17 +31,51 @@ static void tell_unsigned(struct source_view *view)
     }
 }
 
+/* One of the signature's faults is not in the value of a key that we know: what seems missing
+ * may be what was meant there. */
+static bool has_lost_key(struct source_view *view)
+{
+    const char *parent = source_path(view, "signature");
+    size_t len = strlen(parent);
+
+    for (size_t i = 0; i < view->faults->count; i++) {
+        const struct config_fault *fault = &view->faults->items[i];
+
+        if (!fault->warning && strncmp(fault->path, parent, len) == 0 &&
+            (fault->path[len] == '\0' ||
+             !setting_find("sources[].signature", slice_of(fault->path + len + 1)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Beside values that could not be read, only what is missing is known to be wrong. */
+struct signature_faults {
+    struct source_view *view;
+    bool half_read;
+};
+
+static void tell_fault(void *ctx, const struct verify_fault *fault)
+{
+    struct signature_faults *faults = ctx;
+    char key[64];
+
+    (void)snprintf(key, sizeof(key), "signature.%s", fault->key);
+    if (!faults->half_read || (fault->is_missing && !source_is_faulty(faults->view, key))) {
+        config_fault(faults->view->faults, source_path(faults->view, key), "%s", fault->text);
+    }
+}
+
 /* False: there is nothing that secrets could be held against. */
 static bool check_signature(struct source_view *view)
 {
     const struct config_source *source = view->source;
     const struct provider_signature *signature = &source->provider->signature;
+    struct signature_faults faults = {view, source_is_faulty(view, "signature")};
     bool said = config_says_signature(source->description);
-    const char *key = "";
-    struct err err = {0};
-    char path[64];
 
-    if (source_is_faulty(view, "signature") || source_is_faulty(view, "verify")) {
+    if (source_is_faulty(view, "verify") || (faults.half_read && has_lost_key(view))) {
         return false;
     }
     if (!source->verify) {
@@ -52,15 +86,13 @@ static bool check_signature(struct source_view *view)
         return false;
     }
     if (signature->scheme == SCHEME_NONE || (signature->scheme == SCHEME_UNSET && !said)) {
-        tell_unsigned(view);
+        if (!faults.half_read) {
+            tell_unsigned(view);
+        }
         return false;
     }
-    if (verify_check_description(signature, &key, &err) != ST_OK) {
-        (void)snprintf(path, sizeof(path), "signature.%s", key);
-        config_fault(view->faults, source_path(view, path), "%s", err.text);
-        return false;
-    }
-    return true;
+    return verify_check_description(signature, tell_fault, &faults) == ST_OK &&
+           !faults.half_read;
 }
 
 static void check_keys(struct source_view *view, bool is_signed)
@@ -146,7 +178,8 @@ static bool has_fields(struct source_view *view)
     if (!fields->gid) {
         config_fault(view->faults, source_path(view, "fields.gid"),
                      "is missing; it must say where the id of the resource is, such as "
-                     "\"{body.data.id}\", or \"{body.data.id}|\" if it may be missing");
+                     "\"{body.data.id}\", \"{body.data.id}|\" if it may be missing, or \"|\" "
+                     "if there is none");
     }
     return fields->event && fields->gid;
 }

@@ -28,6 +28,11 @@ static const struct setting_choice encodings[] = {
     {"hex", ENCODING_HEX}, {"base64", ENCODING_BASE64}, {NULL, 0}};
 static const struct setting_choice keys[] = {
     {"text", KEY_TEXT}, {"base64", KEY_BASE64}, {"whsec", KEY_WHSEC}, {NULL, 0}};
+static const struct setting_choice separators[] = {{",", ','}, {";", ';'}, {NULL, 0}};
+static const struct setting_choice timestamps[] = {{"seconds", TIMESTAMP_SECONDS},
+                                                   {"milliseconds", TIMESTAMP_MILLISECONDS},
+                                                   {"rfc3339", TIMESTAMP_RFC3339},
+                                                   {NULL, 0}};
 static const struct setting_choice skews[] = {
     {"past", SKEW_PAST}, {"both", SKEW_BOTH}, {NULL, 0}};
 
@@ -139,15 +144,19 @@ const struct setting settings_of_source[] = {
      .type = SETTING_CHOICE,
      IN_DESCRIPTION(signature.form),
      .choices = forms,
-     .help =
-         "What that header looks like: the signature alone; text before it; a comma list of "
-         "key=value; a space list of version,signature."},
+     .help = "What that header looks like: the signature alone; text before it; a list of "
+             "key=value; a space list of version,signature."},
     {.path = "sources[].signature.mark",
      .type = SETTING_TEXT,
      IN_DESCRIPTION(signature.mark),
      RANGE(1, 64),
      .help = "What marks a signature in that header: the text before it, its key, or its "
              "version."},
+    {.path = "sources[].signature.separator",
+     .type = SETTING_CHOICE,
+     IN_DESCRIPTION(signature.separator),
+     .choices = separators,
+     .help = "What stands between one key=value and the next; a comma if not set."},
     {.path = "sources[].signature.ordered",
      .type = SETTING_FLAG,
      IN_DESCRIPTION(signature.ordered),
@@ -173,12 +182,19 @@ const struct setting settings_of_source[] = {
      .type = SETTING_HEADER,
      IN_DESCRIPTION(signature.timestamp_header),
      RANGE(1, 128),
-     .help = "The header that holds {timestamp}, in Unix seconds."},
+     .help = "The header that holds {timestamp}."},
     {.path = "sources[].signature.timestamp_key",
      .type = SETTING_TEXT,
      IN_DESCRIPTION(signature.timestamp_key),
      RANGE(1, 64),
      .help = "The key of {timestamp} in a list of key=value."},
+    {.path = "sources[].signature.timestamp_format",
+     .type = SETTING_CHOICE,
+     IN_DESCRIPTION(signature.timestamp_format),
+     .choices = timestamps,
+     .help =
+         "How {timestamp} is written: Unix seconds (also if not set), Unix milliseconds, or "
+         "as 2026-01-31T23:59:59Z."},
     {.path = "sources[].signature.tolerance",
      .type = SETTING_SECONDS,
      IN_DESCRIPTION(signature.tolerance_ms),
@@ -227,8 +243,8 @@ const struct setting settings_of_source[] = {
      IN_DESCRIPTION(fields.event_time),
      RANGE(1, 1024),
      .help =
-         "When it happened, as ISO 8601 or Unix seconds: an older event never replaces a newer "
-         "state."},
+         "When it happened, as ISO 8601 or Unix time (seconds, or 13 digits of milliseconds): "
+         "an older event never replaces a newer state."},
     {.path = "sources[].fields.deletion_event",
      .type = SETTING_TEXT,
      IN_DESCRIPTION(fields.deletion_event),

@@ -82,7 +82,6 @@ static void check_own_fields(struct source_view *view, const struct parser *pars
         {PARSE_EVENT, "fields.event"},
         {PARSE_TYPE, "fields.resource_type"},
         {PARSE_GID, "fields.gid"},
-        {PARSE_TIME, "fields.event_time"},
     };
 
     for (size_t i = 0; i < COUNT_OF(fields); i++) {
@@ -98,16 +97,50 @@ static void check_own_fields(struct source_view *view, const struct parser *pars
     }
 }
 
+/* Whoever takes such a row counts on its delivery id. */
+static bool row_trusts_delivery_id(const struct provider *row)
+{
+    struct parser *parser = NULL;
+    const char *key;
+    struct err err;
+    bool trusts;
+
+    if (!row->fields.delivery_id || parser_create(row, &parser, &key, &err) != ST_OK) {
+        return false;
+    }
+    trusts = parser_trusts(parser, PARSE_DELIVERY_ID);
+    parser_destroy(parser);
+    return trusts;
+}
+
 /* What may not decide what is a repeat is of no use. */
 static void check_delivery_id(struct source_view *view, const struct parser *parser)
 {
     const struct config_source *source = view->source;
+    const char *delivery_id = source->provider->fields.delivery_id;
+    bool counted_on =
+        config_says_field(source, PARSE_DELIVERY_ID) || row_trusts_delivery_id(source->preset);
 
-    if (config_says_field(source, PARSE_DELIVERY_ID) && source->provider->fields.delivery_id &&
-        !source->trust_unsigned && !parser_trusts(parser, PARSE_DELIVERY_ID)) {
+    if (delivery_id && counted_on && !source->trust_unsigned &&
+        !parser_trusts(parser, PARSE_DELIVERY_ID)) {
         config_warn(view->faults, source_path(view, "fields.delivery_id"),
-                    "does not tell repeats apart, as the signature does not cover it; "
-                    "\"trust_unsigned\" lets it");
+                    "%s does not tell repeats apart, as the signature does not cover it; "
+                    "\"trust_unsigned\" lets it",
+                    delivery_id);
+    }
+}
+
+/* What may not decide over a state is of no use either. */
+static void check_event_time(struct source_view *view, const struct parser *parser)
+{
+    const struct config_source *source = view->source;
+
+    if (config_says_field(source, PARSE_TIME) && source->provider->fields.event_time &&
+        !source->trust_unsigned && !parser_trusts(parser, PARSE_TIME)) {
+        config_warn(view->faults, source_path(view, "fields.event_time"),
+                    "%s decides over no retained state, as the signature does not cover it; "
+                    "\"trust_unsigned\" lets it",
+                    source->provider->fields.event_time);
     }
 }
 
@@ -187,6 +220,7 @@ void config_check_trust(struct source_view *view, const struct parser *parser)
     }
     check_own_fields(view, parser);
     check_delivery_id(view, parser);
+    check_event_time(view, parser);
     check_replay(view);
     check_deletion(view, parser);
     if (source->trust_unsigned) {

@@ -30,5 +30,8 @@ struct slice delivery_header(const struct delivery *delivery, const char *name);
 
 /* Any thread. Is this a token (RFC 9110 section 5.6.2), as names of headers and methods are? */
 bool delivery_is_token(struct slice name);
+/* The same in words, for whoever wrote something else. */
+#define DELIVERY_HEADER_NAME                                                                   \
+    "a header's name, of letters, digits and signs such as - and _ (RFC 9110)"
 
 #endif

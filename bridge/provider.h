@@ -25,8 +25,8 @@ enum provider_form {
     FORM_UNSET,
     FORM_PLAIN,  /* 3c980c81… */
     FORM_PREFIX, /* sha256=3c980c81…: `mark` is what stands before */
-    FORM_PAIRS, /* t=1614265330,v1=…,v1=…: comma list, split at the first =; `mark` is the key
-                      of signatures, which may come several times */
+    FORM_PAIRS, /* t=1614265330,v1=…,v1=…: a list, split at the first =; `mark` is the key of
+                      signatures, which may come several times */
     FORM_VERSIONS, /* v1,g0hM9… v1a,…: space list of version,signature; `mark` is the version */
 };
 enum provider_encoding { ENCODING_UNSET, ENCODING_HEX, ENCODING_BASE64 };
@@ -42,6 +42,14 @@ enum provider_skew {
     SKEW_PAST, /* only old ones are refused */
     SKEW_BOTH, /* and those from the future */
 };
+/* How {timestamp} is written. */
+enum provider_timestamp {
+    TIMESTAMP_UNSET,        /* as the next one */
+    TIMESTAMP_SECONDS,      /* decimal, since 1970 */
+    TIMESTAMP_MILLISECONDS, /* likewise */
+    TIMESTAMP_RFC3339,      /* 2026-01-31T23:59:59.042Z, with at most nine digits behind the
+                                  point, or none; or with an offset, -07:00 */
+};
 
 /* How a delivery proves where it comes from. */
 struct provider_signature {
@@ -53,12 +61,15 @@ struct provider_signature {
     enum provider_skew skew;
     const char *header;
     const char *mark;
+    /* FORM_PAIRS: what stands between two of them, `,` or `;`; '\0': a comma. */
+    char separator;
     /* FORM_PAIRS: there is nothing but the timestamp and then one signature. */
     bool ordered;
     /* What is signed, of {body}, {timestamp}, {id} and text between them; each at most once. */
     const char *message;
-    /* Where {timestamp} (decimal Unix seconds) is: a header, or a key of FORM_PAIRS. */
+    /* Where {timestamp} is: a header, or a key of FORM_PAIRS. */
     const char *timestamp_header, *timestamp_key;
+    enum provider_timestamp timestamp_format;
     int64_t
         tolerance_ms; /* how far it may be from now, in whole seconds; 0: any; -1: not said */
     const char *id_header; /* where {id} is */
@@ -70,13 +81,13 @@ struct provider_signature {
  *   {header.Name}         a header that is there once
  *   {url}                 what follows the source's path, or the event that `url_events` has for it
  * Alternatives are separated by `|`: the first one counts whose parts are all there; an empty last
- * one says that the field may be missing. */
+ * one says that the field may be missing; `|` alone, as NULL, that there is none. */
 struct provider_fields {
     const char *event;
     const char *resource_type; /* NULL: what precedes the last dot of the event, or all of it */
     const char *gid;
     const char *delivery_id; /* may be missing in a delivery */
-    const char *event_time;  /* ISO 8601, or Unix seconds; may be missing */
+    const char *event_time;  /* ISO 8601, or Unix seconds or milliseconds; may be missing */
     /* The event that says the resource is gone: literally, or `*.deleted` for all that end so. */
     const char *deletion_event;
 };

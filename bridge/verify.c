@@ -8,8 +8,6 @@
  */
 #include "bridge/verify_internal.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,18 +83,31 @@ static enum status add_secrets(struct verifier *verifier, const struct slice *se
     return st;
 }
 
+/* The first fault of a description, for those who need one that is sound. */
+struct first_fault {
+    struct err *err;
+    bool is_told;
+};
+
+static void tell_first(void *ctx, const struct verify_fault *fault)
+{
+    struct first_fault *first = ctx;
+
+    if (!first->is_told) {
+        (void)err_set(first->err, ST_INVALID, "%s: %s", fault->key, fault->text);
+        first->is_told = true;
+    }
+}
+
 static enum status set_up(struct verifier *verifier, const struct slice *secrets, size_t count,
                           struct err *err)
 {
     const struct provider_signature *signature = verifier->signature;
-    const char *key;
-    enum status st = verify_check_description(signature, &key, err);
+    struct first_fault first = {.err = err};
+    enum status st = verify_check_description(signature, tell_first, &first);
 
-    if (st != ST_OK) {
-        return err_wrap(err, "%s", key);
-    }
-    if (signature->scheme == SCHEME_NONE) {
-        return ST_OK;
+    if (st != ST_OK || signature->scheme == SCHEME_NONE) {
+        return st;
     }
     if (signature->scheme == SCHEME_HMAC) {
         verifier->mac_len = algorithms[signature->algorithm].mac_len;
@@ -246,7 +257,8 @@ static enum status gather(const struct verifier *verifier, const struct delivery
     out_values->of[MESSAGE_TIMESTAMP] = timestamp;
     out_values->of[MESSAGE_ID] = id;
     if (verifier->message.holds[MESSAGE_TIMESTAMP] &&
-        !timestamp_read(timestamp, out_timestamp_s)) {
+        !timestamp_read(signature->timestamp_format, verifier->message.tight, timestamp,
+                        out_timestamp_s)) {
         return err_set(why, ST_UNAUTHENTIC, "its timestamp is none of the configured format");
     }
     if (verifier->message.holds[MESSAGE_ID] && !message_accepts_id(&verifier->message, id)) {
@@ -337,7 +349,8 @@ static enum status sign_hmac(struct verifier *verifier, const struct message_val
 enum status verifier_sign(struct verifier *verifier, struct slice body, int64_t now_s,
                           struct slice id, struct buf *out)
 {
-    char timestamp[24];
+    enum provider_timestamp format = verifier->signature->timestamp_format;
+    char timestamp[CLOCK_TEXT_SIZE];
     struct message_values values = {.of = {[MESSAGE_BODY] = body, [MESSAGE_ID] = id}};
 
     if (verifier->signature->scheme == SCHEME_NONE) {
@@ -351,10 +364,11 @@ enum status verifier_sign(struct verifier *verifier, struct slice body, int64_t 
         buf_add_slice(out, buf_slice(&verifier->tokens[0]));
         return ST_OK;
     }
-    (void)snprintf(timestamp, sizeof(timestamp), "%" PRId64, now_s);
+    timestamp_write(format, now_s, timestamp);
     values.of[MESSAGE_TIMESTAMP] = slice_of(timestamp);
     if ((verifier->message.holds[MESSAGE_TIMESTAMP] &&
-         !timestamp_read(values.of[MESSAGE_TIMESTAMP], &now_s)) ||
+         !timestamp_read(format, verifier->message.tight, values.of[MESSAGE_TIMESTAMP],
+                         &now_s)) ||
         (verifier->message.holds[MESSAGE_ID] && !message_accepts_id(&verifier->message, id))) {
         return ST_INVALID;
     }

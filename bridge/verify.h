@@ -24,11 +24,19 @@ enum {
     DIGEST_SIZE = 32,
 };
 
+/* One thing that is wrong with a description; lent for the time of the call. */
+struct verify_fault {
+    const char *key; /* the member, as the configuration calls it ("message", …); a constant */
+    bool is_missing; /* it must be said; else it is wrong, or does not go with another one */
+    const char *text;
+};
+typedef void verify_fault_fn(void *ctx, const struct verify_fault *fault);
+
 /* Is a description complete and free of contradiction: {timestamp} has a place, the message
- * holds {body}, …? ST_INVALID with the reason, and *out_key names the member that is wrong as
- * the configuration calls it ("message", "timestamp_header", …; a constant). */
+ * holds {body}, …? Tells all faults, each once, and none that only follows from another.
+ * ST_INVALID if there is one. */
 enum status verify_check_description(const struct provider_signature *signature,
-                                     const char **out_key, struct err *err) MUST_USE;
+                                     verify_fault_fn *tell, void *ctx) MUST_USE;
 /* Can this text be a secret under the description: not empty, at most VERIFY_MAX_SECRET bytes,
  * base64 where it must be, and for a token what can stand in a header. ST_INVALID with the
  * reason, which does not hold the secret. */
@@ -62,7 +70,8 @@ enum status verifier_check(struct verifier *verifier, const struct delivery *del
 
 /* One thread at a time. Adds "Name: value" lines, separated by \n and without one at the end,
  * as the provider would send them, made with the first secret; adds nothing with SCHEME_NONE.
- * now_s: Unix seconds for {timestamp}; id: for {id}; not looked at where they are not signed.
+ * now_s: Unix seconds for {timestamp}, in whatever form; id: for {id}; not looked at where they
+ * are not signed.
  * ST_MISSING: there is no secret; ST_INVALID: no provider would send this timestamp or id. */
 enum status verifier_sign(struct verifier *verifier, struct slice body, int64_t now_s,
                           struct slice id, struct buf *out) MUST_USE;

@@ -8,6 +8,15 @@
 
 #include "common/encode.h"
 
+/* FORM_PAIRS */
+static char separator_of(const struct provider_signature *signature)
+{
+    if (signature->separator != '\0') {
+        return signature->separator;
+    }
+    return ',';
+}
+
 /* What precedes the first separator; rest becomes what follows it, or absent. */
 static struct slice take_until(struct slice *rest, char separator)
 {
@@ -79,10 +88,10 @@ static bool read_prefix(struct reading *reading, struct slice value)
            add_signature(reading, (struct slice){value.data + mark.len, value.len - mark.len});
 }
 
-/* t=<timestamp>,s=<signature>: the second part is all that follows the first comma. */
+/* t=<timestamp>,s=<signature>: the second part is all that follows the first separator. */
 static bool read_ordered(struct reading *reading, struct slice value)
 {
-    struct slice first = take_until(&value, ',');
+    struct slice first = take_until(&value, separator_of(reading->signature));
 
     if (!is_name(take_until(&first, '='), reading->signature->timestamp_key) ||
         !is_name(take_until(&value, '='), reading->signature->mark)) {
@@ -111,8 +120,10 @@ static bool read_pair(struct reading *reading, struct slice item)
 
 static bool read_pairs(struct reading *reading, struct slice value)
 {
+    char separator = separator_of(reading->signature);
+
     while (value.data) {
-        if (!read_pair(reading, take_until(&value, ','))) {
+        if (!read_pair(reading, take_until(&value, separator))) {
             return false;
         }
     }
@@ -169,7 +180,8 @@ static void write_mark(const struct provider_signature *signature, struct slice 
         break;
     case FORM_PAIRS:
         if (is_said(signature->timestamp_key)) {
-            buf_addf(out, "%s=%.*s,", signature->timestamp_key, SLICE_ARG(timestamp));
+            buf_addf(out, "%s=%.*s%c", signature->timestamp_key, SLICE_ARG(timestamp),
+                     separator_of(signature));
         }
         buf_addf(out, "%s=", signature->mark);
         break;

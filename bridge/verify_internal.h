@@ -3,6 +3,7 @@
  *
  * verify.c           keyed contexts; checking and signing
  * verify_message.c   the template of what is signed, and the values that go into it
+ * verify_timestamp.c timestamps, read and written
  * verify_header.c    the signature's header, taken apart and written
  * verify_secret.c    from a secret's text to a key
  * verify_describe.c  is a description of a signature sound
@@ -11,12 +12,11 @@
 #ifndef BRIDGE_VERIFY_INTERNAL_H
 #define BRIDGE_VERIFY_INTERNAL_H
 
+#include "common/clock.h"
+
 #include "bridge/verify.h"
 
-enum {
-    VERIFY_MAX_MAC = 64, /* SHA-512 */
-    TIMESTAMP_MAX_DIGITS = 12,
-};
+enum { VERIFY_MAX_MAC = 64 }; /* SHA-512 */
 
 /* A member of a description: there, and not empty (how the configuration takes one back). */
 static inline bool is_said(const char *text)
@@ -28,7 +28,8 @@ static inline bool is_said(const char *text)
 
 enum message_kind { MESSAGE_TEXT, MESSAGE_BODY, MESSAGE_TIMESTAMP, MESSAGE_ID, MESSAGE_KINDS };
 
-/* A compiled template. Each variable is in it at most once, with text between any two. */
+/* A compiled template. Each variable is in it at most once, with text between any two but for
+ * {timestamp}. */
 struct message {
     struct message_piece {
         enum message_kind kind;
@@ -36,6 +37,7 @@ struct message {
     } pieces[2 * MESSAGE_KINDS - 1];
     size_t count;
     bool holds[MESSAGE_KINDS];
+    bool tight;     /* {timestamp} has a variable directly beside it */
     char id_border; /* what {id} must not contain; see message_accepts_id */
 };
 
@@ -50,12 +52,21 @@ enum status message_compile(const char *template, struct message *out_message,
 /* The bytes that the i-th piece stands for. */
 struct slice message_part(const struct message *message, size_t i,
                           const struct message_values *values);
-/* 1 to VERIFY_MAX_ID visible ASCII characters. None is the one between it and what is next to
- * it on the body's side: else two deliveries could share one message, and one signature. */
+/* 1 to VERIFY_MAX_ID visible ASCII characters. None is the one that ends it in the message, on
+ * the body's side: else two deliveries could share one message, and one signature. */
 bool message_accepts_id(const struct message *message, struct slice id);
-/* Decimal digits as a number is printed, so that the text that is signed has no second
- * spelling. */
-bool timestamp_read(struct slice text, int64_t *out_s);
+
+/* ---- verify_timestamp.c ---- */
+
+/* Unix seconds, a fraction cut off. Each form has one spelling, so nobody reads a number that
+ * the provider did not mean: decimal digits as a number is printed; RFC 3339 with T and Z in
+ * capitals, and at most nine digits behind the point. tight: a number has the digits that it
+ * has in our days, 10 for seconds and 13 for milliseconds. */
+bool timestamp_read(enum provider_timestamp format, bool tight, struct slice text,
+                    int64_t *out_s);
+/* What timestamp_read does not take, if there is no such time. */
+void timestamp_write(enum provider_timestamp format, int64_t unix_s,
+                     char out_text[CLOCK_TEXT_SIZE]);
 
 /* ---- verify_header.c ---- */
 

@@ -1,29 +1,42 @@
 /*
  * Input: a byte of choices, and between newlines a template, a timestamp, an id, and the body.
  *
- * If the template is one, then what was signed can be taken apart again in one way only; a
- * delivery with the right signature passes if and only if its timestamp and id are what they
- * should be; it does not with a bit changed; and signing writes the same headers.
+ * If the template is one, then what was signed can be taken apart again in one way only (or, as
+ * verify_message.c says, in one that makes an event); a delivery with the right signature
+ * passes if and only if its timestamp and id are what they should be; it does not with a bit
+ * changed; and signing writes the same headers, if the timestamp is as it would write it.
  */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
 #include "common/encode.h"
+#include "common/json.h"
 
 #include "bridge/verify.h"
+
+#include "tests/unit/verify_splits.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MAX_SIZE = 320, MAC_SIZE = 32, NOW_S = 1614265330, TOLERANCE_S = 300 };
 
 /* The choices. */
-enum { TIME_IN_PAIRS = 1, NO_TIME = 2, NO_ID = 4, PAST_ONLY = 8, ANY_AGE = 16 };
+enum {
+    TIME_IN_PAIRS = 1,
+    NO_TIME = 2,
+    NO_ID = 4,
+    PAST_ONLY = 8,
+    ANY_AGE = 16,
+    IN_MS = 32,
+    RFC3339 = 64,
+};
 
 struct input {
     unsigned choices;
@@ -74,6 +87,9 @@ static struct provider_signature describe(const struct input *input)
     if (input->choices & NO_TIME) {
         return signature;
     }
+    signature.timestamp_format = input->choices & RFC3339 ? TIMESTAMP_RFC3339
+                                 : input->choices & IN_MS ? TIMESTAMP_MILLISECONDS
+                                                          : TIMESTAMP_UNSET;
     signature.skew = input->choices & PAST_ONLY ? SKEW_PAST : SKEW_BOTH;
     signature.tolerance_ms = input->choices & ANY_AGE ? 0 : TOLERANCE_S * 1000;
     if (input->choices & TIME_IN_PAIRS) {
@@ -86,7 +102,7 @@ static struct provider_signature describe(const struct input *input)
     return signature;
 }
 
-/* ---- the message, made and taken apart by other means ---- */
+/* ---- the message, and what its parts may be, by other means ---- */
 
 static const char *const variables[] = {"{timestamp}", "{id}", "{body}"};
 
@@ -113,65 +129,148 @@ static size_t render(const struct input *input, char *out_text)
     return len;
 }
 
-static struct slice expected(const struct input *input, const char *variable)
+/* The timestamp has no text between it and another variable. */
+static bool is_tight(const char *template)
 {
-    return variable[1] == 't' ? input->timestamp : input->id;
+    return strstr(template, "{timestamp}{") || strstr(template, "}{timestamp}");
 }
 
-/* From the left: text is itself, a variable ends before the character that follows it. Returns
- * how much of the message precedes the body. */
-static size_t read_forwards(const struct input *input, const char *message, size_t len)
+/* As C's own functions see it: a number that is printed as it was read. */
+static bool read_number(const struct input *input, const char *text, long long *out_s)
 {
-    const char *at = input->template;
-    size_t read = 0;
+    bool in_ms = input->choices & IN_MS;
+    long long number = strtoll(text, NULL, 10);
+    char back[32];
 
-    while (strncmp(at, "{body}", 6) != 0) {
-        if (*at == '{') {
-            struct slice value = expected(input, at);
-            size_t start = read;
+    (void)snprintf(back, sizeof(back), "%lld", number);
+    *out_s = in_ms ? number / 1000 : number;
+    if (is_tight(input->template) && strlen(text) != (in_ms ? 13 : 10)) {
+        return false;
+    }
+    return strcmp(text, back) == 0 && number >= 0 && strlen(text) <= (in_ms ? 15 : 12);
+}
 
-            at = strchr(at, '}') + 1;
-            while (read < len && message[read] != *at) {
-                read++;
-            }
-            CHECK(slice_equal((struct slice){message + start, read - start}, value));
-        } else {
-            CHECK(read < len && message[read++] == *at++);
+/* Behind the seconds: .123456789, or nothing; and Z or +00:00. */
+static bool read_zone(const char *text, int *out_minutes)
+{
+    int hours = 0, minutes = 0;
+    char sign = '+';
+
+    if (*text == '.') {
+        size_t digits = strspn(++text, "0123456789");
+
+        if (digits < 1 || digits > 9) {
+            return false;
+        }
+        text += digits;
+    }
+    if (strcmp(text, "Z") != 0 &&
+        (strlen(text) != 6 || text[3] != ':' || strspn(text + 1, "0123456789:") != 5 ||
+         sscanf(text, "%c%2d:%2d", &sign, &hours, &minutes) != 3)) {
+        return false;
+    }
+    *out_minutes = (hours * 60 + minutes) * (sign == '-' ? -1 : 1);
+    return (sign == '+' || sign == '-') && hours < 24 && minutes < 60;
+}
+
+static bool read_rfc3339(const char *text, long long *out_s)
+{
+    struct tm tm = {0}, day;
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    char back[80];
+    int minutes;
+
+    (void)snprintf(back, sizeof(back), "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900,
+                   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    if (end != text + 19 || strncmp(text, back, 19) != 0 || tm.tm_sec > 60 ||
+        tm.tm_year < 1 - 1900 || !read_zone(end, &minutes)) {
+        return false;
+    }
+    day = (struct tm){.tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday};
+    (void)timegm(&day);
+    if (day.tm_mday != tm.tm_mday) {
+        return false; /* there is no 30 February */
+    }
+    *out_s = timegm(&tm) - minutes * 60LL;
+    return true;
+}
+
+static bool read_timestamp(const struct input *input, struct slice text, long long *out_s)
+{
+    bool in_rfc3339 = input->choices & RFC3339;
+    char copy[36];
+
+    /* Most of what is tried is too short or too long. */
+    if (text.len < (in_rfc3339 ? 20 : 1) || text.len > (in_rfc3339 ? 35 : 15) ||
+        memchr(text.data, '\0', text.len)) {
+        return false;
+    }
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    return in_rfc3339 ? read_rfc3339(copy, out_s) : read_number(input, copy, out_s);
+}
+
+static bool is_timely(const struct input *input, long long timestamp_s)
+{
+    return (input->choices & ANY_AGE) ||
+           (timestamp_s >= NOW_S - TOLERANCE_S &&
+            ((input->choices & PAST_ONLY) || timestamp_s <= NOW_S + TOLERANCE_S));
+}
+
+/* The character that would make an id run into what is beside it, or beside the timestamp that
+ * it touches; none if that is the body. */
+static char border_of_id(const char *template)
+{
+    const char *id = strstr(template, "{id}"), *body = strstr(template, "{body}");
+    const char *behind = id + 4;
+
+    if (id < body) {
+        behind += strncmp(behind, "{timestamp}", 11) == 0 ? 11 : 0;
+        return *behind == '{' ? '\0' : *behind;
+    }
+    if (id >= template + 11 && strncmp(id - 11, "{timestamp}", 11) == 0) {
+        id -= 11;
+    }
+    return id[-1] == '}' ? '\0' : id[-1];
+}
+
+static bool is_id(const struct input *input, struct slice id)
+{
+    char border = border_of_id(input->template);
+
+    for (size_t i = 0; i < id.len; i++) {
+        if (id.data[i] < 0x21 || id.data[i] > 0x7E || id.data[i] == border) {
+            return false;
         }
     }
-    return read;
+    return id.len >= 1 && id.len <= VERIFY_MAX_ID;
 }
 
-/* From the right, likewise. */
-static size_t read_backwards(const struct input *input, const char *message, size_t len)
+/* ---- one reading ---- */
+
+static bool is_same(const struct input *input, const struct split *split)
 {
-    const char *body_end = strstr(input->template, "{body}") + 6;
-    const char *at = input->template + strlen(input->template);
-    size_t left = len;
+    return split->body.len == input->body.len &&
+           ((input->choices & NO_ID) || split->id.len == input->id.len) &&
+           ((input->choices & NO_TIME) || split->timestamp.len == input->timestamp.len);
+}
 
-    while (at > body_end) {
-        if (at[-1] == '}') {
-            size_t end = left;
+static void check_split(void *ctx, const struct split *split)
+{
+    const struct input *input = ctx;
+    long long timestamp_s;
 
-            while (*--at != '{') {
-            }
-            while (left > 0 && message[left - 1] != at[-1]) {
-                left--;
-            }
-            CHECK(slice_equal((struct slice){message + left, end - left}, expected(input, at)));
-        } else {
-            CHECK(left > 0 && message[--left] == *--at);
-        }
+    if (is_same(input, split) ||
+        (!(input->choices & NO_TIME) &&
+         !read_timestamp(input, split->timestamp, &timestamp_s)) ||
+        (!(input->choices & NO_ID) && !is_id(input, split->id))) {
+        return;
     }
-    return left;
-}
-
-static void check_one_reading(const struct input *input, const char *message, size_t len)
-{
-    size_t from = read_forwards(input, message, len);
-    size_t to = read_backwards(input, message, len);
-
-    CHECK(from <= to && slice_equal((struct slice){message + from, to - from}, input->body));
+    /* Another one that could be: it must make no event, if what was signed is JSON. */
+    CHECK(strstr(input->template, "{id}{timestamp}{body}") ||
+          strstr(input->template, "{body}{timestamp}{id}"));
+    CHECK(json_check(input->body, NULL) != ST_OK || json_check(split->body, NULL) != ST_OK ||
+          json_kind_of(split->body) != JSON_OBJECT);
 }
 
 /* ---- the delivery ---- */
@@ -215,46 +314,6 @@ static void sign(const char *message, size_t len, char out_hex[2 * MAC_SIZE + 1]
     encode_hex(mac, sizeof(mac), out_hex);
 }
 
-/* As C's own functions see it: a number that is printed as it was read. */
-static bool read_timestamp(struct slice text, long long *out_s)
-{
-    char copy[MAX_SIZE + 1], back[32];
-
-    memcpy(copy, text.data, text.len);
-    copy[text.len] = '\0';
-    *out_s = strtoll(copy, NULL, 10);
-    (void)snprintf(back, sizeof(back), "%lld", *out_s);
-    return slice_equal(text, slice_of(back)) && *out_s >= 0 && *out_s <= 999999999999;
-}
-
-static bool is_timely(const struct input *input, long long timestamp_s)
-{
-    return (input->choices & ANY_AGE) ||
-           (timestamp_s >= NOW_S - TOLERANCE_S &&
-            ((input->choices & PAST_ONLY) || timestamp_s <= NOW_S + TOLERANCE_S));
-}
-
-/* The character that would make an id run into what is beside it. */
-static char border_of_id(const char *template)
-{
-    const char *id = strstr(template, "{id}");
-
-    return id < strstr(template, "{body}") ? id[4] : id[-1];
-}
-
-static bool is_id(const struct input *input)
-{
-    char border = border_of_id(input->template);
-
-    for (size_t i = 0; i < input->id.len; i++) {
-        if (input->id.data[i] < 0x21 || input->id.data[i] > 0x7E ||
-            input->id.data[i] == border) {
-            return false;
-        }
-    }
-    return input->id.len >= 1 && input->id.len <= VERIFY_MAX_ID;
-}
-
 /* Part is one of input's. */
 static void check_part_changed(struct verifier *verifier, struct input *input,
                                struct slice *part, struct delivery delivery)
@@ -284,6 +343,25 @@ static void check_changed(struct verifier *verifier, struct input *input,
     }
 }
 
+/* In the form in which a signer writes it. */
+static bool is_as_written(const struct input *input, long long timestamp_s)
+{
+    time_t seconds = (time_t)timestamp_s;
+    struct tm tm;
+    char text[40];
+
+    if (input->choices & NO_TIME || !(input->choices & (IN_MS | RFC3339))) {
+        return true;
+    }
+    if (input->choices & RFC3339) {
+        CHECK(gmtime_r(&seconds, &tm));
+        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+    } else {
+        (void)snprintf(text, sizeof(text), "%lld", timestamp_s * 1000);
+    }
+    return slice_equal(input->timestamp, slice_of(text));
+}
+
 /* The same headers as ours, if the provider could send them. */
 static void check_signing(struct verifier *verifier, const struct headers *headers,
                           long long timestamp_s, bool could)
@@ -294,10 +372,14 @@ static void check_signing(struct verifier *verifier, const struct headers *heade
     int len = 0;
 
     buf_clear(&lines);
+    could = could && timestamp_s >= 0;
     CHECK((verifier_sign(verifier, input->body, timestamp_s, input->id, &lines) == ST_OK) ==
           could);
     if (!could) {
         CHECK(lines.len == 0);
+        return;
+    }
+    if (!is_as_written(input, timestamp_s)) {
         return;
     }
     if (!(input->choices & NO_ID)) {
@@ -325,12 +407,12 @@ static void check_delivery(struct verifier *verifier, struct input *input)
     bool could = true, timely = true;
 
     if (!(input->choices & NO_TIME)) {
-        could = read_timestamp(input->timestamp, &timestamp_s);
+        could = read_timestamp(input, input->timestamp, &timestamp_s);
         timestamp_s = could ? timestamp_s : -1;
         timely = is_timely(input, timestamp_s);
     }
     if (!(input->choices & NO_ID)) {
-        could = could && is_id(input);
+        could = could && is_id(input, input->id);
     }
     sign(message, len, hex);
     if ((input->choices & (NO_TIME | TIME_IN_PAIRS)) == TIME_IN_PAIRS) {
@@ -342,11 +424,17 @@ static void check_delivery(struct verifier *verifier, struct input *input)
     CHECK((verifier_check(verifier, &delivery, NULL) == ST_OK) == (could && timely));
     check_signing(verifier, &headers, timestamp_s, could);
     if (could) {
-        check_one_reading(input, message, len);
+        each_split(input->template, (struct slice){message, len}, (struct split){0},
+                   check_split, input);
     }
     if (could && timely) {
         check_changed(verifier, input, &delivery);
     }
+}
+
+static void count_fault(void *ctx, const struct verify_fault *fault)
+{
+    *(size_t *)ctx += fault->key && fault->text[0] != '\0';
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -355,7 +443,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input input;
     struct provider_signature signature;
     struct verifier *verifier = NULL;
-    const char *key = NULL;
+    size_t faults = 0;
     struct err err;
     enum status sound;
 
@@ -364,8 +452,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     read_input(data, size, &input);
     signature = describe(&input);
-    sound = verify_check_description(&signature, &key, &err);
-    CHECK((sound == ST_OK) == (key == NULL));
+    sound = verify_check_description(&signature, count_fault, &faults);
+    CHECK((sound == ST_OK) == (faults == 0));
     CHECK(verifier_create(&signature, &secret, 1, &verifier, &err) == sound);
     if (verifier) {
         check_delivery(verifier, &input);

@@ -44,6 +44,12 @@ static const struct provider_signature descriptions[] = {
      .mark = "v1", .timestamp_key = "t", .ordered = true},
     {HMAC_OVER("{timestamp}.{body}"), .form = FORM_PAIRS, .encoding = ENCODING_BASE64,
      .mark = "v1", .timestamp_key = "t", .ordered = true},
+    {HMAC_OVER("{body}"), .form = FORM_PAIRS, .encoding = ENCODING_HEX, .mark = "v1",
+     .separator = ';'},
+    {HMAC_OVER("{timestamp}.{body}"), .form = FORM_PAIRS, .encoding = ENCODING_HEX,
+     .mark = "v1", .separator = ';', .timestamp_key = "t"},
+    {HMAC_OVER("{timestamp}.{body}"), .form = FORM_PAIRS, .encoding = ENCODING_BASE64,
+     .mark = "v1", .separator = ';', .timestamp_key = "t", .ordered = true},
 };
 
 static struct verifier *verifiers[COUNT_OF(descriptions)]; /* kept, as a bridge keeps them */
@@ -114,11 +120,15 @@ static void read_list(const struct provider_signature *description, struct slice
                       struct reading *reading)
 {
     bool pairs = description->form == FORM_PAIRS;
+    char separator = ' ';
 
+    if (pairs) {
+        separator = description->separator ? description->separator : ',';
+    }
     for (size_t start = 0, end; start <= value.len; start = end + 1) {
         struct slice item = cut(value, start);
 
-        for (end = start; end < value.len && value.data[end] != (pairs ? ',' : ' '); end++) {
+        for (end = start; end < value.len && value.data[end] != separator; end++) {
         }
         item.len = end - start;
         while (pairs && item.len > 0 && isblank((unsigned char)item.data[item.len - 1])) {
@@ -131,14 +141,14 @@ static void read_list(const struct provider_signature *description, struct slice
     }
 }
 
-static void read_ordered(struct slice value, struct reading *reading)
+static void read_ordered(char separator, struct slice value, struct reading *reading)
 {
     size_t end = 2;
 
-    while (end < value.len && value.data[end] != ',') {
+    while (end < value.len && value.data[end] != separator) {
         end++;
     }
-    if (starts(value, "t=") && end < value.len && starts(cut(value, end), ",v1=")) {
+    if (starts(value, "t=") && end < value.len && starts(cut(value, end + 1), "v1=")) {
         reading->timestamps = 1;
         reading->timestamp = (struct slice){value.data + 2, end - 2};
         reading->signatures[reading->count++] = cut(value, end + 4);
@@ -151,7 +161,7 @@ static void read_value(const struct provider_signature *description, struct slic
     reading->timestamps = reading->count = 0;
     reading->timestamp = SLICE("");
     if (description->ordered) {
-        read_ordered(value, reading);
+        read_ordered(description->separator ? description->separator : ',', value, reading);
     } else if (description->form == FORM_PLAIN) {
         reading->signatures[reading->count++] = value;
     } else if (description->form == FORM_PREFIX) {

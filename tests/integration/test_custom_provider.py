@@ -48,13 +48,26 @@ SIGNATURES = {
         **HMAC, "form": "pairs", "mark": "h", "ordered": True, "message": "{timestamp}|{body}", "timestamp_key": "ts",
         "encoding": "base64", "tolerance": "5m", "skew": "past",
     },
+    "pairs between semicolons": {
+        **HMAC, "form": "pairs", "mark": "h1", "separator": ";", "message": "{timestamp}:{body}", "timestamp_key": "ts",
+        "tolerance": "5m", "skew": "both",
+    },
     "a version": {**HMAC, "form": "versions", "mark": "v3", "encoding": "base64"},
     "a timestamp": STAMPED,
     "a timestamp behind the body": {**STAMPED, "message": "{body}.{timestamp}"},
     "a timestamp that may be from the future": {**STAMPED, "skew": "past"},
     "a timestamp of any age": {**STAMPED, "tolerance": "0s"},
+    "a timestamp in milliseconds": {**STAMPED, "timestamp_format": "milliseconds"},
+    "a timestamp in RFC 3339": {**STAMPED, "timestamp_format": "rfc3339"},
+    "a timestamp beside the body": {**STAMPED, "message": "{timestamp}{body}"},
+    "milliseconds behind the body": {
+        **STAMPED, "message": "POST{body}{timestamp}", "timestamp_format": "milliseconds", "skew": "past",
+    },
     "an id": {**HMAC, "message": "{id}.{body}", "id_header": "X-Id"},
     "an id and a timestamp": IDENTIFIED,
+    "a timestamp between an id and the body": {
+        **IDENTIFIED, "message": "{id}{timestamp}{body}", "timestamp_format": "rfc3339",
+    },
     "all of it": {
         **IDENTIFIED, "algorithm": "sha512", "form": "versions", "mark": "v9", "encoding": "base64", "key": "whsec",
         "message": "{timestamp}:{id}:{body}",
@@ -165,9 +178,9 @@ def test_sign_makes_what_was_described(described):
     found = described.signature
     options = {}
     if "timestamp_header" in found:
-        options["timestamp"] = int(headers[found["timestamp_header"]])
+        options["timestamp"] = headers[found["timestamp_header"]]
     elif "timestamp_key" in found:
-        options["timestamp"] = int(re.match(r"\w+=(\d+),", headers[found["header"]])[1])
+        options["timestamp"] = re.match(r"\w+=(\d+)[,;]", headers[found["header"]])[1]
     if "id_header" in found:
         options["message_id"] = headers[found["id_header"]]
     assert headers == dict(described.sign(request.body, **options))
@@ -182,6 +195,11 @@ def test_sign_makes_what_was_described(described):
         ("a timestamp of any age", [-864000, 864000], []),
         ("pairs with a timestamp", [-300 + MARGIN_S, 300], [-301, 300 + MARGIN_S]),
         ("ordered pairs in base64", [-300 + MARGIN_S, 864000], [-301]),
+        ("pairs between semicolons", [-300 + MARGIN_S, 300], [-301, 300 + MARGIN_S]),
+        ("a timestamp in milliseconds", [-300 + MARGIN_S, 300], [-301, 300 + MARGIN_S]),
+        ("a timestamp in RFC 3339", [-300 + MARGIN_S, 300], [-301, 300 + MARGIN_S]),
+        ("a timestamp beside the body", [-300 + MARGIN_S, 300], [-301, 300 + MARGIN_S]),
+        ("milliseconds behind the body", [-300 + MARGIN_S, 864000], [-301]),
     ],
 )
 def test_the_tolerance_is_the_described_one(sources, what, inside, outside):
@@ -488,6 +506,17 @@ FAULTS = {
                               "signature.message: holds {id}"),
     "two bodies in the message": (custom(signature={**HMAC, "message": "{body}.{body}"}, fields=FIELDS),
                                   "signature.message"),
+    "an id beside the body": (
+        custom(signature={**IDENTIFIED, "message": "{timestamp}.{id}{body}"}, fields=FIELDS),
+        "signature.message: must have a character between {id} and {body}"),
+    "a timestamp beside the body, of any age": (
+        custom(signature={**STAMPED, "message": "{timestamp}{body}", "tolerance": "0s"}, fields=FIELDS),
+        "signature.tolerance: must not be 0s"),
+    "a separator where there are no pairs": (custom(signature={**HMAC, "separator": ";"}, fields=FIELDS),
+                                             "signature.separator: needs form"),
+    "a mark that names another algorithm": (
+        preset_source("github", signature={"algorithm": "sha1", "header": "X-Hub-Signature"}),
+        'signature.mark: is "sha256=", but algorithm is "sha1"; write "sha1="'),
     "a prefix that is not said": (custom(signature={**HMAC, "form": "prefix"}, fields=FIELDS), "signature.mark"),
     "a secret that is not base64": (custom(signature={**HMAC, "key": "base64"}, fields=FIELDS), "secrets[0]"),
     "no topic where the event is not signed": (
@@ -509,3 +538,137 @@ FAULTS = {
 def test_a_description_that_cannot_work_is_a_fault_at_its_place(start, source, path):
     lines = check(start_bridge(start, None, [source], start=False), status=1)
     assert any(line.startswith(f"sources[0].{path}") and "warning" not in line for line in lines), lines
+
+
+def test_all_that_is_missing_in_a_signature_is_told_at_once(start):
+    source = custom(signature={"scheme": "hmac"}, fields=FIELDS)
+    lines = check(start_bridge(start, None, [source], start=False), status=1)
+    assert [line.split(": is missing")[0] for line in lines] == [
+        f"sources[0].signature.{key}" for key in ("header", "algorithm", "form", "encoding", "key", "message")
+    ]
+
+
+# A preset whose signed id is in another header, as with Svix
+
+SVIX = {"header": "svix-signature", "timestamp_header": "svix-timestamp", "id_header": "svix-id"}
+
+
+def svix_headers(request, message_id):
+    headers = sign.standard_webhooks_headers(PRESETS["standard-webhooks"].secrets[0], request.body, None, message_id)
+    return [(name.replace("webhook-", "svix-"), value) for name, value in headers]
+
+
+def test_where_the_signed_id_is_in_another_header_repeats_are_known_by_it(start, module_broker, subscriber):
+    """A, B, and A again: by its body alone the last one would be a change back. A stranger's header says nothing."""
+    source = preset_source("standard-webhooks", signature=SVIX)
+    bridge = start_bridge(start, module_broker, [source])
+    assert check(bridge) == []
+
+    def post(request, message_id, *more):
+        return send(bridge, source, request, [*svix_headers(request, message_id), *more])
+
+    first = Request(dump({"type": "user.updated", "data": {"id": "u-1", "name": "A"}}))
+    second = Request(dump({"type": "user.updated", "data": {"id": "u-1", "name": "B"}}))
+    first_id = accepted(post(first, "msg_1", ("webhook-id", "strange")))
+    accepted(post(second, "msg_2"))
+    answer = post(first, "msg_1", ("webhook-id", "stranger"))
+    assert answer.status == 200 and answer.json() == {"status": "duplicate", "id": first_id}, answer
+    assert message_of(subscriber, first_id).property("delivery_id") == "msg_1"
+    accepted(post(first, "msg_3"))
+
+
+def test_a_presets_delivery_id_that_is_not_signed_any_more_is_a_warning(start):
+    source = preset_source("standard-webhooks", signature={"message": "{timestamp}.{body}"})
+    [line] = check(start_bridge(start, None, [source], start=False))
+    assert line.startswith("sources[0].fields.delivery_id: warning: {header.webhook-id} does not tell repeats"), line
+
+
+# Mistakes that look like a description
+
+MISTAKES = {
+    "a path without braces": ("fields.event", "body.event", "write {body.event}"),
+    "a header without braces": ("fields.event", "header.X-Event", "write {header.X-Event}"),
+    "JSONPath": ("fields.gid", "$.order.number", "write {body.order.number}"),
+    "jq": ("fields.gid", ".id", "write {body.id}"),
+    "an element of an array": ("fields.gid", "{body.items[0].id}", "arrays cannot be looked into"),
+    "an element of an array in a topic": ("topic", "a/{body.items[0].id}", "arrays cannot be looked into"),
+    "one delivery id for all": ("fields.delivery_id", "id", "write where it is, such as {body.id}"),
+    "one time for all": ("fields.event_time", "created_at", "write where it is, such as {body.created_at}"),
+}
+
+
+@pytest.mark.parametrize("path, value, words", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_that_looks_like_a_description_is_told_with_what_would_be_right(start, path, value, words):
+    source = custom(signature=HMAC, fields=dict(FIELDS))
+    place, key = (source["fields"], path.removeprefix("fields.")) if "." in path else (source, path)
+    place[key] = value
+    [line] = check(start_bridge(start, None, [source], start=False), status=1)
+    assert line.startswith(f"sources[0].{path}: ") and words in line, line
+
+
+def test_a_bar_alone_says_that_there_is_no_gid(start, module_broker, subscriber):
+    source = custom("heartbeat", signature=HMAC, fields={"event": "v1.beat.seen", "gid": "|"})
+    bridge = start_bridge(start, module_broker, [source])
+    assert check(bridge) == []
+    request = order()
+    message = message_of(
+        subscriber, accepted(send(bridge, source, request, sign.described(HMAC, SECRET, request.body)))
+    )
+    assert message.topic == "heartbeat/v1.beat/v1.beat.seen/_"
+
+
+def test_what_is_no_json_at_all_is_told_in_words(start):
+    source = custom(signature=HMAC, fields=FIELDS)
+    bridge = start_bridge(start, None, [source])
+
+    def reason(body, *headers):
+        answer = send(bridge, source, Request(body, headers), sign.described(HMAC, SECRET, body))
+        assert answer.status == 202 and answer.json()["status"] == "quarantined", answer
+        return answer.json()["reason"]
+
+    form = ("Content-Type", "application/x-www-form-urlencoded")
+    assert reason(b"payload=%7B%22event%22%3A%22x%22%7D", form) == (
+        "a form, not JSON: let the provider send the content type application/json"
+    )
+    assert reason(b"payload=%7B%22event%22%3A%22y%22%7D") == "not JSON (RFC 8259): wrong at byte 0"
+    assert reason(b"", form) == "the body is empty"
+
+
+def test_milliseconds_are_a_time_of_the_event(start, module_broker, subscriber):
+    """The state of the later event stays, whatever came last."""
+    source = custom(
+        "timed", signature=HMAC, fields={**FIELDS, "event_time": "{body.at}"}, state_topic="timed-state/{gid}"
+    )
+    bridge = start_bridge(start, module_broker, [source])
+    for total, at in (("2", 1580774400168), ("1", 1580774400167)):
+        request = order(order={"number": "A-ms", "total": total}, at=at)
+        accepted_id = accepted(send(bridge, source, request, sign.described(HMAC, SECRET, request.body)))
+        message_of(subscriber, accepted_id)
+    assert bridge.metrics().value("state_skipped_total") == 1
+
+
+# What `check` says of samples
+
+def sample(**changes):
+    body = {"id": "@UUID@", "event": "@EVENT@", "order": {"number": "@GID@"}}
+    return {"event": "order.paid", "body": body, **changes}
+
+
+SAMPLE_WARNINGS = {
+    "another event than it says": (
+        "samples[0].event", sample(body={"event": "totally.other", "order": {"number": "1"}}), '"totally.other"'),
+    "another type than it says": ("samples[0].resource_type", sample(resource_type="orders"), '"order"'),
+    "no event at all": ("samples[0]", sample(body={"event": "@EVENT@"}), "order.number is missing"),
+}
+
+
+@pytest.mark.parametrize("key, wrong, words", SAMPLE_WARNINGS.values(), ids=SAMPLE_WARNINGS)
+def test_a_sample_that_is_not_what_it_says_is_a_warning(start, key, wrong, words):
+    source = custom(signature=HMAC, fields=FIELDS, samples=[wrong, sample()])
+    [line] = check(start_bridge(start, None, [source], start=False))
+    assert line.startswith(f"sources[0].{key}: warning: ") and words in line, line
+
+
+def test_samples_that_are_what_they_say_are_no_warning(shop):
+    bridge, _ = shop
+    assert check(bridge) == []

@@ -131,12 +131,26 @@ def standard_list(text, message_id=None):
     return make
 
 
-def slack_with(prefix="v0=", between=":", encode=bytes.hex):
+def standard_swapped(in_headers, in_message):
+    """Id and timestamp, each in the other's place."""
+
+    def make(request):
+        parts = [request.header("webhook-id"), str(now())]
+        key = base64.b64decode(PRESETS["standard-webhooks"].secrets[NEW].removeprefix("whsec_"))
+        signed = ".".join(reversed(parts) if in_message else parts).encode() + b"." + request.body
+        told = reversed(parts) if in_headers else parts
+        names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+        return list(zip(names, [*told, f"v1,{in_base64(mac(key, signed))}"], strict=True))
+
+    return make
+
+
+def slack_with(form="v0={s}", message="v0:{t}:{body}", encode=bytes.hex):
     def make(request):
         timestamp = now()
-        message = f"v0{between}{timestamp}{between}".encode() + request.body
-        signature = prefix + encode(mac(PRESETS["slack"].secrets[NEW], message))
-        return [("X-Slack-Request-Timestamp", str(timestamp)), ("X-Slack-Signature", signature)]
+        before, after = message.format(t=timestamp, body="\n").encode().split(b"\n")
+        digest = mac(PRESETS["slack"].secrets[NEW], before + request.body + after)
+        return [("X-Slack-Request-Timestamp", str(timestamp)), ("X-Slack-Signature", form.format(s=encode(digest)))]
 
     return make
 
@@ -165,7 +179,9 @@ RIGHT = {
         "one of each secret": standard_list("v1,{old} v1,{s}"),
         "another version beside it": standard_list("v1a,{wrong} v2,{s} v1,{s}"),
         "an item that is none beside it": standard_list("nonsense v1,{s}"),
+        "nothing swapped": standard_swapped(in_headers=False, in_message=False),
     },
+    "slack": {"nothing otherwise": slack_with()},
     "github": {"upper case": of_body("github", "sha256={upper}")},
     "creads": {"upper case": of_body("creads", "{upper}")},
     "gitea": {"upper case": of_body("gitea", "{upper}")},
@@ -179,6 +195,8 @@ NEAR = {
     },
     "ricloud": {
         "s before t": ricloud_pairs("s={s},t={t}"),
+        "labels swapped": ricloud_pairs("s={t},t={s}"),
+        "values swapped": ricloud_pairs("t={s},s={t}"),
         "a second s": ricloud_pairs("t={t},s={s},s={s}"),
         "a wrong s first": ricloud_pairs("t={t},s={wrong},s={s}"),
         "something behind": ricloud_pairs("t={t},s={s},v=1"),
@@ -196,6 +214,10 @@ NEAR = {
         "only another version": standard_list("v2,{s}"),
         "only the asymmetric version": standard_list("v1a,{s}"),
         "no version": standard_list("{s}"),
+        "the version behind it": standard_list("{s},v1"),
+        "id and timestamp swapped in the headers": standard_swapped(in_headers=True, in_message=False),
+        "id and timestamp swapped in what is signed": standard_swapped(in_headers=False, in_message=True),
+        "id and timestamp swapped in both": standard_swapped(in_headers=True, in_message=True),
         "an equals sign for the comma": standard_list("v1={s}"),
         "a comma between items": standard_list("v2,{s},v1,{s}"),
         "hex": standard_list("v1,{hex}"),
@@ -210,12 +232,16 @@ NEAR = {
         "SHA-1 in the SHA-256 header": of_body("github", "sha1={sha1}"),
         "SHA-1 called SHA-256": of_body("github", "sha256={sha1}"),
         "no prefix": of_body("github", "{hex}"),
+        "the prefix behind it": of_body("github", "{hex}sha256="),
+        "the name behind it": of_body("github", "{hex}=sha256"),
         "two prefixes": of_body("github", "sha256=sha256={hex}"),
         "base64": of_body("github", "sha256={base64}"),
         "two signatures": of_body("github", "sha256={hex},sha256={hex}"),
     },
     "stripe": {
         "only v0": stripe_pairs("t={t},v0={s}"),
+        "labels swapped": stripe_pairs("v1={t},t={s}"),
+        "values swapped": stripe_pairs("t={s},v1={t}"),
         "ricloud's key": stripe_pairs("t={t},s={s}"),
         "no timestamp": stripe_pairs("v1={s}"),
         "no timestamp, of the body alone": stripe_pairs("v1={of_body}"),
@@ -242,9 +268,11 @@ NEAR = {
         "base64": of_body("gitea", "{base64}"),
     },
     "slack": {
-        "another version": slack_with(prefix="v1="),
-        "no version": slack_with(prefix=""),
-        "a dot for the colon": slack_with(between="."),
+        "another version": slack_with("v1={s}"),
+        "no version": slack_with("{s}"),
+        "the version behind it": slack_with("{s}=v0"),
+        "a dot for the colon": slack_with(message="v0.{t}.{body}"),
+        "the timestamp behind the body": slack_with(message="v0:{body}:{t}"),
         "base64": slack_with(encode=in_base64),
     },
 }

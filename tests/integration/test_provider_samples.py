@@ -62,11 +62,11 @@ def example(request):
     return Example(request.param)
 
 
-def test_there_is_a_sample_configuration_for_each_preset_and_three_for_others():
+def test_there_is_a_sample_configuration_for_each_preset_and_four_for_others():
     names = {path.stem for path in EXAMPLES}
     assert set(PRESETS) - {"creads"} <= names
     assert sorted(name for name in names if name.startswith("custom-")) == [
-        "custom-acme-alarms", "custom-acme-orders", "custom-gitlab-signing-token",
+        "custom-acme-alarms", "custom-acme-orders", "custom-gitlab-signing-token", "custom-zendesk",
     ]
 
 

@@ -2,13 +2,15 @@
 Signatures as the providers make them: from their descriptions with hmac and hashlib, independent of the bridge.
 
 Each preset has a function that returns the headers, as pairs, that prove a body; their options are what near misses
-are made of. timestamp: Unix seconds, as number or as the text that is to be sent.
+are made of. timestamp: Unix seconds, as number or as the text that is to be sent (for providers without a preset: that
+text).
 """
 
 import base64
 import hashlib
 import hmac
 import time
+import uuid
 
 CREADS_HEADER = "X-Partners-Signature"
 MESSAGE_ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
@@ -100,6 +102,47 @@ def slack_headers(secret, body, timestamp=None):
     ]
 
 
+# Providers that have no preset.
+
+def zendesk_headers(secret, body, timestamp=None):
+    """base64 over the timestamp and the body, without anything between them."""
+    timestamp = in_rfc3339(now()) if timestamp is None else timestamp
+    signed = as_bytes(timestamp) + as_bytes(body)
+    return [
+        ("X-Zendesk-Webhook-Signature-Timestamp", timestamp),
+        ("X-Zendesk-Webhook-Signature", in_base64(mac(secret, signed))),
+    ]
+
+
+def twitch_headers(secret, body, timestamp=None, message_id=None):
+    """Hex over id, timestamp and body, likewise."""
+    timestamp = in_rfc3339(now(), "634234626") if timestamp is None else timestamp
+    message_id = str(uuid.uuid4()) if message_id is None else message_id
+    signed = as_bytes(message_id) + as_bytes(timestamp) + as_bytes(body)
+    return [
+        ("Twitch-Eventsub-Message-Id", message_id),
+        ("Twitch-Eventsub-Message-Timestamp", timestamp),
+        ("Twitch-Eventsub-Message-Signature", f"sha256={mac(secret, signed).hex()}"),
+    ]
+
+
+def hubspot_headers(secret, body, timestamp=None, url="https://hooks.example/hubspot"):
+    """Version 3: base64 over method, URL as HubSpot calls it, body, and milliseconds."""
+    timestamp = str(now() * 1000 + 123) if timestamp is None else timestamp
+    signed = as_bytes(f"POST{url}") + as_bytes(body) + as_bytes(timestamp)
+    return [
+        ("X-HubSpot-Request-Timestamp", timestamp),
+        ("X-HubSpot-Signature-v3", in_base64(mac(secret, signed))),
+    ]
+
+
+def paddle_headers(secret, body, timestamp=None):
+    """ts, then h1: hex over `ts:body`."""
+    timestamp = str(now()) if timestamp is None else timestamp
+    signed = as_bytes(f"{timestamp}:") + as_bytes(body)
+    return [("Paddle-Signature", f"ts={timestamp};h1={mac(secret, signed).hex()}")]
+
+
 def nothing(_secret, _body):
     return []
 
@@ -123,19 +166,28 @@ def described(signature, secret, body, timestamp=None, message_id=MESSAGE_ID):
     """As a source's `signature` describes it in the configuration."""
     if signature["scheme"] == "token":
         return [(signature["header"], secret)]
-    timestamp = now() if timestamp is None else timestamp
+    timestamp = written(signature, now() if timestamp is None else timestamp)
     digest = mac(key_of(signature, secret), message_of(signature, body, timestamp, message_id), signature["algorithm"])
     text = digest.hex() if signature["encoding"] == "hex" else in_base64(digest)
-    mark = signature.get("mark")
+    mark, separator = signature.get("mark"), signature.get("separator", ",")
     value = {
         "plain": text,
         "prefix": f"{mark}{text}",
-        "pairs": f"{signature.get('timestamp_key')}={timestamp},{mark}={text}" if "timestamp_key" in signature
+        "pairs": f"{signature.get('timestamp_key')}={timestamp}{separator}{mark}={text}" if "timestamp_key" in signature
         else f"{mark}={text}",
         "versions": f"{mark},{text}",
     }[signature["form"]]
-    others = [("id_header", message_id), ("timestamp_header", str(timestamp))]
+    others = [("id_header", message_id), ("timestamp_header", timestamp)]
     return [*((signature[key], value) for key, value in others if key in signature), (signature["header"], value)]
+
+
+def written(signature, timestamp):
+    """Unix seconds in the form that is described; text stays as it is."""
+    if isinstance(timestamp, str):
+        return timestamp
+    return {
+        "seconds": str(timestamp), "milliseconds": f"{timestamp}000", "rfc3339": in_rfc3339(timestamp, "000"),
+    }[signature.get("timestamp_format", "seconds")]
 
 
 def key_of(signature, secret):
@@ -167,6 +219,10 @@ def in_base64(data):
 
 def now():
     return int(time.time())
+
+
+def in_rfc3339(unix_s, fraction=""):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(unix_s)) + (f".{fraction}Z" if fraction else "Z")
 
 
 def as_bytes(text):

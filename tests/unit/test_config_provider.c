@@ -42,10 +42,12 @@ static void assert_same_signature(const struct provider_signature *a,
     assert_int_equal(a->skew, b->skew);
     assert_same_text(a->header, b->header);
     assert_same_text(a->mark, b->mark);
+    assert_int_equal(a->separator, b->separator);
     assert_int_equal(a->ordered, b->ordered);
     assert_same_text(a->message, b->message);
     assert_same_text(a->timestamp_header, b->timestamp_header);
     assert_same_text(a->timestamp_key, b->timestamp_key);
+    assert_int_equal(a->timestamp_format, b->timestamp_format);
     assert_int_equal(a->tolerance_ms, b->tolerance_ms);
     assert_same_text(a->id_header, b->id_header);
 }
@@ -173,14 +175,50 @@ static void what_an_override_makes_meaningless_is_dropped(void **state)
     assert_null(merged()->signature.id_header);
 }
 
+#define STANDARD(settings)                                                                     \
+    OF("standard-webhooks", "/p", "'secrets':['${TEST_WHSEC}']," settings)
+#define SVIX                                                                                   \
+    "'header':'svix-signature','timestamp_header':'svix-timestamp','id_header':'svix-id'"
+
+static void a_delivery_id_that_is_the_signed_id_stays_so_in_another_header(void **state)
+{
+    (void)state;
+    assert_no_finding(STANDARD(SIGNATURE(SVIX)));
+    assert_string_equal(merged()->fields.delivery_id, "{header.svix-id}");
+    assert_string_equal(provider_standard_webhooks.fields.delivery_id, "{header.webhook-id}");
+    assert_no_finding(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'{body.id}'}"));
+    assert_string_equal(merged()->fields.delivery_id, "{body.id}");
+    assert_no_finding(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'|'}"));
+    assert_string_equal(merged()->fields.delivery_id, "|");
+    assert_no_finding(STANDARD(SIGNATURE("'header':'svix-signature'")));
+    assert_string_equal(merged()->fields.delivery_id, "{header.webhook-id}");
+}
+
+static void a_presets_delivery_id_that_is_signed_no_more_is_told(void **state)
+{
+    const char *told = "{header.webhook-id} does not tell repeats apart";
+
+    (void)state;
+    assert_warning(STANDARD(SIGNATURE("'message':'{timestamp}.{body}'")),
+                   "sources[0].fields.delivery_id", told);
+    load_good(STANDARD("'trust_unsigned':true," SIGNATURE("'message':'{timestamp}.{body}'")));
+    assert_false(found(true, "sources[0].fields.delivery_id", ""));
+    assert_warning(OF("gitlab", "/p",
+                      SECRETS ",'topic':'t/{gid}'," SIGNATURE(
+                          "'scheme':'hmac','algorithm':'sha256','form':'plain',"
+                          "'encoding':'hex','key':'text','message':'{body}'")),
+                   "sources[0].fields.delivery_id", "does not tell repeats apart");
+    assert_no_finding(GITHUB("'qos':1")); /* never was */
+    assert_warning(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'{header.webhook-id}'}"),
+                   "sources[0].fields.delivery_id", told);
+}
+
 /* Signatures */
 
 static void a_signature_that_cannot_work_is_told_at_its_key(void **state)
 {
     (void)state;
     assert_fault(CUSTOM(SIGNATURE("'header':'X-S'")), "sources[0].signature.scheme", "missing");
-    assert_fault(CUSTOM(SIGNATURE("'scheme':'hmac'")), "sources[0].signature.header",
-                 "missing");
     assert_fault(GITHUB(SIGNATURE("'message':'nothing'")), "sources[0].signature.message",
                  "{body}");
     assert_fault(GITHUB(SIGNATURE("'form':'pairs'")), "sources[0].signature.mark", "key");
@@ -201,15 +239,84 @@ static void a_signature_that_cannot_work_is_told_at_its_key(void **state)
                  "must be true or false");
 }
 
+static void all_faults_of_a_signature_are_told_in_one_run(void **state)
+{
+    (void)state;
+    assert_int_equal(load(CUSTOM(SIGNATURE("'scheme':'hmac'"))), ST_INVALID);
+    assert_found(false, "sources[0].signature.header", "missing");
+    assert_found(false, "sources[0].signature.algorithm", "missing");
+    assert_found(false, "sources[0].signature.form", "missing");
+    assert_found(false, "sources[0].signature.encoding", "missing");
+    assert_found(false, "sources[0].signature.key", "missing");
+    assert_found(false, "sources[0].signature.message", "missing");
+    assert_int_equal(faults.count, 6);
+}
+
+/* A value that cannot be read is no missing one, and nothing is concluded from it; a key that is
+ * not known may be meant for any that is missing. */
+static void beside_what_cannot_be_read_only_what_is_missing_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(load(CUSTOM(SIGNATURE("'scheme':'hmac','algorithm':'md5','form':'pears',"
+                                           "'mark':'v=1','timestamp_key':'t',"
+                                           "'encoding':'hex','key':'text'"))),
+                     ST_INVALID);
+    assert_found(false, "sources[0].signature.algorithm", "\"md5\" is not known");
+    assert_found(false, "sources[0].signature.form", "\"pears\" is not known");
+    assert_found(false, "sources[0].signature.header", "missing");
+    assert_found(false, "sources[0].signature.message", "missing");
+    assert_int_equal(faults.count, 4);
+    assert_fault(STRIPE(SIGNATURE("'timestamp_key':'','timestamp_header':'X-T'")),
+                 "sources[0].signature.timestamp_key", "must not be empty");
+    assert_fault(CUSTOM(SIGNATURE("'sceme':'hmac'")), "sources[0].signature.sceme",
+                 "did you mean scheme?");
+    assert_fault(CUSTOM(SIGNATURE("'scheme':'hmac','formm':'plain'")),
+                 "sources[0].signature.formm", "did you mean form?");
+    assert_fault(CUSTOM(SIGNATURE("'scheme':'hmca'")), "sources[0].signature.scheme",
+                 "\"hmca\" is not known");
+}
+
+static void a_mark_that_names_another_algorithm_is_told(void **state)
+{
+    (void)state;
+    assert_fault(GITHUB(SIGNATURE("'algorithm':'sha1','header':'X-Hub-Signature'")),
+                 "sources[0].signature.mark", "write \"sha1=\"");
+    assert_no_finding(
+        GITHUB(SIGNATURE("'algorithm':'sha1','header':'X-Hub-Signature','mark':'sha1='")));
+}
+
+static void timestamps_and_separators_can_be_others(void **state)
+{
+    (void)state;
+    assert_no_finding(STRIPE(SIGNATURE("'separator':';','timestamp_format':'milliseconds'")));
+    assert_int_equal(merged()->signature.separator, ';');
+    assert_int_equal(merged()->signature.timestamp_format, TIMESTAMP_MILLISECONDS);
+    assert_no_finding(OF("slack", "/p", SECRETS "," SIGNATURE("'timestamp_format':'rfc3339'")));
+    assert_int_equal(merged()->signature.timestamp_format, TIMESTAMP_RFC3339);
+    assert_fault(GITHUB(SIGNATURE("'separator':';'")), "sources[0].signature.separator",
+                 "needs form \"pairs\"");
+    assert_fault(GITHUB(SIGNATURE("'timestamp_format':'rfc3339'")),
+                 "sources[0].signature.timestamp_format", "holds no {timestamp}");
+    assert_fault(STRIPE(SIGNATURE("'separator':', '")), "sources[0].signature.separator",
+                 "\", \" is not known, did you mean \",\"?");
+    assert_fault(STRIPE(SIGNATURE("'separator':' and '")), "sources[0].signature.separator",
+                 "it must be \",\" or \";\"");
+    assert_no_finding(STRIPE(SIGNATURE("'message':'{timestamp}{body}'")));
+    assert_fault(STRIPE(SIGNATURE("'message':'{timestamp}{body}','tolerance':'0s'")),
+                 "sources[0].signature.tolerance", "must not be 0s");
+}
+
 /* What a row without timestamps has there would take any age. */
 static void a_new_timestamp_needs_a_tolerance_of_its_own(void **state)
 {
     (void)state;
-    assert_fault(GITHUB(SIGNATURE("'message':'{timestamp}.{body}','timestamp_header':'X-T'")),
+    assert_fault(GITHUB(SIGNATURE("'message':'{timestamp}.{body}','timestamp_header':'X-T',"
+                                  "'skew':'both'")),
                  "sources[0].signature.tolerance", "is missing");
     assert_fault(CUSTOM(SIGNATURE("'scheme':'hmac','algorithm':'sha1','form':'plain',"
                                   "'encoding':'hex','key':'text','header':'X-S',"
-                                  "'message':'{timestamp}.{body}','timestamp_header':'X-T'")),
+                                  "'message':'{timestamp}.{body}','timestamp_header':'X-T',"
+                                  "'skew':'past'")),
                  "sources[0].signature.tolerance", "is missing");
     assert_warning(GITHUB(SIGNATURE("'message':'{timestamp}.{body}','timestamp_header':"
                                     "'X-T','tolerance':'0s'")),
@@ -284,6 +391,13 @@ static void a_field_that_cannot_be_read_is_told_at_its_key(void **state)
     assert_fault(GITHUB("'fields':{'event':'{boddy.x}'}"), "sources[0].fields.event", "body");
     assert_fault(GITHUB("'fields':{'gid':'{body.x'}"), "sources[0].fields.gid", "}");
     assert_fault(GITHUB("'fields':{'gid':''}"), "sources[0].fields.gid", "must not be empty");
+    assert_no_finding(GITHUB("'fields':{'gid':'|'}"));
+    assert_fault(GITHUB("'fields':{'gid':'$.order.id'}"), "sources[0].fields.gid",
+                 "write {body.order.id}");
+    assert_fault(GITHUB("'fields':{'delivery_id':'id'}"), "sources[0].fields.delivery_id",
+                 "would be the same in different deliveries");
+    assert_fault(GITHUB("'topic':'a/{body.items[0].id}'"), "sources[0].topic",
+                 "arrays cannot be looked into");
     assert_fault(GITHUB("'fields':{'id':'x'}"), "sources[0].fields.id", "unknown key");
     assert_fault(GITHUB("'challenge':{'field':'type','value':'ping'}"),
                  "sources[0].challenge.echo", "missing");
@@ -331,6 +445,16 @@ static void trusting_what_is_not_signed_is_told(void **state)
 /* Events of the URL */
 
 #define EVENTS(pairs) "'events':{" pairs "}"
+
+static void a_time_that_is_not_signed_is_told(void **state)
+{
+    (void)state;
+    assert_warning(GITHUB("'fields':{'event_time':'{header.X-Time}'}"),
+                   "sources[0].fields.event_time",
+                   "{header.X-Time} decides over no retained state");
+    load_good(GITHUB("'trust_unsigned':true,'fields':{'event_time':'{header.X-Time}'}"));
+    assert_false(found(true, "sources[0].fields.event_time", ""));
+}
 
 static void the_event_of_a_url_is_said_by_what_follows_the_path(void **state)
 {
@@ -534,7 +658,13 @@ int main(void)
         cmocka_unit_test(a_provider_can_be_described_in_the_configuration_alone),
         cmocka_unit_test(a_single_value_is_put_over_the_row_and_the_rest_stays),
         cmocka_unit_test(what_an_override_makes_meaningless_is_dropped),
+        cmocka_unit_test(a_delivery_id_that_is_the_signed_id_stays_so_in_another_header),
+        cmocka_unit_test(a_presets_delivery_id_that_is_signed_no_more_is_told),
         cmocka_unit_test(a_signature_that_cannot_work_is_told_at_its_key),
+        cmocka_unit_test(all_faults_of_a_signature_are_told_in_one_run),
+        cmocka_unit_test(beside_what_cannot_be_read_only_what_is_missing_is_told),
+        cmocka_unit_test(a_mark_that_names_another_algorithm_is_told),
+        cmocka_unit_test(timestamps_and_separators_can_be_others),
         cmocka_unit_test(a_new_timestamp_needs_a_tolerance_of_its_own),
         cmocka_unit_test(a_secret_that_is_no_key_is_told_at_its_place),
         cmocka_unit_test(verifying_nothing_must_be_said),
@@ -543,6 +673,7 @@ int main(void)
         cmocka_unit_test(what_the_signature_does_not_cover_is_told_where_a_topic_uses_it),
         cmocka_unit_test(a_topic_that_is_not_said_never_holds_what_is_not_signed),
         cmocka_unit_test(trusting_what_is_not_signed_is_told),
+        cmocka_unit_test(a_time_that_is_not_signed_is_told),
         cmocka_unit_test(the_event_of_a_url_is_said_by_what_follows_the_path),
         cmocka_unit_test(events_that_cannot_be_told_apart_are_faults),
         cmocka_unit_test(a_source_below_another_ones_path_must_not_take_its_events),

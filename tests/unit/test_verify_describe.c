@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -51,29 +52,78 @@ static const struct provider_signature versions = {
 static const struct provider_signature token = {
     .scheme = SCHEME_TOKEN, .header = "X-Token", .tolerance_ms = -1};
 
+/* What was told, in its order: "key: text". */
+struct told {
+    char lines[16][600];
+    size_t count;
+};
+
+static void tell(void *ctx, const struct verify_fault *fault)
+{
+    struct told *told = ctx;
+
+    assert_true(told->count < COUNT_OF(told->lines));
+    assert_int_equal(fault->is_missing, strncmp(fault->text, "is missing", 10) == 0);
+    (void)snprintf(told->lines[told->count++], sizeof(told->lines[0]), "%s: %s", fault->key,
+                   fault->text);
+}
+
+static struct told faults_of(const struct provider_signature *signature)
+{
+    struct told told = {.count = 0};
+    enum status st = verify_check_description(signature, tell, &told);
+
+    assert_int_equal(st, told.count == 0 ? ST_OK : ST_INVALID);
+    return told;
+}
+
 static void assert_sound(const struct provider_signature *signature)
 {
-    const char *key = NULL;
-    struct err err = {0};
+    struct told told = faults_of(signature);
 
-    if (verify_check_description(signature, &key, &err) != ST_OK) {
-        fail_msg("%s %s", key, err.text);
+    if (told.count > 0) {
+        fail_msg("%s", told.lines[0]);
     }
+}
+
+static bool is_fault(const char *line, const char *key, const char *words)
+{
+    size_t len = strlen(key);
+
+    return strncmp(line, key, len) == 0 && line[len] == ':' && strstr(line + len, words);
 }
 
 static void assert_faulty(const struct provider_signature *signature, const char *want_key,
                           const char *want_words)
 {
     struct verifier *verifier = NULL;
-    const char *key = NULL;
+    struct told told = faults_of(signature);
     struct err err = {0};
+    size_t found = 0;
 
-    assert_int_equal(verify_check_description(signature, &key, &err), ST_INVALID);
-    assert_string_equal(key, want_key);
-    if (!strstr(err.text, want_words)) {
-        fail_msg("\"%s\" is not in: %s", want_words, err.text);
+    for (size_t i = 0; i < told.count; i++) {
+        found += is_fault(told.lines[i], want_key, want_words);
+    }
+    if (found != 1) {
+        fail_msg("%zu times \"%s\" at %s; first: %s", found, want_words, want_key,
+                 told.count > 0 ? told.lines[0] : "nothing");
     }
     assert_int_equal(verifier_create(signature, NULL, 0, &verifier, &err), ST_INVALID);
+    assert_string_equal(err.text, told.lines[0]);
+}
+
+/* Exactly these members are told, each once: "header algorithm". */
+static void assert_members(const struct provider_signature *signature, const char *want)
+{
+    struct told told = faults_of(signature);
+    struct buf members = {0};
+
+    for (size_t i = 0; i < told.count; i++) {
+        buf_addf(&members, "%s%.*s", i > 0 ? " " : "", (int)strcspn(told.lines[i], ":"),
+                 told.lines[i]);
+    }
+    assert_string_equal(members.data ? members.data : "", want);
+    buf_free(&members);
 }
 
 /* The base with one member otherwise. */
@@ -88,6 +138,12 @@ static void assert_faulty(const struct provider_signature *signature, const char
         struct provider_signature changed = base;                                              \
         changed.assignment;                                                                    \
         assert_faulty(&changed, key, words);                                                   \
+    } while (0)
+#define MEMBERS(base, assignment, members)                                                     \
+    do {                                                                                       \
+        struct provider_signature changed = base;                                              \
+        changed.assignment;                                                                    \
+        assert_members(&changed, members);                                                     \
     } while (0)
 
 static void every_row_of_the_table_but_custom_is_sound(void **state)
@@ -119,6 +175,57 @@ static void what_is_not_said_is_asked_for(void **state)
     FAULTY(plain, message = NULL, "message", "missing");
     FAULTY(plain, message = "", "message", "missing");
     FAULTY(token, header = NULL, "header", "missing");
+}
+
+static void all_that_is_wrong_is_told_at_once(void **state)
+{
+    const struct provider_signature bare = {.scheme = SCHEME_HMAC, .tolerance_ms = -1};
+    struct provider_signature timed = bare, bad = versions, muddled = token;
+
+    (void)state;
+    assert_members(&bare, "header algorithm form encoding key message");
+    timed.message = "{id}.{timestamp}.{body}";
+    assert_members(&timed, "header algorithm form encoding key message message tolerance skew");
+    bad.header = "X Signature";
+    bad.mark = "v 1";
+    bad.timestamp_header = "X Time";
+    bad.tolerance_ms = 1500;
+    bad.skew = SKEW_UNSET;
+    bad.id_header = "X Id";
+    bad.separator = ';';
+    assert_members(&bad, "header mark separator timestamp_header tolerance skew id_header");
+    muddled.header = NULL;
+    muddled.mark = "Bearer ";
+    muddled.timestamp_format = TIMESTAMP_RFC3339;
+    muddled.separator = ',';
+    assert_members(&muddled, "header mark separator timestamp_format");
+    MEMBERS(versions, message = "{body}",
+            "timestamp_header tolerance skew id_header"); /* all that is useless */
+}
+
+static void what_only_follows_from_something_else_is_not_told(void **state)
+{
+    struct provider_signature formless = pairs;
+
+    (void)state;
+    /* Without a scheme nothing is known; without a form, whether these have a place; without a
+     * message, whether times and ids are of use; without an algorithm, what its name is. */
+    MEMBERS(versions, scheme = SCHEME_UNSET, "scheme");
+    formless.separator = ';';
+    formless.mark = "";
+    MEMBERS(formless, form = FORM_UNSET, "form");
+    MEMBERS(versions, message = NULL, "message");
+    MEMBERS(versions, message = "{body", "message");
+    MEMBERS(pairs, algorithm = ALGORITHM_UNSET, "algorithm");
+    /* A member that is wrong in two ways is told once. */
+    formless = versions;
+    formless.timestamp_key = "t";
+    formless.tolerance_ms = 0;
+    formless.skew = SKEW_UNSET;
+    formless.timestamp_header = NULL;
+    MEMBERS(formless, message = "{id}.{body}", "timestamp_key");
+    formless.timestamp_header = "x-signature";
+    MEMBERS(formless, message = "{id}.{body}", "timestamp_header timestamp_key");
 }
 
 static void with_scheme_none_nothing_else_matters(void **state)
@@ -174,6 +281,39 @@ static void a_prefix_is_what_a_header_can_begin_with(void **state)
     FAULTY(prefix, mark = "\xC3\xA9", "mark", "ASCII");
 }
 
+static void a_mark_names_no_other_algorithm(void **state)
+{
+    struct provider_signature prefix = plain;
+
+    (void)state;
+    prefix.form = FORM_PREFIX;
+    prefix.mark = "sha1=";
+    FAULTY(prefix, algorithm = ALGORITHM_SHA256, "mark",
+           "is \"sha1=\", but algorithm is \"sha256\"; write \"sha256=\", or algorithm "
+           "\"sha1\"");
+    FAULTY(prefix, mark = "SHA512=", "mark", "write \"sha256=\", or algorithm \"sha512\"");
+    FAULTY(prefix, mark = "sha512", "mark", "write \"sha256\", or");
+    FAULTY(pairs, mark = "sha256", "mark", "write \"sha1\", or algorithm \"sha256\"");
+    FAULTY(versions, mark = "sha1", "mark", "write \"sha512\", or");
+    SOUND(prefix, algorithm = ALGORITHM_SHA1);
+    SOUND(prefix, mark = "sha256=");
+    SOUND(prefix, mark = "SHA256=");
+    SOUND(prefix, mark = "v1=");
+    SOUND(prefix, mark = "sha1=v1=");
+    SOUND(prefix, mark = "sha");
+}
+
+static void a_separator_is_between_pairs(void **state)
+{
+    (void)state;
+    SOUND(pairs, separator = ',');
+    SOUND(pairs, separator = ';');
+    FAULTY(plain, separator = ';', "separator", "needs form \"pairs\"");
+    FAULTY(versions, separator = ',', "separator", "needs form \"pairs\"");
+    FAULTY(pairs, mark = "v;1", "mark", "semicolon");
+    FAULTY(pairs, timestamp_key = "t;", "timestamp_key", "semicolon");
+}
+
 static void a_timestamp_key_is_a_key_of_pairs(void **state)
 {
     (void)state;
@@ -213,16 +353,46 @@ static void a_message_holds_the_body_once_and_known_variables(void **state)
 static void a_message_has_one_reading(void **state)
 {
     (void)state;
-    FAULTY(pairs, message = "{timestamp}{body}", "message", "between {timestamp} and {body}");
-    FAULTY(pairs, message = "{body}{timestamp}", "message", "between {body} and {timestamp}");
-    FAULTY(versions, message = "{id}{timestamp}.{body}", "message", "between {id} and");
+    FAULTY(versions, message = "{id}{body}{timestamp}", "message", "between {id} and {body}");
+    FAULTY(versions, message = "{timestamp}{body}{id}", "message", "between {body} and {id}");
+    FAULTY(versions, message = "{timestamp}.{id}{body}", "message", "between {id} and {body}");
     FAULTY(pairs, message = "{timestamp}0{body}", "message", "digit");
+    FAULTY(pairs, message = "{body}Z{timestamp}", "message", "Z beside");
+    FAULTY(versions, message = "{id}{timestamp}7{body}", "message", "digit");
+    FAULTY(versions, message = "{body}7{timestamp}{id}", "message", "digit");
     FAULTY(pairs, message = "{timestamp}9.{body}", "message", "digit");
     FAULTY(pairs, message = "{body}.1{timestamp}", "message", "digit");
     SOUND(pairs, message = "{timestamp}.0{body}");
     SOUND(pairs, message = "0{timestamp}.{body}");
     SOUND(pairs, message = "{body}0.{timestamp}");
     SOUND(pairs, message = "{body}.{timestamp}0");
+    SOUND(pairs, message = "0{timestamp}{body}0");
+    SOUND(pairs, message = "0{body}{timestamp}0");
+    SOUND(versions, message = "{timestamp}{id}7{body}");
+}
+
+/* A timestamp has a length that is known, so text beside it is not needed. */
+static void a_timestamp_may_touch_what_is_beside_it_if_its_age_counts(void **state)
+{
+    static const char *const messages[] = {
+        "{id}{timestamp}{body}",  "{timestamp}{id}.{body}", "{id}{timestamp}.{body}",
+        "{id}.{timestamp}{body}", "{body}{timestamp}{id}",  "{body}.{id}{timestamp}",
+        "{body}{timestamp}.{id}", "{body}.{timestamp}{id}", "{timestamp}{body}.{id}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        struct provider_signature touching = versions;
+
+        touching.message = messages[i];
+        assert_sound(&touching);
+        SOUND(touching, skew = SKEW_PAST);
+        SOUND(touching, timestamp_format = TIMESTAMP_MILLISECONDS);
+        SOUND(touching, timestamp_format = TIMESTAMP_RFC3339);
+        FAULTY(touching, tolerance_ms = 0, "tolerance", "such as \"5m\"");
+        FAULTY(touching, tolerance_ms = -1, "tolerance", "is missing");
+    }
+    SOUND(versions, tolerance_ms = 0);
 }
 
 static void a_timestamp_is_signed_and_has_a_place(void **state)
@@ -234,6 +404,8 @@ static void a_timestamp_is_signed_and_has_a_place(void **state)
     FAULTY(versions, message = "{id}.{body}", "timestamp_header", "not signed");
     FAULTY(plain, tolerance_ms = 1000, "tolerance", "not signed");
     FAULTY(plain, skew = SKEW_PAST, "skew", "not signed");
+    FAULTY(plain, timestamp_format = TIMESTAMP_SECONDS, "timestamp_format", "not signed");
+    SOUND(pairs, timestamp_format = TIMESTAMP_RFC3339);
     SOUND(plain, tolerance_ms = 0);
 }
 
@@ -261,12 +433,14 @@ static void a_token_has_no_use_for_what_a_signature_is_made_of(void **state)
     FAULTY(token, algorithm = ALGORITHM_SHA256, "algorithm", "\"hmac\"");
     FAULTY(token, form = FORM_PREFIX, "form", "whole value");
     FAULTY(token, mark = "Bearer ", "mark", "whole value");
+    FAULTY(token, separator = ',', "separator", "\"hmac\"");
     FAULTY(token, ordered = true, "ordered", "\"hmac\"");
     FAULTY(token, encoding = ENCODING_HEX, "encoding", "\"hmac\"");
     FAULTY(token, key = KEY_BASE64, "key", "\"hmac\"");
     FAULTY(token, message = "{body}", "message", "\"hmac\"");
     FAULTY(token, timestamp_header = "X-Time", "timestamp_header", "\"hmac\"");
     FAULTY(token, timestamp_key = "t", "timestamp_key", "\"hmac\"");
+    FAULTY(token, timestamp_format = TIMESTAMP_SECONDS, "timestamp_format", "\"hmac\"");
     FAULTY(token, tolerance_ms = 1000, "tolerance", "\"hmac\"");
     FAULTY(token, skew = SKEW_BOTH, "skew", "\"hmac\"");
     FAULTY(token, id_header = "X-Id", "id_header", "\"hmac\"");
@@ -333,14 +507,19 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_of_the_table_but_custom_is_sound),
         cmocka_unit_test(what_is_not_said_is_asked_for),
+        cmocka_unit_test(all_that_is_wrong_is_told_at_once),
+        cmocka_unit_test(what_only_follows_from_something_else_is_not_told),
         cmocka_unit_test(with_scheme_none_nothing_else_matters),
         cmocka_unit_test(header_names_are_tokens_and_different_ones),
         cmocka_unit_test(a_mark_is_where_the_form_has_one),
         cmocka_unit_test(a_prefix_is_what_a_header_can_begin_with),
+        cmocka_unit_test(a_mark_names_no_other_algorithm),
+        cmocka_unit_test(a_separator_is_between_pairs),
         cmocka_unit_test(a_timestamp_key_is_a_key_of_pairs),
         cmocka_unit_test(ordered_needs_a_timestamp_to_come_first),
         cmocka_unit_test(a_message_holds_the_body_once_and_known_variables),
         cmocka_unit_test(a_message_has_one_reading),
+        cmocka_unit_test(a_timestamp_may_touch_what_is_beside_it_if_its_age_counts),
         cmocka_unit_test(a_timestamp_is_signed_and_has_a_place),
         cmocka_unit_test(a_tolerance_is_said_in_whole_seconds_and_with_its_direction),
         cmocka_unit_test(an_id_is_signed_and_has_a_place),

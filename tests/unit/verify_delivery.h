@@ -1,13 +1,13 @@
 /*
- * verify_delivery - a delivery whose headers are a text of `Name: value` lines, for the tests of
- * verify.
+ * verify_delivery - a delivery whose headers are a text of `Name: value` lines, and signatures
+ * of any bytes, for the tests of verify.
  */
 #ifndef TESTS_VERIFY_DELIVERY_H
 #define TESTS_VERIFY_DELIVERY_H
 
 #include <string.h>
 
-#include "bridge/delivery.h"
+#include "bridge/verify.h"
 
 /* For delivery.header; ctx is the struct slice of all lines. */
 static inline size_t find_header(void *ctx, const char *name, struct slice *out_value)
@@ -30,6 +30,25 @@ static inline size_t find_header(void *ctx, const char *name, struct slice *out_
         line = stop + 1;
     }
     return count;
+}
+
+/* Adds "S: " and the hex HMAC-SHA256 of the bytes, as if they were all body. */
+static inline void sign_bytes(struct slice bytes, const char *secret, struct buf *out_line)
+{
+    static const struct provider_signature body_only = {.scheme = SCHEME_HMAC,
+                                                        .algorithm = ALGORITHM_SHA256,
+                                                        .form = FORM_PLAIN,
+                                                        .encoding = ENCODING_HEX,
+                                                        .key = KEY_TEXT,
+                                                        .header = "S",
+                                                        .message = "{body}"};
+    const struct slice secrets[] = {slice_of(secret)};
+    struct verifier *signer = NULL;
+    struct err err;
+
+    CHECK(verifier_create(&body_only, secrets, 1, &signer, &err) == ST_OK &&
+          verifier_sign(signer, bytes, 0, SLICE_NONE, out_line) == ST_OK);
+    verifier_destroy(signer);
 }
 
 #endif
