@@ -47,7 +47,11 @@ LIBRARY := $B/libhook2mqtt.a
 PROGRAM := $B/hook2mqtt
 
 .PHONY: all
-all: $(PROGRAM)
+all: $(PROGRAM) | build/run
+
+# Where the sample configurations keep their outbox; `check` wants it to be there before the first `make run`.
+build/run:
+	@mkdir -p $@
 
 $(PROGRAM): $B/obj/bridge/main.o $(PAHO_LEAN) $(LIBRARY)
 	$(call say,LINK $@)

@@ -201,6 +201,7 @@ enum status config_check(const char *path, struct config_faults *out_faults)
     *out_faults = (struct config_faults){0};
     st = load(path, false, &config, out_faults);
     if (config) {
+        config_check_samples(config, out_faults);
         config_check_machine(config, out_faults);
         st = out_faults->error_count == 0 ? ST_OK : ST_INVALID;
     }

@@ -130,7 +130,7 @@ struct config_faults {
 enum status config_load(const char *path, struct config **out_config,
                         struct config_faults *out_faults) MUST_USE;
 /* Main thread. The same for `check`, which wants to know still more: could the bridge run here,
- * as this user. */
+ * as this user, and do the samples say what they are. */
 enum status config_check(const char *path, struct config_faults *out_faults) MUST_USE;
 /* Main thread. As config_load, for commands that only look or talk to a running bridge:
  * whatever is outside the file and cannot be had (an unset variable or an unreadable file of a

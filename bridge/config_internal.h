@@ -5,7 +5,8 @@
  * walks it with the table of settings, config_values.c, config_lists.c and config_secret.c read
  * one value (config_grammar.c, config_url.c: texts that are not just any), config_description.c
  * puts what a source says into its provider's row, config_check.c, config_sources.c,
- * config_provider.c and config_trust.c hold values against each other and the machine.
+ * config_provider.c, config_trust.c and config_samples.c hold values against each other and the
+ * machine.
  */
 #ifndef BRIDGE_CONFIG_INTERNAL_H
 #define BRIDGE_CONFIG_INTERNAL_H
@@ -119,6 +120,9 @@ void config_check_sources(struct config *config, bool lenient, struct config_fau
  * reader's place. */
 void config_check_pem(struct reader *reader, const char *key, const char *file,
                       const char *block);
+/* Makes of each sample in the configuration what trigger would send, reads it as the bridge would,
+ * and warns where that is no event, or not the one that the sample says. */
+void config_check_samples(const struct config *config, struct config_faults *faults);
 /* Holds it against the machine: could the bridge run here, as this user. */
 void config_check_machine(const struct config *config, struct config_faults *faults);
 
