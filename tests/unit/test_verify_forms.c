@@ -103,15 +103,6 @@ static struct verifier *make(const struct provider_signature *signature, const c
     return verifier;
 }
 
-static enum status check(struct verifier *verifier, struct slice lines, struct slice body,
-                         int64_t received_ms)
-{
-    const struct delivery delivery = {
-        .body = body, .received_ms = received_ms, .header = find_header, .ctx = &lines};
-
-    return verifier_check(verifier, &delivery, NULL);
-}
-
 static void deliveries_as_they_are_documented_verify_for_as_long_as_is_said(void **state)
 {
     static const struct {
@@ -129,8 +120,8 @@ static void deliveries_as_they_are_documented_verify_for_as_long_as_is_said(void
 
             /* Seconds count as a whole, whatever follows them. */
             for (int64_t ms = 0; ms < 1000; ms += 999) {
-                assert_int_equal(check(verifier, slice_of(vectors[i].headers),
-                                       slice_of(vectors[i].body), at_ms + ms),
+                assert_int_equal(check_lines(verifier, slice_of(vectors[i].headers),
+                                             slice_of(vectors[i].body), at_ms + ms),
                                  ages[k].verdict);
             }
         }
@@ -153,11 +144,12 @@ static void every_changed_byte_of_them_is_noticed(void **state)
             char *c = at < both[0].len ? &lines[at] : &body[at - both[0].len];
 
             *c ^= 1;
-            assert_int_equal(check(verifier, both[0], both[1], vectors[i].at_s * 1000),
+            assert_int_equal(check_lines(verifier, both[0], both[1], vectors[i].at_s * 1000),
                              ST_UNAUTHENTIC);
             *c ^= 1;
         }
-        assert_int_equal(check(verifier, both[0], both[1], vectors[i].at_s * 1000), ST_OK);
+        assert_int_equal(check_lines(verifier, both[0], both[1], vectors[i].at_s * 1000),
+                         ST_OK);
         verifier_destroy(verifier);
     }
 }
@@ -176,9 +168,9 @@ static void a_byte_that_changes_sides_is_noticed(void **state)
 
     (void)state;
     (void)snprintf(longer, sizeof(longer), "Z%s", body);
-    assert_int_equal(check(verifier, moved[0], slice_of(body + 1), 1616648967000),
+    assert_int_equal(check_lines(verifier, moved[0], slice_of(body + 1), 1616648967000),
                      ST_UNAUTHENTIC);
-    assert_int_equal(check(verifier, moved[1], slice_of(longer), 1616648967000),
+    assert_int_equal(check_lines(verifier, moved[1], slice_of(longer), 1616648967000),
                      ST_UNAUTHENTIC);
     verifier_destroy(verifier);
 }
@@ -277,7 +269,7 @@ static void a_timestamp_has_one_spelling_in_each_form(void **state)
         buf_addf(&message, "%s%s{}", spellings[i].text, between);
         buf_addf(&lines, "T: %s\n", spellings[i].text);
         sign_bytes(buf_slice(&message), "secret", &lines);
-        if (check(verifier, buf_slice(&lines), SLICE("{}"), spellings[i].at_s * 1000) !=
+        if (check_lines(verifier, buf_slice(&lines), SLICE("{}"), spellings[i].at_s * 1000) !=
             spellings[i].verdict) {
             fail_msg("\"%s\" does not give: %s", spellings[i].text,
                      status_text(spellings[i].verdict));
@@ -317,12 +309,12 @@ static void semicolons_separate_pairs_where_that_is_said(void **state)
         struct buf line = {0};
 
         buf_addf(&line, "Paddle-Signature: %s", headers[i].value);
-        assert_int_equal(
-            check(verifiers[0], buf_slice(&line), slice_of(vectors[3].body), 1671552777000),
-            headers[i].verdict);
-        assert_int_equal(
-            check(verifiers[1], buf_slice(&line), slice_of(vectors[3].body), 1671552777000),
-            headers[i].ordered);
+        assert_int_equal(check_lines(verifiers[0], buf_slice(&line), slice_of(vectors[3].body),
+                                     1671552777000),
+                         headers[i].verdict);
+        assert_int_equal(check_lines(verifiers[1], buf_slice(&line), slice_of(vectors[3].body),
+                                     1671552777000),
+                         headers[i].ordered);
         buf_free(&line);
     }
     verifier_destroy(verifiers[0]);
@@ -339,7 +331,8 @@ static void assert_signs(const struct provider_signature *signature, int64_t now
     if (strncmp(lines.data, want_begin, strlen(want_begin)) != 0) {
         fail_msg("\"%s\" does not begin with \"%s\"", lines.data, want_begin);
     }
-    assert_int_equal(check(verifier, buf_slice(&lines), SLICE("{}"), now_s * 1000), ST_OK);
+    assert_int_equal(check_lines(verifier, buf_slice(&lines), SLICE("{}"), now_s * 1000),
+                     ST_OK);
     buf_free(&lines);
     verifier_destroy(verifier);
 }

@@ -32,6 +32,15 @@ static inline size_t find_header(void *ctx, const char *name, struct slice *out_
     return count;
 }
 
+static inline enum status check_lines(struct verifier *verifier, struct slice lines,
+                                      struct slice body, int64_t received_ms)
+{
+    const struct delivery delivery = {
+        .body = body, .received_ms = received_ms, .header = find_header, .ctx = &lines};
+
+    return verifier_check(verifier, &delivery, NULL);
+}
+
 /* Adds "S: " and the hex HMAC-SHA256 of the bytes, as if they were all body. */
 static inline void sign_bytes(struct slice bytes, const char *secret, struct buf *out_line)
 {
