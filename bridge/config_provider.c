@@ -184,22 +184,59 @@ static bool has_fields(struct source_view *view)
     return fields->event && fields->gid;
 }
 
+/* Takes what is wrong out of a row, or puts something sound in its place. */
+static void take_out(struct provider *row, const char *key)
+{
+    struct provider_fields *fields = &row->fields;
+    const struct {
+        const char *key, **text, *sound;
+    } members[] = {
+        {"event", &fields->event, "any"},
+        {"resource_type", &fields->resource_type, NULL},
+        {"gid", &fields->gid, NULL},
+        {"delivery_id", &fields->delivery_id, NULL},
+        {"event_time", &fields->event_time, NULL},
+        {"deletion_event", &fields->deletion_event, NULL},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (strcmp(key, members[i].key) == 0) {
+            *members[i].text = members[i].sound;
+            return;
+        }
+    }
+    row->challenge = (struct provider_challenge){0};
+}
+
+/* Each fault hides those behind it, until what is wrong is out of the way. */
+static void tell_fields(struct source_view *view, const char *key, struct err *err)
+{
+    struct provider rest = *view->source->provider;
+    struct parser *parser = NULL;
+    char path[64];
+
+    do {
+        (void)snprintf(path, sizeof(path), "%s%s",
+                       strncmp(key, "challenge", 9) == 0 ? "" : "fields.", key);
+        config_fault(view->faults, source_path(view, path), "%s", err->text);
+        take_out(&rest, key);
+    } while (parser_create(&rest, &parser, &key, err) != ST_OK);
+    parser_destroy(parser);
+}
+
 /* Gives a parser; NULL: a fault was added. */
 static struct parser *check_fields(struct source_view *view)
 {
     struct parser *parser = NULL;
     const char *key = "";
     struct err err = {0};
-    char path[64];
 
     if (source_is_faulty(view, "fields") || source_is_faulty(view, "challenge") ||
         source_is_faulty(view, "events") || !has_fields(view)) {
         return NULL;
     }
     if (parser_create(view->source->provider, &parser, &key, &err) != ST_OK) {
-        (void)snprintf(path, sizeof(path), "%s%s",
-                       strncmp(key, "challenge", 9) == 0 ? "" : "fields.", key);
-        config_fault(view->faults, source_path(view, path), "%s", err.text);
+        tell_fields(view, key, &err);
         return NULL;
     }
     return parser;

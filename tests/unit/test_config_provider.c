@@ -405,6 +405,23 @@ static void a_field_that_cannot_be_read_is_told_at_its_key(void **state)
                  "sources[0].challenge.field", "");
 }
 
+static void all_faults_of_fields_are_told_in_one_run(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        load(GITHUB("'fields':{'event':'body.event','gid':'{body.x','delivery_id':'id',"
+                    "'event_time':'{boddy.x}','deletion_event':'*'},"
+                    "'challenge':{'field':'{x}','value':'ping','echo':'x'}")),
+        ST_INVALID);
+    assert_found(false, "sources[0].fields.event", "write {body.event}");
+    assert_found(false, "sources[0].fields.gid", "}");
+    assert_found(false, "sources[0].fields.delivery_id", "would be the same");
+    assert_found(false, "sources[0].fields.event_time", "body");
+    assert_found(false, "sources[0].fields.deletion_event", "names no event");
+    assert_found(false, "sources[0].challenge.field", "without braces");
+    assert_int_equal(faults.error_count, 6);
+}
+
 static void what_the_signature_does_not_cover_is_told_where_a_topic_uses_it(void **state)
 {
     (void)state;
@@ -670,6 +687,7 @@ int main(void)
         cmocka_unit_test(verifying_nothing_must_be_said),
         cmocka_unit_test(where_nothing_is_verified_the_path_must_be_hard_to_guess),
         cmocka_unit_test(a_field_that_cannot_be_read_is_told_at_its_key),
+        cmocka_unit_test(all_faults_of_fields_are_told_in_one_run),
         cmocka_unit_test(what_the_signature_does_not_cover_is_told_where_a_topic_uses_it),
         cmocka_unit_test(a_topic_that_is_not_said_never_holds_what_is_not_signed),
         cmocka_unit_test(trusting_what_is_not_signed_is_told),
