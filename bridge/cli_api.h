@@ -32,8 +32,8 @@ void cli_api_close(struct cli_api *api);
 enum status cli_api_set_token(struct cli_api *api, struct slice token,
                               struct err *err) MUST_USE;
 bool cli_api_has_token(const struct cli_api *api);
-/* Keeps a copy: like the token, it is shown as *** wherever the API sends it back, in whichever
- * spelling (unless it has but one or two characters). */
+/* Keeps a copy: like the token, it is shown as *** wherever the API sends it back, as it is or as
+ * JSON or a URL would spell it (unless it has but one or two characters). */
 void cli_api_hide(struct cli_api *api, struct slice secret);
 
 /* The base, without a slash at its end. */

@@ -1,6 +1,7 @@
 /*
- * Puts *** for secrets in what an API sends back, however it spells them: as they are, or escaped
- * as in JSON, once or again and again (a request's body inside of a message inside of an answer).
+ * Puts *** for secrets in what an API sends back: as they are, percent-encoded as in a URL, or
+ * escaped as in JSON, once or again and again (a request's body inside of a message inside of an
+ * answer).
  */
 #include "bridge/cli_api_internal.h"
 
@@ -85,7 +86,7 @@ static size_t match_character(const char *p, const char *end, bool escaped, stru
         return 5;
     }
     *out_taken = 1;
-    if (escaped && *p == 'x' && hex_at(p + 1, end, 2) == byte) {
+    if ((*p == '%' || (escaped && *p == 'x')) && hex_at(p + 1, end, 2) == byte) {
         return 3;
     }
     return *p == secret.data[0] || (escaped && is_short_for(*p, secret.data[0]));
@@ -204,12 +205,47 @@ static size_t token_length(const char *p, const char *end)
     return len;
 }
 
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && is_one_of(*p, " \t\r\n")) {
+        p++;
+    }
+    return p;
+}
+
 static bool is_name(const char *behind, const char *end)
 {
-    while (behind < end && is_one_of(*behind, " \t\r\n")) {
-        behind++;
-    }
+    behind = skip_space(behind, end);
     return behind < end && *behind == ':';
+}
+
+/* Behind the value that begins at p, with all that is in it. */
+static const char *skip_value(const char *p, const char *end)
+{
+    size_t depth = 0;
+
+    do {
+        depth += *p == '{' || *p == '[';
+        depth -= *p == '}' || *p == ']';
+        p += token_length(p, end);
+        while (depth == 0 && p < end && !is_one_of(*p, ",}] \t\r\n")) {
+            p++; /* true, false and null */
+        }
+    } while (depth > 0 && p < end);
+    return p;
+}
+
+/* At the value of a member that is named so. */
+static const char *add_secret_value(const char *p, const char *end, struct buf *out)
+{
+    const char *value = skip_space(skip_space(p, end) + 1, end);
+
+    if (*value == 'n') { /* null: there is none */
+        return p;
+    }
+    buf_add(out, p, (size_t)(value - p)); /* the colon, and the space around it */
+    buf_add_str(out, "\"***\"");
+    return skip_value(value, end);
 }
 
 /* A string or number: as it is, or as a string with *** in it. */
@@ -233,22 +269,20 @@ static void add_value(const struct cli_api *api, struct slice raw, struct buf *o
 void cli_api_hide_json(const struct cli_api *api, struct slice json, struct buf *out)
 {
     const char *p = json.data, *end = p + json.len;
-    bool is_secret = false; /* so says the name before it */
 
     while (p < end) {
         struct slice token = {p, token_length(p, end)};
-        bool string = *p == '"', number = is_one_of(*p, NUMBER_START);
+        bool string = *p == '"';
 
         p += token.len;
-        if (string && is_name(p, end)) {
-            is_secret = is_secret_name((struct slice){token.data + 1, token.len - 2});
-            add_value(api, token, out);
-        } else if (string && is_secret) {
-            buf_add_str(out, "\"***\"");
-        } else if (string || number) {
-            add_value(api, token, out);
-        } else {
+        if (!string && !is_one_of(token.data[0], NUMBER_START)) {
             buf_add_slice(out, token);
+            continue;
+        }
+        add_value(api, token, out);
+        if (string && is_name(p, end) &&
+            is_secret_name((struct slice){token.data + 1, token.len - 2})) {
+            p = add_secret_value(p, end, out);
         }
     }
 }

@@ -63,24 +63,32 @@ static void add_excerpt(struct buf *out, struct slice body)
     }
 }
 
-/* What a script prints before its JSON makes it none; and that may hold a secret that was to be
- * handed out. */
-static struct slice before_data(struct slice body)
+/* An answer of success may be a secret that was to be handed out: it is shown only where that
+ * would have a name, or as far as it is a page or a script's complaint. */
+static void add_text(struct buf *out, long status, struct slice body)
 {
-    const char *brace = memchr(body.data, '{', body.len);
+    const char *data = memchr(body.data, '{', body.len);
+    bool is_page = body.len > 0 && body.data[0] == '<';
 
-    return (struct slice){body.data, brace ? (size_t)(brace - body.data) : body.len};
+    if (status / 100 != 2 || (is_page && !data)) {
+        add_excerpt(out, body);
+    } else if (data) {
+        add_excerpt(out, (struct slice){body.data, (size_t)(data - body.data)});
+    } else if (body.len > 0) {
+        buf_addf(out, "a text of %zu bytes", body.len);
+    }
 }
 
 void cli_api_add_reason(struct buf *out, long status, struct slice body)
 {
+    enum json_kind kind = json_check(body, NULL) == ST_OK ? json_kind_of(body) : JSON_ABSENT;
     size_t before;
 
     buf_addf(out, "answered %ld", status);
     before = out->len;
     buf_add_str(out, ": ");
-    if (json_check(body, NULL) != ST_OK) {
-        add_excerpt(out, status / 100 == 2 ? before_data(body) : body);
+    if (kind != JSON_OBJECT) {
+        add_text(out, status, body);
     } else if (!add_own_words(out, body)) {
         add_excerpt(out, body);
     }

@@ -33,8 +33,9 @@ static void add_why(const struct cli_api *api, const struct attempt *attempt, st
         return;
     }
     if (attempt->redirect) {
-        buf_addf(&why, "answered %ld, a redirect to %s, which is not followed", attempt->status,
-                 attempt->redirect);
+        /* What is behind a ? may be anything, such as what was sent. */
+        buf_addf(&why, "answered %ld, a redirect to %.*s, which is not followed",
+                 attempt->status, (int)strcspn(attempt->redirect, "?#"), attempt->redirect);
     } else {
         buf_add_str(&why, api->error[0] ? api->error : curl_easy_strerror(attempt->code));
     }

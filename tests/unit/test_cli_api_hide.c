@@ -65,6 +65,8 @@ static void however_json_spells_it(void **state)
         "p\\u0022\\u005cw\xC3\xA4\\u0009",
         "p\\\\\\\"\\\\\\\\w\xC3\xA4\\\\t",
         "p\"\\w\\xc3\\xA4\\x09", /* as bytes */
+        "tok%2Fa%2B%3db",        /* in a URL */
+        "p%22%5Cw%C3%A4%09",
     };
 
     for (size_t i = 0; i < COUNT_OF(spelled); i++) {
@@ -154,9 +156,11 @@ static void json_stays_json_where_something_is(void **state)
 static void what_is_named_like_a_secret_is_one(void **state)
 {
     assert_json(*state, "{\"secret\":\"a\",\"authToken\" : \"b\",\"old_password\":[\"c\"]}",
-                "{\"secret\":\"***\",\"authToken\" : \"***\",\"old_password\":[\"***\"]}");
-    assert_json(*state, "{\"secretary\":\"a\",\"secret\":null,\"b\":\"c\",\"token\":7}",
-                "{\"secretary\":\"a\",\"secret\":null,\"b\":\"c\",\"token\":7}");
+                "{\"secret\":\"***\",\"authToken\" : \"***\",\"old_password\":\"***\"}");
+    assert_json(*state, "{\"secretary\":\"a\",\"secret\":null,\"b\":\"c\",\"token\":-7.5e3}",
+                "{\"secretary\":\"a\",\"secret\":null,\"b\":\"c\",\"token\":\"***\"}");
+    assert_json(*state, "{\"secret\": {\"v\":[\"}\",1,{}]} ,\"b\":[{\"token\":true}],\"c\":2}",
+                "{\"secret\": \"***\" ,\"b\":[{\"token\":\"***\"}],\"c\":2}");
 }
 
 int main(void)

@@ -138,6 +138,9 @@ static void and_else_by_the_beginning_of_what_it_said(void **state)
     assert_reason(200, "{\"odd\":[1]}", "answered 200: {\"odd\":[1]}");
     /* What comes behind may be what was to be handed out. */
     assert_reason(200, "Warning: old\n{\"secret\":1}", "answered 200: Warning: old");
+    assert_reason(200, "eyJhbGciOi.live.token", "answered 200: a text of 21 bytes");
+    assert_reason(200, "\"eyJhbGciOi.live\"", "answered 200: a text of 17 bytes");
+    assert_reason(200, "<html>log in</html>", "answered 200: <html>log in</html>");
     assert_reason(400, "Warning: old\n{\"a\":1}", "answered 400: Warning: old {\"a\":1}");
     memset(body, 'x', 300);
     (void)snprintf(wanted, sizeof(wanted), "answered 400: %.200s", body);
