@@ -100,6 +100,30 @@ static void the_signatures_own_headers_are_there(void **state)
         NULL, NULL);
 }
 
+static void a_header_that_the_signature_brings_too_is_told(void **state)
+{
+    (void)state;
+    assert_checked(
+        OF("slack", SECRETS "," SAMPLES("{'event':'a','headers':{'x-slack-signature':'v0=1'},"
+                                        "'body':{'type':'a'}}")),
+        "sources[0].samples[0].headers", "what comes twice is refused");
+    assert_checked(OF("slack", SECRETS "," SAMPLES("{'event':'a','headers':"
+                                                   "{'X-Slack-Request-Timestamp':'5'},"
+                                                   "'body':{'type':'a'}}")),
+                   "sources[0].samples[0].headers", "what comes twice is refused");
+}
+
+static void where_there_is_no_type_none_is_asked_for(void **state)
+{
+    (void)state;
+    assert_checked(OF("custom",
+                      SECRETS ",'signature':{'scheme':'token','header':'X-T'},"
+                              "'topic':'t/{gid}','fields':{'event':'{body.type}',"
+                              "'resource_type':'|','gid':'{body.id}'}," SAMPLES(
+                                  "{'event':'a.b','body':{'type':'@EVENT@','id':1}}")),
+                   NULL, NULL);
+}
+
 static void a_sample_that_goes_to_no_path_of_the_source_is_told(void **state)
 {
 #define BY_URL(samples)                                                                        \
@@ -142,6 +166,8 @@ int main(void)
         cmocka_unit_test(a_time_that_cannot_be_read_is_told),
         cmocka_unit_test(a_sample_is_read_with_its_headers_and_its_url),
         cmocka_unit_test(the_signatures_own_headers_are_there),
+        cmocka_unit_test(a_header_that_the_signature_brings_too_is_told),
+        cmocka_unit_test(where_there_is_no_type_none_is_asked_for),
         cmocka_unit_test(a_sample_that_goes_to_no_path_of_the_source_is_told),
         cmocka_unit_test(a_sample_of_a_challenge_need_not_be_an_event),
         cmocka_unit_test(samples_of_a_source_with_faults_are_not_looked_at),
