@@ -277,6 +277,17 @@ static enum status read_challenge(struct reading *r)
     return ST_OK;
 }
 
+static bool begins_as_json(struct slice body)
+{
+    size_t i = 0;
+
+    while (i < body.len && (body.data[i] == ' ' || body.data[i] == '\t' ||
+                            body.data[i] == '\r' || body.data[i] == '\n')) {
+        i++;
+    }
+    return i < body.len && (body.data[i] == '{' || body.data[i] == '[');
+}
+
 /* Of a body that is not JSON: some providers send forms unless they are told otherwise. What
  * begins as JSON was meant to be JSON, whatever its type says: curl calls everything a form. */
 static bool is_form(const struct delivery *delivery)
@@ -285,7 +296,7 @@ static bool is_form(const struct delivery *delivery)
                                          SLICE("multipart/form-data")};
     struct slice type = delivery_header(delivery, "Content-Type");
 
-    if (strchr("{[", delivery->body.data[0])) {
+    if (begins_as_json(delivery->body)) {
         return false;
     }
     for (size_t i = 0; i < COUNT_OF(types); i++) {

@@ -326,6 +326,24 @@ struct json_value json_find(struct slice text, struct slice path)
     return value;
 }
 
+/* [0], [*] or []; but a name may hold brackets. */
+static bool asks_for_element(struct slice path)
+{
+    const char *end = path.data + path.len;
+
+    for (const char *p = path.data; p < end; p++) {
+        const char *q = p + 1;
+
+        while (*p == '[' && q < end && ((*q >= '0' && *q <= '9') || *q == '*')) {
+            q++;
+        }
+        if (*p == '[' && q < end && *q == ']') {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum status json_check_path(struct slice path, struct err *err)
 {
     const char *star = path.len > 0 ? memchr(path.data, '*', path.len) : NULL;
@@ -333,10 +351,10 @@ enum status json_check_path(struct slice path, struct err *err)
     if (path.len == 0) {
         return err_set(err, ST_INVALID, "names no field; write it as in data.id");
     }
-    if (memchr(path.data, '[', path.len) || memchr(path.data, ']', path.len)) {
+    if (asks_for_element(path)) {
         return err_set(err, ST_INVALID,
-                       "the path %.*s has a [ or ], but arrays cannot be looked into; write "
-                       "names with dots between them, as in data.id",
+                       "the path %.*s asks for an element, but arrays cannot be looked into; "
+                       "write names with dots between them, as in data.id",
                        SLICE_ARG(path));
     }
     if (path.data[0] == '.' || path.data[path.len - 1] == '.' ||

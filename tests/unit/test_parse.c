@@ -270,6 +270,8 @@ static void a_form_is_told_by_its_content_type(void **state)
     assert_refused_as(SLICE("application/x-www-form-urlencoded"), "", "the body is empty");
     assert_refused_as(SLICE("application/x-www-form-urlencoded"), "{\"a\":1,}",
                       "not JSON (RFC 8259): wrong at byte 7");
+    assert_refused_as(SLICE("application/x-www-form-urlencoded"), " \n{",
+                      "not JSON (RFC 8259): wrong at byte 3");
     assert_refused(&provider_creads, unknown, ST_INVALID, no_json);
 }
 

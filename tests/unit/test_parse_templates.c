@@ -354,7 +354,8 @@ static void assert_wrong(const struct provider *provider, const char *key, const
 }
 
 #define ARRAYS(path)                                                                           \
-    "the path " path " has a [ or ], but arrays cannot be looked into; write names with dots " \
+    "the path " path                                                                           \
+    " asks for an element, but arrays cannot be looked into; write names with dots "           \
     "between them, as in data.id"
 
 static void a_wrong_template_is_refused_with_what_would_be_right(void **state)
@@ -397,7 +398,7 @@ static void a_wrong_template_is_refused_with_what_would_be_right(void **state)
          "the first field whose name begins so"},
         {"{body.items[0].id}", ARRAYS("items[0].id")},
         {"{body.items[].id}", ARRAYS("items[].id")},
-        {"{body.a]}", ARRAYS("a]")},
+        {"{body.a[*]}", ARRAYS("a[*]")},
         {"{header.}", "\"\" is no header's name; write letters, digits and dashes, as in "
                       "{header.X-Event}"},
         {"{header.X Event}", "\"X Event\" is no header's name; write letters, digits and "

@@ -255,8 +255,9 @@ static void an_impossible_template_is_refused_with_what_would_be_right(void **st
                  "{gid}, {id} and {body.<path>}"},
         {"{body.}", "unknown variable {body.}; known are {source}, {resource_type}, {event}, "
                     "{action}, {gid}, {id} and {body.<path>}"},
-        {"{body.items[0].id}", "the path items[0].id has a [ or ], but arrays cannot be looked "
-                               "into; write names with dots between them, as in data.id"},
+        {"{body.items[0].id}",
+         "the path items[0].id asks for an element, but arrays cannot be looked "
+         "into; write names with dots between them, as in data.id"},
         {"{body.a..b}", "the path a..b has a dot with no name beside it; write one dot between "
                         "two names, as in data.id"},
         {"a\x01", "holds U+0001, which topics cannot; take it out"},
