@@ -8,7 +8,8 @@
  *
  * Secrets that come from files are looked at again (by the file's identity and time of change)
  * when a delivery does not verify, and once a second while deliveries come: so a secret that was
- * just written counts at once, and the one that it replaced stops counting. A file that is gone,
+ * just written counts at once, and the one that it replaced stops counting within a second; for
+ * deliveries whose head had come before that, after a minute. A file that is gone,
  * or cannot be used, keeps the secret that it held; that is logged.
  */
 #ifndef BRIDGE_INTAKE_H

@@ -275,11 +275,8 @@ static enum status check_hmac(const struct verifier *verifier, const struct deli
     struct signature_given given = {.count = 0};
     struct message_values values;
     int64_t timestamp_s = 0;
-    enum status st = verifier_check_head(verifier, delivery, why);
+    enum status st;
 
-    if (st != ST_OK) {
-        return st;
-    }
     if (!signature_read(signature, delivery_header(delivery, signature->header),
                         verifier->mac_len, &given)) {
         return err_set(why, ST_UNAUTHENTIC, "header %s is no signature of the configured form",
@@ -312,11 +309,17 @@ static enum status check_token(const struct verifier *verifier, const struct del
 enum status verifier_check(struct verifier *verifier, const struct delivery *delivery,
                            struct err *why)
 {
+    enum status st;
+
     if (verifier->signature->scheme == SCHEME_NONE) {
         return ST_OK;
     }
     if (verifier->count == 0) {
         return err_set(why, ST_UNAUTHENTIC, "there is no key yet to check it with");
+    }
+    st = verifier_check_head(verifier, delivery, why);
+    if (st != ST_OK) {
+        return st;
     }
     return verifier->signature->scheme == SCHEME_HMAC ? check_hmac(verifier, delivery, why)
                                                       : check_token(verifier, delivery, why);

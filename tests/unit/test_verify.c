@@ -510,6 +510,9 @@ static void without_the_right_token_or_any_secret_it_says_so(void **state)
     (void)state;
     assert_int_equal(verifier_check(token, &delivery, &why), ST_UNAUTHENTIC);
     assert_string_equal(why.text, "header X-Gitlab-Token holds another token");
+    lines = SLICE("X-Gitlab-Token: right\nX-Gitlab-Token: right");
+    assert_int_equal(verifier_check(token, &delivery, &why), ST_UNAUTHENTIC);
+    assert_string_equal(why.text, "header X-Gitlab-Token is there 2 times");
     assert_int_equal(verifier_check(none, &delivery, &why), ST_UNAUTHENTIC);
     assert_string_equal(why.text, "there is no key yet to check it with");
     verifier_destroy(token);
