@@ -171,7 +171,8 @@ static bool read_zone(const char *text, int *out_minutes)
         text += digits;
     }
     if (strcmp(text, "Z") != 0 &&
-        (strlen(text) != 6 || text[3] != ':' || strspn(text + 1, "0123456789:") != 5 ||
+        (strlen(text) != 6 || text[3] != ':' || strspn(text + 1, "0123456789") != 2 ||
+         strspn(text + 4, "0123456789") != 2 ||
          sscanf(text, "%c%2d:%2d", &sign, &hours, &minutes) != 3)) {
         return false;
     }

@@ -37,13 +37,13 @@ PORTS = range(20000, 32000)
 
 
 def ports_from(place):
-    """All of them, each once. Two processes begin at different places."""
+    """All of them, each once. Two processes begin far from each other."""
     yield from PORTS[place:]
     yield from PORTS[:place]
 
 
 ports_lock = threading.Lock()
-untried_ports = ports_from(os.getpid() * 16 % len(PORTS))
+untried_ports = ports_from(os.getpid() * 577 % len(PORTS))
 
 
 def free_port():
