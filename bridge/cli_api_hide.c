@@ -5,9 +5,9 @@
  */
 #include "bridge/cli_api_internal.h"
 
-#include <ctype.h>
 #include <string.h>
 
+#include "common/encode.h"
 #include "common/json.h"
 #include "common/utf8.h"
 
@@ -35,24 +35,16 @@ static size_t count_backslashes(const char *p, const char *end)
     return n;
 }
 
-/* What so many hexadecimal digits at p spell; -1: they are none. */
+/* What two or four hexadecimal digits at p spell; -1: they are none. */
 static long hex_at(const char *p, const char *end, size_t digits)
 {
-    static const char known[] = "0123456789abcdef";
-    long value = 0;
+    uint8_t bytes[2] = {0, 0};
 
-    if ((size_t)(end - p) < digits) {
+    if ((size_t)(end - p) < digits ||
+        !decode_hex((struct slice){p, digits}, bytes, digits / 2)) {
         return -1;
     }
-    for (size_t i = 0; i < digits; i++) {
-        const char *found = p[i] ? strchr(known, tolower((unsigned char)p[i])) : NULL;
-
-        if (!found) {
-            return -1;
-        }
-        value = value * 16 + (found - known);
-    }
-    return value;
+    return digits == 2 ? bytes[0] : bytes[0] << 8 | bytes[1];
 }
 
 /* `n` for a line feed, behind a backslash. */
@@ -219,22 +211,6 @@ static bool is_name(const char *behind, const char *end)
     return behind < end && *behind == ':';
 }
 
-/* Behind the value that begins at p, with all that is in it. */
-static const char *skip_value(const char *p, const char *end)
-{
-    size_t depth = 0;
-
-    do {
-        depth += *p == '{' || *p == '[';
-        depth -= *p == '}' || *p == ']';
-        p += token_length(p, end);
-        while (depth == 0 && p < end && !is_one_of(*p, ",}] \t\r\n")) {
-            p++; /* true, false and null */
-        }
-    } while (depth > 0 && p < end);
-    return p;
-}
-
 /* At the value of a member that is named so. */
 static const char *add_secret_value(const char *p, const char *end, struct buf *out)
 {
@@ -245,7 +221,7 @@ static const char *add_secret_value(const char *p, const char *end, struct buf *
     }
     buf_add(out, p, (size_t)(value - p)); /* the colon, and the space around it */
     buf_add_str(out, "\"***\"");
-    return skip_value(value, end);
+    return cli_json_skip_value(value, end);
 }
 
 /* A string or number: as it is, or as a string with *** in it. */

@@ -105,7 +105,7 @@ const char *cli_json_skip_string(const char *p, const char *end)
     return p < end ? p + 1 : end;
 }
 
-/* The comma or bracket that ends the item which begins at p. */
+/* The comma or bracket that ends the value which begins at p. */
 static const char *find_end(const char *p, const char *end)
 {
     size_t depth = 0;
@@ -115,7 +115,7 @@ static const char *find_end(const char *p, const char *end)
             p = cli_json_skip_string(p, end);
             continue;
         }
-        if (depth == 0 && (*p == ',' || *p == ']')) {
+        if (depth == 0 && (*p == ',' || *p == ']' || *p == '}')) {
             return p;
         }
         depth += *p == '[' || *p == '{';
@@ -123,6 +123,20 @@ static const char *find_end(const char *p, const char *end)
         p++;
     }
     return end;
+}
+
+/* Back over space. */
+static const char *trim(const char *begin, const char *end)
+{
+    while (end > begin && is_space(end[-1])) {
+        end--;
+    }
+    return end;
+}
+
+const char *cli_json_skip_value(const char *p, const char *end)
+{
+    return trim(p, find_end(p, end));
 }
 
 bool cli_json_next(struct slice *rest, struct slice *out_item)
@@ -140,9 +154,7 @@ bool cli_json_next(struct slice *rest, struct slice *out_item)
     } while (item < end && is_space(*item));
     item_end = find_end(item, end);
     *rest = (struct slice){item_end, (size_t)(end - item_end)};
-    while (item_end > item && is_space(item_end[-1])) {
-        item_end--;
-    }
+    item_end = trim(item, item_end);
     *out_item = (struct slice){item, (size_t)(item_end - item)};
     return item_end > item; /* nothing: the array is empty */
 }

@@ -15,6 +15,8 @@ char *cli_json_text(struct slice json, const char *path) MUST_USE;
 void cli_json_add_decoded(struct buf *out, struct slice string);
 /* Behind the string whose opening quote is at p. */
 const char *cli_json_skip_string(const char *p, const char *end);
+/* Behind the value that begins at p, whatever is in it. */
+const char *cli_json_skip_value(const char *p, const char *end);
 
 /* Adds the same text as cli_json_text, safe for a terminal, or `missing`. */
 void cli_json_add_text(struct buf *out, struct slice json, const char *path,

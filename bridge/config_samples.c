@@ -113,15 +113,8 @@ static size_t find_header(void *ctx, const char *name, struct slice *out_value)
 /* As the intake finds sources. */
 static bool is_taken(const struct provider *provider, struct slice suffix)
 {
-    const struct provider_url_event *event = provider->url_events;
-
-    if (!event) {
-        return suffix.len == 0 || provider->takes_suffix;
-    }
-    while (event->suffix && !slice_equal(slice_of(event->suffix), suffix)) {
-        event++;
-    }
-    return event->suffix;
+    return provider->url_events ? provider_url_event(provider, suffix) != NULL
+                                : suffix.len == 0 || provider->takes_suffix;
 }
 
 static void warn(struct source_view *view, size_t index, const char *key, const char *text)

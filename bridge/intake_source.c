@@ -113,13 +113,9 @@ static struct slice suffix_behind(const struct intake_source *source, struct sli
 /* Where events are listed by their suffix (that of the path itself is empty), others do not exist. */
 static bool takes(const struct intake_source *source, struct slice suffix)
 {
-    const struct provider_url_event *event = source->config->provider->url_events;
+    const struct provider *provider = source->config->provider;
 
-    while (event != NULL && event->suffix != NULL &&
-           !slice_equal(slice_of(event->suffix), suffix)) {
-        event++;
-    }
-    return event == NULL || event->suffix != NULL;
+    return provider->url_events == NULL || provider_url_event(provider, suffix) != NULL;
 }
 
 const struct intake_source *intake_find(const struct intake *intake, struct slice path,

@@ -67,18 +67,15 @@ static struct slice header_text(const struct reading *r, const struct part *part
 
 static struct slice url_text(const struct reading *r)
 {
-    const struct provider_url_event *event = r->parser->provider->url_events;
+    const struct provider *provider = r->parser->provider;
     struct slice suffix = r->delivery->suffix;
 
-    if (event == NULL) {
+    if (provider->url_events == NULL) {
         bool segment = suffix.len > 0 && memchr(suffix.data, '/', suffix.len) == NULL;
 
         return segment && utf8_is_fit(suffix) ? suffix : SLICE_NONE;
     }
-    while (event->suffix && !slice_equal(suffix, slice_of(event->suffix))) {
-        event++;
-    }
-    return slice_of(event->suffix ? event->event : NULL);
+    return slice_of(provider_url_event(provider, suffix));
 }
 
 /* Absent if the part is not there. */

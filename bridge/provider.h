@@ -203,6 +203,8 @@ void provider_sample_suffix(const struct provider *provider,
 
 /* The suffix at which url_events has this event; NULL: none, or there is no such list. */
 const char *provider_url_suffix(const struct provider *provider, const char *event);
+/* The other way round: the event at this suffix (that of the path itself is empty). */
+const char *provider_url_event(const struct provider *provider, struct slice suffix);
 
 /* The rows, each in a file of its own. */
 extern const struct provider provider_creads, provider_ricloud, provider_weavy;

@@ -216,6 +216,16 @@ const char *provider_url_suffix(const struct provider *provider, const char *eve
     return NULL;
 }
 
+const char *provider_url_event(const struct provider *provider, struct slice suffix)
+{
+    for (const struct provider_url_event *e = provider->url_events; e && e->suffix; e++) {
+        if (slice_equal(slice_of(e->suffix), suffix)) {
+            return e->event;
+        }
+    }
+    return NULL;
+}
+
 void provider_sample_suffix(const struct provider *provider,
                             const struct provider_sample *sample,
                             const struct provider_sample_values *values, struct buf *out)
