@@ -32,16 +32,16 @@ LDFLAGS  += -fsanitize=$(SAN)
 endif
 ALL_CFLAGS := -std=gnu17 -pthread $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDEN)
 
-# lean: Paho's static library, with its two diagnostic modules replaced by ours (bridge/mqtt_lean.c says why).
+# lean: Paho's static library, with its two diagnostic modules replaced by ours (bridge/mqtt/lean.c says why).
 ifeq ($(PAHO),lean)
-PAHO_LEAN := $B/obj/bridge/mqtt_lean.o
+PAHO_LEAN := $B/obj/bridge/mqtt/lean.o
 PAHO_LIBS := -l:libpaho-mqtt3cs.a
 else
 PAHO_LIBS := -lpaho-mqtt3cs
 endif
 LIBS := -lmicrohttpd $(PAHO_LIBS) -lsqlite3 -ljson-c -lcurl -lssl -lcrypto -lpthread
 
-SOURCES := $(sort $(wildcard common/*.c) $(wildcard bridge/*.c))
+SOURCES := $(sort $(shell find bridge common -name '*.c'))
 OBJECTS := $(SOURCES:%.c=$B/obj/%.o)
 LIBRARY := $B/libhook2mqtt.a
 PROGRAM := $B/hook2mqtt
@@ -58,7 +58,7 @@ $(PROGRAM): $B/obj/bridge/main.o $(PAHO_LEAN) $(LIBRARY)
 	$Q$(CC) $(LDFLAGS) -pthread -o $@ $^ $(LIBS)
 
 # Everything but main, so that unit tests link what they need of it.
-$(LIBRARY): $(filter-out %/main.o %/mqtt_lean.o,$(OBJECTS))
+$(LIBRARY): $(filter-out %/main.o %/mqtt/lean.o,$(OBJECTS))
 	@rm -f $@
 	$Qar rcs $@ $^
 
@@ -70,7 +70,7 @@ $B/obj/%.o: %.c Makefile
 -include $(OBJECTS:.o=.d)
 
 # Unit tests: one program per module, cmocka.
-UNIT_TESTS := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 
 $B/unit/%: tests/unit/%.c $(PAHO_LEAN) $(LIBRARY)
 	@mkdir -p $(@D)
@@ -182,7 +182,7 @@ fuzz: deps-lint deps-test
 	    mkdir -p build/fuzz/$$f; \
 	    clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -std=gnu17 $(CPPFLAGS) \
 	        -o build/fuzz/$$f.bin tests/fuzz/$$f.c common/*.c \
-	        bridge/provider*.c bridge/delivery.c bridge/parse*.c bridge/route*.c bridge/verify*.c -ljson-c -lcrypto; \
+	        $$(find bridge/provider bridge/parse bridge/verify -name '*.c') bridge/delivery.c -ljson-c -lcrypto; \
 	    echo "== $$f"; \
 	    build/fuzz/$$f.bin $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=$(FUZZ_SECONDS)) -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/$$f tests/fuzz/corpus/$${f#fuzz_} 2>&1 | grep -E '^stat::number|^Done|ERROR|CHECK|Test unit'; \
 	    test $${PIPESTATUS[0]} -eq 0; \

@@ -8,7 +8,8 @@
 #include "common/log.h"
 #include "common/nearest.h"
 
-#include "bridge/cli.h"
+#include "bridge/cli/cli.h"
+#include "bridge/cli/provider/provider.h"
 
 static int help(struct cli *cli);
 static int version(struct cli *cli);

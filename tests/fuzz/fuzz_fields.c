@@ -11,7 +11,7 @@
 #include "common/json.h"
 #include "common/utf8.h"
 
-#include "bridge/parse.h"
+#include "bridge/parse/parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

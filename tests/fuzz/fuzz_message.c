@@ -2,7 +2,7 @@
  * Input: a byte of choices, and between newlines a template, a timestamp, an id, and the body.
  *
  * If the template is one, then what was signed can be taken apart again in one way only (or, as
- * verify_message.c says, in one that makes an event); a delivery with the right signature
+ * verify/message.c says, in one that makes an event); a delivery with the right signature
  * passes if and only if its timestamp and id are what they should be; it does not with a bit
  * changed; and signing writes the same headers, if the timestamp is as it would write it.
  */
@@ -19,9 +19,9 @@
 #include "common/encode.h"
 #include "common/json.h"
 
-#include "bridge/verify.h"
+#include "bridge/verify/verify.h"
 
-#include "tests/unit/verify_splits.h"
+#include "tests/unit/lib/verify_splits.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

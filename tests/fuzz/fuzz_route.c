@@ -9,7 +9,7 @@
 #include "common/encode.h"
 #include "common/utf8.h"
 
-#include "bridge/route.h"
+#include "bridge/parse/route.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

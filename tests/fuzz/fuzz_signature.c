@@ -14,7 +14,7 @@
 
 #include "common/encode.h"
 
-#include "bridge/verify.h"
+#include "bridge/verify/verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / os.environ.get("HOOK2MQTT_BUILD", "build") / "unit"
-NAMES = sorted(p.stem for p in (ROOT / "tests/unit").glob("test_*.c"))
+NAMES = sorted(str(p.relative_to(ROOT / "tests/unit").with_suffix("")) for p in (ROOT / "tests/unit").rglob("test_*.c"))
 
 
 def run(name):

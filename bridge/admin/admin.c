@@ -1,0 +1,223 @@
+#include "bridge/admin/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <pthread.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+
+#include "bridge/metrics.h"
+#include "bridge/verify/verify.h"
+
+enum {
+    MAX_BODY_BYTES = 1024 * 1024, /* some twenty thousand ids */
+    MAX_CONNECTIONS = 64,
+    REQUEST_TIMEOUT_MS = 10 * 1000,
+};
+
+struct admin {
+    struct outbox *outbox;
+    struct http_server *http;
+    pthread_mutex_t token_mu;
+    struct buf token; /* under token_mu; empty: none */
+};
+
+void admin_refuse(struct http_request *request, enum reject reason, const char *message)
+{
+    char text[HTTP_ERROR_SIZE];
+    struct http_answer answer = http_error(reason, message, text);
+
+    http_answer(request, &answer);
+}
+
+/* True if it is a GET or a HEAD; else it has been answered. */
+static bool is_read(struct http_request *request)
+{
+    struct slice method = http_method(request);
+    char text[HTTP_ERROR_SIZE];
+    struct http_answer answer;
+
+    if (slice_equal(method, SLICE("GET")) || slice_equal(method, SLICE("HEAD"))) {
+        return true;
+    }
+    answer = http_error(REJECT_METHOD, "this can only be read", text);
+    answer.allow = "GET, HEAD";
+    http_answer(request, &answer);
+    return false;
+}
+
+static void answer_alive(struct http_request *request)
+{
+    http_answer(request,
+                &(struct http_answer){.status = 200, .body = SLICE("{\"status\":\"ok\"}")});
+}
+
+static void answer_ready(struct http_request *request, enum status ready)
+{
+    struct buf text = {0};
+
+    if (ready == ST_OK) {
+        answer_alive(request);
+        return;
+    }
+    buf_add_str(&text, "{\"status\":\"unavailable\",\"reason\":");
+    json_add_string(&text, slice_of(status_text(ready)));
+    buf_add_char(&text, '}');
+    http_answer(request, &(struct http_answer){
+                             .status = 503, .body = buf_slice(&text), .retry_after_s = 1});
+    buf_free(&text);
+}
+
+bool admin_answer_health(struct http_request *request, const struct outbox *outbox)
+{
+    struct slice path = http_path(request);
+    bool alive = slice_equal(path, SLICE("/healthz"));
+
+    if (!alive && !slice_equal(path, SLICE("/readyz"))) {
+        return false;
+    }
+    if (is_read(request)) {
+        answer_ready(request, alive ? ST_OK : outbox_ready(outbox));
+    }
+    return true;
+}
+
+static void answer_metrics(struct http_request *request, const struct outbox *outbox)
+{
+    struct store_stats stats;
+    struct buf page = {0};
+
+    /* The one number that changes while nothing happens. */
+    outbox_stats(outbox, &stats);
+    metrics_set(METRIC_OLDEST_AGE, store_oldest_age_s(&stats, clock_unix_ms()));
+    metrics_write(&page);
+    http_answer(request, &(struct http_answer){.status = 200,
+                                               .body = buf_slice(&page),
+                                               .content_type =
+                                                   "text/plain; version=0.0.4; charset=utf-8"});
+    buf_free(&page);
+}
+
+void admin_set_token(struct admin *admin, struct slice token)
+{
+    CHECK(pthread_mutex_lock(&admin->token_mu) == 0);
+    buf_wipe(&admin->token);
+    buf_add_slice(&admin->token, token);
+    CHECK(pthread_mutex_unlock(&admin->token_mu) == 0);
+}
+
+static bool is_token(struct admin *admin, struct slice given)
+{
+    bool right;
+
+    CHECK(pthread_mutex_lock(&admin->token_mu) == 0);
+    right = admin->token.len == 0 ||
+            (given.data != NULL && verify_equal_text(given, buf_slice(&admin->token)));
+    CHECK(pthread_mutex_unlock(&admin->token_mu) == 0);
+    return right;
+}
+
+/* Absent: there is none, or not in this form. */
+static struct slice given_token(const struct http_request *request)
+{
+    static const struct slice scheme = {"Bearer ", sizeof("Bearer ") - 1};
+    struct slice given;
+
+    if (http_header(request, "Authorization", &given) != 1 || given.len < scheme.len ||
+        strncasecmp(given.data, scheme.data, scheme.len) != 0) {
+        return SLICE_NONE;
+    }
+    return (struct slice){given.data + scheme.len, given.len - scheme.len};
+}
+
+static void refuse_stranger(struct http_request *request)
+{
+    char text[HTTP_ERROR_SIZE];
+    struct http_answer answer =
+        http_error(REJECT_UNAUTHENTIC, "this wants the admin token", text);
+
+    answer.challenge = "Bearer realm=\"hook2mqtt\"";
+    http_answer(request, &answer);
+}
+
+/* The token is asked for first, so that a stranger does not even learn which paths there are.
+ */
+static void head_complete(void *ctx, struct http_request *request)
+{
+    struct admin *admin = ctx;
+    enum outbox_op op;
+
+    if (admin_answer_health(request, admin->outbox)) {
+        return;
+    }
+    if (!is_token(admin, given_token(request))) {
+        refuse_stranger(request);
+    } else if (slice_equal(http_path(request), SLICE("/metrics"))) {
+        if (is_read(request)) {
+            answer_metrics(request, admin->outbox);
+        }
+    } else if (!admin_api_find(http_path(request), &op)) {
+        admin_refuse(request, REJECT_NOT_FOUND, "nothing answers at this path");
+    } else {
+        (void)admin_api_allows(request); /* if it does, the body comes next */
+    }
+}
+
+static void body_complete(void *ctx, struct http_request *request)
+{
+    struct admin *admin = ctx;
+
+    admin_api_run(request, admin->outbox);
+}
+
+static void admin_free(struct admin *admin)
+{
+    buf_wipe(&admin->token);
+    CHECK(pthread_mutex_destroy(&admin->token_mu) == 0);
+    free(admin);
+}
+
+enum status admin_start(const struct config *config, struct outbox *outbox,
+                        const int *listen_fds, size_t listen_count, struct admin **out_admin,
+                        struct err *err)
+{
+    struct admin *admin = xalloc(sizeof(*admin));
+    struct http_options options = {
+        .name = "admin",
+        .listen_fds = listen_fds,
+        .listen_count = listen_count,
+        .handler = {.head = head_complete, .body = body_complete, .ctx = admin},
+        .max_body_bytes = MAX_BODY_BYTES,
+        .max_connections = MAX_CONNECTIONS,
+        .request_timeout_ms = REQUEST_TIMEOUT_MS,
+    };
+    enum status st;
+
+    admin->outbox = outbox;
+    CHECK(pthread_mutex_init(&admin->token_mu, NULL) == 0);
+    admin_set_token(admin, buf_slice(&config->admin.token));
+    st = http_start(&options, &admin->http, err);
+    if (st != ST_OK) {
+        admin_free(admin);
+        return st;
+    }
+    *out_admin = admin;
+    return ST_OK;
+}
+
+void admin_stop(struct admin *admin, int64_t timeout_ms)
+{
+    if (admin == NULL) {
+        return;
+    }
+    http_stop(admin->http, timeout_ms);
+    admin_free(admin);
+}
+
+const struct beat *admin_beat(const struct admin *admin)
+{
+    return http_beat(admin->http);
+}

@@ -1,0 +1,41 @@
+/*
+ * admin - the operator's listener: /healthz, /readyz, /metrics, and the control API that the
+ * outbox and dead commands use on a running bridge.
+ *
+ *   POST /api/outbox/replay | /api/outbox/drop | /api/dead/retry | /api/dead/drop
+ *        {"ids":["…"], "source":"partners", "since_ms":1700000000000,
+ *         "until_ms":1700003600000, "limit":100, "all":false}
+ *     -> 200 {"done":2,"skipped":1,"why":"…"}
+ *
+ * Every part is optional, but a selection without ids, source and times must say "all": true.
+ * With a token configured the API and /metrics want `Authorization: Bearer …`. No web page can
+ * use a browser against the API: it wants `Content-Type: application/json`, and no Origin.
+ */
+#ifndef BRIDGE_ADMIN_ADMIN_H
+#define BRIDGE_ADMIN_ADMIN_H
+
+#include "bridge/config/config.h"
+#include "bridge/http/http.h"
+#include "bridge/outbox/outbox.h"
+
+struct admin;
+
+/* Main thread. Borrows outbox and the sockets until admin_stop, config only now. */
+enum status admin_start(const struct config *config, struct outbox *outbox,
+                        const int *listen_fds, size_t listen_count, struct admin **out_admin,
+                        struct err *err) MUST_USE;
+/* Main thread. Copies the token (empty: none): requests whose head comes from now on need it. */
+void admin_set_token(struct admin *admin, struct slice token);
+/* Main thread. Waits for answers under way, at most timeout_ms; then stops and frees. NULL is
+ * allowed. */
+void admin_stop(struct admin *admin, int64_t timeout_ms);
+const struct beat *admin_beat(const struct admin *admin);
+
+/* Any thread. Where the control API takes this operation; a constant. */
+const char *admin_api_path(enum outbox_op op);
+
+/* Shared with ingress. Loop thread. True if the path was /healthz or /readyz and has been
+ * answered. */
+bool admin_answer_health(struct http_request *request, const struct outbox *outbox);
+
+#endif

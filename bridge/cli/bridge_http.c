@@ -1,0 +1,230 @@
+#include "bridge/cli/bridge_http.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+#include <json-c/json.h>
+
+#include "common/net.h"
+
+#include "bridge/cli/cli.h"
+
+enum { MAX_REPLY = 1024 * 1024 };
+
+struct cli_http {
+    CURL *curl;
+    struct buf base; /* URL up to where a request's path starts */
+    struct buf reply;
+    char error[CURL_ERROR_SIZE];
+};
+
+static size_t take_reply(char *data, size_t size, size_t count, void *ctx)
+{
+    struct cli_http *http = ctx;
+
+    if (size * count > MAX_REPLY - http->reply.len) {
+        return 0; /* libcurl gives up with CURLE_WRITE_ERROR */
+    }
+    buf_add(&http->reply, data, size * count);
+    return size * count;
+}
+
+/* The address at which this machine reaches a listener. */
+static const char *reachable_host(const struct net_address *address)
+{
+    if (strcmp(address->host, "0.0.0.0") == 0) {
+        return "127.0.0.1";
+    }
+    return strcmp(address->host, "::") == 0 ? "::1" : address->host;
+}
+
+static enum status set_target(struct cli_http *http, const char *target, struct err *err)
+{
+    struct net_address address;
+    enum status st;
+
+    if (strncmp(target, "http://", 7) == 0 || strncmp(target, "https://", 8) == 0) {
+        buf_add_str(&http->base, target);
+        return ST_OK;
+    }
+    st = net_parse_address(target, &address, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    if (address.family == NET_UNIX) {
+        curl_easy_setopt(http->curl, CURLOPT_UNIX_SOCKET_PATH, address.host);
+        buf_add_str(&http->base, "http://localhost");
+        return ST_OK;
+    }
+    if (address.port == 0) {
+        return err_set(err, ST_INVALID, "%s: port 0 does not say where the bridge listens",
+                       target);
+    }
+    buf_addf(&http->base, address.family == NET_IPV6 ? "http://[%s]:%u" : "http://%s:%u",
+             reachable_host(&address), address.port);
+    return ST_OK;
+}
+
+enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_http **out_http,
+                          struct err *err)
+{
+    struct cli_http *http = xalloc(sizeof(*http));
+    enum status st;
+
+    http->curl = curl_easy_init();
+    CHECK(http->curl);
+    st = set_target(http, target, err);
+    if (st != ST_OK) {
+        cli_http_close(http);
+        return st;
+    }
+    curl_easy_setopt(http->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(http->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+    curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    curl_easy_setopt(http->curl, CURLOPT_USERAGENT, "hook2mqtt/" HOOK2MQTT_VERSION);
+    curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->error);
+    curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, take_reply);
+    curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, http);
+    *out_http = http;
+    return ST_OK;
+}
+
+void cli_http_close(struct cli_http *http)
+{
+    if (http) {
+        curl_easy_cleanup(http->curl);
+        buf_free(&http->base);
+        buf_free(&http->reply);
+        free(http);
+    }
+}
+
+static struct curl_slist *add_header(struct curl_slist *headers, const char *line)
+{
+    headers = curl_slist_append(headers, line);
+    CHECK(headers);
+    return headers;
+}
+
+static struct curl_slist *add_headers(struct curl_slist *headers, const char *lines)
+{
+    struct buf line = {0};
+
+    while (lines && *lines) {
+        size_t len = strcspn(lines, "\n");
+
+        buf_clear(&line);
+        buf_add(&line, lines, len);
+        headers = add_header(headers, line.data);
+        lines += len + (lines[len] == '\n');
+    }
+    buf_free(&line);
+    return headers;
+}
+
+static bool names_content_type(const struct curl_slist *headers)
+{
+    struct slice name = SLICE("Content-Type:");
+
+    while (headers && strncasecmp(headers->data, name.data, name.len) != 0) {
+        headers = headers->next;
+    }
+    return headers != NULL;
+}
+
+/* POST or GET, and where to. */
+static void set_request(struct cli_http *http, const struct cli_http_request *request,
+                        const char *url)
+{
+    curl_easy_setopt(http->curl, CURLOPT_URL, url);
+    if (request->json) {
+        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                         (curl_off_t)request->json->len);
+        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, request->json->data);
+    } else {
+        curl_easy_setopt(http->curl, CURLOPT_HTTPGET, 1L);
+    }
+}
+
+static enum status perform(struct cli_http *http, const char *url,
+                           struct cli_http_reply *out_reply, struct err *err)
+{
+    curl_off_t retry_after_s = 0;
+    CURLcode code;
+
+    buf_clear(&http->reply);
+    http->error[0] = '\0';
+    code = curl_easy_perform(http->curl);
+    if (code != CURLE_OK) {
+        return err_set(err, ST_UNREACHABLE, "%s: %s%s", url,
+                       http->error[0] ? http->error : curl_easy_strerror(code),
+                       code == CURLE_COULDNT_CONNECT ? "; is the bridge running?" : "");
+    }
+    curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &out_reply->status);
+    curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
+    out_reply->retry_after_s = retry_after_s < UINT_MAX ? (unsigned)retry_after_s : UINT_MAX;
+    out_reply->body = buf_slice(&http->reply);
+    return ST_OK;
+}
+
+enum status cli_http_run(struct cli_http *http, const struct cli_http_request *request,
+                         struct cli_http_reply *out_reply, struct err *err)
+{
+    /* "Expect: 100-continue" would cost a round trip for nothing. */
+    struct curl_slist *headers = add_header(NULL, "Expect:");
+    struct buf url = {0};
+    enum status st;
+
+    headers = add_headers(headers, request->header);
+    if (request->json && !names_content_type(headers)) {
+        headers = add_header(headers, "Content-Type: application/json");
+    }
+    buf_addf(&url, "%s%s", http->base.data, request->path);
+    set_request(http, request, url.data);
+    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
+    st = perform(http, url.data, out_reply, err);
+    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(headers);
+    buf_free(&url);
+    return st;
+}
+
+void cli_http_add_field(struct buf *out, const struct cli_http_reply *reply, const char *name,
+                        const char *missing)
+{
+    struct json_object *answer = reply->body.len ? json_tokener_parse(reply->body.data) : NULL;
+    struct json_object *value = NULL;
+
+    if (json_object_is_type(answer, json_type_object)) {
+        json_object_object_get_ex(answer, name, &value);
+    }
+    cli_add_safe(out, slice_of(value ? json_object_get_string(value) : missing));
+    json_object_put(answer);
+}
+
+void cli_http_add_reason(struct buf *out, const struct cli_http_reply *reply)
+{
+    struct buf reason = {0};
+
+    cli_http_add_field(&reason, reply, "reason", "");
+    if (reason.len > 0) {
+        buf_addf(out, " (%s)", reason.data);
+    }
+    buf_free(&reason);
+}
+
+bool cli_http_is_taken(const struct cli_http_reply *reply)
+{
+    struct buf status = {0};
+    bool dead;
+
+    cli_http_add_field(&status, reply, "status", "");
+    dead = slice_equal(buf_slice(&status), SLICE("quarantined"));
+    buf_free(&status);
+    return reply->status / 100 == 2 && !dead;
+}

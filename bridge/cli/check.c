@@ -1,0 +1,34 @@
+#include "bridge/cli/cli.h"
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+/* The findings are what was asked for, so they go to stdout; the last line sums up. */
+int cli_check(struct cli *cli)
+{
+    struct config_faults faults;
+    size_t errors, warnings;
+    bool good;
+
+    if (!cli_arguments(cli, NULL, 0, 0)) {
+        return EXIT_USAGE;
+    }
+    good = config_check(cli->config_path, &faults) == ST_OK;
+    cli_print_faults(stdout, "", cli->config_path, &faults, true);
+    errors = faults.error_count;
+    warnings = faults.count - errors;
+    printf("%s: ", cli->config_path);
+    if (good) {
+        printf("ok");
+    } else {
+        printf("%zu fault%s", errors, plural(errors));
+    }
+    if (warnings > 0) {
+        printf(", %zu warning%s", warnings, plural(warnings));
+    }
+    printf("\n");
+    config_faults_free(&faults);
+    return good ? EXIT_DONE : EXIT_FAILED;
+}

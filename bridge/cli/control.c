@@ -1,0 +1,360 @@
+/*
+ * The bridge runs or it does not, and only the lock on the outbox knows: who gets it works on
+ * the outbox directly, who finds it taken asks the bridge.
+ */
+#include "bridge/cli/control.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+
+#include "bridge/admin/admin.h"
+#include "bridge/cli/bridge_http.h"
+#include "bridge/cli/list.h"
+#include "bridge/intake/intake.h"
+
+enum { TIMEOUT_MS = 60000 };
+
+/* One row per operation. */
+static const struct operation {
+    const char *done; /* what became of the events */
+    enum store_which which;
+    bool publishes; /* what was done ends at the broker */
+} operations[] = {
+    [OUTBOX_REPLAY] = {"replayed", STORE_DELIVERED, true},
+    [OUTBOX_DROP] = {"dropped", STORE_UNDELIVERED, false},
+    [DEAD_RETRY] = {"retried", STORE_DEAD, true},
+    [DEAD_DROP] = {"dropped", STORE_DEAD, false},
+};
+
+struct control {
+    enum outbox_op op;
+    struct uuid *ids;
+    bool *seen; /* beside ids */
+    struct store_selection selection;
+    bool json;
+};
+
+/* ---- the selection ---- */
+
+static bool read_ids(const struct cli *cli, struct control *control)
+{
+    size_t count = (size_t)cli->argc - 1;
+
+    control->ids = xalloc((count + 1) * sizeof(*control->ids));
+    control->seen = xalloc(count + 1);
+    for (size_t i = 0; i < count; i++) {
+        if (!cli_read_id(cli, cli->argv[i + 1], &control->ids[i])) {
+            return false;
+        }
+    }
+    control->selection.ids = count ? control->ids : NULL;
+    control->selection.id_count = count;
+    return true;
+}
+
+static bool read_selection(struct cli *cli, struct control *control)
+{
+    struct store_selection *selection = &control->selection;
+    const char *source = NULL;
+    bool all = false;
+    const struct cli_option options[] = {
+        {"--source", CLI_TEXT, &source},
+        {"--since", CLI_WHEN, &selection->since_ms},
+        {"--until", CLI_WHEN, &selection->until_ms},
+        {"--all", CLI_FLAG, &all},
+        {"--json", CLI_FLAG, &control->json},
+        {0},
+    };
+
+    if (!cli_arguments(cli, options, 0, INT_MAX) || !read_ids(cli, control)) {
+        return false;
+    }
+    selection->source = slice_of(source);
+    if (!all && store_selects_everything(selection)) {
+        cli_misuse(cli, "which ones? Ids, --source, --since or --until say it, or --all");
+        return false;
+    }
+    return true;
+}
+
+static bool note_seen(void *ctx, const struct event *event, bool delivered)
+{
+    struct control *control = ctx;
+
+    (void)delivered;
+    for (size_t i = 0; i < control->selection.id_count; i++) {
+        control->seen[i] |= uuid_equal(control->ids[i], event->id);
+    }
+    return true;
+}
+
+/* Nothing is done if one of the ids is wrong: then the others may be, too. */
+static bool ids_are_there(struct store *store, struct control *control)
+{
+    bool dead = operations[control->op].which == STORE_DEAD;
+    struct err err = {0};
+    bool all_there = true;
+
+    if (control->selection.id_count == 0) {
+        return true;
+    }
+    if (store_list(store, dead ? STORE_DEAD : STORE_ALL, &control->selection, false, note_seen,
+                   control, &err) != ST_OK) {
+        cli_fail("%s", err.text);
+        return false;
+    }
+    for (size_t i = 0; i < control->selection.id_count; i++) {
+        char id[UUID_TEXT_SIZE];
+
+        if (!control->seen[i]) {
+            uuid_format(control->ids[i], id);
+            cli_fail("%s is not %s", id, dead ? "a dead letter" : "in the outbox");
+            all_there = false;
+        }
+    }
+    return all_there;
+}
+
+/* ---- the bridge is stopped ---- */
+
+static struct event *revive(void *ctx, const struct event *dead, struct err *why)
+{
+    struct intake **reviver = ctx; /* made once it is known that nobody else has the outbox */
+
+    return intake_revive(*reviver, dead, why);
+}
+
+/* Does it in the outbox. ST_BUSY: somebody else has it. */
+static enum status control_directly(const struct cli *cli, const struct control *control,
+                                    struct outbox_control_result *out_result, struct err *err)
+{
+    struct config *config = cli->config;
+    struct intake *reviver = NULL;
+    const struct outbox_options options = {
+        .path = config->outbox.path,
+        .max_bytes = (uint64_t)config->outbox.max_size,
+        .keep_delivered_ms = config->outbox.keep_delivered_ms,
+        .dedupe_window_ms = config->outbox.dedupe_window_ms,
+        .revive = revive,
+        .revive_ctx = &reviver,
+    };
+    struct outbox *outbox = NULL;
+    enum status st = outbox_open(&options, &outbox, err);
+
+    if (st == ST_OK && control->op == DEAD_RETRY) {
+        st = intake_create(config, NULL, &reviver, err);
+    }
+    if (st == ST_OK) {
+        outbox_control_now(outbox, control->op, &control->selection, out_result);
+        st = out_result->status;
+        if (st != ST_OK) {
+            err_set(err, st, "%s", out_result->why);
+        }
+    }
+    outbox_close(outbox);
+    intake_drop(reviver);
+    return st;
+}
+
+/* ---- the bridge runs ---- */
+
+static void add_time(struct buf *out, const char *name, int64_t unix_ms)
+{
+    if (unix_ms != CLOCK_NONE) {
+        buf_addf(out, ",\"%s\":%" PRId64, name, unix_ms);
+    }
+}
+
+static void add_request(struct buf *out, const struct store_selection *selection)
+{
+    buf_addf(out, "{\"all\":%s", store_selects_everything(selection) ? "true" : "false");
+    for (size_t i = 0; i < selection->id_count; i++) {
+        char id[UUID_TEXT_SIZE];
+
+        uuid_format(selection->ids[i], id);
+        buf_addf(out, "%s\"%s\"", i ? "," : ",\"ids\":[", id);
+    }
+    buf_add_str(out, selection->id_count ? "]" : "");
+    if (selection->source.data) {
+        buf_add_str(out, ",\"source\":");
+        json_add_string(out, selection->source);
+    }
+    add_time(out, "since_ms", selection->since_ms);
+    add_time(out, "until_ms", selection->until_ms);
+    buf_add_char(out, '}');
+}
+
+static uint64_t read_count(const struct cli_http_reply *reply, const char *name)
+{
+    struct buf text = {0};
+    uint64_t count;
+
+    cli_http_add_field(&text, reply, name, "0");
+    count = text.data ? strtoull(text.data, NULL, 10) : 0;
+    buf_free(&text);
+    return count;
+}
+
+static enum status read_answer(const struct cli_http_reply *reply,
+                               struct outbox_control_result *out_result, struct err *err)
+{
+    struct buf text = {0};
+
+    if (reply->status != 200) {
+        cli_http_add_field(&text, reply, "message", "it does not say why");
+        err_set(err, ST_REFUSED, "the running bridge answered %ld: %s", reply->status,
+                text.data);
+        buf_free(&text);
+        return ST_REFUSED;
+    }
+    cli_http_add_field(&text, reply, "why", "");
+    *out_result = (struct outbox_control_result){
+        .done_count = read_count(reply, "done"),
+        .skipped_count = read_count(reply, "skipped"),
+    };
+    (void)snprintf(out_result->why, sizeof(out_result->why), "%.*s",
+                   SLICE_ARG(buf_slice(&text)));
+    buf_free(&text);
+    return ST_OK;
+}
+
+static enum status post(struct cli_http *http, const struct buf *token,
+                        const struct control *control, struct outbox_control_result *out_result,
+                        struct err *err)
+{
+    struct cli_http_request request = {.path = admin_api_path(control->op)};
+    struct cli_http_reply reply = {0};
+    struct buf json = {0}, header = {0};
+    struct slice body;
+    enum status st;
+
+    add_request(&json, &control->selection);
+    body = buf_slice(&json);
+    request.json = &body;
+    if (token->len) {
+        buf_addf(&header, "Authorization: Bearer %.*s", SLICE_ARG(buf_slice(token)));
+        request.header = header.data;
+    }
+    st = cli_http_run(http, &request, &reply, err);
+    if (st == ST_OK) {
+        st = read_answer(&reply, out_result, err);
+    }
+    buf_free(&header);
+    buf_free(&json);
+    return st;
+}
+
+static enum status control_through_bridge(const struct cli *cli, const struct control *control,
+                                          struct outbox_control_result *out_result,
+                                          struct err *err)
+{
+    const struct config_list *listen = &cli->config->admin.listen;
+    struct cli_http *http = NULL;
+    enum status st;
+
+    if (listen->count == 0) {
+        return err_set(
+            err, ST_UNREACHABLE,
+            "the outbox is in use, and admin.listen names no address to ask the bridge at");
+    }
+    if (!cli_secret_was_read(cli, &cli->config->admin.token, "admin.token")) {
+        return err_set(err, ST_MISSING, "the running bridge wants its admin.token");
+    }
+    st = cli_http_open(listen->items[0], TIMEOUT_MS, &http, err);
+    if (st == ST_OK) {
+        st = post(http, &cli->config->admin.token, control, out_result, err);
+    }
+    cli_http_close(http);
+    return st == ST_UNREACHABLE
+               ? err_wrap(err, "the outbox is in use, but its bridge does not answer")
+               : st;
+}
+
+/* ---- both ---- */
+
+static void print_json(const struct outbox_control_result *result)
+{
+    struct buf why = {0};
+
+    json_add_string(&why, slice_of(result->why));
+    printf("{\"done\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"why\":%s}\n", result->done_count,
+           result->skipped_count, result->skipped_count ? why.data : "null");
+    buf_free(&why);
+}
+
+static void print_words(const struct operation *operation,
+                        const struct outbox_control_result *result, bool running)
+{
+    printf("%s %" PRIu64, operation->done, result->done_count);
+    if (result->skipped_count) {
+        struct buf why = {0};
+
+        cli_add_safe(&why, slice_of(result->why));
+        printf(", skipped %" PRIu64 ": %.*s", result->skipped_count,
+               SLICE_ARG(buf_slice(&why)));
+        buf_free(&why);
+    }
+    if (operation->publishes && result->done_count && !running) {
+        printf(" (to be published when the bridge starts)");
+    }
+    putchar('\n');
+}
+
+static int report(const struct control *control, const struct outbox_control_result *result,
+                  bool running)
+{
+    const struct operation *operation = &operations[control->op];
+
+    if (control->json) {
+        print_json(result);
+    } else {
+        print_words(operation, result, running);
+    }
+    if (control->selection.id_count && result->done_count + result->skipped_count == 0) {
+        return cli_fail("none of these is %s",
+                        operation->which == STORE_DELIVERED ? "delivered yet" : "undelivered");
+    }
+    return result->skipped_count ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int run(const struct cli *cli, struct control *control)
+{
+    struct outbox_control_result result = {0};
+    struct store *store = cli_store(cli); /* opening the outbox would create one */
+    bool there = store && ids_are_there(store, control);
+    bool running = false;
+    struct err err = {0};
+    enum status st;
+
+    store_close(store);
+    if (!there) {
+        return EXIT_FAILED;
+    }
+    st = control_directly(cli, control, &result, &err);
+    if (st == ST_BUSY) {
+        running = true;
+        st = control_through_bridge(cli, control, &result, &err);
+    }
+    return st == ST_OK ? report(control, &result, running) : cli_fail("%s", err.text);
+}
+
+int cli_control(struct cli *cli, enum outbox_op op)
+{
+    struct control control = {
+        .op = op,
+        .selection = {.since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE},
+    };
+    int status = EXIT_USAGE;
+
+    if (read_selection(cli, &control)) {
+        status = cli_read_config(cli) ? run(cli, &control) : EXIT_FAILED;
+    }
+    free(control.ids);
+    free(control.seen);
+    return status;
+}

@@ -1,0 +1,54 @@
+#include "bridge/cli/cli.h"
+
+#include "bridge/cli/bridge_http.h"
+
+enum { TIMEOUT_MS = 5000 };
+
+static int ask(struct cli_http *http, const char *path)
+{
+    const struct cli_http_request request = {.path = path};
+    struct cli_http_reply reply = {0};
+    struct buf said = {0};
+    struct err err = {0};
+    int status = EXIT_DONE;
+
+    if (cli_http_run(http, &request, &reply, &err) != ST_OK) {
+        status = cli_fail("%s", err.text);
+    } else if (reply.status != 200) {
+        cli_http_add_field(&said, &reply, "message", "the answer does not say why");
+        status = cli_fail("%s: %ld: %.*s", path, reply.status, SLICE_ARG(buf_slice(&said)));
+    } else {
+        puts("ok");
+    }
+    buf_free(&said);
+    return status;
+}
+
+int cli_health(struct cli *cli)
+{
+    bool ready = false;
+    const struct cli_option options[] = {{"--ready", CLI_FLAG, &ready}, {0}};
+    const struct config_list *listen;
+    struct cli_http *http = NULL;
+    struct err err = {0};
+    int status;
+
+    if (!cli_arguments(cli, options, 0, 0)) {
+        return EXIT_USAGE;
+    }
+    if (!cli_read_config(cli)) {
+        return EXIT_FAILED;
+    }
+    /* Both listeners answer; the admin one is never the busy one. */
+    listen = cli->config->admin.listen.count ? &cli->config->admin.listen
+                                             : &cli->config->ingress.listen;
+    if (listen->count == 0) {
+        return cli_fail("the configuration names no address to ask");
+    }
+    if (cli_http_open(listen->items[0], TIMEOUT_MS, &http, &err) != ST_OK) {
+        return cli_fail("%s", err.text);
+    }
+    status = ask(http, ready ? "/readyz" : "/healthz");
+    cli_http_close(http);
+    return status;
+}

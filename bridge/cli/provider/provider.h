@@ -1,0 +1,12 @@
+/*
+ * cli/provider - `hook2mqtt provider`: registers the bridge at a provider, through its API.
+ */
+#ifndef BRIDGE_CLI_PROVIDER_PROVIDER_H
+#define BRIDGE_CLI_PROVIDER_PROVIDER_H
+
+#include "bridge/cli/cli.h"
+
+/* A command: see cli.h. */
+int cli_provider(struct cli *cli);
+
+#endif

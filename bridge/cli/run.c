@@ -1,0 +1,26 @@
+#include "bridge/cli/cli.h"
+
+#include "common/log.h"
+
+#include "bridge/daemon/daemon.h"
+
+int cli_run(struct cli *cli)
+{
+    enum status st;
+
+    if (!cli_arguments(cli, NULL, 0, 0)) {
+        return EXIT_USAGE;
+    }
+    /* Unlike the other commands, this one needs every secret. */
+    st = config_load(cli->config_path, &cli->config, &cli->faults);
+    if (st != ST_OK) {
+        cli_print_faults(stderr, "", cli->config_path, &cli->faults, true);
+        return cli_fail("not started: %zu %s in the configuration", cli->faults.error_count,
+                        cli->faults.error_count == 1 ? "error" : "errors");
+    }
+    for (size_t i = 0; i < cli->faults.count; i++) {
+        log_warn("configuration", L_STR("path", cli->faults.items[i].path),
+                 L_STR("warning", cli->faults.items[i].text));
+    }
+    return daemon_run(cli->config, cli->config_path);
+}

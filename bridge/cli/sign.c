@@ -1,0 +1,55 @@
+#include "bridge/cli/cli.h"
+
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/uuid.h"
+
+#include "bridge/verify/verify.h"
+
+enum { MAX_BODY = 64 * 1024 * 1024 };
+
+static int print_signature(const struct config_source *source, struct verifier *signer)
+{
+    struct buf body = {0}, headers = {0};
+    char id[UUID_TEXT_SIZE];
+    struct err err = {0};
+    int status = EXIT_DONE;
+
+    uuid_format(uuid_new(), id);
+    if (file_read_fd(STDIN_FILENO, MAX_BODY, &body, &err) != ST_OK) {
+        status = cli_fail("read the body: %s", err.text);
+    } else if (verifier_sign(signer, buf_slice(&body), clock_unix_ms() / 1000, slice_of(id),
+                             &headers) != ST_OK) {
+        status = cli_fail("source %s: the body cannot be signed", source->name);
+    } else if (headers.len == 0) {
+        (void)fprintf(stderr, "hook2mqtt: source %s verifies nothing: no header is needed\n",
+                      source->name);
+    } else {
+        printf("%.*s\n", SLICE_ARG(buf_slice(&headers)));
+    }
+    buf_free(&headers);
+    buf_free(&body);
+    return status;
+}
+
+int cli_sign(struct cli *cli)
+{
+    const struct config_source *source;
+    struct verifier *signer = NULL;
+    int status = EXIT_FAILED;
+
+    if (!cli_arguments(cli, NULL, 1, 1)) {
+        return EXIT_USAGE;
+    }
+    if (!cli_read_config(cli)) {
+        return EXIT_FAILED;
+    }
+    source = cli_source(cli, cli->argv[1]);
+    if (source && cli_signer(cli, source, &signer)) {
+        status = print_signature(source, signer);
+    }
+    verifier_destroy(signer);
+    return status;
+}

@@ -1,0 +1,185 @@
+/*
+ * Sources held against each other and against the rest of the configuration.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libgen.h>
+
+#include "bridge/config/override.h"
+#include "bridge/config/internal.h"
+
+const char *source_path(struct source_view *view, const char *key)
+{
+    (void)snprintf(view->path, sizeof(view->path), "sources[%zu].%s", view->index, key);
+    return view->path;
+}
+
+bool source_is_faulty(struct source_view *view, const char *key)
+{
+    return config_is_faulty(view->faults, source_path(view, key));
+}
+
+/* A file that is not there, or in which there is nothing. */
+static void check_missing_secret(struct source_view *view, size_t index)
+{
+    const struct config_source *source = view->source;
+    struct reader reader = {.faults = view->faults, .forgiving = view->lenient};
+
+    buf_addf(&reader.path, "%s[%zu]", source_path(view, "secrets"), index);
+    if (source->preset && source->preset->issues_secret) {
+        config_warn(view->faults, reader.path.data,
+                    "%s %s; `hook2mqtt provider %s create` writes it",
+                    source->secrets[index].file,
+                    source->secrets[index].empty ? "is empty" : "does not exist yet",
+                    source->preset->name);
+    } else {
+        config_tell_missing(&reader, &source->secrets[index]);
+    }
+    buf_free(&reader.path);
+}
+
+static void check_secrets(struct source_view *view)
+{
+    const struct config_source *source = view->source;
+    bool is_signed = !source->provider || source->provider->signature.scheme != SCHEME_NONE;
+
+    for (size_t i = 0; i < source->secret_count; i++) {
+        if (source->secrets[i].missing || source->secrets[i].empty) {
+            check_missing_secret(view, i);
+        }
+    }
+    if (source->verify && is_signed && source->secret_count == 0 &&
+        !source_is_faulty(view, "verify") && !source_is_faulty(view, "secrets")) {
+        config_fault(view->faults, source_path(view, "secrets"),
+                     "is missing; it must be %s, or \"verify\" must be \"none\"",
+                     setting_words(SETTING_SECRETS)->what);
+    }
+}
+
+static void check_delivery(struct source_view *view)
+{
+    const struct config_source *source = view->source;
+
+    if (source->qos == 0 && !source_is_faulty(view, "qos")) {
+        config_warn(view->faults, source_path(view, "qos"),
+                    "with 0 the broker acknowledges nothing and events can be lost; 1 is at "
+                    "least once");
+    }
+    if (source->message_expiry_ms > 0 && view->config->mqtt.version == 4) {
+        config_warn(view->faults, source_path(view, "message_expiry"),
+                    "is not used: MQTT 3.1.1 has no message expiry");
+    }
+    if (source->topic && source->state_topic &&
+        strcmp(source->topic, source->state_topic) == 0) {
+        config_fault(view->faults, source_path(view, "state_topic"), "must differ from topic");
+    }
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+static void check_unique(struct source_view *view)
+{
+    const struct config_source *sources = view->config->sources;
+    size_t name = 0, path = 0; /* the first with the same one; at the latest itself */
+
+    while (name < view->index && !same(sources[name].name, view->source->name)) {
+        name++;
+    }
+    while (path < view->index && !same(sources[path].path, view->source->path)) {
+        path++;
+    }
+    if (name < view->index) {
+        config_fault(view->faults, source_path(view, "name"),
+                     "is the same as sources[%zu].name; each source needs its own", name);
+    }
+    if (path < view->index) {
+        config_fault(view->faults, source_path(view, "path"),
+                     "is the same as sources[%zu].path; each source needs its own", path);
+    }
+}
+
+/* path is that of one of the source's events. */
+static bool is_event_path(const struct config_source *source, const char *path)
+{
+    const struct provider_url_event *event = source->provider->url_events;
+    size_t len = strlen(source->path);
+
+    if (!event || strncmp(path, source->path, len) != 0 || path[len] != '/') {
+        return false;
+    }
+    while (event->suffix && strcmp(event->suffix, path + len + 1) != 0) {
+        event++;
+    }
+    return event->suffix;
+}
+
+/* Of two sources the one with the longer path gets a delivery. */
+static void check_events_reachable(const struct config *config, struct config_faults *faults)
+{
+    for (size_t i = 0; i < config->source_count; i++) {
+        for (size_t k = 0; k < config->source_count; k++) {
+            const struct config_source *a = &config->sources[i], *b = &config->sources[k];
+            char path[64];
+
+            if (a->provider && a->path && b->path && is_event_path(a, b->path)) {
+                (void)snprintf(path, sizeof(path), "sources[%zu].path", k);
+                config_fault(faults, path, "is also the path of an event of sources[%zu]", i);
+            }
+        }
+    }
+}
+
+/* Beside the outbox, where the bridge's user may write. */
+static void fill_state_file(struct source_view *view)
+{
+    const char *outbox = view->config->outbox.path;
+    struct buf path = {0};
+    char *copy;
+
+    if (view->source->api.state_file || !outbox || !view->source->name) {
+        return;
+    }
+    copy = xstrdup(outbox);
+    buf_addf(&path, "%s/%s.provider.json", dirname(copy), view->source->name);
+    view->source->api.state_file = buf_take(&path);
+    free(copy);
+}
+
+static void check_source(struct source_view *view)
+{
+    struct config_source *source = view->source;
+
+    if (same(source->path, "/healthz") || same(source->path, "/readyz")) {
+        config_fault(view->faults, source_path(view, "path"),
+                     "%s is the bridge's own; choose another one", source->path);
+    }
+    fill_state_file(view);
+    check_unique(view);
+    if (source->preset) {
+        config_merge(view);
+        config_check_provider(view);
+    }
+    check_secrets(view);
+    check_delivery(view);
+}
+
+void config_check_sources(struct config *config, bool lenient, struct config_faults *faults)
+{
+    for (size_t i = 0; i < config->source_count; i++) {
+        struct source_view view = {.config = config,
+                                   .source = &config->sources[i],
+                                   .index = i,
+                                   .lenient = lenient,
+                                   .faults = faults};
+
+        if (view.source->description) { /* else it was no object */
+            check_source(&view);
+        }
+    }
+    check_events_reachable(config, faults);
+}

@@ -1,0 +1,178 @@
+/*
+ * config - the configuration file, read and checked; and what it says, as plain values.
+ *
+ * config_settings_*.c hold the table: one row per setting drives reading, checking, `help
+ * config` and the JSON Schema. Every fault is reported, not only the first, each as
+ * `path.to.key: what is wrong`.
+ *
+ * The file is JSON by RFC 8259 with comments (`//` to the end of the line, and as in C). In any
+ * text `${NAME}` stands for an environment variable, `$${` for a literal `${`. A secret is
+ * {"env": "NAME"}, {"file": "PATH"} (one newline at its end does not count), or text. Relative
+ * paths are relative to where the program was started.
+ */
+#ifndef BRIDGE_CONFIG_CONFIG_H
+#define BRIDGE_CONFIG_CONFIG_H
+
+#include <stdatomic.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+#include "bridge/parse/parse.h"
+#include "bridge/provider/provider.h"
+
+struct config_list {
+    char **items;
+    size_t count;
+};
+
+/* Bytes, and where they were read from. An empty value is no secret: it could not be read (see
+ * config_load_lenient), or was not issued yet. Whoever makes a verifier skips it. */
+struct config_secret {
+    struct buf value;
+    char *file; /* NULL: not from a file */
+    /* The file is not there, or there is nothing in it: a provider that issues_secret will bring
+     * it. */
+    bool missing, empty;
+    struct buf latest; /* under config's own lock: see config_note_secret */
+};
+
+/* NULL text: not set. All text is NUL-terminated and holds no NUL; secrets are bytes. */
+struct config_source {
+    char *name;
+    const struct provider *preset; /* the row that is named */
+    /* The row with what this source says otherwise put in: what everybody uses. Owned. With
+     * "verify": "none" its scheme is SCHEME_NONE. (Its default topic may be absent, or hold
+     * what is not signed: `topic` is the one that counts.) */
+    struct provider *provider;
+    struct config_description *description; /* what this source says otherwise; config's own */
+    char *path;
+    bool verify; /* false: "verify": "none" */
+    struct config_secret *secrets;
+    size_t secret_count;
+    /* Headers and the URL may decide what is a repeat, though the signature does not cover
+     * them. */
+    bool trust_unsigned;
+    char *topic; /* set in every case */
+    int64_t qos;
+    bool retain;
+    char *state_topic;
+    int64_t message_expiry_ms; /* 0: none */
+    /* For `provider …`: how to reach the provider's API, and how the provider reaches us. URLs
+     * have no slash at their end. What of it cannot be had is a warning: the bridge does not
+     * need it. */
+    char *public_url; /* of the path, as the provider sees it */
+    struct {
+        char *url; /* the provider's own if not set */
+        struct buf token;
+        char *username;
+        struct buf password;
+        char *project_code;
+        char *state_file; /* set in every case: by default beside the outbox */
+        char *ca_file;
+    } api;
+};
+
+struct config {
+    struct {
+        struct config_list listen;
+        int64_t max_body;
+        int64_t max_connections;
+        int64_t request_timeout_ms;
+        int64_t threads;
+    } ingress;
+    struct {
+        struct config_list listen;
+        struct buf token; /* empty: none */
+    } admin;
+    struct {
+        struct config_list servers;
+        int64_t version; /* 5 or 4 */
+        char *client_id;
+        char *username;
+        struct buf password;
+        char *ca_file, *cert_file, *key_file;
+        int64_t keep_alive_ms;
+        int64_t max_in_flight;
+        char *bridge_topic;
+    } mqtt;
+    struct {
+        char *path;
+        int64_t max_size;
+        int64_t keep_delivered_ms;
+        int64_t dedupe_window_ms;
+    } outbox;
+    struct config_source *sources;
+    size_t source_count;
+    atomic_uint more_references; /* beside the first one; config_hold and config_destroy */
+};
+
+/* Any thread. Does the source itself say where this field is (for a type that nobody says: where the
+ * event is)? Then it means what it says, whether the signature covers it or not. */
+bool config_says_field(const struct config_source *source, enum parse_field field);
+
+/* One finding: path such as sources[0].topic ("" for the file as a whole), and one sentence. */
+struct config_fault {
+    bool warning; /* works, but somebody should look */
+    char *path;
+    char *text;
+};
+struct config_faults {
+    struct config_fault *items;
+    size_t count;
+    size_t error_count; /* those that are no warnings */
+};
+
+/* Main thread. Reads the file and every file it names. Gives *out_config for config_destroy if
+ * there was no error (warnings may be there); out_faults is filled in every case:
+ * config_faults_free. ST_INVALID with faults, or ST_IO/ST_NOT_FOUND (also as a fault) if the
+ * file itself cannot be read. */
+enum status config_load(const char *path, struct config **out_config,
+                        struct config_faults *out_faults) MUST_USE;
+/* Main thread. The same for `check`, which wants to know still more: could the bridge run here,
+ * as this user, and do the samples say what they are. */
+enum status config_check(const char *path, struct config_faults *out_faults) MUST_USE;
+/* Main thread. As config_load, for commands that only look or talk to a running bridge:
+ * whatever is outside the file and cannot be had (an unset variable or an unreadable file of a
+ * secret, an unreadable certificate or key file) is a warning at its path instead of an error.
+ * Such a secret is left empty, and stays in its place in the list; who needs it looks. */
+enum status config_load_lenient(const char *path, struct config **out_config,
+                                struct config_faults *out_faults) MUST_USE;
+/* Any thread. References: a config is freed, and its secrets are wiped, with the last one. The
+ * one that config_load gave counts. config_destroy drops one; NULL is allowed. */
+struct config *config_hold(struct config *config);
+void config_destroy(struct config *config);
+
+/* Any thread. Adds a source's i-th secret to out, read again if it is from a file. ST_NOT_FOUND:
+ * there is no such file; ST_IO: it cannot be read now; others: it holds nothing that could be a
+ * secret of this provider. */
+enum status config_read_secret_again(const struct config_source *source, size_t i,
+                                     struct buf *out, struct err *err) MUST_USE;
+/* Any thread. What a source's i-th secret, from a file, has become since the configuration was read;
+ * for config_keep_secrets. */
+void config_note_secret(const struct config_source *source, size_t i, struct slice value);
+/* Main thread, before config is used. Where a secret's file is missing or empty in config, but was
+ * read for the same source before, what was read last stays. */
+void config_keep_secrets(struct config *config, const struct config *before);
+
+/* Main thread. The settings outside of `sources` and admin.token that differ, by their path:
+ * what a running bridge cannot change. Adds "outbox.max_size, mqtt.servers" to out; nothing if
+ * there are none. */
+void config_list_changes(const struct config *before, const struct config *after,
+                         struct buf *out);
+/* Main thread. May admin.token change without a restart? Only if the listeners stay: another token,
+ * or none, may be right for the new ones alone. */
+bool config_admin_token_is_live(const struct config *before, const struct config *after);
+
+void config_faults_free(struct config_faults *faults);
+
+/* Any thread. May text stand as a URL in the configuration: http or https, a host, a path, no
+ * query? Else err says what is wrong, such as `must end behind the path`. Pure. */
+enum status config_check_url(const char *url, struct err *err) MUST_USE;
+
+/* Prints the settings table for people (Markdown), and the JSON Schema (draft 2020-12), both
+ * from the same rows. */
+void config_write_table(struct buf *out);
+void config_write_schema(struct buf *out);
+
+#endif

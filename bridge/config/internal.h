@@ -1,0 +1,129 @@
+/*
+ * config_internal - what the parts of config share; for config*.c only.
+ *
+ * config.c puts them together: text.c makes a tree of the file's bytes, read.c
+ * walks it with the table of settings, values.c, lists.c and secret.c read
+ * one value (grammar.c, url.c: texts that are not just any), override.c
+ * puts what a source says into its provider's row, check.c, check_sources.c,
+ * check_provider.c, check_trust.c and check_samples.c hold values against each other and the
+ * machine.
+ */
+#ifndef BRIDGE_CONFIG_INTERNAL_H
+#define BRIDGE_CONFIG_INTERNAL_H
+
+#include "bridge/config/config.h"
+#include "bridge/config/settings.h"
+
+struct json_object;
+
+/* Adds a finding. path "" is the file as a whole. */
+void config_fault(struct config_faults *faults, const char *path, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+void config_warn(struct config_faults *faults, const char *path, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* Something is known to be wrong at this path or below it, so nothing needs to be concluded
+ * from it. */
+bool config_is_faulty(const struct config_faults *faults, const char *path);
+
+/* The place in the file that is being read, and where to tell what is wrong there. */
+struct reader {
+    struct config_faults *faults;
+    struct buf path;
+    bool lenient;   /* config_load_lenient */
+    bool forgiving; /* inside of a secret that need not be there */
+};
+
+/* Both return what reader_leave needs to come back. */
+size_t reader_enter_key(struct reader *reader, struct slice key);
+size_t reader_enter_item(struct reader *reader, size_t index);
+void reader_leave(struct reader *reader, size_t mark);
+const char *reader_path(const struct reader *reader);
+/* What the file asks for from outside is not there: a fault, but only a warning while
+ * forgiving. */
+void reader_miss(struct reader *reader, const char *format, ...) PRINTF_LIKE(2, 3);
+/* For printing: text in quotes, as JSON writes it, cut when it is long. */
+void config_add_quoted(struct buf *out, struct slice text);
+
+/* Reads the file. ST_OK gives a tree for json_object_put; else the fault has been added. */
+enum status config_text_load(const char *path, struct json_object **out_root,
+                             struct config_faults *faults) MUST_USE;
+
+/* Fills config from the tree, and what the tree leaves out from the defaults. */
+void config_read(struct reader *reader, struct json_object *root, struct config *config);
+
+/* Adds what would be right, in words: `a time such as "10m"`. */
+void config_add_wanted(struct buf *out, const struct setting *setting);
+/* Tells that value is of the wrong type. */
+void config_wrong_type(struct reader *reader, const char *wanted, struct json_object *value);
+
+/* "a list" */
+const char *config_type_words(struct json_object *value);
+void config_out_of_range(struct reader *reader, const struct setting *setting);
+/* Where the setting's value is stored. base: struct config, config_source or config_sample, as
+ * the row is one of them. */
+void *config_place(const struct setting *setting, void *base);
+
+/* All config_read_…: where the value is wrong, a fault is added and nothing is stored. */
+void config_read_value(struct reader *reader, const struct setting *setting,
+                       struct json_object *value, void *base);
+void config_read_list(struct reader *reader, const struct setting *setting,
+                      struct json_object *value, void *base);
+void config_read_secrets(struct reader *reader, const struct setting *setting,
+                         struct json_object *value, void *base);
+void config_read_pairs(struct reader *reader, const struct setting *setting,
+                       struct json_object *value, void *base);
+void config_read_body(struct reader *reader, const struct setting *setting,
+                      struct json_object *value, void *base);
+
+/* A string for people or protocols, its variables put in: UTF-8 without NUL. False: a fault was
+ * added. */
+bool config_expand_text(struct reader *reader, struct json_object *value, struct buf *out);
+
+/* A secret that stands alone. for_commands: see struct setting. */
+void config_read_secret(struct reader *reader, struct json_object *value, bool for_commands,
+                        struct buf *out);
+/* One of a source's: a file that is not there is no finding yet, but out->missing. */
+void config_read_source_secret(struct reader *reader, struct json_object *value,
+                               struct config_secret *out);
+/* At the secret's place: its file is not there. */
+void config_tell_missing(struct reader *reader, const struct config_secret *secret);
+
+/* A text against its type; the reason in err. */
+enum status config_check_text(enum setting_type type, struct slice text, int64_t max_bytes,
+                              struct err *err) MUST_USE;
+enum status config_check_http_path(const char *path, struct err *err) MUST_USE;
+enum status config_check_address(const char *address, struct err *err) MUST_USE;
+/* Of a URL that config_check_url accepts: what is sent there can be read on the way. */
+bool config_url_in_clear(const char *url);
+/* Adds the URL with its port written out. */
+enum status config_normalise_server(const char *url, struct buf *out, struct err *err) MUST_USE;
+
+/* Holds what was read against each other. Fills in what depends on other values (the provider's
+ * topic). */
+void config_check_whole(struct config *config, bool lenient, struct config_faults *faults);
+
+/* The source that is being looked at, and what it takes to name its settings. */
+struct source_view {
+    const struct config *config;
+    struct config_source *source;
+    size_t index;
+    bool lenient;
+    struct config_faults *faults;
+    char path[96];
+};
+/* "sources[2].fields.gid"; stays until the next call. */
+const char *source_path(struct source_view *view, const char *key);
+bool source_is_faulty(struct source_view *view, const char *key);
+
+void config_check_sources(struct config *config, bool lenient, struct config_faults *faults);
+/* Is the file, if one is named, PEM with such a block? Else a fault at the key below the
+ * reader's place. */
+void config_check_pem(struct reader *reader, const char *key, const char *file,
+                      const char *block);
+/* Makes of each sample in the configuration what trigger would send, reads it as the bridge would,
+ * and warns where that is no event, or not the one that the sample says. */
+void config_check_samples(const struct config *config, struct config_faults *faults);
+/* Holds it against the machine: could the bridge run here, as this user. */
+void config_check_machine(const struct config *config, struct config_faults *faults);
+
+#endif

@@ -1,0 +1,213 @@
+/*
+ * Walks the tree with the table of settings: each key has a row or is a fault, each row without
+ * a key gets its default.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "common/nearest.h"
+
+#include "bridge/config/override.h"
+#include "bridge/config/internal.h"
+
+static void read_object(struct reader *reader, const char *parent, struct json_object *object,
+                        void *base);
+
+/* The same key in another place of the table: people often indent wrongly. */
+static const struct setting *find_elsewhere(struct slice key)
+{
+    const struct setting *setting;
+
+    for (size_t i = 0; (setting = setting_at(i)); i++) {
+        if (slice_equal(slice_of(setting_key(setting)), key)) {
+            return setting;
+        }
+    }
+    return NULL;
+}
+
+static void add_known_keys(struct buf *out, const char *parent)
+{
+    const struct setting *setting;
+    const char *comma = "";
+
+    for (size_t i = 0; (setting = setting_at(i)); i++) {
+        if (setting_is_below(setting, parent) && setting->type != SETTING_IGNORED) {
+            buf_addf(out, "%s%s", comma, setting_key(setting));
+            comma = ", ";
+        }
+    }
+}
+
+static void unknown_key(struct reader *reader, const char *parent, struct slice key)
+{
+    struct nearest near = {.text = key};
+    const struct setting *setting;
+    struct buf known = {0};
+    char question[NEAREST_TEXT_SIZE];
+
+    for (size_t i = 0; (setting = setting_at(i)); i++) {
+        if (setting_is_below(setting, parent)) {
+            nearest_offer(&near, setting_key(setting));
+        }
+    }
+    setting = find_elsewhere(key);
+    if (near.word) {
+        config_fault(reader->faults, reader_path(reader), "unknown key%s",
+                     nearest_question(&near, "", question));
+    } else if (setting) {
+        config_fault(reader->faults, reader_path(reader), "unknown key here, did you mean %s?",
+                     setting->path);
+    } else {
+        add_known_keys(&known, parent);
+        config_fault(reader->faults, reader_path(reader), "unknown key; known here: %s",
+                     known.data);
+    }
+    buf_free(&known);
+}
+
+/* The length of a list of objects; 0: a fault was added. */
+static size_t count_items(struct reader *reader, const struct setting *setting,
+                          struct json_object *list)
+{
+    const char *what = setting->type == SETTING_SOURCES ? "source" : "sample";
+    size_t count;
+
+    if (!json_object_is_type(list, json_type_array)) {
+        config_wrong_type(reader, setting_words(setting->type)->what, list);
+        return 0;
+    }
+    count = json_object_array_length(list);
+    if (count < (size_t)setting->min) {
+        config_fault(reader->faults, reader_path(reader), "there must be at least one %s",
+                     what);
+        return 0;
+    }
+    if (count > (size_t)setting->max) {
+        config_fault(reader->faults, reader_path(reader), "there are too many %ss", what);
+        return 0;
+    }
+    return count;
+}
+
+static void read_item(struct reader *reader, const struct setting *setting,
+                      struct json_object *item, size_t index, void *base)
+{
+    char parent[64];
+    size_t mark = reader_enter_item(reader, index);
+
+    (void)snprintf(parent, sizeof(parent), "%s[]", setting->path);
+    if (json_object_is_type(item, json_type_object)) {
+        read_object(reader, parent, item, base);
+    } else {
+        config_wrong_type(reader, setting_words(SETTING_OBJECT)->what, item);
+    }
+    reader_leave(reader, mark);
+}
+
+static void read_sources(struct reader *reader, const struct setting *setting,
+                         struct json_object *list, struct config *config)
+{
+    size_t count = count_items(reader, setting, list);
+
+    config->sources = xalloc(count * sizeof(config->sources[0]));
+    config->source_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *item = json_object_array_get_idx(list, i);
+        struct config_source *source = &config->sources[i];
+
+        if (json_object_is_type(item, json_type_object)) {
+            source->verify = true; /* also if what it says cannot be understood */
+            source->description = config_description_create();
+        }
+        read_item(reader, setting, item, i, source);
+    }
+}
+
+static void read_samples(struct reader *reader, const struct setting *setting,
+                         struct json_object *list, struct config_description *said)
+{
+    size_t count = count_items(reader, setting, list);
+
+    said->samples = xalloc(count * sizeof(said->samples[0]));
+    said->sample_count = count;
+    for (size_t i = 0; i < count; i++) {
+        read_item(reader, setting, json_object_array_get_idx(list, i), i, &said->samples[i]);
+    }
+}
+
+static void read_setting(struct reader *reader, const struct setting *setting,
+                         struct json_object *value, void *base)
+{
+    if (setting->type == SETTING_SOURCES) {
+        read_sources(reader, setting, value, base);
+    } else if (setting->type == SETTING_SAMPLES) {
+        read_samples(reader, setting, value, ((struct config_source *)base)->description);
+    } else if (setting->type != SETTING_OBJECT) {
+        config_read_value(reader, setting, value, base);
+    } else if (json_object_is_type(value, json_type_object)) {
+        read_object(reader, setting->path, value, base);
+    } else {
+        config_wrong_type(reader, setting_words(setting->type)->what, value);
+    }
+}
+
+static void read_default(struct reader *reader, const struct setting *setting, void *base)
+{
+    struct json_object *value;
+    struct buf wanted = {0};
+
+    if (setting->type == SETTING_OBJECT) {
+        read_object(reader, setting->path, NULL, base);
+    } else if (setting->required) {
+        config_add_wanted(&wanted, setting);
+        config_fault(reader->faults, reader_path(reader), "is missing; it must be %s",
+                     wanted.data);
+        buf_free(&wanted);
+    } else if (setting->default_json) {
+        value = json_tokener_parse(setting->default_json);
+        CHECK(value);
+        config_read_value(reader, setting, value, base);
+        json_object_put(value);
+    }
+}
+
+/* object may be NULL: not given. parent is a path of the table, reader->path one of the file.
+ */
+static void read_object(struct reader *reader, const char *parent, struct json_object *object,
+                        void *base)
+{
+    const struct setting *setting;
+
+    if (object) {
+        json_object_object_foreach(object, name, value)
+        {
+            struct slice key = slice_of(name);
+            size_t mark = reader_enter_key(reader, key);
+
+            setting = setting_find(parent, key);
+            if (setting) {
+                read_setting(reader, setting, value, base);
+            } else {
+                unknown_key(reader, parent, key);
+            }
+            reader_leave(reader, mark);
+        }
+    }
+    for (size_t i = 0; (setting = setting_at(i)); i++) {
+        if (setting_is_below(setting, parent) &&
+            !json_object_object_get_ex(object, setting_key(setting), NULL)) {
+            size_t mark = reader_enter_key(reader, slice_of(setting_key(setting)));
+
+            read_default(reader, setting, base);
+            reader_leave(reader, mark);
+        }
+    }
+}
+
+void config_read(struct reader *reader, struct json_object *root, struct config *config)
+{
+    read_object(reader, "", root, config);
+}

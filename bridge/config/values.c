@@ -1,0 +1,313 @@
+/*
+ * One value of the file: is it of its setting's type, within its range, and what is stored for
+ * it.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "common/nearest.h"
+#include "common/units.h"
+
+#include "bridge/config/override.h"
+#include "bridge/config/internal.h"
+
+const char *config_type_words(struct json_object *value)
+{
+    switch (json_object_get_type(value)) {
+    case json_type_null:
+        return "null";
+    case json_type_boolean:
+        return json_object_get_boolean(value) ? "true" : "false";
+    case json_type_double:
+    case json_type_int:
+        return "a number";
+    case json_type_object:
+        return "an object";
+    case json_type_array:
+        return "a list";
+    case json_type_string:
+        return "text";
+    }
+    return "something else";
+}
+
+void config_wrong_type(struct reader *reader, const char *wanted, struct json_object *value)
+{
+    config_fault(reader->faults, reader_path(reader), "must be %s, not %s", wanted,
+                 config_type_words(value));
+}
+
+/* `"5" or "3.1.1"` */
+static void add_choices(struct buf *out, const struct setting_choice *choice)
+{
+    for (const char * or = ""; choice->word; choice++, or = " or ") {
+        buf_addf(out, "%s\"%s\"", or, choice->word);
+    }
+}
+
+static void add_providers(struct buf *out)
+{
+    const struct provider *provider;
+
+    for (size_t i = 0; (provider = provider_at(i)); i++) {
+        buf_addf(out, "%s\"%s\"", i == 0 ? "" : " or ", provider->name);
+    }
+}
+
+void config_add_wanted(struct buf *out, const struct setting *setting)
+{
+    if (setting->choices) {
+        add_choices(out, setting->choices);
+    } else if (setting->type == SETTING_PROVIDER) {
+        add_providers(out);
+    } else {
+        buf_add_str(out, setting_words(setting->type)->what);
+    }
+}
+
+static void wrong_type(struct reader *reader, const struct setting *setting,
+                       struct json_object *value)
+{
+    struct buf wanted = {0};
+
+    config_add_wanted(&wanted, setting);
+    config_wrong_type(reader, wanted.data, value);
+    buf_free(&wanted);
+}
+
+void *config_place(const struct setting *setting, void *base)
+{
+    if (setting->in_description) {
+        base = ((struct config_source *)base)->description;
+    }
+    return (char *)base + setting->offset;
+}
+
+static void store_integer(const struct setting *setting, int64_t value, void *base)
+{
+    if (setting->type == SETTING_BOOL || setting->type == SETTING_SWITCH) {
+        *(bool *)config_place(setting, base) = value != 0;
+    } else if (setting->type == SETTING_FLAG) {
+        *(int64_t *)config_place(setting, base) = value != 0 ? FLAG_TRUE : FLAG_FALSE;
+    } else {
+        *(int64_t *)config_place(setting, base) = value;
+    }
+}
+
+void config_out_of_range(struct reader *reader, const struct setting *setting)
+{
+    struct buf range = {0};
+
+    setting_add_range(&range, setting);
+    config_fault(reader->faults, reader_path(reader), "must be %s", range.data);
+    buf_free(&range);
+}
+
+static void store_in_range(struct reader *reader, const struct setting *setting, int64_t value,
+                           void *base)
+{
+    if (value < setting->min || value > setting->max) {
+        config_out_of_range(reader, setting);
+    } else {
+        store_integer(setting, value, base);
+    }
+}
+
+/* Tells that the text is none of the words that would be right, and the nearest of them. */
+static void unknown_word(struct reader *reader, const struct setting *setting,
+                         struct nearest *near)
+{
+    struct buf text = {0};
+    char question[NEAREST_TEXT_SIZE];
+
+    config_add_quoted(&text, near->text);
+    buf_addf(&text, " is not known%s", nearest_question(near, "\"", question));
+    if (!near->word) {
+        buf_add_str(&text, "; it must be ");
+        config_add_wanted(&text, setting);
+    }
+    config_fault(reader->faults, reader_path(reader), "%s", text.data);
+    buf_free(&text);
+}
+
+static void take_choice(struct reader *reader, const struct setting *setting, struct slice text,
+                        void *base)
+{
+    struct nearest near = {.text = text};
+
+    for (const struct setting_choice *choice = setting->choices; choice->word; choice++) {
+        if (slice_equal(text, slice_of(choice->word))) {
+            store_integer(setting, choice->value, base);
+            return;
+        }
+        nearest_offer(&near, choice->word);
+    }
+    unknown_word(reader, setting, &near);
+}
+
+static void take_provider(struct reader *reader, const struct setting *setting,
+                          struct slice text, void *base)
+{
+    const struct provider *found = provider_find(text);
+    const struct provider *provider;
+    struct nearest near = {.text = text};
+
+    if (found) {
+        *(const struct provider **)config_place(setting, base) = found;
+        return;
+    }
+    for (size_t i = 0; (provider = provider_at(i)); i++) {
+        nearest_offer(&near, provider->name);
+    }
+    unknown_word(reader, setting, &near);
+}
+
+static void take_quantity(struct reader *reader, const struct setting *setting,
+                          struct slice text, void *base)
+{
+    int64_t value;
+    bool good = setting->type == SETTING_SIZE ? units_parse_size(text, &value)
+                                              : units_parse_time(text, &value);
+    struct buf quoted = {0};
+
+    if (!good) {
+        config_add_quoted(&quoted, text);
+        config_fault(reader->faults, reader_path(reader), "must be %s, not %s",
+                     setting_words(setting->type)->what, quoted.data);
+        buf_free(&quoted);
+    } else if (setting->type == SETTING_SECONDS && value % 1000 != 0) {
+        config_fault(reader->faults, reader_path(reader), "must be whole seconds");
+    } else {
+        store_in_range(reader, setting, value, base);
+    }
+}
+
+/* A URL is kept without a slash at its end, so that paths can be put behind it. */
+static size_t kept_length(const struct setting *setting, struct slice text)
+{
+    size_t len = text.len;
+
+    while (setting->type == SETTING_URL && text.data[len - 1] == '/') {
+        len--;
+    }
+    return len;
+}
+
+static void take_text(struct reader *reader, const struct setting *setting, struct slice text,
+                      void *base)
+{
+    struct err err = {0};
+
+    if (config_check_text(setting->type, text, setting->max, &err) == ST_OK) {
+        char *kept = xstrdup(text.data);
+
+        kept[kept_length(setting, text)] = '\0';
+        *(char **)config_place(setting, base) = kept;
+    } else {
+        config_fault(reader->faults, reader_path(reader), "%s", err.text);
+    }
+}
+
+static void take_nothing(struct reader *reader, const struct setting *setting,
+                         struct slice text, void *base)
+{
+    (void)reader;
+    (void)setting;
+    (void)text;
+    (void)base;
+}
+
+typedef void take_fn(struct reader *reader, const struct setting *setting, struct slice text,
+                     void *base);
+
+static void read_string(struct reader *reader, const struct setting *setting,
+                        struct json_object *value, take_fn *take, void *base)
+{
+    struct buf text = {0};
+
+    if (!json_object_is_type(value, json_type_string)) {
+        wrong_type(reader, setting, value);
+    } else if (config_expand_text(reader, value, &text)) {
+        take(reader, setting, buf_slice(&text), base);
+    }
+    buf_free(&text);
+}
+
+static void read_int(struct reader *reader, const struct setting *setting,
+                     struct json_object *value, void *base)
+{
+    if (json_object_is_type(value, json_type_int)) {
+        store_in_range(reader, setting, json_object_get_int64(value), base);
+    } else if (json_object_is_type(value, json_type_double)) {
+        config_fault(reader->faults, reader_path(reader),
+                     "must be a whole number, without point or exponent");
+    } else {
+        wrong_type(reader, setting, value);
+    }
+}
+
+static void read_bool(struct reader *reader, const struct setting *setting,
+                      struct json_object *value, void *base)
+{
+    if (json_object_is_type(value, json_type_boolean)) {
+        store_integer(setting, json_object_get_boolean(value), base);
+    } else {
+        wrong_type(reader, setting, value);
+    }
+}
+
+void config_read_value(struct reader *reader, const struct setting *setting,
+                       struct json_object *value, void *base)
+{
+    switch (setting->type) {
+    case SETTING_BOOL:
+    case SETTING_FLAG:
+        return read_bool(reader, setting, value, base);
+    case SETTING_INT:
+        return read_int(reader, setting, value, base);
+    case SETTING_SIZE:
+    case SETTING_TIME:
+    case SETTING_SECONDS:
+        return read_string(reader, setting, value, take_quantity, base);
+    case SETTING_SWITCH:
+    case SETTING_CHOICE:
+        return read_string(reader, setting, value, take_choice, base);
+    case SETTING_PROVIDER:
+        return read_string(reader, setting, value, take_provider, base);
+    case SETTING_NAME:
+    case SETTING_TEXT:
+    case SETTING_FILE:
+    case SETTING_LEVEL:
+    case SETTING_TOPIC:
+    case SETTING_TEMPLATE:
+    case SETTING_HTTP_PATH:
+    case SETTING_URL:
+    case SETTING_HEADER:
+    case SETTING_FIELD:
+    case SETTING_GID_FORM:
+        return read_string(reader, setting, value, take_text, base);
+    case SETTING_IGNORED:
+        return read_string(reader, setting, value, take_nothing, base);
+    case SETTING_ADDRESSES:
+    case SETTING_SERVERS:
+        return config_read_list(reader, setting, value, base);
+    case SETTING_SECRET:
+        return config_read_secret(reader, value, setting->for_commands,
+                                  config_place(setting, base));
+    case SETTING_SECRETS:
+        return config_read_secrets(reader, setting, value, base);
+    case SETTING_EVENTS:
+    case SETTING_HEADERS:
+        return config_read_pairs(reader, setting, value, base);
+    case SETTING_BODY:
+        return config_read_body(reader, setting, value, base);
+    case SETTING_OBJECT:
+    case SETTING_SOURCES:
+    case SETTING_SAMPLES:
+    case SETTING_TYPE_COUNT:
+        CHECK(false); /* read.c walks these itself */
+    }
+}

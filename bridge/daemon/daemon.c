@@ -1,0 +1,340 @@
+/*
+ * Start, back to front: outbox · publisher · ingress · admin; only then are we ready.
+ * Stop, front to back:
+ *   - no new connections, and no new events: what comes now is answered 503
+ *   - what was accepted is committed and answered; the listener waits (bounded) for the last
+ *     answer to go out
+ *   - the publisher finishes what is in flight, says "offline" and disconnects; the backlog
+ *     stays on disk
+ *   - the outbox writes its last mark and closes
+ * If the outbox fails for good, the same happens without waiting, and the exit status says so.
+ */
+#include "bridge/daemon/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/service.h"
+
+enum {
+    MAX_BEATS = DAEMON_MAX_THREADS + 3,
+    ANSWER_WAIT_MS = 10000, /* for the last answers to go out */
+    DRAIN_WAIT_MS = 10000,  /* for what is in flight at the broker */
+    SPARE_FILES = 128,      /* descriptors for everything that is not a webhook's connection */
+};
+
+/* ---- start ---- */
+
+static void on_progress(void *ctx, uint64_t durable_seq, uint64_t marked_seq)
+{
+    struct daemon *d = ctx;
+
+    publisher_progress(d->publisher, durable_seq, marked_seq);
+}
+
+static void on_failed(void *ctx, const struct err *why)
+{
+    struct daemon *d = ctx;
+    uint64_t one = 1;
+
+    log_fatal("outbox failed", L_STR("error", why->text));
+    atomic_store(&d->failed, true);
+    CHECK(write(d->wake_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
+}
+
+static enum status start_outbox(struct daemon *d, struct err *err)
+{
+    const struct config *config = d->started_with;
+    struct outbox_options options = {
+        .path = config->outbox.path,
+        .max_bytes = (uint64_t)config->outbox.max_size,
+        .keep_delivered_ms = config->outbox.keep_delivered_ms,
+        .dedupe_window_ms = config->outbox.dedupe_window_ms,
+        .revive = daemon_revive,
+        .revive_ctx = &d->reviver,
+    };
+    struct intake *intake;
+    enum status st = intake_create(d->config, NULL, &intake, err);
+
+    if (st != ST_OK) {
+        return st;
+    }
+    daemon_reviver_set(&d->reviver, intake);
+    return outbox_open(&options, &d->outbox, err);
+}
+
+static enum status start_publisher(struct daemon *d, struct err *err)
+{
+    const struct config *config = d->started_with;
+    struct publisher_options options = {
+        .servers = (const char *const *)config->mqtt.servers.items,
+        .server_count = config->mqtt.servers.count,
+        .mqtt =
+            {
+                .version = (int)config->mqtt.version,
+                .client_id = config->mqtt.client_id,
+                .username = config->mqtt.username,
+                .password = config->mqtt.password.len > 0 ? buf_slice(&config->mqtt.password)
+                                                          : SLICE_NONE,
+                .ca_file = config->mqtt.ca_file,
+                .cert_file = config->mqtt.cert_file,
+                .key_file = config->mqtt.key_file,
+                .keep_alive_s = (int)(config->mqtt.keep_alive_ms / 1000),
+                .connect_timeout_s = 10,
+            },
+        .max_in_flight = (size_t)config->mqtt.max_in_flight,
+        .bridge_topic = config->mqtt.bridge_topic,
+    };
+    struct outbox_listener listener = {.progress = on_progress, .failed = on_failed, .ctx = d};
+    struct buf info = {0};
+    enum status st;
+
+    daemon_write_info(config, &info);
+    options.info = buf_slice(&info);
+    st = publisher_create(&options, d->outbox, &d->publisher, err);
+    buf_free(&info);
+    if (st == ST_OK) {
+        st = outbox_start(d->outbox, &listener, err);
+    }
+    return st == ST_OK ? publisher_start(d->publisher, err) : st;
+}
+
+static enum status start_listeners(struct daemon *d, struct err *err)
+{
+    enum status st = ST_OK;
+
+    for (int64_t i = 0; i < d->config->ingress.threads && i < DAEMON_MAX_THREADS && st == ST_OK;
+         i++) {
+        st = ingress_start(d->config, d->outbox, d->ingress_sockets.fds,
+                           d->ingress_sockets.count, &d->ingress[d->ingress_count], err);
+        d->ingress_count += st == ST_OK;
+    }
+    if (st == ST_OK && d->admin_sockets.count > 0) {
+        st = admin_start(d->config, d->outbox, d->admin_sockets.fds, d->admin_sockets.count,
+                         &d->admin, err);
+    }
+    return st;
+}
+
+/* Addresses are bound first: a port that is taken is the most common fault, and nothing has
+ * happened yet. */
+static enum status start(struct daemon *d, struct err *err)
+{
+    enum status st;
+
+    daemon_sockets_take(&d->ingress_sockets, &d->admin_sockets);
+    /* Webhooks prove themselves, so a proxy of any user may bring them; the operator's socket
+     * is ours alone. */
+    st = daemon_sockets_open(&d->ingress_sockets, &d->config->ingress.listen, 0666, err);
+    if (st == ST_OK) {
+        st = daemon_sockets_open(&d->admin_sockets, &d->config->admin.listen, 0600, err);
+    }
+    if (st == ST_OK) {
+        st = start_outbox(d, err);
+    }
+    if (st == ST_OK) {
+        st = start_publisher(d, err);
+    }
+    return st == ST_OK ? start_listeners(d, err) : st;
+}
+
+/* ---- stop ---- */
+
+static void stop(struct daemon *d)
+{
+    bool failed = atomic_load(&d->failed);
+
+    for (size_t i = 0; i < d->ingress_count; i++) {
+        ingress_quiesce(d->ingress[i]);
+    }
+    if (d->outbox != NULL) {
+        outbox_close_intake(d->outbox);
+    }
+    for (size_t i = 0; i < d->ingress_count; i++) {
+        ingress_stop(d->ingress[i], ANSWER_WAIT_MS);
+    }
+    if (d->publisher != NULL) {
+        publisher_stop(d->publisher, failed ? 0 : DRAIN_WAIT_MS);
+    }
+    admin_stop(d->admin, ANSWER_WAIT_MS);
+    outbox_close(d->outbox);
+    publisher_destroy(d->publisher); /* the outbox reported to it until now */
+    daemon_reviver_fini(&d->reviver);
+    daemon_sockets_close(&d->ingress_sockets);
+    daemon_sockets_close(&d->admin_sockets);
+}
+
+/* ---- watch ---- */
+
+static size_t list_beats(const struct daemon *d, const struct beat *out_beats[MAX_BEATS])
+{
+    size_t count = 0;
+
+    out_beats[count++] = outbox_beat(d->outbox);
+    out_beats[count++] = publisher_beat(d->publisher);
+    if (d->admin != NULL) {
+        out_beats[count++] = admin_beat(d->admin);
+    }
+    for (size_t i = 0; i < d->ingress_count; i++) {
+        out_beats[count++] = ingress_beat(d->ingress[i]);
+    }
+    return count;
+}
+
+/* The service manager hears from us only while every loop gets on; if one hangs it restarts us,
+ * and nothing is lost. */
+static void feed_watchdog(struct daemon *d)
+{
+    const struct beat *beats[MAX_BEATS];
+    size_t count = list_beats(d, beats);
+    int64_t oldest_ms = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int64_t age_ms = beat_age_ms(beats[i]);
+
+        oldest_ms = age_ms > oldest_ms ? age_ms : oldest_ms;
+    }
+    if (oldest_ms < d->watchdog_ms / 2) {
+        service_notify("WATCHDOG=1");
+        d->hung = false;
+    } else if (!d->hung) {
+        log_error("a thread is stuck", L_INT("stalled_ms", oldest_ms));
+        d->hung = true;
+    }
+}
+
+/* False: stop. */
+static bool handle_signal(struct daemon *d)
+{
+    struct signalfd_siginfo info;
+
+    if (read(d->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
+        return true;
+    }
+    if (info.ssi_signo == SIGHUP) {
+        daemon_reload(d); /* more of them that come meanwhile are one when it is done */
+        return true;
+    }
+    log_info("stopping", L_STR("signal", strsignal((int)info.ssi_signo)));
+    return false;
+}
+
+static void watch(struct daemon *d)
+{
+    struct pollfd fds[] = {{.fd = d->signal_fd, .events = POLLIN},
+                           {.fd = d->wake_fd, .events = POLLIN}};
+    int timeout_ms = d->watchdog_ms > 0 ? (int)(d->watchdog_ms / 4) : -1;
+    bool go_on = true;
+
+    while (go_on && !atomic_load(&d->failed)) {
+        int n = poll(fds, COUNT_OF(fds), timeout_ms);
+
+        CHECK(n >= 0 || errno == EINTR);
+        if (n > 0 && (fds[0].revents & POLLIN) != 0) {
+            go_on = handle_signal(d);
+        }
+        if (d->watchdog_ms > 0) {
+            feed_watchdog(d);
+        }
+    }
+}
+
+/* ---- the process ---- */
+
+static void catch_signals(struct daemon *d)
+{
+    sigset_t mask;
+
+    CHECK(sigemptyset(&mask) == 0);
+    CHECK(sigaddset(&mask, SIGTERM) == 0 && sigaddset(&mask, SIGINT) == 0 &&
+          sigaddset(&mask, SIGHUP) == 0);
+    CHECK(sigprocmask(SIG_BLOCK, &mask, NULL) == 0);
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* a peer that went away is an EPIPE */
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR); /* a file size limit is an EFBIG */
+    d->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    d->wake_fd = eventfd(0, EFD_CLOEXEC);
+    CHECK(d->signal_fd >= 0 && d->wake_fd >= 0);
+}
+
+/* Paho would send MQTT through the proxies of these variables, which are set for other
+ * programs. */
+static void forget_proxies(void)
+{
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTP_PROXY",
+                                        "HTTPS_PROXY"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        (void)unsetenv(names[i]);
+    }
+}
+
+/* As many descriptors as the connections that the configuration allows need, if the system lets
+ * us. */
+static void raise_file_limit(const struct config *config)
+{
+    rlim_t wanted = (rlim_t)config->ingress.max_connections + SPARE_FILES;
+    struct rlimit limit;
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    if (limit.rlim_cur >= wanted) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* the check below tells */
+    if (limit.rlim_cur < wanted) {
+        log_warn("the limit on open files is lower than ingress.max_connections needs",
+                 L_INT("limit", limit.rlim_cur), L_INT("needed", wanted));
+    }
+}
+
+int daemon_run(struct config *config, const char *config_path)
+{
+    struct daemon *d = xalloc(sizeof(*d));
+    struct err err = {0};
+    int exit_status = EXIT_SUCCESS;
+
+    d->config_path = config_path;
+    d->started_with = config;
+    d->config = config_hold(config);
+    daemon_reviver_init(&d->reviver);
+    d->watchdog_ms = service_watchdog_ms();
+    (void)umask(S_IRWXG | S_IRWXO); /* bodies are nobody else's business */
+    catch_signals(d);
+    forget_proxies();
+    raise_file_limit(config);
+    log_info("starting", L_STR("version", HOOK2MQTT_VERSION),
+             L_STR("outbox", config->outbox.path), L_INT("sources", config->source_count));
+    if (start(d, &err) != ST_OK) {
+        log_fatal("cannot start", L_STR("error", err.text));
+        exit_status = EXIT_FAILURE;
+        goto out;
+    }
+    daemon_sockets_log(&d->ingress_sockets, "ingress");
+    daemon_sockets_log(&d->admin_sockets, "admin");
+    log_info("ready");
+    service_notify("READY=1");
+    watch(d);
+    service_notify("STOPPING=1");
+out:
+    stop(d);
+    if (atomic_load(&d->failed)) {
+        exit_status = EXIT_FAILURE;
+    }
+    log_info("stopped", L_INT("status", exit_status));
+    (void)close(d->signal_fd);
+    (void)close(d->wake_fd);
+    config_destroy(d->config);
+    free(d);
+    return exit_status;
+}

@@ -1,0 +1,393 @@
+/*
+ * One request, as libmicrohttpd calls us:
+ * - on_target: its request line is there;
+ * - on_request, first call: its head is there. It is checked, and the handler may refuse it;
+ * - on_request, more calls: its body comes, piece by piece;
+ * - on_request, last call: it is complete. The handler answers at once, or the connection is
+ *   suspended until it does (answer.c);
+ * - on_completed: the answer is sent, or the connection is lost.
+ *
+ * While a body comes the library takes no answer. So a body that turns out to be too large, or
+ * to find no room, is read on and thrown away, up to a bound, and refused when it ends; beyond
+ * the bound the connection is closed without an answer.
+ *
+ * A Content-Length is a promise that costs nothing, so it reserves nothing: bytes count, and
+ * get memory, when they come.
+ */
+#include "bridge/http/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <microhttpd.h>
+
+#include "common/log.h"
+
+enum {
+    KEEP_BYTES = 16 * 1024, /* a spare request keeps buffers up to this size */
+    MAX_EXCESS_BYTES = 1024 * 1024,
+};
+
+static void trim(struct buf *buf)
+{
+    if (buf->cap > KEEP_BYTES) {
+        buf_free(buf);
+    } else if (buf->data != NULL) {
+        buf_clear(buf);
+    }
+}
+
+void http_request_free(struct http_request *request)
+{
+    buf_free(&request->body);
+    buf_free(&request->answer_body);
+    free(request);
+}
+
+void http_request_release(struct http_request *request)
+{
+    if (atomic_fetch_sub(&request->refs, 1) == 1) {
+        http_request_free(request);
+    }
+}
+
+static struct http_request *request_take(struct http_server *server)
+{
+    struct http_request *request = server->spare_count > 0
+                                       ? server->spare[--server->spare_count]
+                                       : xalloc(sizeof(*request));
+
+    *request = (struct http_request){
+        .server = server,
+        .refs = 1,
+        .body = request->body,
+        .answer_body = request->answer_body,
+    };
+    return request;
+}
+
+static void request_give_back(struct http_request *request)
+{
+    struct http_server *server = request->server;
+
+    if (atomic_load(&request->refs) > 1 || server->spare_count == HTTP_MAX_SPARE) {
+        /* The handler may still have it: then the server was stopped without waiting for it. */
+        http_request_release(request);
+        return;
+    }
+    trim(&request->body);
+    trim(&request->answer_body);
+    server->spare[server->spare_count++] = request;
+}
+
+static bool has_room(const struct http_server *server, uint64_t bytes)
+{
+    return bytes <= server->max_held_bytes - server->held_bytes;
+}
+
+static bool hold(struct http_request *request, size_t bytes)
+{
+    struct http_server *server = request->server;
+
+    if (!has_room(server, bytes)) {
+        return false;
+    }
+    server->held_bytes += bytes;
+    request->held_bytes += bytes;
+    return true;
+}
+
+static void let_go(struct http_request *request)
+{
+    request->server->held_bytes -= request->held_bytes;
+    request->held_bytes = 0;
+}
+
+/* Refusing: what this layer finds itself. */
+
+static enum MHD_Result queue(struct http_request *request)
+{
+    return http_request_queue(request) ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result refuse(struct http_request *request, struct http_fault fault)
+{
+    const struct http_handler *handler = &request->server->handler;
+    char text[HTTP_ERROR_SIZE];
+    struct http_answer answer = http_error(fault.reason, fault.message, text);
+
+    answer.close = true;
+    request->stage = STAGE_ANSWER;
+    request->server->current = request;
+    http_answer(request, &answer);
+    if (handler->refused != NULL) {
+        handler->refused(handler->ctx, answer.status);
+    }
+    return queue(request);
+}
+
+static const struct http_fault no_room = {REJECT_UNAVAILABLE,
+                                          "too many bodies are on their way, try again later"};
+static const struct http_fault too_large = {REJECT_TOO_LARGE, "the body is too large"};
+
+/* The calls */
+
+static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd)
+{
+    struct http_server *server = cls;
+    struct http_request *request = request_take(server);
+
+    request->connection =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    request->target_bytes = target == NULL ? 0 : strlen(target);
+    request->target_bad = target == NULL || http_check_target(target);
+    request->connection->linger = true;
+    if (request->connection->phase == PHASE_IDLE) {
+        http_connection_enter(request->connection, PHASE_READING);
+    }
+    server->live_count++;
+    return request;
+}
+
+/* Runs the handler; true if it has answered. */
+static bool run_handler(struct http_request *request,
+                        void (*step)(void *ctx, struct http_request *request))
+{
+    struct http_server *server = request->server;
+    bool answered;
+
+    server->current = request;
+    step(server->handler.ctx, request);
+    answered = server->current == NULL;
+    server->current = NULL;
+    return answered;
+}
+
+static enum MHD_Result head_complete(struct http_request *request)
+{
+    struct http_fault fault = http_check_head(request);
+
+    if (fault.message == NULL && !has_room(request->server, request->length)) {
+        fault = no_room; /* before the client sends it in vain */
+    }
+    if (fault.message != NULL) {
+        return refuse(request, fault);
+    }
+    request->stage = STAGE_BODY;
+    request->whole = request->length == 0 && !request->chunked;
+    request->passed = !run_handler(request, request->server->handler.head);
+    if (request->passed) {
+        return MHD_YES;
+    }
+    request->stage = STAGE_ANSWER;
+    /* An answer in the first call ends the connection. Without a body that can be spared: the
+     * last call comes next. */
+    return request->whole ? MHD_YES : queue(request);
+}
+
+/* Any body of an allowed size is read to its end, so that its sender gets the answer. */
+static enum MHD_Result throw_away(struct http_request *request)
+{
+    const struct http_handler *handler = &request->server->handler;
+
+    if (request->read_bytes <= request->server->max_body_bytes + MAX_EXCESS_BYTES) {
+        return MHD_YES;
+    }
+    request->stage = STAGE_ANSWER;
+    if (handler->refused != NULL) {
+        handler->refused(handler->ctx, reject_status(request->fault.reason));
+    }
+    return MHD_NO;
+}
+
+static void give_up_body(struct http_request *request, struct http_fault fault)
+{
+    request->fault = fault;
+    buf_free(&request->body);
+    let_go(request);
+}
+
+static enum MHD_Result body_piece(struct http_request *request, const char *data, size_t len)
+{
+    size_t max_bytes = request->server->max_body_bytes;
+
+    request->read_bytes += len;
+    if (request->fault.message != NULL) {
+        return throw_away(request);
+    }
+    if (len > max_bytes - request->body.len) {
+        give_up_body(request, too_large);
+    } else if (!hold(request, len)) {
+        give_up_body(request, no_room);
+    } else {
+        buf_add(&request->body, data, len);
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result body_complete(struct http_request *request)
+{
+    struct http_server *server = request->server;
+    enum MHD_Result result;
+
+    request->whole = true;
+    if (request->fault.message != NULL) {
+        return refuse(request, request->fault);
+    }
+    request->stage = STAGE_ANSWER;
+    request->passed = false;
+    atomic_fetch_add(&request->refs, 1);
+    atomic_fetch_add(&server->refs, 1);
+    if (run_handler(request, server->handler.body)) {
+        result = queue(request);
+        http_request_release(request);
+        http_server_release(server);
+        return result;
+    }
+    /* It may be answered already, by another thread: then the answer waits in the inbox until
+     * we are back in the loop. */
+    http_connection_enter(request->connection, PHASE_WAITING);
+    MHD_suspend_connection(request->connection->mhd);
+    return MHD_YES;
+}
+
+/* A proxy's absolute form (http://host/path) is to be understood too: RFC 9112 section 3.2.2.
+ */
+static const char *origin_form(const char *target)
+{
+    const char *authority = NULL;
+    const char *path;
+
+    if (strncasecmp(target, "http://", 7) == 0) {
+        authority = target + 7;
+    } else if (strncasecmp(target, "https://", 8) == 0) {
+        authority = target + 8;
+    } else {
+        return target;
+    }
+    path = strchr(authority, '/');
+    return path != NULL ? path : "/";
+}
+
+/* NOLINTNEXTLINE(readability-function-size): the library wants eight parameters. */
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *path,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *len, void **context)
+{
+    struct http_request *request = *context;
+    size_t piece_len = *len;
+
+    (void)cls;
+    (void)mhd;
+    switch (request->stage) {
+    case STAGE_HEAD:
+        request->path = origin_form(path);
+        request->method = method;
+        request->version = version;
+        return head_complete(request);
+    case STAGE_BODY:
+        *len = 0;
+        return piece_len > 0 ? body_piece(request, data, piece_len) : body_complete(request);
+    case STAGE_ANSWER:
+        break;
+    }
+    /* Answered in the head without a body to wait for; or cut while it was waiting for an
+     * answer. */
+    return request->connection->phase == PHASE_CUT ? MHD_NO : queue(request);
+}
+
+static void report_foreign_answer(const struct http_request *request)
+{
+    const struct http_handler *handler = &request->server->handler;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection->mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
+
+    if (request->stage != STAGE_ANSWER && info != NULL && handler->refused != NULL) {
+        handler->refused(handler->ctx, info->http_status);
+    }
+}
+
+static void tell_if_gone(struct http_request *request)
+{
+    const struct http_handler *handler = &request->server->handler;
+
+    if (request->passed && handler->gone != NULL) {
+        handler->gone(handler->ctx, request);
+    }
+}
+
+static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct http_server *server = cls;
+    struct http_request *request = *context;
+    struct http_connection *connection = request->connection;
+
+    (void)mhd;
+    (void)code;
+    *context = NULL;
+    report_foreign_answer(request);
+    tell_if_gone(request);
+    let_go(request);
+    if (connection->phase != PHASE_CUT) {
+        http_connection_enter(connection, PHASE_IDLE);
+    }
+    server->live_count--;
+    request_give_back(request);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    switch (code) {
+    case MHD_CONNECTION_NOTIFY_STARTED:
+        *context = http_connection_open(
+            cls, mhd,
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+        break;
+    case MHD_CONNECTION_NOTIFY_CLOSED:
+        http_connection_close(*context);
+        break;
+    }
+}
+
+/* What the library says is about single clients, so it is never more than a debug line. */
+static void log_library(void *cls, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static void log_library(void *cls, const char *format, va_list args)
+{
+    char text[256];
+
+    (void)cls;
+    (void)vsnprintf(text, sizeof(text), format, args);
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("libmicrohttpd", L_STR("text", text));
+}
+
+enum status http_daemon_start(struct http_server *server, struct err *err)
+{
+    unsigned flags =
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    const union MHD_DaemonInfo *info;
+
+    server->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+        MHD_OPTION_CONNECTION_LIMIT, server->max_connections,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1 /* blocked, as in all our threads */,
+        MHD_OPTION_END);
+    if (server->daemon == NULL) {
+        return err_set(err, ST_IO, "libmicrohttpd does not start");
+    }
+    info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    if (info == NULL || info->epoll_fd < 0) {
+        return err_set(err, ST_IO, "libmicrohttpd has no epoll support");
+    }
+    server->inside.fd = info->epoll_fd;
+    return ST_OK;
+}

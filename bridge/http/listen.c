@@ -1,0 +1,124 @@
+#include "bridge/http/internal.h"
+
+#include <errno.h>
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+#include "common/log.h"
+
+enum {
+    ACCEPTS_PER_TURN = 64, /* so that those who are in get their turn */
+    MIN_IDLE_MS = 1000,    /* a kept connection may be taken for a newcomer after this */
+    PAUSE_MS = 100,        /* after accept ran out of descriptors or memory */
+    COMPLAINT_EVERY_MS = 60 * 1000,
+};
+
+static void watch_all(struct http_server *server, int op)
+{
+    for (size_t i = 0; i < server->listener_count; i++) {
+        /* Several servers may share a socket; one of them is enough for a new connection. */
+        struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+                                    .data.ptr = &server->listeners[i]};
+
+        CHECK(epoll_ctl(server->epoll_fd, op, server->listeners[i].fd, &event) == 0);
+    }
+    server->listening = op == EPOLL_CTL_ADD;
+}
+
+void http_listen_stop(struct http_server *server)
+{
+    if (server->listening) {
+        watch_all(server, EPOLL_CTL_DEL);
+    }
+}
+
+static struct http_connection *replaceable(const struct http_server *server)
+{
+    struct http_connection *oldest = server->queues[PHASE_IDLE].first;
+
+    return oldest != NULL && server->now_ms - oldest->since_ms >= MIN_IDLE_MS ? oldest : NULL;
+}
+
+void http_listen_update(struct http_server *server)
+{
+    bool room =
+        server->connection_count < server->max_connections || replaceable(server) != NULL;
+
+    if (atomic_load(&server->quiesced)) {
+        http_listen_stop(server);
+    } else if (!server->listening && room && server->now_ms >= server->listen_again_ms) {
+        watch_all(server, EPOLL_CTL_ADD);
+    }
+}
+
+static void complain(struct http_server *server, const char *why)
+{
+    if (server->now_ms >= server->next_complaint_ms) {
+        log_warn("new connections have to wait", L_STR("why", why),
+                 L_INT("connections", server->connection_count));
+        server->next_complaint_ms = server->now_ms + COMPLAINT_EVERY_MS;
+    }
+}
+
+/* There is a newcomer and no room for it. It stays in the kernel's queue. */
+static void make_room(struct http_server *server, const char *why)
+{
+    struct http_connection *oldest = replaceable(server);
+
+    if (oldest != NULL) {
+        http_connection_cut(oldest);
+    } else {
+        complain(server, why);
+    }
+    http_listen_stop(server); /* until http_listen_update finds that it is gone */
+}
+
+static bool out_of_resources(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* True if it is worth trying the next one. */
+static bool accept_one(struct http_server *server, int listen_fd)
+{
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+    socklen_t peer_len = sizeof(peer);
+    int fd =
+        accept4(listen_fd, (struct sockaddr *)&peer, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        if (out_of_resources(errno)) {
+            server->listen_again_ms = server->now_ms + PAUSE_MS;
+            make_room(server, "no more descriptors or memory");
+            return false;
+        }
+        /* Whatever else is wrong is wrong with this one newcomer (accept(2), "Error handling").
+         */
+        return errno != EAGAIN && errno != EINVAL && errno != EBADF;
+    }
+    /* Takes the descriptor, also on failure. A unix peer's own address says nothing. */
+    (void)MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer,
+                             peer.ss_family == AF_UNIX ? (socklen_t)sizeof(sa_family_t)
+                                                       : peer_len);
+    return true;
+}
+
+void http_listen_ready(struct http_server *server, struct http_watch *listener)
+{
+    if (!server->listening) {
+        return; /* an earlier listener of this turn has found that there is no room */
+    }
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        bool full = server->connection_count >= server->max_connections;
+
+        if (full && i == 0) {
+            make_room(server, "max_connections is reached");
+        }
+        if (full || !accept_one(server, listener->fd)) {
+            return;
+        }
+    }
+}

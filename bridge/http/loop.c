@@ -1,0 +1,146 @@
+/*
+ * The loop, turn by turn:
+ * - wait for a socket, an answer or a deadline;
+ * - give the connections whose answers have come back to the library;
+ * - let the library read, parse, call back and write;
+ * - cut what is late; listen again if there is room.
+ *
+ * The library works on what it has in memory too (pipelined requests, sockets that it has not
+ * read to their end), which no descriptor tells: MHD_get_timeout says 0 then, and the turn must
+ * not wait.
+ */
+#include "bridge/http/internal.h"
+
+#include <errno.h>
+
+#include <sys/epoll.h>
+
+#include <microhttpd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+enum {
+    EVENTS_PER_TURN = 64,
+    /* At a stop: a client that was just answered may be sending its next request. It gets an
+     * answer that ends the connection, not a reset. */
+    LAST_REQUESTS_MS = 500,
+    STOPPING_TURN_MS = 50,
+};
+
+static int wait_ms(const struct http_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    int wait;
+
+    if (MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0) {
+        return 0;
+    }
+    wait = http_connections_wait_ms(server);
+    return server->last_requests_ms != 0 && wait > STOPPING_TURN_MS ? STOPPING_TURN_MS : wait;
+}
+
+static void wait_and_dispatch(struct http_server *server)
+{
+    struct epoll_event events[EVENTS_PER_TURN];
+    int count = epoll_wait(server->epoll_fd, events, EVENTS_PER_TURN, wait_ms(server));
+
+    CHECK(count >= 0 || errno == EINTR);
+    server->now_ms = clock_mono_ms();
+    for (int i = 0; i < count; i++) {
+        struct http_watch *watch = events[i].data.ptr;
+
+        watch->ready(server, watch);
+    }
+}
+
+static void take_answers(struct http_server *server)
+{
+    struct inbox_link *link = inbox_take_all(&server->answers);
+
+    while (link != NULL) {
+        struct http_request *request = INBOX_ITEM(link, struct http_request, link);
+
+        link = link->next;
+        http_request_send(request);
+    }
+}
+
+static void turn(struct http_server *server)
+{
+    wait_and_dispatch(server);
+    beat_now(&server->beat);
+    take_answers(server);
+    (void)MHD_run(server->daemon); /* it can only fail for a daemon of another mode */
+    http_connections_expire(server);
+    http_listen_update(server);
+}
+
+static bool is_quiet(const struct http_server *server)
+{
+    return server->connection_count == 0 ||
+           (server->live_count == 0 && server->queues[PHASE_LINGERING].first == NULL &&
+            server->now_ms >= server->last_requests_ms);
+}
+
+static bool finished(struct http_server *server)
+{
+    int64_t stop_at_ms = atomic_load(&server->stop_at_ms);
+
+    if (stop_at_ms == 0) {
+        return false;
+    }
+    if (server->last_requests_ms == 0) {
+        server->last_requests_ms = server->now_ms + LAST_REQUESTS_MS;
+    }
+    return is_quiet(server) || server->now_ms >= stop_at_ms;
+}
+
+/* The library aborts the process if it is stopped while a connection is suspended. */
+static void abandon_waiting(struct http_server *server)
+{
+    const struct http_queue *waiting = &server->queues[PHASE_WAITING];
+    int64_t count = 0;
+
+    while (waiting->first != NULL) {
+        struct http_connection *connection = waiting->first;
+
+        http_connection_cut(connection);
+        MHD_resume_connection(connection->mhd);
+        count++;
+    }
+    if (count > 0) {
+        log_warn("requests were cut before they were answered", L_INT("count", count));
+    }
+}
+
+static void shut_down(struct http_server *server)
+{
+    http_listen_stop(server);
+    inbox_close(&server->answers);
+    take_answers(server);
+    abandon_waiting(server);
+    /* Sends what is ready; after the stop it would be dropped without a word. */
+    (void)MHD_run(server->daemon);
+    MHD_stop_daemon(server->daemon);
+    http_connections_end_lingering(server);
+    CHECK(server->connection_count == 0 && server->live_count == 0 && server->held_bytes == 0);
+    while (server->spare_count > 0) {
+        http_request_free(server->spare[--server->spare_count]);
+    }
+}
+
+void *http_loop(void *arg)
+{
+    struct http_server *server = arg;
+
+    server->loop_thread = pthread_self();
+    server->now_ms = clock_mono_ms();
+    beat_now(&server->beat);
+    http_listen_update(server);
+    while (!finished(server)) {
+        turn(server);
+    }
+    shut_down(server);
+    return NULL;
+}

@@ -1,0 +1,378 @@
+/*
+ * The happy path of intake_submit:
+ *   - verify: the signature over the raw bytes; nothing of the body has been looked at before
+ *   - read:   parse the delivery, find its topics, work out its identity
+ *   - submit: a copy goes to the outbox, with a ticket; the outbox answers when it is on disk
+ *
+ * Not authentic: nothing happens. A challenge: answered at once, with what it asks for. Authentic,
+ * but no event: goes the same way with a reason in place of a topic, which makes it a dead letter.
+ * Not taken by the outbox: answered at once.
+ */
+#include "bridge/intake/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include "bridge/metrics.h"
+
+static void intake_destroy(struct intake *intake)
+{
+    for (size_t i = 0; i < intake->source_count; i++) {
+        intake_source_fini(&intake->sources[i]);
+    }
+    free(intake->sources);
+    digester_destroy(intake->digester);
+    buf_free(&intake->topic);
+    buf_free(&intake->state_topic);
+    config_destroy(intake->config);
+    free(intake);
+}
+
+enum status intake_create(struct config *config, struct outbox *outbox,
+                          struct intake **out_intake, struct err *err)
+{
+    struct intake *intake = xalloc(sizeof(*intake));
+    enum status st = ST_OK;
+
+    intake->config = config_hold(config);
+    intake->outbox = outbox;
+    intake->refs = 1;
+    intake->digester = digester_create();
+    intake->sources = xalloc((config->source_count + 1) * sizeof(intake->sources[0]));
+    for (size_t i = 0; i < config->source_count && st == ST_OK; i++) {
+        intake->source_count = i + 1;
+        st = intake_source_init(&intake->sources[i], &config->sources[i], outbox != NULL, err);
+    }
+    if (st != ST_OK) {
+        intake_destroy(intake);
+        return st;
+    }
+    *out_intake = intake;
+    return ST_OK;
+}
+
+struct intake *intake_hold(struct intake *intake)
+{
+    intake->refs++;
+    return intake;
+}
+
+void intake_drop(struct intake *intake)
+{
+    if (intake != NULL && --intake->refs == 0) {
+        intake_destroy(intake);
+    }
+}
+
+/* FNV-1a: these need not be hard to guess, a collision costs a line in the log. */
+static uint64_t hash_pair(struct slice a, struct slice b)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < a.len + 1 + b.len; i++) {
+        unsigned char c = i < a.len    ? (unsigned char)a.data[i]
+                          : i == a.len ? 0 /* identifiers hold no NUL */
+                                       : (unsigned char)b.data[i - a.len - 1];
+
+        hash = (hash ^ c) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+static void log_unknown(const struct intake_source *source, const struct event *event)
+{
+    struct intake_logged *logged = source->logged;
+    uint64_t hash = hash_pair(event->resource_type, event->event);
+
+    for (size_t i = 0; i < logged->count; i++) {
+        if (logged->hashes[i] == hash) {
+            return;
+        }
+    }
+    if (logged->count == INTAKE_LOGGED_MAX) {
+        return;
+    }
+    logged->hashes[logged->count++] = hash;
+    log_warn(
+        logged->count < INTAKE_LOGGED_MAX
+            ? "event unknown to the provider's catalogue; passed on"
+            : "event unknown to the provider's catalogue; passed on; others are only counted",
+        L_UUID("id", event->id), L_SLICE("source", event->source),
+        L_SLICE("resource_type", event->resource_type), L_SLICE("event", event->event));
+}
+
+static void log_unreadable_time(const struct intake_source *source, const struct event *event)
+{
+    if (!source->logged->unreadable_time) {
+        source->logged->unreadable_time = true;
+        log_warn("event time not understood; for retained states the time of receipt counts",
+                 L_UUID("id", event->id), L_SLICE("source", source->name));
+    }
+}
+
+/* What {body.<path>} needs. */
+struct body_reader {
+    struct parsed *parsed;
+    struct slice body;
+};
+
+static struct slice read_body_text(void *ctx, struct slice path)
+{
+    struct body_reader *reader = ctx;
+
+    return parse_body_text(reader->parsed, reader->body, path);
+}
+
+static enum status find_topics(struct intake *intake, const struct intake_source *source,
+                               struct parsed *parsed, struct event *event)
+{
+    struct body_reader reader = {parsed, event->body};
+    char id[UUID_TEXT_SIZE];
+    struct route_values values = {
+        .source = event->source,
+        .resource_type = event->resource_type,
+        .event = event->event,
+        .gid = event->gid,
+        .id = {id, sizeof(id) - 1},
+        .body_text = read_body_text,
+        .ctx = &reader,
+    };
+    enum status st;
+
+    uuid_format(event->id, id);
+    buf_clear(&intake->topic);
+    buf_clear(&intake->state_topic);
+    st = route_topic(source->topic, &values, &intake->topic);
+    if (st == ST_OK && source->state_topic) {
+        st = route_topic(source->state_topic, &values, &intake->state_topic);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    event->topic = buf_slice(&intake->topic);
+    event->state_topic = source->state_topic ? buf_slice(&intake->state_topic) : SLICE_NONE;
+    return ST_OK;
+}
+
+/* Absent unless it may decide what is a repeat. */
+static struct slice if_counts(const struct intake_source *source, enum parse_field field,
+                              struct slice value)
+{
+    return source->counts[field] ? value : SLICE_NONE;
+}
+
+/* Two events of one resource have the same key, and if they are equal the same digest; not every body
+ * names its event. Two deliveries with one id are the same whatever their bodies say, which may
+ * count how often they were sent. A quarantined delivery is the same as another one only if all
+ * that could be read of it is. What the signature does not cover is left out everywhere, or
+ * whoever has seen a delivery could send it again as another one. */
+static struct event_identity identify(const struct intake *intake,
+                                      const struct intake_source *source,
+                                      const struct event *event)
+{
+    struct slice id = if_counts(source, PARSE_DELIVERY_ID, event->delivery_id);
+    struct slice name = if_counts(source, PARSE_EVENT, event->event);
+    struct slice type = if_counts(source, PARSE_TYPE, event->resource_type);
+    struct slice gid = if_counts(source, PARSE_GID, event->gid);
+    /* Lists of different lengths, or one kind could be given the key of another. */
+    const struct slice resource[] = {event->source, type, gid};
+    const struct slice delivery[] = {event->source, id};
+    const struct slice quarantined[] = {
+        event->source, SLICE("quarantined"), event->body, name, type, gid, id};
+    const struct slice content[] = {event->body, name};
+    uint8_t key[DIGEST_SIZE], digest[DIGEST_SIZE];
+    struct event_identity identity;
+
+    if (event->reason.data) {
+        digester_run(intake->digester, quarantined, COUNT_OF(quarantined), key);
+    } else if (id.len > 0) {
+        digester_run(intake->digester, delivery, COUNT_OF(delivery), key);
+    } else {
+        digester_run(intake->digester, resource, COUNT_OF(resource), key);
+    }
+    if (event->reason.data || id.len > 0) {
+        memcpy(digest, key, sizeof(digest));
+    } else {
+        digester_run(intake->digester, content, COUNT_OF(content), digest);
+    }
+    memcpy(identity.key, key, sizeof(identity.key));
+    memcpy(identity.digest, digest, sizeof(identity.digest));
+    return identity;
+}
+
+static uint32_t expiry_s(int64_t expiry_ms)
+{
+    int64_t seconds = expiry_ms / 1000 + (expiry_ms % 1000 > 0);
+
+    return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
+}
+
+static void take_parsed(struct event *event, const struct intake_source *source,
+                        const struct parsed *parsed)
+{
+    event->event = parsed->event;
+    event->resource_type = parsed->resource_type;
+    event->gid = parsed->gid;
+    event->delivery_id = parsed->delivery_id;
+    /* Both decide over a retained state. */
+    event->event_ms = source->counts[PARSE_TIME] ? parsed->event_ms : CLOCK_NONE;
+    event->deletion = source->counts[PARSE_EVENT] && parsed->deletion;
+}
+
+static void take_settings(struct event *event, const struct intake_source *source)
+{
+    event->source = source->name;
+    event->qos = (uint8_t)source->config->qos;
+    event->retain = source->config->retain;
+    event->expiry_s = expiry_s(source->config->message_expiry_ms);
+}
+
+/* Fills in what the delivery (read: what came of reading it) and the source's settings say. The
+ * event has its id, received_ms and body; afterwards it borrows from parsed and from the
+ * intake, too. It has a topic or a reason. */
+static void make_event(struct intake *intake, const struct intake_source *source,
+                       enum status read, struct parsed *parsed, struct event *event)
+{
+    take_settings(event, source);
+    take_parsed(event, source, parsed);
+    if (read != ST_OK) {
+        event->reason = slice_of(parsed->reason);
+    } else if (find_topics(intake, source, parsed, event) != ST_OK) {
+        event->reason = SLICE("its topic would be longer than MQTT allows");
+    }
+    event->identity = identify(intake, source, event);
+}
+
+/* What waits for the outbox's answer. */
+struct ticket {
+    intake_done_fn *done;
+    void *ctx;
+    bool unknown;
+    bool quarantined;
+    size_t reason_len;
+    char reason[];
+};
+
+static struct ticket *ticket_create(const struct event *event, intake_done_fn *done, void *ctx)
+{
+    struct ticket *ticket = xalloc(sizeof(*ticket) + event->reason.len + 1);
+
+    ticket->done = done;
+    ticket->ctx = ctx;
+    ticket->quarantined = event->reason.data != NULL;
+    ticket->reason_len = event->reason.len;
+    if (ticket->quarantined) {
+        memcpy(ticket->reason, event->reason.data, event->reason.len);
+    }
+    return ticket;
+}
+
+/* Ends the ticket. */
+static void answer(void *ctx, const struct outbox_result *stored)
+{
+    struct ticket *ticket = ctx;
+    struct intake_result result = {
+        .status = stored->status,
+        .duplicate = stored->duplicate,
+        .quarantined = ticket->quarantined,
+        .id = stored->id,
+    };
+
+    if (ticket->quarantined) {
+        result.reason = (struct slice){ticket->reason, ticket->reason_len};
+    }
+    if (ticket->unknown && stored->status == ST_OK && !stored->duplicate) {
+        metrics_add(METRIC_UNKNOWN_EVENTS, 1);
+    }
+    ticket->done(ticket->ctx, &result);
+    free(ticket);
+}
+
+static void submit(struct intake *intake, const struct intake_source *source,
+                   const struct event *event, intake_done_fn *done, void *ctx)
+{
+    struct ticket *ticket = ticket_create(event, done, ctx);
+    enum status st;
+
+    if (!ticket->quarantined) {
+        ticket->unknown =
+            !provider_knows(source->config->provider, event->resource_type, event->event);
+    }
+    if (ticket->unknown) {
+        log_unknown(source, event);
+    }
+    /* From here on the ticket is the committer's, unless the outbox refuses. */
+    st = outbox_submit(intake->outbox, event_copy(event), answer, ticket);
+    if (st != ST_OK) {
+        answer(ticket, &(struct outbox_result){.status = st});
+    }
+}
+
+enum status intake_submit(struct intake *intake, const struct intake_source *source,
+                          const struct delivery *delivery, intake_done_fn *done, void *ctx,
+                          struct err *why)
+{
+    enum status st = intake_keys_check(source->keys, delivery, why);
+    struct event event = {0};
+    struct parsed parsed;
+
+    if (st != ST_OK) {
+        return st;
+    }
+    st = parser_read(source->parser, delivery, NULL, &parsed);
+    if (parsed.challenge.data != NULL) {
+        done(ctx, &(struct intake_result){.challenge = parsed.challenge});
+    } else {
+        event.id = uuid_new();
+        event.received_ms = delivery->received_ms;
+        event.body = delivery->body;
+        make_event(intake, source, st, &parsed, &event);
+        if (parsed.unreadable_time) {
+            log_unreadable_time(source, &event);
+        }
+        submit(intake, source, &event, done, ctx);
+    }
+    parsed_fini(&parsed);
+    return ST_OK;
+}
+
+static const struct intake_source *find_by_name(const struct intake *intake, struct slice name)
+{
+    for (size_t i = 0; i < intake->source_count; i++) {
+        if (slice_equal(intake->sources[i].name, name)) {
+            return &intake->sources[i];
+        }
+    }
+    return NULL;
+}
+
+struct event *intake_revive(void *ctx, const struct event *dead, struct err *why)
+{
+    struct intake *intake = ctx;
+    const struct intake_source *source = find_by_name(intake, dead->source);
+    struct delivery delivery = {.body = dead->body, .received_ms = dead->received_ms};
+    struct event event = {.id = dead->id, .received_ms = dead->received_ms, .body = dead->body};
+    struct event *revived = NULL;
+    struct parsed parsed;
+    enum status st;
+
+    if (source == NULL) {
+        (void)err_set(why, ST_NOT_FOUND, "source %.*s is not configured",
+                      SLICE_ARG(dead->source));
+        return NULL;
+    }
+    st = parser_read(source->parser, &delivery, dead, &parsed);
+    make_event(intake, source, st, &parsed, &event);
+    if (parsed.challenge.data) {
+        (void)err_set(why, ST_INVALID, "it is a challenge, which is no event");
+    } else if (event.reason.data) {
+        (void)err_set(why, ST_INVALID, "%.*s", SLICE_ARG(event.reason));
+    } else {
+        revived = event_copy(&event);
+    }
+    parsed_fini(&parsed);
+    return revived;
+}

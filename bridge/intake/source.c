@@ -1,0 +1,147 @@
+/*
+ * A source as it is set up, and which one answers at a path.
+ */
+#include "bridge/intake/internal.h"
+
+#include <stdlib.h>
+
+#include "bridge/metrics.h"
+
+static enum status create_parser(struct intake_source *source, struct err *err)
+{
+    const char *key = NULL;
+    enum status st = parser_create(source->config->provider, &source->parser, &key, err);
+
+    if (st != ST_OK) {
+        return err_wrap(err, "fields.%s", key);
+    }
+    for (enum parse_field field = 0; field < PARSE_FIELDS; field++) {
+        /* Without a delivery id or a time no event is lost, so for these it takes more. */
+        bool own = field != PARSE_DELIVERY_ID && field != PARSE_TIME &&
+                   config_says_field(source->config, field);
+
+        source->counts[field] =
+            own || source->config->trust_unsigned || parser_trusts(source->parser, field);
+    }
+    return ST_OK;
+}
+
+static enum status create_routes(struct intake_source *source, struct err *err)
+{
+    enum status st = route_create(source->config->topic, &source->topic, err);
+
+    if (st == ST_OK && source->config->state_topic != NULL) {
+        st = route_create(source->config->state_topic, &source->state_topic, err);
+    }
+    return st;
+}
+
+enum status intake_source_init(struct intake_source *source, const struct config_source *config,
+                               bool verifies, struct err *err)
+{
+    enum status st = ST_OK;
+
+    source->config = config;
+    source->name = slice_of(config->name);
+    source->path = slice_of(config->path);
+    source->metrics_index = metrics_source(config->name);
+    source->logged = xalloc(sizeof(*source->logged));
+    if (verifies) {
+        st = intake_keys_create(config, &source->keys, err);
+    }
+    if (st == ST_OK) {
+        st = create_parser(source, err);
+    }
+    if (st == ST_OK) {
+        st = create_routes(source, err);
+    }
+    return st == ST_OK ? ST_OK : err_wrap(err, "source %s", config->name);
+}
+
+void intake_source_fini(struct intake_source *source)
+{
+    intake_keys_destroy(source->keys);
+    parser_destroy(source->parser);
+    route_destroy(source->topic);
+    route_destroy(source->state_topic);
+    free(source->logged);
+}
+
+static const struct intake_source *find_at(const struct intake *intake, struct slice path)
+{
+    for (size_t i = 0; i < intake->source_count; i++) {
+        if (slice_equal(intake->sources[i].path, path)) {
+            return &intake->sources[i];
+        }
+    }
+    return NULL;
+}
+
+static bool lies_below(const struct intake_source *source, struct slice path)
+{
+    const struct provider *provider = source->config->provider;
+
+    return (provider->takes_suffix || provider->url_events != NULL) &&
+           path.len > source->path.len && path.data[source->path.len] == '/' &&
+           slice_starts_with(path, source->path);
+}
+
+static const struct intake_source *find_above(const struct intake *intake, struct slice path)
+{
+    const struct intake_source *found = NULL;
+
+    for (size_t i = 0; i < intake->source_count; i++) {
+        const struct intake_source *source = &intake->sources[i];
+
+        if (lies_below(source, path) && (found == NULL || source->path.len > found->path.len)) {
+            found = source;
+        }
+    }
+    return found;
+}
+
+static struct slice suffix_behind(const struct intake_source *source, struct slice path)
+{
+    size_t at = source->path.len;
+
+    while (at < path.len && path.data[at] == '/') {
+        at++;
+    }
+    return at < path.len ? (struct slice){path.data + at, path.len - at} : SLICE_NONE;
+}
+
+/* Where events are listed by their suffix (that of the path itself is empty), others do not exist. */
+static bool takes(const struct intake_source *source, struct slice suffix)
+{
+    const struct provider *provider = source->config->provider;
+
+    return provider->url_events == NULL || provider_url_event(provider, suffix) != NULL;
+}
+
+const struct intake_source *intake_find(const struct intake *intake, struct slice path,
+                                        struct slice *out_suffix)
+{
+    const struct intake_source *source = find_at(intake, path);
+    struct slice suffix = SLICE_NONE;
+
+    if (source == NULL) {
+        source = find_above(intake, path);
+        suffix = source != NULL ? suffix_behind(source, path) : SLICE_NONE;
+    }
+    if (source == NULL || !takes(source, suffix)) {
+        return NULL;
+    }
+    *out_suffix = suffix;
+    return source;
+}
+
+enum status intake_check_head(const struct intake_source *source, const struct delivery *head,
+                              unsigned *out_secrets, struct err *why)
+{
+    return intake_keys_check_head(source->keys, head, out_secrets, why);
+}
+
+unsigned intake_source_index(const struct intake_source *source)
+{
+    return source->metrics_index;
+}

@@ -1,0 +1,140 @@
+/*
+ * Keeps the write-ahead log short. The thread copies it into the database file while commits go
+ * on. It can never catch up with a writer that does not pause, so when the log gets long, the
+ * committer does the rest (then short) between two commits, and the log starts anew.
+ */
+#include "bridge/outbox/internal.h"
+
+#include "common/log.h"
+
+enum {
+    STEP_BYTES = 8388608,  /* the thread is woken after so much more of log */
+    REST_BYTES = 33554432, /* the committer helps */
+    PINNED_BYTES = 268435456,
+};
+
+static void *checkpointer_main(void *arg)
+{
+    struct checkpointer *cp = arg;
+    struct err err = {0};
+    enum status st;
+
+    CHECK(pthread_mutex_lock(&cp->mu) == 0);
+    for (;;) {
+        while (!cp->wanted && !cp->stopping) {
+            CHECK(pthread_cond_wait(&cp->changed, &cp->mu) == 0);
+        }
+        if (cp->stopping) {
+            break;
+        }
+        cp->wanted = false;
+        CHECK(pthread_mutex_unlock(&cp->mu) == 0);
+
+        CHECK(pthread_mutex_lock(&cp->running_mu) == 0);
+        st = store_checkpoint(cp->store, false, &err);
+        CHECK(pthread_mutex_unlock(&cp->running_mu) == 0);
+
+        CHECK(pthread_mutex_lock(&cp->mu) == 0);
+        if (st != ST_OK && !outbox_can_retry(st)) {
+            cp->failed = true; /* the committer sees it in its next turn */
+            cp->why = err;
+        }
+    }
+    CHECK(pthread_mutex_unlock(&cp->mu) == 0);
+    return NULL;
+}
+
+enum status checkpointer_start(struct checkpointer *cp, const struct store *writer,
+                               struct err *err)
+{
+    enum status st = store_open_checkpointer(writer, &cp->store, err);
+
+    if (st != ST_OK) {
+        return st;
+    }
+    CHECK(pthread_mutex_init(&cp->running_mu, NULL) == 0);
+    CHECK(pthread_mutex_init(&cp->mu, NULL) == 0);
+    CHECK(pthread_cond_init(&cp->changed, NULL) == 0);
+    cp->next_bytes = STEP_BYTES;
+    cp->next_rest_bytes = REST_BYTES;
+    st = thread_start(&cp->thread, "checkpointer", checkpointer_main, cp, err);
+    cp->started = st == ST_OK;
+    return st;
+}
+
+void checkpointer_stop(struct checkpointer *cp)
+{
+    if (cp->started) {
+        CHECK(pthread_mutex_lock(&cp->mu) == 0);
+        cp->stopping = true;
+        CHECK(pthread_cond_signal(&cp->changed) == 0);
+        CHECK(pthread_mutex_unlock(&cp->mu) == 0);
+        CHECK(pthread_join(cp->thread, NULL) == 0);
+    }
+    if (cp->store != NULL) {
+        CHECK(pthread_cond_destroy(&cp->changed) == 0);
+        CHECK(pthread_mutex_destroy(&cp->mu) == 0);
+        CHECK(pthread_mutex_destroy(&cp->running_mu) == 0);
+        (void)store_close(cp->store); /* the writer's tells */
+    }
+}
+
+/* Wakes the thread; returns what its last run came to. */
+static enum status ask(struct checkpointer *cp, bool run, struct err *err)
+{
+    enum status st = ST_OK;
+
+    CHECK(pthread_mutex_lock(&cp->mu) == 0);
+    if (run) {
+        cp->wanted = true;
+        CHECK(pthread_cond_signal(&cp->changed) == 0);
+    }
+    if (cp->failed) {
+        *err = cp->why;
+        st = cp->why.status;
+    }
+    CHECK(pthread_mutex_unlock(&cp->mu) == 0);
+    return st;
+}
+
+enum status checkpointer_rest(struct checkpointer *cp, struct store *writer, struct err *err)
+{
+    enum status st;
+
+    CHECK(pthread_mutex_lock(&cp->running_mu) == 0);
+    st = store_checkpoint(writer, true, err);
+    CHECK(pthread_mutex_unlock(&cp->running_mu) == 0);
+    return outbox_can_retry(st) ? ST_OK : st; /* a reader is in the way: later */
+}
+
+/* Somebody reads an old state and does not end: `outbox ls` into a pager. */
+static void warn_pinned(struct checkpointer *cp, uint64_t bytes)
+{
+    if (bytes >= PINNED_BYTES && !cp->warned) {
+        log_warn("the outbox's write-ahead log cannot shrink: a reader holds it",
+                 L_INT("bytes", bytes));
+    }
+    cp->warned = bytes >= PINNED_BYTES;
+}
+
+enum status checkpointer_look(struct checkpointer *cp, struct store *writer, struct err *err)
+{
+    uint64_t bytes = store_wal_bytes(writer);
+    enum status st;
+
+    /* The log has started anew. */
+    if (bytes + STEP_BYTES < cp->next_bytes) {
+        cp->next_bytes = STEP_BYTES;
+        cp->next_rest_bytes = REST_BYTES;
+    }
+    st = ask(cp, bytes >= cp->next_bytes, err);
+    if (bytes >= cp->next_bytes) {
+        cp->next_bytes = bytes + STEP_BYTES;
+    }
+    if (st == ST_OK && bytes >= cp->next_rest_bytes) {
+        st = checkpointer_rest(cp, writer, err);
+        cp->next_rest_bytes = bytes + STEP_BYTES;
+    }
+    warn_pinned(cp, bytes);
+    return st;
+}

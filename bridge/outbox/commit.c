@@ -1,0 +1,429 @@
+/*
+ * One transaction and what follows from it.
+ *
+ * What can fail: there is no room, or another program holds the file: all of the transaction is
+ * rolled back, its events are answered ST_FULL, and mark and burials are tried again without
+ * them. Anything else, above all a failed sync, is final: we cannot know what is on the disk.
+ */
+#include "bridge/outbox/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+
+#include "bridge/metrics.h"
+
+enum {
+    REMOVE_ROWS = 1024,      /* in one transaction: more than one brings in */
+    REMOVE_BYTES = 33554432, /* about so many: the same, and who waits must not wait long */
+    ROOM_ROWS = 256,         /* in one go when room must be made */
+    RESERVE_BYTES = 2097152, /* on the disk, for marks, removals and checkpoints */
+};
+
+#define BURIAL_OF(l) INBOX_ITEM(l, struct burial, item.link)
+
+/* ---- answering ---- */
+
+static void answer_ticket(struct outbox *ob, struct ticket *ticket)
+{
+    if (ticket->result.status == ST_FULL) {
+        metrics_add(METRIC_OUTBOX_FULL, 1);
+    }
+    /* First, so that who is answered does not find it counted twice. */
+    atomic_fetch_sub(&outbox_limit_of(ob, ticket->event)->queued_bytes, ticket->cost_bytes);
+    ticket->done(ticket->ctx, &ticket->result);
+    event_free(ticket->event);
+    free(ticket);
+    outbox_leave(ob);
+}
+
+static void answer_batch(struct outbox *ob, struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        answer_ticket(ob, batch->tickets[i]);
+    }
+    batch->count = 0;
+}
+
+/* Nothing of it is on disk; what was found for some of them no longer counts. */
+void outbox_refuse_batch(struct outbox *ob, struct batch *batch, enum status st)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct ticket *ticket = batch->tickets[i];
+
+        ticket->result = (struct outbox_result){.status = st, .id = ticket->event->id};
+    }
+    answer_batch(ob, batch);
+}
+
+void outbox_enter_failed(struct outbox *ob, const struct err *why)
+{
+    if (atomic_exchange(&ob->failed, true)) {
+        return;
+    }
+    atomic_store(&ob->intake_open, false);
+    inbox_close(&ob->inbox);
+    store_give_up(ob->writer); /* closing must not checkpoint either */
+    if (ob->listener.failed != NULL) {
+        ob->listener.failed(ob->listener.ctx, why);
+    }
+}
+
+/* ---- numbers for others ---- */
+
+static void set_gauges(const struct store_stats *stats, uint64_t wal_bytes)
+{
+    metrics_set(METRIC_STORED_BYTES,
+                (int64_t)(stats->undelivered_bytes + stats->kept_bytes + stats->dead_bytes));
+    metrics_set(METRIC_STORED_ROWS, (int64_t)(stats->undelivered_count + stats->kept_count));
+    metrics_set(METRIC_UNDELIVERED, (int64_t)stats->undelivered_count);
+    metrics_set(METRIC_DEAD_LETTERS, (int64_t)stats->dead_count);
+    metrics_set(METRIC_WAL_BYTES, (int64_t)wal_bytes);
+}
+
+static enum status find_oldest(struct outbox *ob, struct store_stats *stats, struct err *err)
+{
+    const struct store_stats *last = &ob->numbers->stats; /* only we write it: no lock */
+
+    if (stats->undelivered_count == 0) {
+        return ST_OK;
+    }
+    if (last->undelivered_count > 0 && last->delivered_seq == stats->delivered_seq &&
+        last->oldest_undelivered_ms != CLOCK_NONE) {
+        stats->oldest_undelivered_ms = last->oldest_undelivered_ms;
+        return ST_OK;
+    }
+    return store_get_oldest(ob->writer, &stats->oldest_undelivered_ms, err);
+}
+
+void outbox_tell_progress(struct outbox *ob)
+{
+    if (ob->listener.progress != NULL) {
+        ob->listener.progress(ob->listener.ctx, atomic_load(&ob->durable_seq),
+                              atomic_load(&ob->marked_seq));
+    }
+}
+
+enum status outbox_publish_stats(struct outbox *ob, struct err *err)
+{
+    struct store_stats stats;
+    enum status st;
+
+    store_get_stats(ob->writer, &stats);
+    st = find_oldest(ob, &stats, err);
+    CHECK(pthread_mutex_lock(&ob->numbers->mu) == 0);
+    ob->numbers->stats = stats;
+    CHECK(pthread_mutex_unlock(&ob->numbers->mu) == 0);
+    atomic_store(&ob->events.settled_bytes, stats.undelivered_bytes);
+    atomic_store(&ob->dead.settled_bytes, stats.dead_bytes);
+    atomic_store(&ob->durable_seq, stats.last_seq);
+    /* It may be ahead of the disk's already, see keep_mark_in_memory. */
+    if (stats.delivered_seq > atomic_load(&ob->marked_seq)) {
+        atomic_store(&ob->marked_seq, stats.delivered_seq);
+    }
+    set_gauges(&stats, store_wal_bytes(ob->writer));
+    outbox_tell_progress(ob);
+    return st;
+}
+
+/* ---- writing ---- */
+
+enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err)
+{
+    /* Events are written twice: into the log, and from there into the database. */
+    uint64_t ample = store_wal_bytes(ob->writer) + 2 * bytes + RESERVE_BYTES;
+    uint64_t free_bytes = 0;
+    struct store_needs needs;
+    struct err unknown;
+    enum status st;
+
+    if (file_free_bytes(ob->options.path, &free_bytes, &unknown) != ST_OK ||
+        free_bytes >= ample) {
+        return ST_OK; /* unknown: then the write itself will tell */
+    }
+    st = store_estimate(ob->writer, bytes, &needs, err);
+    if (st == ST_OK && (free_bytes < needs.database_bytes ||
+                        free_bytes + needs.log_room_bytes <
+                            needs.log_bytes + needs.database_bytes + RESERVE_BYTES)) {
+        st = err_set(err, ST_FULL, "the disk is full: %llu bytes are free",
+                     (unsigned long long)free_bytes);
+    }
+    return st;
+}
+
+enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
+                             struct err *err)
+{
+    struct store_removal removal = {.before_ms = INT64_MAX, .max_rows = ROOM_ROWS};
+    uint64_t max_bytes = ob->options.max_bytes;
+    struct store_stats stats;
+    uint64_t settled, used;
+    enum status st;
+
+    for (;;) {
+        store_get_stats(ob->writer, &stats);
+        settled = stats.undelivered_bytes + cost_bytes;
+        used = settled + stats.kept_bytes;
+        *out_fits = used <= max_bytes;
+        if (*out_fits || settled > max_bytes) {
+            return ST_OK;
+        }
+        removal.enough_bytes = used - max_bytes;
+        st = store_remove_kept(ob->writer, &removal, err);
+        if (st != ST_OK) {
+            return st;
+        }
+    }
+}
+
+/* The newest event of the same key decides: of this batch, else of those on disk. The batch is
+ * searched, not remembered, so that nothing has to be forgotten when the commit fails. */
+static bool find_duplicate(const struct outbox *ob, const struct batch *batch, size_t at,
+                           struct uuid *out_id)
+{
+    const struct event *event = batch->tickets[at]->event;
+    /* Both ways: the clock may have been set back since. */
+    int64_t from_ms = event->received_ms - ob->options.dedupe_window_ms;
+    int64_t upto_ms = event->received_ms + ob->options.dedupe_window_ms;
+
+    for (size_t i = at; i-- > 0;) {
+        const struct ticket *earlier = batch->tickets[i];
+        const struct event *other = earlier->event;
+
+        if (!earlier->stored ||
+            memcmp(other->identity.key, event->identity.key, EVENT_KEY_SIZE) != 0) {
+            continue;
+        }
+        *out_id = other->id;
+        return other->received_ms >= from_ms && other->received_ms <= upto_ms &&
+               memcmp(other->identity.digest, event->identity.digest, EVENT_KEY_SIZE) == 0;
+    }
+    return recent_find(ob->recent, &event->identity, from_ms, upto_ms, out_id);
+}
+
+/* Nothing goes for a dead letter: only by hand. */
+static bool dead_fits(const struct outbox *ob, uint64_t cost_bytes)
+{
+    struct store_stats stats;
+
+    store_get_stats(ob->writer, &stats);
+    return stats.dead_bytes + cost_bytes <= ob->options.max_bytes;
+}
+
+static enum status write_ticket(struct outbox *ob, const struct batch *batch, size_t at,
+                                struct err *err)
+{
+    struct ticket *ticket = batch->tickets[at];
+    struct event *event = ticket->event;
+    bool quarantined = event->reason.data != NULL;
+    bool has_state = event->state_topic.data != NULL;
+    bool fits = false;
+    enum status st = ST_OK;
+
+    if (ob->options.dedupe_window_ms > 0 && find_duplicate(ob, batch, at, &ticket->result.id)) {
+        ticket->result.duplicate = true;
+        return ST_OK;
+    }
+    ticket->result.id = event->id;
+    if (quarantined) {
+        fits = dead_fits(ob, ticket->cost_bytes);
+    } else {
+        st = outbox_make_room(ob, ticket->cost_bytes, &fits, err);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    if (!fits) {
+        ticket->result.status = ST_FULL;
+        return ST_OK;
+    }
+    st = quarantined ? store_append_dead(ob->writer, event, batch->now_ms, err)
+                     : store_append(ob->writer, event, STORE_NEW, err);
+    ticket->stored = st == ST_OK;
+    ticket->state_skipped = has_state && event->state_topic.data == NULL;
+    return st;
+}
+
+void outbox_free_burials(struct outbox *ob)
+{
+    while (ob->burials.first != NULL) {
+        free(BURIAL_OF(item_list_take(&ob->burials)));
+    }
+}
+
+static enum status write_burials(struct outbox *ob, int64_t now_ms, struct err *err)
+{
+    enum status st = ST_OK;
+
+    for (struct inbox_link *l = ob->burials.first; l != NULL && st == ST_OK; l = l->next) {
+        st = store_bury(ob->writer, BURIAL_OF(l)->seq, BURIAL_OF(l)->reason, now_ms, err);
+    }
+    return st;
+}
+
+int64_t outbox_expired_before_ms(const struct outbox *ob, int64_t now_ms)
+{
+    return now_ms - ob->options.keep_delivered_ms + 1;
+}
+
+static enum status write_all(struct outbox *ob, const struct batch *batch, struct err *err)
+{
+    struct store_removal expired = {.before_ms = outbox_expired_before_ms(ob, batch->now_ms),
+                                    .enough_bytes = REMOVE_BYTES,
+                                    .max_rows = REMOVE_ROWS};
+    /* A mark alone needs no sync: if it is lost with the power, its events are sent again. */
+    bool synced = batch->count > 0 || ob->burials.first != NULL;
+    enum status st = store_begin(ob->writer, synced, err);
+
+    if (st == ST_OK) {
+        st = write_burials(ob, batch->now_ms, err);
+    }
+    if (st == ST_OK) {
+        st = store_mark(ob->writer, batch->mark, err);
+    }
+    for (size_t i = 0; i < batch->count && st == ST_OK; i++) {
+        st = write_ticket(ob, batch, i, err);
+    }
+    if (st == ST_OK) {
+        st = store_remove_kept(ob->writer, &expired, err);
+    }
+    return st;
+}
+
+/* ---- after the transaction ---- */
+
+void outbox_note_older(const struct event *event)
+{
+    metrics_add(METRIC_STATE_SKIPPED, 1);
+    log_info("event is older than its resource's state", L_UUID("id", event->id));
+}
+
+/* Everything in it is on disk. If we die from here on, some who wait get no answer; they send
+ * again, and that is a duplicate. */
+static enum status after_commit(struct outbox *ob, struct batch *batch, struct err *err)
+{
+    size_t stored_count = 0;
+    enum status st;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct ticket *ticket = batch->tickets[i];
+        const struct event *event = ticket->event;
+
+        if (ticket->stored) {
+            recent_put(ob->recent, &event->identity, event->id, event->received_ms);
+        }
+        if (ticket->state_skipped) {
+            outbox_note_older(event);
+        }
+        if (ticket->result.status == ST_FULL) {
+            outbox_note_full(ob, outbox_limit_of(ob, event), "its limit is reached");
+        }
+        stored_count += ticket->stored;
+    }
+    outbox_free_burials(ob);
+    ob->no_room = false;
+    if (stored_count > 0) {
+        metrics_observe(HISTOGRAM_BATCH, (int64_t)stored_count);
+        atomic_store(&ob->disk_full, false);
+    }
+    st = outbox_publish_stats(ob, err);
+    answer_batch(ob, batch);
+    if (st == ST_OK) {
+        st = store_has_expired(ob->writer, outbox_expired_before_ms(ob, batch->now_ms),
+                               &ob->more_expired, err);
+    }
+    return st;
+}
+
+/* Draining must go on when the disk is full: the publisher is told that the mark is where it
+ * wants it, though it is only in memory. If we die now, those events are sent once more, no
+ * worse. */
+static void keep_mark_in_memory(struct outbox *ob, const struct err *why)
+{
+    uint64_t mark;
+
+    if (!ob->no_room) {
+        log_warn("the outbox's mark cannot be written; delivery goes on",
+                 L_STR("why", why->text));
+    }
+    ob->no_room = true;
+    /* outbox_mark does not wake us while an older mark is on its way: so look once more after
+     * this one has been taken. */
+    while ((mark = atomic_load(&ob->mark_wanted)) > atomic_load(&ob->marked_seq)) {
+        atomic_store(&ob->marked_seq, mark);
+        outbox_tell_progress(ob);
+    }
+}
+
+void outbox_refuse_for_room(struct outbox *ob, struct batch *batch, const struct err *why)
+{
+    atomic_store(&ob->disk_full, true);
+    ob->disk_full_since_ms = clock_mono_ms();
+    outbox_note_full(ob, &ob->events, why->text);
+    outbox_refuse_batch(ob, batch, ST_FULL);
+}
+
+/* One transaction, from begin to commit; rolled back unless ST_OK. */
+static enum status try_commit(struct outbox *ob, const struct batch *batch, struct err *err)
+{
+    enum status st = write_all(ob, batch, err);
+
+    if (st == ST_OK) {
+        st = store_commit(ob->writer, err);
+    }
+    if (st != ST_OK) {
+        store_rollback(ob->writer);
+    }
+    if (store_sync_failed(ob->writer)) {
+        st = st == ST_OK || outbox_can_retry(st) ? err_set(err, ST_IO, "a sync failed") : st;
+    }
+    return st;
+}
+
+/* Marks and removals go into the log, which has its place on the disk: from its beginning there
+ * is room for them. */
+static enum status commit_housekeeping(struct outbox *ob, const struct batch *batch,
+                                       struct err *err)
+{
+    enum status st = try_commit(ob, batch, err);
+
+    if (st == ST_FULL && !ob->no_room) {
+        st = checkpointer_rest(&ob->checkpointer, ob->writer, err);
+        st = st == ST_OK ? try_commit(ob, batch, err) : st;
+    }
+    return st;
+}
+
+void outbox_commit_batch(struct outbox *ob, struct batch *batch)
+{
+    int64_t began_us = clock_mono_us();
+    bool has_events = batch->count > 0;
+    struct err err = {0};
+    enum status st =
+        has_events ? try_commit(ob, batch, &err) : commit_housekeeping(ob, batch, &err);
+
+    if (outbox_can_retry(st) && has_events) {
+        outbox_refuse_for_room(ob, batch, &err);
+        return;
+    }
+    if (outbox_can_retry(st)) {
+        keep_mark_in_memory(ob, &err);
+        return;
+    }
+    if (st == ST_OK && has_events) {
+        metrics_observe(HISTOGRAM_COMMIT, clock_mono_us() - began_us);
+    }
+    if (st == ST_OK) {
+        st = after_commit(ob, batch, &err);
+    }
+    if (st == ST_OK) {
+        st = checkpointer_look(&ob->checkpointer, ob->writer, &err);
+    }
+    if (st != ST_OK) {
+        outbox_enter_failed(ob, &err);
+        outbox_refuse_batch(ob, batch, ST_IO);
+    }
+}

@@ -1,0 +1,226 @@
+/*
+ * The committer thread. One turn:
+ *
+ * - take all that came in: events, burials, operations by hand; and the publisher's mark
+ * - one transaction: burials, the mark, then each event in order: a duplicate, or new, or
+ *   without room; then what was kept long enough goes
+ * - COMMIT, with one sync for all of it
+ * - remember what is new, let others see it, and only then answer everybody
+ * - one step of an operation by hand
+ */
+#include "bridge/outbox/internal.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+enum { DISK_RETRY_MS = 5000 };
+
+/* ---- taking ---- */
+
+static void list_add(struct item_list *list, struct inbox_link *link)
+{
+    link->next = NULL;
+    if (list->first == NULL) {
+        list->first = link;
+    } else {
+        list->last->next = link;
+    }
+    list->last = link;
+}
+
+#define TICKET_OF(l)  INBOX_ITEM(l, struct ticket, item.link)
+#define CONTROL_OF(l) INBOX_ITEM(l, struct control, item.link)
+
+static void sort_in(struct outbox *ob, struct inbox_link *chain)
+{
+    struct inbox_link *next;
+
+    for (; chain != NULL; chain = next) {
+        next = chain->next;
+        switch (INBOX_ITEM(chain, struct item, link)->kind) {
+        case ITEM_TICKET:
+            list_add(&ob->tickets, chain);
+            break;
+        case ITEM_BURIAL:
+            list_add(&ob->burials, chain);
+            break;
+        case ITEM_CONTROL:
+            list_add(&ob->controls, chain);
+            break;
+        }
+    }
+}
+
+static void take_batch(struct outbox *ob, struct batch *batch)
+{
+    batch->count = 0;
+    batch->bytes = 0;
+    batch->now_ms = clock_unix_ms();
+    /* Read before the last look into the inbox: a burial is put before the mark that covers it,
+     * so it will be in the same transaction. */
+    batch->mark = atomic_load(&ob->mark_wanted);
+    sort_in(ob, inbox_take_all(&ob->inbox));
+    while (ob->tickets.first != NULL && batch->count < BATCH_COUNT &&
+           batch->bytes < BATCH_BYTES) {
+        struct ticket *ticket = TICKET_OF(item_list_take(&ob->tickets));
+
+        batch->tickets[batch->count++] = ticket;
+        batch->bytes += ticket->cost_bytes;
+    }
+}
+
+/* ---- a turn ---- */
+
+static bool mark_is_behind(const struct outbox *ob)
+{
+    struct store_stats stats;
+
+    store_get_stats(ob->writer, &stats);
+    return atomic_load(&ob->mark_wanted) > stats.delivered_seq;
+}
+
+static bool has_housekeeping(const struct outbox *ob)
+{
+    return mark_is_behind(ob) || ob->burials.first != NULL || ob->more_expired;
+}
+
+/* What somebody waits for or relies on. */
+static bool has_promises(const struct outbox *ob)
+{
+    return ob->tickets.first != NULL || ob->controls.first != NULL ||
+           ((mark_is_behind(ob) || ob->burials.first != NULL) && !ob->no_room);
+}
+
+/* Something to do without waiting for more? */
+static bool has_work(const struct outbox *ob)
+{
+    return has_promises(ob) || (ob->more_expired && !ob->no_room);
+}
+
+static void step_control(struct outbox *ob, bool open)
+{
+    struct control *control;
+    struct err err = {0};
+    bool finished = false;
+
+    if (ob->controls.first == NULL) {
+        return;
+    }
+    control = CONTROL_OF(ob->controls.first);
+    if (!open || atomic_load(&ob->failed)) {
+        control->result.status = atomic_load(&ob->failed) ? ST_IO : ST_CLOSED;
+        finished = true;
+    } else if (outbox_control_step(ob, control, &finished, &err) != ST_OK) {
+        outbox_enter_failed(ob, &err);
+        finished = true;
+    }
+    if (finished) {
+        (void)item_list_take(&ob->controls);
+        outbox_control_finish(control);
+    }
+}
+
+static void note_room_in(struct outbox *ob, struct limit *limit, const char *news)
+{
+    if (atomic_load(&limit->full) && outbox_has_room(ob, limit, ob->options.max_bytes / 10)) {
+        atomic_store(&limit->full, false);
+        log_info(news);
+    }
+}
+
+/* Not on every refusal and every delivery near the limit: only when a tenth is free again. A
+ * disk that only says that it has room (a quota, a limit on files) is tried again after a
+ * while. */
+static void note_room(struct outbox *ob)
+{
+    struct err err;
+
+    if (atomic_load(&ob->disk_full) &&
+        clock_mono_ms() - ob->disk_full_since_ms > DISK_RETRY_MS &&
+        outbox_check_disk(ob, BATCH_BYTES, &err) == ST_OK) {
+        atomic_store(&ob->disk_full, false);
+    }
+    if (!atomic_load(&ob->disk_full)) {
+        note_room_in(ob, &ob->events, "outbox has room again");
+    }
+    note_room_in(ob, &ob->dead, "dead letters have room again");
+}
+
+/* Before the batch is written. With a short disk, an empty log needs least. */
+static enum status check_batch(struct outbox *ob, struct batch *batch, struct err *err)
+{
+    enum status st = batch->count > 0 ? outbox_check_disk(ob, batch->bytes, err) : ST_OK;
+
+    if (st == ST_FULL) {
+        st = checkpointer_rest(&ob->checkpointer, ob->writer, err);
+        st = st == ST_OK ? outbox_check_disk(ob, batch->bytes, err) : st;
+    }
+    if (st == ST_FULL) {
+        outbox_refuse_for_room(ob, batch, err);
+        st = ST_OK;
+    }
+    return st;
+}
+
+static void heed_reader(struct outbox *ob)
+{
+    struct err why;
+
+    if (atomic_load(&ob->read_failed) && !atomic_load(&ob->failed)) {
+        CHECK(pthread_mutex_lock(&ob->read_mu) == 0);
+        why = ob->read_why;
+        CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
+        outbox_enter_failed(ob, &why);
+    }
+}
+
+static void turn(struct outbox *ob, struct batch *batch)
+{
+    struct err err = {0};
+    enum status st;
+
+    heed_reader(ob);
+    if (atomic_load(&ob->failed)) {
+        outbox_refuse_batch(ob, batch, ST_IO);
+        return;
+    }
+    st = check_batch(ob, batch, &err);
+    if (st == ST_OK && batch->count == 0) {
+        st = store_has_expired(ob->writer, outbox_expired_before_ms(ob, batch->now_ms),
+                               &ob->more_expired, &err);
+    }
+    if (st != ST_OK) {
+        outbox_enter_failed(ob, &err);
+        outbox_refuse_batch(ob, batch, ST_IO);
+        return;
+    }
+    if (batch->count > 0 || has_housekeeping(ob)) {
+        outbox_commit_batch(ob, batch);
+    }
+    note_room(ob);
+}
+
+void *outbox_committer_main(void *arg)
+{
+    struct outbox *ob = arg;
+    struct batch batch;
+    bool open = true;
+
+    /* Of what was there before: nobody may wait for the first commit. */
+    outbox_tell_progress(ob);
+    /* At the end all that was promised or asked for is done; what has expired can wait. */
+    while (open || has_promises(ob)) {
+        sort_in(ob, inbox_wait(&ob->inbox, has_work(ob) ? 0 : THREAD_TURN_MS, &open));
+        beat_now(&ob->beat);
+        take_batch(ob, &batch);
+        turn(ob, &batch);
+        step_control(ob, open);
+        if (atomic_load(&ob->failed)) {
+            outbox_free_burials(ob);
+            ob->no_room = true; /* nothing is written any more */
+        }
+    }
+    /* What could not be written stays undelivered and will be sent again. */
+    outbox_free_burials(ob);
+    return NULL;
+}

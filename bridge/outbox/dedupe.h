@@ -1,0 +1,42 @@
+/*
+ * recent - the newest event of each resource within the dedupe window: a bounded table in
+ * memory, owned by the committer.
+ *
+ * It is rebuilt from the stored rows at start. Beyond its capacity the entry that has gone
+ * longest without news goes first: then a repeat may pass as new (at least once), never the
+ * other way round. Memory grows with use, to about 72 bytes an entry. Pure: no clock, no I/O.
+ */
+#ifndef BRIDGE_OUTBOX_DEDUPE_H
+#define BRIDGE_OUTBOX_DEDUPE_H
+
+#include "common/uuid.h"
+
+#include "bridge/event.h"
+
+struct recent;
+
+/* capacity: from 1 to 2^30 entries. Gives a table for recent_destroy. */
+struct recent *recent_create(size_t capacity);
+void recent_destroy(struct recent *recent); /* NULL is allowed */
+
+/* The newest event of identity->key is this very one (equal digest), received from from_ms to
+ * upto_ms: gives its id. */
+bool recent_find(const struct recent *recent, const struct event_identity *identity,
+                 int64_t from_ms, int64_t upto_ms, struct uuid *out_id);
+
+/* This event is now the newest of its key. */
+void recent_put(struct recent *recent, const struct event_identity *identity, struct uuid id,
+                int64_t received_ms);
+
+/* This event was given up and will not be published. If it is the newest of its key it stays
+ * that, but none is a repeat of it any more. */
+void recent_give_up(struct recent *recent, const struct event_identity *identity,
+                    struct uuid id);
+
+/* For rebuilding from the newest event to the oldest: this event is older than all that were
+ * put before. Its key's newer event, if there is one, stays. received_ms is CLOCK_NONE if it
+ * was given up. False: full, older ones have no place. */
+bool recent_put_older(struct recent *recent, const struct event_identity *identity,
+                      struct uuid id, int64_t received_ms);
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * outbox_internal - what the files of outbox share.
+ *
+ * outbox.c             opening and closing; what other threads call
+ * committer.c   the committer thread's loop
+ * commit.c      one transaction: dedupe, limits, and what follows from it
+ * operator.c     operations by hand, in steps
+ * checkpoint.c  keeps the write-ahead log short
+ */
+#ifndef BRIDGE_OUTBOX_INTERNAL_H
+#define BRIDGE_OUTBOX_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "common/inbox.h"
+
+#include "bridge/outbox/outbox.h"
+#include "bridge/outbox/dedupe.h"
+#include "bridge/store/writer.h"
+
+/* What is put into the inbox begins with this. */
+enum item_kind { ITEM_TICKET, ITEM_BURIAL, ITEM_CONTROL };
+struct item {
+    struct inbox_link link;
+    enum item_kind kind;
+};
+
+/* An event on its way to the disk, and who waits for it. */
+struct ticket {
+    struct item item;
+    struct event *event; /* owned */
+    uint64_t cost_bytes;
+    outbox_done_fn *done;
+    void *ctx;
+
+    /* the committer's */
+    struct outbox_result result;
+    bool stored;        /* as an event, or as a dead letter */
+    bool state_skipped; /* a newer state is there */
+};
+
+/* What goes into one transaction. */
+enum { BATCH_COUNT = 512, BATCH_BYTES = 8388608 };
+struct batch {
+    struct ticket *tickets[BATCH_COUNT];
+    size_t count;
+    uint64_t bytes;
+    uint64_t mark; /* as wanted by the publisher */
+    int64_t now_ms;
+};
+
+struct burial {
+    struct item item;
+    uint64_t seq;
+    char reason[]; /* owned */
+};
+
+/* An operation by hand and how far it is. */
+struct control {
+    struct item item;
+    enum outbox_op op;
+    struct store_selection selection; /* its ids and source are these: */
+    struct uuid *ids;                 /* owned */
+    char *source;                     /* owned */
+    outbox_control_fn *done;
+    void *ctx;
+
+    bool begun;
+    uint64_t cursor, end; /* keys: done up to cursor, ends at end */
+    uint64_t matched_count;
+    struct outbox_control_result result;
+};
+
+/* First in, first out; owned by one thread. */
+struct item_list {
+    struct inbox_link *first, *last;
+};
+
+/* Another thread that copies the log into the database, so that commits need not. */
+struct checkpointer {
+    struct store *store; /* its own connection */
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t running_mu; /* held while a checkpoint runs: there can be only one */
+
+    /* under mu */
+    pthread_mutex_t mu;
+    pthread_cond_t changed;
+    bool wanted, stopping;
+    bool failed;
+    struct err why;
+
+    /* the committer's */
+    uint64_t next_bytes, next_rest_bytes; /* of the log: when to do something again */
+    bool warned;
+};
+
+/* Undelivered and kept events are limited together, dead letters apart from them, so that no
+ * number of bad bodies keeps good ones out. Shared. */
+struct limit {
+    _Atomic uint64_t settled_bytes; /* undelivered, or dead: what no removal gives back */
+    _Atomic uint64_t queued_bytes;  /* inside and not answered yet */
+    atomic_bool full;               /* something was refused; has been said in the log */
+};
+
+/* Apart from the outbox, so that who only looks at one can lock it. */
+struct outbox_numbers {
+    pthread_mutex_t mu;
+    struct store_stats stats; /* under mu; only the committer writes it */
+};
+
+struct outbox {
+    struct outbox_options options;
+    struct outbox_listener listener;
+    int lock_fd;
+    pthread_t committer;
+    bool started;
+    struct beat beat;
+
+    /* shared */
+    struct inbox inbox;
+    atomic_bool intake_open, failed;
+    atomic_bool disk_full;   /* the last events did not fit on the disk */
+    atomic_bool read_failed; /* for good; the committer acts on it */
+    struct limit events, dead;
+    atomic_size_t submitting;     /* in outbox_submit, or inside and not answered yet */
+    _Atomic uint64_t durable_seq; /* everything up to it is on disk */
+    _Atomic uint64_t mark_wanted; /* the publisher's mark */
+    _Atomic uint64_t marked_seq;  /* what has become of it */
+    pthread_mutex_t idle_mu;      /* guards nothing but the wait for submitting == 0 */
+    pthread_cond_t idle;
+
+    struct outbox_numbers *numbers;
+
+    pthread_mutex_t read_mu; /* also held while events are dropped by hand */
+    struct store *reader;    /* under read_mu */
+    uint64_t handed_seq;     /* under read_mu: the newest that is on its way */
+    struct err read_why;     /* under read_mu: with read_failed */
+
+    /* owned by the committer thread (before the start and after the end: by the main thread) */
+    struct store *writer;
+    struct recent *recent;
+    struct item_list tickets, burials, controls;
+    bool no_room; /* housekeeping did not fit on the disk: wait a turn before trying again */
+    bool more_expired;          /* kept events to remove, at once */
+    int64_t disk_full_since_ms; /* monotonic */
+    struct checkpointer checkpointer;
+};
+
+/* ---- outbox.c ---- */
+
+/* Any thread. Pure. Which limit the event counts against. */
+struct limit *outbox_limit_of(struct outbox *ob, const struct event *event);
+/* Any thread. Do so many bytes fit, now that kept events may go for them? */
+bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes);
+/* Any thread. Something was refused; says so once per change. */
+void outbox_note_full(struct outbox *ob, struct limit *limit, const char *why);
+/* Any thread. One less in outbox_submit or inside. */
+void outbox_leave(struct outbox *ob);
+
+/* ---- committer.c ---- */
+
+void *outbox_committer_main(void *outbox);
+
+/* ---- commit.c; committer, or main thread before the start ---- */
+
+/* One transaction with the batch, the mark, all burials and what has expired. Answers and
+ * empties the batch, whatever comes of it. */
+void outbox_commit_batch(struct outbox *ob, struct batch *batch);
+/* Answers and empties the batch: none of it is on disk. */
+void outbox_refuse_batch(struct outbox *ob, struct batch *batch, enum status st);
+/* Within a transaction. Oldest kept events go first. *out_fits: now an event of so many bytes
+ * does not exceed the limit. */
+enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
+                             struct err *err) MUST_USE;
+/* After the commit: the event is in, but not the newest of its resource. */
+void outbox_note_older(const struct event *event);
+/* Events do not fit on the disk. */
+void outbox_refuse_for_room(struct outbox *ob, struct batch *batch, const struct err *why);
+/* Final: nothing is written any more. */
+void outbox_enter_failed(struct outbox *ob, const struct err *why);
+/* Is there room on the disk for so many bytes more, and for draining after that? ST_FULL if
+ * not; anything else but ST_OK is final for the outbox. */
+enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err) MUST_USE;
+/* Lets other threads see the store's numbers, and tells the listener. */
+enum status outbox_publish_stats(struct outbox *ob, struct err *err) MUST_USE;
+void outbox_tell_progress(struct outbox *ob);
+/* Delivered events received before this are not kept any longer. */
+int64_t outbox_expired_before_ms(const struct outbox *ob, int64_t now_ms);
+void outbox_free_burials(struct outbox *ob);
+
+static inline struct inbox_link *item_list_take(struct item_list *list)
+{
+    struct inbox_link *link = list->first;
+
+    if (link != NULL) {
+        list->first = link->next;
+    }
+    return link;
+}
+
+static inline bool outbox_can_retry(enum status st)
+{
+    return st == ST_FULL || st == ST_BUSY;
+}
+
+/* ---- operator.c ---- */
+
+/* Committer (or main thread, not started). One bounded step, in a transaction of its own.
+ * *out_finished: result is complete. Anything but ST_OK is final for the outbox. */
+enum status outbox_control_step(struct outbox *ob, struct control *control, bool *out_finished,
+                                struct err *err) MUST_USE;
+struct control *outbox_control_create(enum outbox_op op,
+                                      const struct store_selection *selection,
+                                      outbox_control_fn *done, void *ctx);
+/* Answers and frees. */
+void outbox_control_finish(struct control *control);
+
+/* ---- checkpoint.c ---- */
+
+enum status checkpointer_start(struct checkpointer *cp, const struct store *writer,
+                               struct err *err) MUST_USE;
+void checkpointer_stop(struct checkpointer *cp);
+/* Committer, between two commits. Anything but ST_OK is final for the outbox. */
+enum status checkpointer_look(struct checkpointer *cp, struct store *writer,
+                              struct err *err) MUST_USE;
+/* Committer. Copies what is left in the log, so that the next commit starts it anew if no
+ * reader is in the way. Anything but ST_OK is final for the outbox. */
+enum status checkpointer_rest(struct checkpointer *cp, struct store *writer,
+                              struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,425 @@
+/*
+ * What an operator does by hand: many rows, in steps of one bounded transaction each, so that
+ * webhooks are committed in between. Each step is all or nothing; what an operation has come to
+ * when it ends early is what its result counts.
+ */
+#include "bridge/outbox/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+enum {
+    STEP_COUNT = 256,     /* rows changed in one step */
+    STEP_BYTES = 4194304, /* about so many bytes of bodies */
+    STEP_KEYS = 8192,     /* rows looked at */
+};
+
+/* The rows of one step. */
+struct page {
+    struct event *events[STEP_COUNT];
+    uint64_t keys[STEP_COUNT];
+    bool done[STEP_COUNT];
+    bool state_skipped[STEP_COUNT];
+    size_t count;
+    uint64_t bytes;
+    size_t max_count;
+    size_t done_count, skipped_count;
+};
+
+static void page_clear(struct page *page)
+{
+    while (page->count > 0) {
+        event_free(page->events[--page->count]);
+    }
+}
+
+/* ---- life ---- */
+
+struct control *outbox_control_create(enum outbox_op op,
+                                      const struct store_selection *selection,
+                                      outbox_control_fn *done, void *ctx)
+{
+    struct control *control = xalloc(sizeof(*control));
+    struct buf source = {0};
+
+    *control = (struct control){
+        .item.kind = ITEM_CONTROL, .op = op, .selection = *selection, .done = done, .ctx = ctx};
+    control->ids = store_sort_ids(selection->ids, selection->id_count);
+    control->selection.ids = control->ids;
+    if (selection->source.data != NULL) {
+        buf_add_slice(&source, selection->source);
+        control->source = buf_take(&source);
+        control->selection.source.data = control->source;
+    }
+    return control;
+}
+
+void outbox_control_finish(struct control *control)
+{
+    if (control->done != NULL) {
+        control->done(control->ctx, &control->result);
+    }
+    free(control->ids);
+    free(control->source);
+    free(control);
+}
+
+static void say_why(struct control *control, const char *why)
+{
+    enum { MAX = sizeof(control->result.why) - 1 };
+
+    (void)snprintf(control->result.why, sizeof(control->result.why), "%.*s", MAX, why);
+}
+
+static void skip(struct control *control, struct page *page, const char *why)
+{
+    page->skipped_count++;
+    say_why(control, why);
+}
+
+/* ---- collecting ---- */
+
+static bool is_about_dead(enum outbox_op op)
+{
+    switch (op) {
+    case OUTBOX_REPLAY:
+    case OUTBOX_DROP:
+        return false;
+    case DEAD_RETRY:
+    case DEAD_DROP:
+        return true;
+    }
+    return false;
+}
+
+/* Where it starts and ends is decided once: what comes in meanwhile, its own copies above all,
+ * is not part of it. */
+static enum status begin(struct outbox *ob, struct control *control, struct err *err)
+{
+    struct store_stats stats;
+
+    control->begun = true;
+    store_get_stats(ob->writer, &stats);
+    switch (control->op) {
+    case OUTBOX_REPLAY:
+        control->end = stats.delivered_seq;
+        control->cursor = stats.first_seq > 0 ? stats.first_seq - 1 : control->end;
+        return ST_OK;
+    case OUTBOX_DROP:
+        control->end = stats.last_seq;
+        control->cursor = stats.delivered_seq;
+        return ST_OK;
+    case DEAD_RETRY:
+    case DEAD_DROP:
+        return store_last_dead(ob->writer, &control->end, err);
+    }
+    return ST_OK;
+}
+
+static bool collect_row(void *ctx, uint64_t key, const struct event *event)
+{
+    struct page *page = ctx;
+
+    page->events[page->count] = event_copy(event);
+    page->done[page->count] = page->state_skipped[page->count] = false;
+    page->keys[page->count++] = key;
+    page->bytes += event->body.len;
+    return page->count < page->max_count && page->bytes < STEP_BYTES;
+}
+
+/* *out_cursor: everything up to it has been looked at. */
+static enum status collect(struct outbox *ob, const struct control *control, struct page *page,
+                           uint64_t *out_cursor, struct err *err)
+{
+    uint64_t left = control->selection.limit > 0
+                        ? control->selection.limit - control->matched_count
+                        : STEP_COUNT;
+    struct store_scan scan = {
+        .dead = is_about_dead(control->op),
+        .with_body = control->op == OUTBOX_REPLAY || control->op == DEAD_RETRY,
+        .without_copies = control->op == OUTBOX_REPLAY,
+        .after_key = control->cursor,
+        .upto_key = control->cursor + STEP_KEYS,
+        .selection = &control->selection,
+    };
+    enum status st;
+
+    scan.upto_key = scan.upto_key < control->end ? scan.upto_key : control->end;
+    page->max_count = left < STEP_COUNT ? left : STEP_COUNT;
+    st = store_scan(ob->writer, &scan, collect_row, page, err);
+    *out_cursor = page->count < page->max_count && page->bytes < STEP_BYTES
+                      ? scan.upto_key
+                      : page->keys[page->count - 1];
+    return st;
+}
+
+/* ---- the four operations, on one row; within a transaction ---- */
+
+static void did(struct page *page, size_t at)
+{
+    page->done[at] = true;
+    page->done_count++;
+}
+
+static enum status make_room(struct outbox *ob, const struct event *event, struct err *err)
+{
+    bool fits = false;
+    enum status st = outbox_make_room(ob, event_cost_bytes(event), &fits, err);
+
+    return st == ST_OK && !fits ? err_set(err, ST_FULL, "the outbox's limit is reached") : st;
+}
+
+/* To the end of the queue. */
+static enum status append(struct outbox *ob, struct page *page, size_t at, struct event *event,
+                          uint64_t origin_seq, struct err *err)
+{
+    bool has_state = event->state_topic.data != NULL;
+    enum status st;
+
+    event->replayed = true;
+    st = store_append(ob->writer, event, origin_seq, err);
+    page->state_skipped[at] = has_state && event->state_topic.data == NULL;
+    return st;
+}
+
+/* The oldest kept events go for it, itself perhaps among them (it is in memory): then what is
+ * appended is no copy but all there is. */
+static enum status replay(struct outbox *ob, struct page *page, size_t at, struct err *err)
+{
+    struct event *event = page->events[at];
+    enum status st = make_room(ob, event, err);
+    struct store_stats stats;
+
+    if (st != ST_OK) {
+        return st;
+    }
+    store_get_stats(ob->writer, &stats);
+    event->copy = stats.first_seq > 0 && stats.first_seq <= event->seq;
+    did(page, at);
+    return append(ob, page, at, event, event->seq, err);
+}
+
+static enum status drop(struct outbox *ob, struct control *control, struct page *page,
+                        size_t at, struct err *err)
+{
+    if (page->keys[at] <= ob->handed_seq) { /* read_mu is held, see apply */
+        skip(control, page, "already on its way to the broker");
+        return ST_OK;
+    }
+    did(page, at);
+    return store_drop(ob->writer, page->keys[at], err);
+}
+
+/* What a dead letter becomes: a refused event as it was, a quarantined one as today's
+ * configuration reads it. Gives an event, or NULL (skipped). */
+static struct event *make_alive(struct outbox *ob, struct control *control, struct page *page,
+                                const struct event *dead)
+{
+    struct event fields = *dead;
+    struct event *revived = NULL;
+    struct err why = {.text = "cannot be read again here"};
+
+    fields.reason = SLICE_NONE;
+    if (dead->topic.data != NULL) {
+        revived = event_copy(&fields);
+    } else if (ob->options.revive != NULL) {
+        revived = ob->options.revive(ob->options.revive_ctx, dead, &why);
+    }
+    if (revived == NULL) {
+        skip(control, page, why.text);
+        return NULL;
+    }
+    revived->id = dead->id;
+    revived->received_ms = dead->received_ms;
+    return revived;
+}
+
+static enum status retry(struct outbox *ob, struct control *control, struct page *page,
+                         size_t at, struct err *err)
+{
+    const struct event *dead = page->events[at];
+    struct event *revived = make_alive(ob, control, page, dead);
+    enum status st;
+
+    if (revived == NULL) {
+        return ST_OK;
+    }
+    st = make_room(ob, revived, err);
+    if (st == ST_OK) {
+        st = append(ob, page, at, revived, dead->seq, err);
+    }
+    event_free(revived);
+    if (st == ST_OK) {
+        st = store_drop_dead(ob->writer, page->keys[at], err);
+    }
+    did(page, at);
+    return st;
+}
+
+static enum status apply_row(struct outbox *ob, struct control *control, struct page *page,
+                             size_t at, struct err *err)
+{
+    switch (control->op) {
+    case OUTBOX_REPLAY:
+        return replay(ob, page, at, err);
+    case OUTBOX_DROP:
+        return drop(ob, control, page, at, err);
+    case DEAD_RETRY:
+        return retry(ob, control, page, at, err);
+    case DEAD_DROP:
+        did(page, at);
+        return store_drop_dead(ob->writer, page->keys[at], err);
+    }
+    return ST_OK;
+}
+
+/* ---- a step ---- */
+
+/* What adds to the disk must leave room for draining; what only takes away may go on. */
+static enum status check_room(struct outbox *ob, const struct control *control,
+                              const struct page *page, struct err *err)
+{
+    bool adds = control->op == OUTBOX_REPLAY || control->op == DEAD_RETRY;
+
+    return adds ? outbox_check_disk(ob, page->bytes, err) : ST_OK;
+}
+
+/* If we die in here, the step has happened or not; who asked gets no answer and looks. */
+static enum status transact(struct outbox *ob, struct control *control, struct page *page,
+                            struct err *err)
+{
+    enum status st = check_room(ob, control, page, err);
+
+    if (st == ST_OK) {
+        st = store_begin(ob->writer, true, err);
+    }
+    for (size_t i = 0; i < page->count && st == ST_OK; i++) {
+        st = apply_row(ob, control, page, i, err);
+    }
+    /* What is dropped right behind the mark is as good as delivered. */
+    if (st == ST_OK && control->op == OUTBOX_DROP) {
+        st = store_mark(ob->writer, 0, err);
+    }
+    if (st == ST_OK) {
+        st = store_commit(ob->writer, err);
+    }
+    if (st != ST_OK) {
+        store_rollback(ob->writer);
+    }
+    return st;
+}
+
+static enum status apply(struct outbox *ob, struct control *control, struct page *page,
+                         struct err *err)
+{
+    enum status st;
+
+    if (control->op != OUTBOX_DROP) {
+        return transact(ob, control, page, err);
+    }
+    /* Until it is done nobody may read, and so send, what is being dropped. */
+    CHECK(pthread_mutex_lock(&ob->read_mu) == 0);
+    st = transact(ob, control, page, err);
+    CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
+    return st;
+}
+
+static const char *past_tense(enum outbox_op op)
+{
+    switch (op) {
+    case OUTBOX_REPLAY:
+        return "event replayed";
+    case OUTBOX_DROP:
+        return "event dropped";
+    case DEAD_RETRY:
+        return "dead letter retried";
+    case DEAD_DROP:
+        return "dead letter dropped";
+    }
+    return "";
+}
+
+static bool is_drop(enum outbox_op op)
+{
+    return op == OUTBOX_DROP || op == DEAD_DROP;
+}
+
+/* After the commit. Whoever sends what was dropped again must not be told that it is there. */
+static void after_step(struct outbox *ob, const struct control *control,
+                       const struct page *page)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        const struct event *event = page->events[i];
+
+        if (!page->done[i]) {
+            continue;
+        }
+        log_info(past_tense(control->op), L_UUID("id", event->id));
+        if (page->state_skipped[i]) {
+            outbox_note_older(event);
+        }
+        if (is_drop(control->op)) {
+            recent_give_up(ob->recent, &event->identity, event->id);
+        }
+    }
+}
+
+/* Adds what the step came to. */
+static void account(struct control *control, const struct page *page, uint64_t cursor)
+{
+    control->cursor = cursor;
+    control->matched_count += page->count;
+    control->result.done_count += page->done_count;
+    control->result.skipped_count += page->skipped_count;
+}
+
+static bool is_finished(const struct control *control)
+{
+    uint64_t limit = control->selection.limit;
+
+    return control->result.status != ST_OK || control->cursor >= control->end ||
+           (limit > 0 && control->matched_count >= limit);
+}
+
+/* Nothing is written in here: if reading fails, only the operation does. */
+static enum status look(struct outbox *ob, struct control *control, struct page *page,
+                        uint64_t *out_cursor, struct err *err)
+{
+    enum status st = control->begun ? ST_OK : begin(ob, control, err);
+
+    *out_cursor = control->cursor;
+    if (st == ST_OK && control->cursor < control->end) {
+        st = collect(ob, control, page, out_cursor, err);
+    }
+    return st;
+}
+
+enum status outbox_control_step(struct outbox *ob, struct control *control, bool *out_finished,
+                                struct err *err)
+{
+    struct page page;
+    uint64_t cursor = 0;
+    enum status st, final = ST_OK;
+
+    page.count = page.bytes = page.done_count = page.skipped_count = 0;
+    st = look(ob, control, &page, &cursor, err);
+    if (st == ST_OK && page.count > 0) {
+        st = apply(ob, control, &page, err);
+        final = outbox_can_retry(st) && !store_sync_failed(ob->writer) ? ST_OK : st;
+    }
+    if (st == ST_OK) {
+        after_step(ob, control, &page);
+        account(control, &page, cursor);
+        st = final = outbox_publish_stats(ob, err);
+    }
+    if (st != ST_OK) {
+        control->result.status = st;
+        say_why(control, err->text);
+    }
+    page_clear(&page);
+    *out_finished = is_finished(control);
+    return final;
+}

@@ -1,0 +1,417 @@
+/*
+ * Opening and closing, and what other threads call.
+ */
+#include "bridge/outbox/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include "bridge/metrics.h"
+
+enum {
+    RECENT_CAPACITY = 262144,
+    QUEUE_BYTES = 33554432, /* waiting for the committer, at most */
+    READY_BYTES = 4096,     /* an ordinary event */
+};
+
+/* ---- open ---- */
+
+/* Beside the database: closing any descriptor of the database itself would take SQLite's own
+ * locks away. The file stays: removing it would let two processes lock two different files of
+ * one name. */
+static enum status take_lock(struct outbox *ob, struct err *err)
+{
+    struct buf name = {0};
+    enum status st = ST_OK;
+
+    buf_add_str(&name, ob->options.path);
+    buf_add_str(&name, ".lock");
+    ob->lock_fd = open(name.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (ob->lock_fd < 0) {
+        st = err_set_errno(err, ST_IO, errno, "open %s", name.data);
+    } else if (flock(ob->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        st = errno == EWOULDBLOCK
+                 ? err_set(err, ST_BUSY, "another hook2mqtt runs on this outbox (%s is locked)",
+                           name.data)
+                 : err_set_errno(err, ST_IO, errno, "lock %s", name.data);
+    }
+    buf_free(&name);
+    return st;
+}
+
+static bool remember(void *ctx, const struct event_identity *identity, struct uuid id,
+                     int64_t received_ms)
+{
+    return recent_put_older(ctx, identity, id, received_ms);
+}
+
+/* Reads small rows only, and none behind the window or beyond the table's capacity: the time
+ * does not grow with the backlog. */
+static enum status rebuild_recent(struct outbox *ob, struct err *err)
+{
+    int64_t since_ms = clock_unix_ms() - ob->options.dedupe_window_ms;
+
+    return store_walk_newest(ob->writer, since_ms, remember, ob->recent, err);
+}
+
+static struct outbox *outbox_alloc(const struct outbox_options *options)
+{
+    struct outbox *ob = xalloc(sizeof(*ob));
+
+    ob->options = *options;
+    ob->lock_fd = -1;
+    ob->recent = recent_create(RECENT_CAPACITY);
+    inbox_init(&ob->inbox);
+    CHECK(pthread_mutex_init(&ob->idle_mu, NULL) == 0);
+    CHECK(pthread_cond_init(&ob->idle, NULL) == 0);
+    ob->numbers = xalloc(sizeof(*ob->numbers));
+    CHECK(pthread_mutex_init(&ob->numbers->mu, NULL) == 0);
+    CHECK(pthread_mutex_init(&ob->read_mu, NULL) == 0);
+    return ob;
+}
+
+/* False: the last sync failed. */
+static bool close_store(struct outbox *ob)
+{
+    (void)store_close(ob->reader);  /* it writes nothing */
+    return store_close(ob->writer); /* the last one: checkpoints, and leaves one file */
+}
+
+static void outbox_free(struct outbox *ob)
+{
+    recent_destroy(ob->recent);
+    inbox_fini(&ob->inbox);
+    CHECK(pthread_mutex_destroy(&ob->read_mu) == 0);
+    CHECK(pthread_mutex_destroy(&ob->numbers->mu) == 0);
+    free(ob->numbers);
+    CHECK(pthread_cond_destroy(&ob->idle) == 0);
+    CHECK(pthread_mutex_destroy(&ob->idle_mu) == 0);
+    if (ob->lock_fd >= 0) {
+        (void)close(ob->lock_fd); /* gives the lock back */
+    }
+    free(ob);
+}
+
+enum status outbox_open(const struct outbox_options *options, struct outbox **out_outbox,
+                        struct err *err)
+{
+    struct outbox *ob = outbox_alloc(options);
+    enum status st = take_lock(ob, err);
+
+    if (st == ST_OK) {
+        st = store_open_writer(options->path, &ob->writer, err);
+    }
+    if (st == ST_OK) {
+        st = store_open_reader(options->path, &ob->reader, err);
+    }
+    if (st == ST_OK) {
+        st = rebuild_recent(ob, err);
+    }
+    if (st == ST_OK) {
+        st = outbox_publish_stats(ob, err);
+    }
+    if (st != ST_OK) {
+        (void)close_store(ob); /* err says what failed */
+        outbox_free(ob);
+        return st;
+    }
+    *out_outbox = ob;
+    return ST_OK;
+}
+
+enum status outbox_start(struct outbox *ob, const struct outbox_listener *listener,
+                         struct err *err)
+{
+    enum status st;
+
+    CHECK(!ob->started);
+    st = checkpointer_start(&ob->checkpointer, ob->writer, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    ob->listener = *listener;
+    beat_now(&ob->beat);
+    st = thread_start(&ob->committer, "committer", outbox_committer_main, ob, err);
+    ob->started = st == ST_OK;
+    atomic_store(&ob->intake_open, ob->started);
+    return st;
+}
+
+/* ---- close ---- */
+
+void outbox_close_intake(struct outbox *ob)
+{
+    atomic_store(&ob->intake_open, false);
+    /* A submit that saw it open has counted itself before. */
+    CHECK(pthread_mutex_lock(&ob->idle_mu) == 0);
+    while (atomic_load(&ob->submitting) > 0) {
+        CHECK(pthread_cond_wait(&ob->idle, &ob->idle_mu) == 0);
+    }
+    CHECK(pthread_mutex_unlock(&ob->idle_mu) == 0);
+}
+
+void outbox_close(struct outbox *ob)
+{
+    static const struct err closing = {
+        .status = ST_IO, .text = "sync at the end failed; the next start reads the log"};
+
+    if (ob == NULL) {
+        return;
+    }
+    if (ob->started) {
+        outbox_close_intake(ob);
+    }
+    inbox_close(&ob->inbox);
+    if (ob->started) {
+        CHECK(pthread_join(ob->committer, NULL) == 0);
+    }
+    checkpointer_stop(&ob->checkpointer);
+    if (!close_store(ob) && !atomic_load(&ob->failed) && ob->listener.failed != NULL) {
+        ob->listener.failed(ob->listener.ctx, &closing);
+    }
+    outbox_free(ob);
+}
+
+/* ---- submit ---- */
+
+struct limit *outbox_limit_of(struct outbox *ob, const struct event *event)
+{
+    return event->reason.data != NULL ? &ob->dead : &ob->events;
+}
+
+/* Kept rows make room when the event comes to be committed, so they do not count here. */
+bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes)
+{
+    return atomic_load(&limit->settled_bytes) + atomic_load(&limit->queued_bytes) +
+               cost_bytes <=
+           ob->options.max_bytes;
+}
+
+static bool queue_has_room(const struct outbox *ob, uint64_t cost_bytes)
+{
+    uint64_t queued =
+        atomic_load(&ob->events.queued_bytes) + atomic_load(&ob->dead.queued_bytes);
+
+    return queued == 0 || queued + cost_bytes <= QUEUE_BYTES;
+}
+
+void outbox_note_full(struct outbox *ob, struct limit *limit, const char *why)
+{
+    if (atomic_exchange(&limit->full, true)) {
+        return;
+    }
+    if (limit == &ob->events) {
+        log_warn("outbox full: webhooks are refused until there is room", L_STR("why", why));
+    } else {
+        log_warn("dead letters full: bodies that make no event are refused until there is room",
+                 L_STR("why", why));
+    }
+}
+
+void outbox_leave(struct outbox *ob)
+{
+    if (atomic_fetch_sub(&ob->submitting, 1) == 1 && !atomic_load(&ob->intake_open)) {
+        CHECK(pthread_mutex_lock(&ob->idle_mu) == 0);
+        CHECK(pthread_cond_broadcast(&ob->idle) == 0);
+        CHECK(pthread_mutex_unlock(&ob->idle_mu) == 0);
+    }
+}
+
+static enum status enter(struct outbox *ob, struct limit *limit, uint64_t cost_bytes)
+{
+    if (!atomic_load(&ob->intake_open)) {
+        return ST_CLOSED;
+    }
+    if (!queue_has_room(ob, cost_bytes) || !outbox_has_room(ob, limit, cost_bytes)) {
+        metrics_add(METRIC_OUTBOX_FULL, 1);
+        outbox_note_full(ob, limit, "its limit is reached");
+        return ST_FULL;
+    }
+    return ST_OK;
+}
+
+enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn *done,
+                          void *ctx)
+{
+    uint64_t cost_bytes = event_cost_bytes(event);
+    struct limit *limit = outbox_limit_of(ob, event);
+    struct ticket *ticket;
+    enum status st;
+
+    atomic_fetch_add(&ob->submitting, 1);
+    st = enter(ob, limit, cost_bytes);
+    if (st != ST_OK) {
+        goto out;
+    }
+    ticket = xalloc(sizeof(*ticket));
+    *ticket = (struct ticket){.item.kind = ITEM_TICKET,
+                              .event = event,
+                              .cost_bytes = cost_bytes,
+                              .done = done,
+                              .ctx = ctx,
+                              .result.id = event->id};
+    atomic_fetch_add(&limit->queued_bytes, cost_bytes);
+    if (inbox_put(&ob->inbox, &ticket->item.link, NULL)) {
+        return ST_OK; /* the committer's now: it may have been answered already */
+    }
+    atomic_fetch_sub(&limit->queued_bytes, cost_bytes);
+    free(ticket);
+    st = ST_CLOSED;
+out:
+    event_free(event);
+    outbox_leave(ob);
+    return st;
+}
+
+enum status outbox_ready(const struct outbox *ob)
+{
+    if (atomic_load(&ob->failed)) {
+        return ST_IO;
+    }
+    if (!atomic_load(&ob->intake_open)) {
+        return ST_CLOSED;
+    }
+    return atomic_load(&ob->disk_full) || atomic_load(&ob->events.full) ||
+                   !queue_has_room(ob, READY_BYTES) ||
+                   !outbox_has_room(ob, &ob->events, READY_BYTES)
+               ? ST_FULL
+               : ST_OK;
+}
+
+/* ---- the publisher's side ---- */
+
+/* Under read_mu. What is damaged stays so: without an end by error, webhooks would be taken for
+ * ever and never delivered. */
+static void note_read_failed(struct outbox *ob, const struct err *why)
+{
+    if (!atomic_load(&ob->read_failed)) {
+        ob->read_why = *why;
+        atomic_store(&ob->read_failed, true);
+        inbox_poke(&ob->inbox);
+    }
+}
+
+enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
+                        size_t max_bytes, struct event **out_events, size_t *out_count,
+                        struct err *err)
+{
+    uint64_t marked_seq = atomic_load(&ob->marked_seq);
+    struct store_range range = {
+        .after_seq = after_seq > marked_seq ? after_seq : marked_seq,
+        .upto_seq = atomic_load(&ob->durable_seq),
+        .max_count = max_count,
+        .max_bytes = max_bytes,
+    };
+    size_t count = 0;
+    enum status st;
+
+    CHECK(pthread_mutex_lock(&ob->read_mu) == 0);
+    st = store_read(ob->reader, &range, out_events, &count, err);
+    if (st == ST_OK && count > 0 && out_events[count - 1]->seq > ob->handed_seq) {
+        ob->handed_seq = out_events[count - 1]->seq;
+    }
+    if (st != ST_OK && !outbox_can_retry(st)) {
+        note_read_failed(ob, err);
+    }
+    CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
+    if (st == ST_OK) {
+        *out_count = count;
+    }
+    return st;
+}
+
+void outbox_rewind(struct outbox *ob, uint64_t after_seq)
+{
+    CHECK(pthread_mutex_lock(&ob->read_mu) == 0);
+    ob->handed_seq = after_seq;
+    CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
+}
+
+void outbox_mark(struct outbox *ob, uint64_t seq)
+{
+    uint64_t before = atomic_load(&ob->mark_wanted);
+
+    if (seq <= before) {
+        return;
+    }
+    atomic_store(&ob->mark_wanted, seq); /* the publisher is the only one who does */
+    /* With an older mark still to be written, the committer looks again by itself. */
+    if (before <= atomic_load(&ob->marked_seq)) {
+        inbox_poke(&ob->inbox);
+    }
+}
+
+void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason)
+{
+    size_t size = strlen(reason) + 1;
+    struct burial *burial = xalloc(sizeof(*burial) + size);
+
+    burial->item.kind = ITEM_BURIAL;
+    burial->seq = seq;
+    memcpy(burial->reason, reason, size);
+    if (!inbox_put(&ob->inbox, &burial->item.link, NULL)) {
+        free(burial); /* failed or closed: it stays undelivered */
+    }
+}
+
+uint64_t outbox_delivered_seq(const struct outbox *ob)
+{
+    return atomic_load(&ob->marked_seq);
+}
+
+/* ---- by hand ---- */
+
+enum status outbox_control(struct outbox *ob, enum outbox_op op,
+                           const struct store_selection *selection, outbox_control_fn *done,
+                           void *ctx)
+{
+    struct control *control = outbox_control_create(op, selection, done, ctx);
+
+    if (inbox_put(&ob->inbox, &control->item.link, NULL)) {
+        return ST_OK;
+    }
+    control->done = NULL;
+    outbox_control_finish(control);
+    return ST_CLOSED;
+}
+
+static void give_result(void *ctx, const struct outbox_control_result *result)
+{
+    *(struct outbox_control_result *)ctx = *result;
+}
+
+void outbox_control_now(struct outbox *ob, enum outbox_op op,
+                        const struct store_selection *selection,
+                        struct outbox_control_result *out_result)
+{
+    struct control *control = outbox_control_create(op, selection, give_result, out_result);
+    struct err err = {0};
+    bool finished = false;
+
+    CHECK(!ob->started);
+    while (!finished && outbox_control_step(ob, control, &finished, &err) == ST_OK) {
+    }
+    outbox_control_finish(control);
+}
+
+/* ---- numbers ---- */
+
+void outbox_stats(const struct outbox *ob, struct store_stats *out_stats)
+{
+    CHECK(pthread_mutex_lock(&ob->numbers->mu) == 0);
+    *out_stats = ob->numbers->stats;
+    CHECK(pthread_mutex_unlock(&ob->numbers->mu) == 0);
+}
+
+const struct beat *outbox_beat(const struct outbox *ob)
+{
+    return &ob->beat;
+}

@@ -1,0 +1,149 @@
+/*
+ * outbox - the durable queue between intake and publisher.
+ *
+ * Owns the store. Its committer thread is the only one that writes; one reader (the publisher)
+ * reads and reports what was delivered. All that arrives while one commit syncs goes into the
+ * next: group commit, no timer.
+ *
+ * Promise: after done(ST_OK) the event survives a crash; events come out in order of seq, each
+ * at least once. The delivered mark on disk may lag behind what was delivered (duplicates after
+ * a crash), never lead (loss). A failed write for lack of room is answered ST_FULL and tried
+ * again with the next batch. A failed sync, any other failed write, or damage found in reading
+ * is final: waiters get ST_IO, later submits ST_CLOSED, and the `failed` listener is called
+ * once. Does not look inside bodies, talk to MQTT, or throttle by source.
+ */
+#ifndef BRIDGE_OUTBOX_OUTBOX_H
+#define BRIDGE_OUTBOX_OUTBOX_H
+
+#include "common/err.h"
+#include "common/thread.h"
+
+#include "bridge/event.h"
+#include "bridge/store/store.h"
+
+struct outbox;
+
+struct outbox_options {
+    const char *path;
+    /* By event_cost_bytes: of undelivered and kept events together, kept ones go first; and, of
+     * the same size but apart, of dead letters. */
+    uint64_t max_bytes;
+    int64_t keep_delivered_ms; /* delivered events are removed after this, oldest first */
+    int64_t dedupe_window_ms;
+
+    /* Makes a quarantined body into an event with today's configuration, for `dead retry`.
+     * Committer thread. Gives an event, or NULL and the reason. It gets the dead letter's id
+     * and time of receipt. May be NULL: then no quarantined body comes back. */
+    struct event *(*revive)(void *ctx, const struct event *dead, struct err *why);
+    void *revive_ctx;
+};
+
+/* What is told to others; called on the committer thread (failed also in outbox_close), must
+ * not block. Each may be NULL. */
+struct outbox_listener {
+    /* (C) Everything up to durable_seq is on disk; everything up to marked_seq is marked as
+     * delivered there (on a full disk in memory only, so that delivery goes on). The mark may
+     * be ahead of outbox_mark: it passes over what was buried or dropped right behind it. */
+    void (*progress)(void *ctx, uint64_t durable_seq, uint64_t marked_seq);
+    /* The outbox has failed for good and takes nothing more: stop the process with an error.
+     * Once. */
+    void (*failed)(void *ctx, const struct err *why);
+    void *ctx;
+};
+
+/* Main thread. Takes the lock on the outbox (ST_BUSY: another process has it), opens or creates
+ * the store, recovers, rebuilds the dedupe table: repeats are recognised as far back as rows
+ * are kept. ST_INVALID: damaged, another program's file, or a newer version's; it stays as it
+ * is. Copies options; borrows path and revive_ctx until outbox_close. */
+enum status outbox_open(const struct outbox_options *options, struct outbox **out_outbox,
+                        struct err *err) MUST_USE;
+/* Main thread. Starts the committer and the checkpointer; listener is copied. */
+enum status outbox_start(struct outbox *ob, const struct outbox_listener *listener,
+                         struct err *err) MUST_USE;
+/* Main thread. From now on submits are ST_CLOSED; returns when what was inside has been
+ * committed and answered. Marks, burials and controls still work, so that the publisher can
+ * finish. */
+void outbox_close_intake(struct outbox *ob);
+/* Main thread, when nobody else uses it any more. Writes the last mark, joins the threads,
+ * closes the store (one file is left, and the lock's), gives the lock back. Operations by hand
+ * that are not done end as ST_CLOSED. NULL is allowed. */
+void outbox_close(struct outbox *ob);
+
+/* What became of a submitted event. */
+struct outbox_result {
+    enum status status; /* ST_OK: on disk; ST_FULL, ST_CLOSED, ST_IO: not stored */
+    bool duplicate;     /* of `id`, which is on disk */
+    struct uuid id;     /* the event's own, or the first one's */
+};
+
+/* (B) Runs once, on the committer thread; must not block. Borrows result. */
+typedef void outbox_done_fn(void *ctx, const struct outbox_result *result);
+
+/* (A) Any thread, never blocks. Takes the event, also on failure. With reason set it is
+ * quarantined: it goes to the dead letters, ST_FULL if it would exceed their limit (a burial is
+ * never refused). done does not run if this returns anything but ST_OK (ST_FULL, ST_CLOSED). */
+enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn *done,
+                          void *ctx) MUST_USE;
+
+/* Publisher thread. Gives up to max_count durable, undelivered events after after_seq, in
+ * order, at most about max_bytes of bodies (but always one, if there is one); each for
+ * event_free. Anything but ST_OK, ST_BUSY and ST_FULL is final for the outbox. */
+enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
+                        size_t max_bytes, struct event **out_events, size_t *out_count,
+                        struct err *err) MUST_USE;
+/* Publisher thread, before it reads from further back again (after a reconnect): nothing after
+ * after_seq is on its way any more, so it can be dropped by hand. */
+void outbox_rewind(struct outbox *ob, uint64_t after_seq);
+/* (D) Publisher thread, never blocks. Every event up to seq is delivered or buried. Reaches the
+ * disk with the next commit. */
+void outbox_mark(struct outbox *ob, uint64_t seq);
+/* (D) Publisher thread, never blocks. Moves an event to the dead letters; on disk no later than
+ * a mark that covers it. */
+void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason);
+/* Any thread; exact before publishing starts. */
+uint64_t outbox_delivered_seq(const struct outbox *ob);
+
+/* What an operator does by hand. What comes to the end of the queue this way is `replayed`,
+ * takes no part in dedupe, and never brings an older state back. */
+enum outbox_op {
+    /* Kept, delivered events once more: copies at the end of the queue, same ids. The copies
+     * are not replayed themselves. The oldest kept events go for them. */
+    OUTBOX_REPLAY,
+    /* Undelivered events are given up, and are new if they come again; those already on their
+     * way are left alone. */
+    OUTBOX_DROP,
+    /* Dead letters back to the end of the queue, as far as there is room; a quarantined one
+     * only if it makes an event now. */
+    DEAD_RETRY,
+    DEAD_DROP,
+};
+/* Work is done in steps of some hundred rows, each all or nothing; on a failure done_count says
+ * how far it came. */
+struct outbox_control_result {
+    enum status status;
+    uint64_t done_count;
+    uint64_t skipped_count; /* matched, but could not be done */
+    char why[200];          /* of the last one skipped, or of the failure; "" if none */
+};
+typedef void outbox_control_fn(void *ctx, const struct outbox_control_result *result);
+
+/* Any thread, never blocks; only after outbox_start. Copies the selection. done runs once, on
+ * the committer thread, unless this returns anything but ST_OK. */
+enum status outbox_control(struct outbox *ob, enum outbox_op op,
+                           const struct store_selection *selection, outbox_control_fn *done,
+                           void *ctx) MUST_USE;
+/* Main thread, of an outbox that was opened but not started (the bridge is stopped). */
+void outbox_control_now(struct outbox *ob, enum outbox_op op,
+                        const struct store_selection *selection,
+                        struct outbox_control_result *out_result);
+
+/* Any thread; from memory. */
+void outbox_stats(const struct outbox *ob, struct store_stats *out_stats);
+/* Any thread. Would an event be taken now? ST_IO: failed; ST_CLOSED; ST_FULL: from the first
+ * refusal for lack of room until there is room again, a tenth of the limit. */
+enum status outbox_ready(const struct outbox *ob) MUST_USE;
+
+/* For the watchdog: the committer's beat. */
+const struct beat *outbox_beat(const struct outbox *ob);
+
+#endif

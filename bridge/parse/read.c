@@ -1,0 +1,339 @@
+/*
+ * parser_read:
+ * - one pass over the body finds all that any template or the challenge asks for
+ * - a challenge ends it here
+ * - each field is the first of its alternatives whose parts are all there
+ *
+ * Why a field is not there is worked out only when it must be told: nobody wants to know why
+ * one alternative was not taken if another one was.
+ */
+#include "bridge/parse/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/utf8.h"
+
+/* One delivery. */
+struct reading {
+    const struct parser *parser;
+    const struct delivery *delivery;
+    const struct event *known;       /* NULL: the delivery has its headers and its URL */
+    const struct json_value *values; /* of parser->paths */
+    struct parsed *out;
+};
+
+static enum status refuse(struct parsed *parsed, enum status st, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+/* The first reason is the one that counts. */
+static enum status refuse(struct parsed *parsed, enum status st, const char *format, ...)
+{
+    char *reason = parsed->reason;
+    va_list args;
+
+    if (reason[0] == '\0') {
+        va_start(args, format);
+        (void)vsnprintf(reason, PARSE_REASON_SIZE, format, args);
+        va_end(args);
+        while (!utf8_valid(slice_of(reason))) { /* cut in the middle of a character */
+            reason[strlen(reason) - 1] = '\0';
+        }
+    }
+    return st;
+}
+
+static struct slice body_text(struct reading *r, const struct part *part,
+                              enum parse_field field)
+{
+    bool may_be_number =
+        field == PARSE_GID || field == PARSE_DELIVERY_ID || field == PARSE_TIME;
+    struct json_value value = r->values[part->path];
+
+    if (value.kind == JSON_STRING || (value.kind == JSON_NUMBER && may_be_number)) {
+        return parse_scalar(r->out, value);
+    }
+    return SLICE_NONE;
+}
+
+static struct slice header_text(const struct reading *r, const struct part *part)
+{
+    struct slice value = delivery_header(r->delivery, part->header);
+
+    return utf8_is_fit(value) ? value : SLICE_NONE;
+}
+
+static struct slice url_text(const struct reading *r)
+{
+    const struct provider *provider = r->parser->provider;
+    struct slice suffix = r->delivery->suffix;
+
+    if (provider->url_events == NULL) {
+        bool segment = suffix.len > 0 && memchr(suffix.data, '/', suffix.len) == NULL;
+
+        return segment && utf8_is_fit(suffix) ? suffix : SLICE_NONE;
+    }
+    return slice_of(provider_url_event(provider, suffix));
+}
+
+/* Absent if the part is not there. */
+static struct slice part_text(struct reading *r, const struct part *part,
+                              enum parse_field field)
+{
+    switch (part->kind) {
+    case PART_TEXT:
+        return part->text;
+    case PART_BODY:
+        return body_text(r, part, field);
+    case PART_HEADER:
+        return header_text(r, part);
+    case PART_URL:
+        return url_text(r);
+    }
+    CHECK(!"a part without a text");
+    return SLICE_NONE;
+}
+
+static struct slice alternative_text(struct reading *r, const struct alternative *alternative,
+                                     enum parse_field field)
+{
+    struct slice texts[PARTS_MAX];
+
+    for (size_t i = 0; i < alternative->count; i++) {
+        texts[i] = part_text(r, &alternative->parts[i], field);
+        if (texts[i].data == NULL) {
+            return SLICE_NONE;
+        }
+    }
+    return alternative->count == 1 ? texts[0] : parse_join(r->out, texts, alternative->count);
+}
+
+static enum status refuse_body(struct reading *r, const struct part *part)
+{
+    enum json_kind kind = r->values[part->path].kind;
+    bool missing = kind == JSON_ABSENT || kind == JSON_NULL;
+
+    return refuse(r->out, ST_MISSING, missing ? "%.*s is missing" : "%.*s is not text",
+                  SLICE_ARG(part->text));
+}
+
+static enum status refuse_header(struct reading *r, const char *name)
+{
+    const struct delivery *delivery = r->delivery;
+    struct slice value;
+    size_t count = delivery->header ? delivery->header(delivery->ctx, name, &value) : 0;
+
+    if (count == 0) {
+        return refuse(r->out, ST_MISSING, "header %s is missing", name);
+    }
+    if (count == 1) {
+        return refuse(r->out, ST_MISSING, "header %s is not text", name);
+    }
+    if (count == 2) {
+        return refuse(r->out, ST_MISSING, "header %s is there twice", name);
+    }
+    return refuse(r->out, ST_MISSING, "header %s is there %zu times", name, count);
+}
+
+static enum status refuse_url(struct reading *r)
+{
+    if (r->delivery->suffix.len == 0) {
+        return refuse(r->out, ST_MISSING, "the URL has nothing behind the source's path");
+    }
+    if (r->parser->provider->url_events) {
+        return refuse(r->out, ST_MISSING, "the end of the URL is that of no event");
+    }
+    return refuse(r->out, ST_MISSING, "the end of the URL is not one segment of text");
+}
+
+/* Tells what is wrong with the part, which is not there. */
+static enum status refuse_part(struct reading *r, const struct part *part)
+{
+    switch (part->kind) {
+    case PART_TEXT:
+        break;
+    case PART_BODY:
+        return refuse_body(r, part);
+    case PART_HEADER:
+        return refuse_header(r, part->header);
+    case PART_URL:
+        return refuse_url(r);
+    }
+    CHECK(!"text is always there");
+    return ST_MISSING;
+}
+
+static enum status refuse_missing(struct reading *r, enum parse_field field)
+{
+    const struct alternative *first = &r->parser->fields[field].alternatives[0];
+    size_t i = 0;
+
+    while (i + 1 < first->count && part_text(r, &first->parts[i], field).data) {
+        i++;
+    }
+    return refuse_part(r, &first->parts[i]);
+}
+
+static enum status refuse_length(struct reading *r, const struct alternative *alternative,
+                                 enum parse_field field)
+{
+    const struct part *part = &alternative->parts[0];
+    bool plain = alternative->count == 1 && part->kind == PART_BODY;
+
+    return refuse(r->out, ST_INVALID, "%.*s is longer than %d bytes",
+                  SLICE_ARG(plain ? part->text : slice_of(parse_field_name(field))),
+                  PARSE_MAX_FIELD);
+}
+
+/* known: the field's value when it was read before. Leaves *out_text absent if there is
+ * none. */
+static enum status read_field(struct reading *r, enum parse_field field, struct slice known,
+                              struct slice *out_text)
+{
+    const struct template *template = &r->parser->fields[field];
+
+    if (template->leaves_body && known.data) {
+        *out_text = known;
+        return ST_OK;
+    }
+    for (size_t i = 0; i < template->count; i++) {
+        const struct alternative *alternative = &template->alternatives[i];
+        struct slice text = alternative_text(r, alternative, field);
+
+        if (text.len > PARSE_MAX_FIELD) {
+            return refuse_length(r, alternative, field);
+        }
+        if (text.data) {
+            *out_text = text;
+            return ST_OK;
+        }
+    }
+    return template->count == 0 || template->may_be_missing ? ST_OK : refuse_missing(r, field);
+}
+
+static int64_t read_time(struct reading *r)
+{
+    const struct template *template = &r->parser->fields[PARSE_TIME];
+    struct slice text = SLICE_NONE;
+    int64_t unix_ms;
+
+    if (template->leaves_body && r->known) {
+        return r->known->event_ms;
+    }
+    for (size_t i = 0; i < template->count && text.data == NULL; i++) {
+        text = alternative_text(r, &template->alternatives[i], PARSE_TIME);
+    }
+    if (clock_parse(text, &unix_ms) || clock_parse_unix(text, &unix_ms)) {
+        return unix_ms;
+    }
+    r->out->unreadable_time = text.len > 0;
+    return CLOCK_NONE;
+}
+
+static enum status read_fields(struct reading *r)
+{
+    const struct event none = {0};
+    const struct event *known = r->known ? r->known : &none;
+    const struct provider_fields *fields = &r->parser->provider->fields;
+    struct parsed *out = r->out;
+    enum status event = read_field(r, PARSE_EVENT, known->event, &out->event);
+    enum status type = read_field(r, PARSE_TYPE, known->resource_type, &out->resource_type);
+    enum status gid = read_field(r, PARSE_GID, known->gid, &out->gid);
+    enum status id = read_field(r, PARSE_DELIVERY_ID, known->delivery_id, &out->delivery_id);
+
+    if (fields->resource_type == NULL) {
+        out->resource_type = provider_type_of(out->event);
+    }
+    out->event_ms = read_time(r);
+    out->deletion = provider_is_deletion(r->parser->provider, out->event);
+    return event != ST_OK ? event : type != ST_OK ? type : gid != ST_OK ? gid : id;
+}
+
+static bool is_challenge(struct reading *r)
+{
+    const struct parser *parser = r->parser;
+
+    return parser->provider->challenge.field &&
+           r->values[parser->challenge_field].kind == JSON_STRING &&
+           r->values[parser->challenge_echo].kind == JSON_STRING &&
+           slice_equal(parse_string(r->out, r->values[parser->challenge_field]),
+                       slice_of(parser->provider->challenge.value));
+}
+
+static enum status read_challenge(struct reading *r)
+{
+    struct slice text = parse_string(r->out, r->values[r->parser->challenge_echo]);
+
+    if (text.len > PARSE_MAX_FIELD) {
+        return refuse(r->out, ST_INVALID, "%s is longer than %d bytes",
+                      r->parser->provider->challenge.echo, PARSE_MAX_FIELD);
+    }
+    r->out->challenge = text;
+    return ST_OK;
+}
+
+static bool begins_as_json(struct slice body)
+{
+    size_t i = 0;
+
+    while (i < body.len && (body.data[i] == ' ' || body.data[i] == '\t' ||
+                            body.data[i] == '\r' || body.data[i] == '\n')) {
+        i++;
+    }
+    return i < body.len && (body.data[i] == '{' || body.data[i] == '[');
+}
+
+/* Of a body that is not JSON: some providers send forms unless they are told otherwise. What
+ * begins as JSON was meant to be JSON, whatever its type says: curl calls everything a form. */
+static bool is_form(const struct delivery *delivery)
+{
+    static const struct slice types[] = {SLICE("application/x-www-form-urlencoded"),
+                                         SLICE("multipart/form-data")};
+    struct slice type = delivery_header(delivery, "Content-Type");
+
+    if (begins_as_json(delivery->body)) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        if (type.len >= types[i].len &&
+            slice_equal_nocase((struct slice){type.data, types[i].len}, types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status refuse_no_json(const struct delivery *delivery, size_t error_at,
+                                  struct parsed *out)
+{
+    if (delivery->body.len == 0) {
+        return refuse(out, ST_INVALID, "the body is empty");
+    }
+    if (is_form(delivery)) {
+        return refuse(out, ST_INVALID,
+                      "a form, not JSON: let the provider send the content type "
+                      "application/json");
+    }
+    return refuse(out, ST_INVALID, "not JSON (RFC 8259): wrong at byte %zu", error_at);
+}
+
+enum status parser_read(const struct parser *parser, const struct delivery *delivery,
+                        const struct event *known, struct parsed *out)
+{
+    struct json_value values[JSON_MAX_PATHS];
+    struct reading r;
+    size_t error_at = 0;
+
+    *out = (struct parsed){.event_ms = CLOCK_NONE};
+    r = (struct reading){parser, delivery, delivery->header ? NULL : known, values, out};
+    if (json_check(delivery->body, &error_at) != ST_OK) {
+        return refuse_no_json(delivery, error_at, out);
+    }
+    if (json_kind_of(delivery->body) != JSON_OBJECT) {
+        return refuse(out, ST_INVALID, "JSON, but not an object");
+    }
+    json_find_all(delivery->body, parser->paths, parser->path_count, values);
+    return is_challenge(&r) ? read_challenge(&r) : read_fields(&r);
+}

@@ -1,0 +1,273 @@
+#include "bridge/parse/route.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/nearest.h"
+#include "common/utf8.h"
+
+enum variable { LITERAL, SOURCE, RESOURCE_TYPE, EVENT, ACTION, GID, ID, BODY };
+
+static const struct {
+    const char *name;
+    enum variable variable;
+} variables[] = {
+    {"source", SOURCE},
+    {"resource_type", RESOURCE_TYPE},
+    {"type", RESOURCE_TYPE},
+    {"event", EVENT},
+    {"action", ACTION},
+    {"gid", GID},
+    {"id", ID},
+};
+
+#define BODY_PREFIX SLICE("body.")
+
+/* A piece of a template. text: what a LITERAL says, or the path of a BODY. */
+struct segment {
+    enum variable variable;
+    struct slice text;
+};
+
+struct route {
+    char *text; /* the template; segments borrow from it */
+    struct segment *segments;
+    size_t count;
+};
+
+static void add_segment(struct route *route, enum variable variable, struct slice text)
+{
+    route->segments =
+        xrealloc(route->segments, (route->count + 1) * sizeof(route->segments[0]));
+    route->segments[route->count++] = (struct segment){variable, text};
+}
+
+static enum status unknown_variable(struct slice name, struct err *err)
+{
+    struct nearest near = {.text = name};
+    char shown[128];
+
+    for (size_t i = 0; i < COUNT_OF(variables); i++) {
+        nearest_offer(&near, variables[i].name);
+    }
+    if (near.word) {
+        (void)snprintf(shown, sizeof(shown), "did you mean {%s}?", near.word);
+    } else {
+        (void)snprintf(shown, sizeof(shown),
+                       "known are {source}, {resource_type}, {event}, "
+                       "{action}, {gid}, {id} and {body.<path>}");
+    }
+    return err_set(err, ST_INVALID, "unknown variable {%.*s}; %s", SLICE_ARG(name), shown);
+}
+
+/* name: what stands between the braces. */
+static enum status add_variable(struct route *route, struct slice name, struct err *err)
+{
+    for (size_t i = 0; i < COUNT_OF(variables); i++) {
+        if (slice_equal(name, slice_of(variables[i].name))) {
+            add_segment(route, variables[i].variable, SLICE_NONE);
+            return ST_OK;
+        }
+    }
+    if (slice_starts_with(name, BODY_PREFIX) && name.len > BODY_PREFIX.len) {
+        struct slice path = {name.data + BODY_PREFIX.len, name.len - BODY_PREFIX.len};
+
+        add_segment(route, BODY, path);
+        return json_check_path(path, err);
+    }
+    return unknown_variable(name, err);
+}
+
+/* What can be said of the text without looking at its variables. */
+static enum status check_template(struct slice text, struct err *err)
+{
+    if (text.len == 0) {
+        return err_set(err, ST_INVALID,
+                       "is empty; write one such as "
+                       "partners/{resource_type}/{event}/{gid}");
+    }
+    if (text.len > ROUTE_MAX_TOPIC) {
+        return err_set(err, ST_INVALID, "is longer than a topic can be; %d bytes at most",
+                       ROUTE_MAX_TOPIC);
+    }
+    if (text.data[0] == '$') {
+        return err_set(err, ST_INVALID,
+                       "begins with $, which is the broker's own; begin with "
+                       "another character");
+    }
+    for (size_t i = 0; i < text.len;) {
+        uint32_t c;
+        size_t n = utf8_decode(text.data + i, text.len - i, &c);
+
+        if (n == 0) {
+            return err_set(err, ST_INVALID, "is not UTF-8 at byte %zu; save it as UTF-8", i);
+        }
+        if (utf8_is_unfit(c)) {
+            return err_set(err, ST_INVALID, "holds U+%04X, which topics cannot; take it out",
+                           (unsigned)c);
+        }
+        i += n;
+    }
+    return ST_OK;
+}
+
+static enum status parse_template(struct route *route, struct slice text, struct err *err)
+{
+    const char *p = text.data, *end = text.data + text.len;
+
+    while (p < end) {
+        const char *stop = p + strcspn(p, "{}+#");
+        const char *close = *stop == '{' ? strpbrk(stop + 1, "{}") : NULL;
+        enum status st;
+
+        if (stop > p) {
+            add_segment(route, LITERAL, (struct slice){p, (size_t)(stop - p)});
+        }
+        if (*stop == '\0') {
+            return ST_OK;
+        }
+        if (*stop == '+' || *stop == '#') {
+            return err_set(err, ST_INVALID,
+                           "holds the wildcard %c, which only subscriptions "
+                           "may; take it out",
+                           *stop);
+        }
+        if (*stop == '}') {
+            return err_set(err, ST_INVALID, "holds a } without its {; write {name}");
+        }
+        if (close == NULL || *close != '}') {
+            return err_set(err, ST_INVALID, "holds a { without its }; write {name}");
+        }
+        st = add_variable(route, (struct slice){stop + 1, (size_t)(close - stop - 1)}, err);
+        if (st != ST_OK) {
+            return st;
+        }
+        p = close + 1;
+    }
+    return ST_OK;
+}
+
+enum status route_create(const char *text, struct route **out_route, struct err *err)
+{
+    struct slice template = slice_of(text);
+    enum status st = check_template(template, err);
+    struct route *route;
+
+    if (st != ST_OK) {
+        return st;
+    }
+    route = xalloc(sizeof(*route));
+    route->text = xstrdup(text);
+    st = parse_template(route, slice_of(route->text), err);
+    if (st != ST_OK) {
+        route_destroy(route);
+        return st;
+    }
+    *out_route = route;
+    return ST_OK;
+}
+
+void route_destroy(struct route *route)
+{
+    if (route) {
+        free(route->segments);
+        free(route->text);
+        free(route);
+    }
+}
+
+static struct slice action_of(struct slice event)
+{
+    const char *dot = event.len > 0 ? memrchr(event.data, '.', event.len) : NULL;
+
+    return dot ? (struct slice){dot + 1, (size_t)(event.data + event.len - dot - 1)} : event;
+}
+
+static struct slice value_of(const struct segment *segment, const struct route_values *values)
+{
+    switch (segment->variable) {
+    case LITERAL:
+        return segment->text;
+    case SOURCE:
+        return values->source;
+    case RESOURCE_TYPE:
+        return values->resource_type;
+    case EVENT:
+        return values->event;
+    case ACTION:
+        return action_of(values->event);
+    case GID:
+        return values->gid;
+    case ID:
+        return values->id;
+    case BODY:
+        return values->body_text(values->ctx, segment->text);
+    }
+    CHECK(!"a variable without a value");
+    return SLICE_NONE;
+}
+
+/* How many bytes at i pass as they are; 0: the byte there must be encoded. */
+static size_t fit_bytes(struct slice value, size_t i, uint32_t *out_code_point)
+{
+    unsigned char c = (unsigned char)value.data[i];
+    size_t n;
+
+    if (c >= 0x20 && c < 0x7F) {
+        return c != '/' && c != '+' && c != '#' && c != '%' && (c != '$' || i > 0);
+    }
+    n = utf8_decode(value.data + i, value.len - i, out_code_point);
+    return n > 0 && !utf8_is_unfit(*out_code_point) ? n : 0;
+}
+
+static void add_value(struct buf *out, struct slice value)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t i = 0;
+
+    if (value.len == 0) {
+        buf_add_char(out, '_');
+        return;
+    }
+    while (i < value.len) {
+        size_t start = i, n;
+        uint32_t code_point;
+
+        while (i < value.len && (n = fit_bytes(value, i, &code_point)) > 0) {
+            i += n;
+        }
+        buf_add(out, value.data + start, i - start);
+        if (i < value.len) {
+            unsigned char c = (unsigned char)value.data[i++];
+
+            buf_add(out, (char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
+        }
+    }
+}
+
+enum status route_topic(const struct route *route, const struct route_values *values,
+                        struct buf *out)
+{
+    size_t start = out->len;
+
+    buf_reserve(out, 0); /* so that there is a terminator to put back */
+    for (size_t i = 0; i < route->count; i++) {
+        const struct segment *segment = &route->segments[i];
+        struct slice value = value_of(segment, values);
+        bool fits = value.len <= ROUTE_MAX_TOPIC; /* else it is not even worth encoding */
+
+        if (fits && segment->variable == LITERAL) {
+            buf_add_slice(out, value);
+        } else if (fits) {
+            add_value(out, value);
+        }
+        if (!fits || out->len - start > ROUTE_MAX_TOPIC) {
+            out->len = start;
+            out->data[start] = '\0';
+            return ST_TOO_LARGE;
+        }
+    }
+    return ST_OK;
+}

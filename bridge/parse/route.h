@@ -1,0 +1,45 @@
+/*
+ * route - fields to topic: topic templates such as partners/{resource_type}/{event}/{gid}.
+ * Pure; any thread.
+ *
+ * A substituted value is always one topic level, or a part of one: `/ + # %`, a leading `$`,
+ * control characters (U+0080 to U+009F, too), code points that are no characters (U+FDD0 to
+ * U+FDEF, and the last two of each plane) and bytes that are not UTF-8 are percent-encoded byte
+ * by byte (upper-case hex), an empty or absent value is `_`. So no value can leave its level,
+ * brokers that are strict about MQTT's "should not include" take every topic, and two different
+ * values never share a topic (but for the empty one and `_`).
+ */
+#ifndef BRIDGE_PARSE_ROUTE_H
+#define BRIDGE_PARSE_ROUTE_H
+
+#include "common/buf.h"
+#include "common/err.h"
+
+/* MQTT 5.0 section 1.5.4: a UTF-8 string is at most 65,535 bytes. */
+enum { ROUTE_MAX_TOPIC = 65535 };
+
+/* A parsed template; immutable. */
+struct route;
+
+/* Borrows text. ST_INVALID with a reason that ends in what would be right: an unknown variable
+ * (near misses are suggested), a path that json_check_path refuses, an unclosed brace, a
+ * wildcard, an empty template, a leading `$`, a control character, text that is not UTF-8 or
+ * longer than a topic. Gives a route for route_destroy. */
+enum status route_create(const char *text, struct route **out_route, struct err *err) MUST_USE;
+void route_destroy(struct route *route);
+
+/* What the variables stand for; {type} is resource_type, too, and {action} is what follows the last
+ * dot of event. */
+struct route_values {
+    struct slice source, resource_type, event, gid, id;
+    /* `{body.<path>}`: borrows path; ctx is the caller's. May be NULL if the template has no
+     * such variable. */
+    struct slice (*body_text)(void *ctx, struct slice path);
+    void *ctx;
+};
+
+/* Adds the topic to out. ST_TOO_LARGE: longer than ROUTE_MAX_TOPIC; out is as before then. */
+enum status route_topic(const struct route *route, const struct route_values *values,
+                        struct buf *out) MUST_USE;
+
+#endif

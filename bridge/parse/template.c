@@ -1,0 +1,286 @@
+/*
+ * The language of field templates (see struct provider_fields).
+ */
+#include "bridge/parse/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/nearest.h"
+#include "common/utf8.h"
+
+static const struct {
+    const char *name, *form;
+} kinds[] = {
+    {"body", "{body.path.to.field}"},
+    {"header", "{header.Name}"},
+    {"url", "{url}"},
+};
+#define BODY_PREFIX   SLICE("body.")
+#define HEADER_PREFIX SLICE("header.")
+
+static struct slice slice_from(struct slice s, size_t offset)
+{
+    return (struct slice){s.data + offset, s.len - offset};
+}
+
+enum status parser_add_path(struct parser *parser, struct slice path, size_t *out_place,
+                            struct err *err)
+{
+    enum status st = json_check_path(path, err);
+    size_t i = 0;
+
+    if (st != ST_OK) {
+        return st;
+    }
+    while (i < parser->path_count && !slice_equal(parser->paths[i], path)) {
+        i++;
+    }
+    if (i == JSON_MAX_PATHS) {
+        return err_set(err, ST_INVALID,
+                       "the fields together are made of more than %d fields of the body; "
+                       "take some out",
+                       JSON_MAX_PATHS);
+    }
+    parser->path_count += i == parser->path_count;
+    parser->paths[i] = path;
+    *out_place = i;
+    return ST_OK;
+}
+
+static void add_alternative(struct template *template)
+{
+    template->alternatives = xrealloc(
+        template->alternatives, (template->count + 1) * sizeof(template->alternatives[0]));
+    template->alternatives[template->count++] = (struct alternative){NULL, 0};
+}
+
+static enum status add_part(struct template *template, struct part part, struct err *err)
+{
+    struct alternative *alternative = &template->alternatives[template->count - 1];
+
+    if (alternative->count == PARTS_MAX) {
+        return err_set(err, ST_INVALID,
+                       "has more than %d parts in one alternative; take some out", PARTS_MAX);
+    }
+    if (part.kind == PART_HEADER) {
+        part.header = strndup(part.text.data, part.text.len);
+        CHECK(part.header != NULL);
+    }
+    alternative->parts =
+        xrealloc(alternative->parts, (alternative->count + 1) * sizeof(alternative->parts[0]));
+    alternative->parts[alternative->count++] = part;
+    template->leaves_body |= part.kind == PART_HEADER || part.kind == PART_URL;
+    return ST_OK;
+}
+
+static enum status add_body(struct parser *parser, struct template *template, struct slice path,
+                            struct err *err)
+{
+    struct part part = {.kind = PART_BODY, .text = path};
+    enum status st = parser_add_path(parser, path, &part.path, err);
+
+    return st == ST_OK ? add_part(template, part, err) : st;
+}
+
+static enum status add_header(struct template *template, struct slice name, struct err *err)
+{
+    if (!delivery_is_token(name)) {
+        return err_set(err, ST_INVALID,
+                       "\"%.*s\" is no header's name; write letters, digits and "
+                       "dashes, as in {header.X-Event}",
+                       SLICE_ARG(name));
+    }
+    return add_part(template, (struct part){.kind = PART_HEADER, .text = name}, err);
+}
+
+static enum status add_url(const struct parser *parser, struct template *template,
+                           struct err *err)
+{
+    const struct provider *provider = parser->provider;
+
+    if (!provider->takes_suffix && provider->url_events == NULL) {
+        return err_set(err, ST_INVALID,
+                       "{url} is what follows the source's path, but nothing does there; "
+                       "say \"path_suffix\": true, or give \"events\"");
+    }
+    return add_part(template, (struct part){.kind = PART_URL}, err);
+}
+
+static enum status unknown_part(struct slice name, struct err *err)
+{
+    const char *dot = name.len > 0 ? memchr(name.data, '.', name.len) : NULL;
+    struct nearest near = {
+        .text = {name.data, dot ? (size_t)(dot - name.data) : name.len},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        nearest_offer(&near, kinds[i].name);
+    }
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        if (near.word == kinds[i].name) {
+            return err_set(err, ST_INVALID, "unknown part {%.*s}; did you mean %s?",
+                           SLICE_ARG(name), kinds[i].form);
+        }
+    }
+    return err_set(err, ST_INVALID, "unknown part {%.*s}; known are %s, %s and %s",
+                   SLICE_ARG(name), kinds[0].form, kinds[1].form, kinds[2].form);
+}
+
+/* name: what stands between the braces. */
+static enum status add_named(struct parser *parser, struct template *template,
+                             struct slice name, struct err *err)
+{
+    if (slice_starts_with(name, BODY_PREFIX)) {
+        return add_body(parser, template, slice_from(name, BODY_PREFIX.len), err);
+    }
+    if (slice_starts_with(name, HEADER_PREFIX)) {
+        return add_header(template, slice_from(name, HEADER_PREFIX.len), err);
+    }
+    if (slice_equal(name, SLICE("url"))) {
+        return add_url(parser, template, err);
+    }
+    return unknown_part(name, err);
+}
+
+static enum status check_text(struct slice text, struct err *err)
+{
+    if (text.len == 0) {
+        return err_set(err, ST_INVALID,
+                       "is empty; write where the field is, such as {body.type}, or | if there "
+                       "is none");
+    }
+    if (text.len > PARSE_MAX_FIELD) {
+        return err_set(err, ST_INVALID, "is longer than %d bytes; make it shorter",
+                       PARSE_MAX_FIELD);
+    }
+    if (!utf8_is_fit(text)) {
+        return err_set(err, ST_INVALID,
+                       "holds a control character, or is not UTF-8; take it out");
+    }
+    return ST_OK;
+}
+
+static bool drop_prefix(struct slice *text, struct slice prefix)
+{
+    if (!slice_starts_with(*text, prefix)) {
+        return false;
+    }
+    *text = slice_from(*text, prefix.len);
+    return true;
+}
+
+static bool begins_a_name(struct slice text)
+{
+    char c = '\0';
+
+    if (text.len > 0) {
+        c = text.data[0];
+    }
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+/* What is a path elsewhere (body.type, $.order.id, .id) would be the same text for all events
+ * here. Nothing is called so; v1.order.created, or shop.example, may well be a constant. */
+static enum status check_constant(struct slice text, struct err *err)
+{
+    struct slice path = text;
+    bool rooted = drop_prefix(&path, SLICE("$.")) || drop_prefix(&path, SLICE("."));
+    bool is_header = drop_prefix(&path, HEADER_PREFIX) || drop_prefix(&path, SLICE("headers."));
+    bool is_path = is_header || drop_prefix(&path, BODY_PREFIX) || rooted;
+    enum status st = ST_OK;
+
+    if (!is_path || !begins_a_name(path)) {
+        return ST_OK;
+    }
+    if (!is_header) {
+        st = json_check_path(path, err);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    return err_set(err, ST_INVALID,
+                   "\"%.*s\" without braces is that text itself, in every delivery; write "
+                   "{%s.%.*s}",
+                   SLICE_ARG(text), is_header ? "header" : "body", SLICE_ARG(path));
+}
+
+/* At the `|` or the end behind the alternative. */
+static enum status end_alternative(struct template *template, bool last, struct err *err)
+{
+    const struct alternative *ended = &template->alternatives[template->count - 1];
+
+    if (ended->count == 1 && ended->parts[0].kind == PART_TEXT) {
+        return check_constant(ended->parts[0].text, err);
+    }
+    if (ended->count > 0) {
+        return ST_OK;
+    }
+    if (!last || template->count == 1) {
+        return err_set(err, ST_INVALID,
+                       "has an empty alternative that is not the last one, which says that the "
+                       "field may be missing; take one | out");
+    }
+    template->count--;
+    template->may_be_missing = true;
+    return ST_OK;
+}
+
+/* At a brace; *at is moved behind what it closes. */
+static enum status compile_brace(struct parser *parser, const char **at,
+                                 struct template *template, struct err *err)
+{
+    const char *start = *at + 1;
+    const char *close = strpbrk(start, "{}");
+
+    if (**at == '}') {
+        return err_set(err, ST_INVALID, "holds a } without its {; write {body.type}");
+    }
+    if (close == NULL || *close != '}') {
+        return err_set(err, ST_INVALID, "holds a { without its }; write {body.type}");
+    }
+    *at = close + 1;
+    return add_named(parser, template, (struct slice){start, (size_t)(close - start)}, err);
+}
+
+enum status template_compile(struct parser *parser, const char *text, struct template *out,
+                             struct err *err)
+{
+    enum status st = check_text(slice_of(text), err);
+
+    if (st == ST_OK && strcmp(text, "|") == 0) {
+        out->may_be_missing = true; /* and always is */
+        return ST_OK;
+    }
+    add_alternative(out);
+    while (st == ST_OK && *text != '\0') {
+        size_t len = strcspn(text, "{}|");
+
+        if (len > 0) {
+            struct part part = {.kind = PART_TEXT, .text = {text, len}};
+
+            st = add_part(out, part, err);
+            text += len;
+        } else if (*text == '|') {
+            st = end_alternative(out, false, err);
+            add_alternative(out);
+            text++;
+        } else {
+            st = compile_brace(parser, &text, out, err);
+        }
+    }
+    return st == ST_OK ? end_alternative(out, true, err) : st;
+}
+
+void template_fini(struct template *template)
+{
+    for (size_t i = 0; i < template->count; i++) {
+        struct alternative *alternative = &template->alternatives[i];
+
+        for (size_t j = 0; j < alternative->count; j++) {
+            free(alternative->parts[j].header);
+        }
+        free(alternative->parts);
+    }
+    free(template->alternatives);
+}

@@ -1,0 +1,178 @@
+/*
+ * publisher_internal - what the files of publisher share; nobody else includes this. All
+ * functions: publisher thread.
+ */
+#ifndef BRIDGE_PUBLISHER_INTERNAL_H
+#define BRIDGE_PUBLISHER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "bridge/publisher/publisher.h"
+#include "bridge/publisher/window.h"
+
+enum {
+    FEED_EVENTS = 128, /* read ahead */
+    FEED_BYTES = 1024 * 1024,
+    OWN_MAX_IN_FLIGHT = 8,
+};
+
+/* The broker's answer to one message, as Paho's thread posts it. */
+struct answer {
+    int token;
+    int reason;
+    int64_t at_ms; /* Unix time */
+};
+struct answers {
+    struct answer *items;
+    size_t count;
+};
+
+/* What others tell the publisher thread. */
+struct signals {
+    uint64_t durable_seq;
+    uint64_t marked_seq;
+    bool lost;
+    uint32_t lost_epoch;
+    int lost_reason;
+    char lost_text[128];
+    bool stop;
+    int64_t stop_by_ms; /* monotonic */
+};
+
+/* The failure to connect that was logged last. */
+struct said {
+    char text[96];
+};
+
+/* The bridge's own topics, as bits, in the order in which they are published. */
+enum {
+    OWN_STATE = 1,
+    OWN_INFO = 2,
+    OWN_HEALTH = 4,
+    OWN_OFFLINE = 8,
+    OWN_AT_CONNECT = OWN_STATE | OWN_INFO | OWN_HEALTH
+};
+
+struct publisher {
+    struct publisher_options options;
+    struct outbox *outbox;
+    struct mqtt *mq;
+    struct beat beat;
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t mu;
+    pthread_cond_t changed;
+    /* shared, under mu */
+    struct signals posted;
+    struct answers posted_answers;
+    struct buf posted_info; /* if info_posted: what …/info is to say */
+    bool info_posted;
+    uint32_t closed_epoch; /* what is said about this one and earlier ones is dropped */
+    /* What the sleeping thread wants to be woken for, besides lost and stop. */
+    size_t want_answers;
+    bool want_durable, want_marked;
+
+    /* owned by the publisher thread */
+    struct signals seen;
+    struct answers answers; /* swapped with posted_answers */
+    struct window *window;
+    uint64_t highest_sent_seq;
+
+    /* events read and not yet sent */
+    struct event *feed[FEED_EVENTS];
+    size_t feed_at, feed_count;
+    uint64_t read_seq;
+    unsigned part; /* messages of feed[feed_at] that are sent; it is in the window if not 0 */
+    bool placed;   /* feed[feed_at] is in the window */
+    int64_t read_again_ms;
+    struct buf topic;
+
+    /* the connection */
+    bool up;
+    uint32_t epoch;
+    struct mqtt_limits limits;
+    size_t max_messages; /* in flight: what both sides allow */
+    const char *server;
+    size_t server_index, next_server;
+    unsigned failures;    /* to connect, or connections that did no good, in a row */
+    unsigned short_links; /* in a row: delivered something, but did not last */
+    unsigned tries;       /* since the last connection */
+    int64_t connected_ms, down_since_ms, retry_ms;
+    bool useful; /* this connection settled something */
+    bool dying;  /* publishing failed, lost has not come yet */
+    int64_t dying_since_ms;
+    struct said *said; /* by server */
+    bool retain_logged, own_refused_logged;
+
+    /* order after trouble */
+    bool alone;         /* send the oldest one alone until it is settled */
+    uint64_t alone_seq; /* which one took the connection with it, alone_losses times in a row */
+    unsigned alone_losses;
+    int64_t alone_sent_ms;
+    /* A message is to be retried: nothing new until all in flight is answered and
+     * hold_until_ms. */
+    bool hold;
+    int64_t hold_until_ms;
+    unsigned holds;                /* in a row */
+    int64_t unauthorized_since_ms; /* the first 0x87 of those that came one after the other */
+    int64_t unauthorized_last_ms;  /* the latest one; 0: none yet */
+
+    /* the watchdog: when something was in flight and nothing was answered since */
+    int64_t events_quiet_ms, own_quiet_ms;
+
+    /* own topics */
+    struct buf info;
+    unsigned own_due;
+    size_t own_in_flight;
+    unsigned own_losses; /* in a row, with nothing but own messages in flight */
+    bool own_off;
+    char *state_topic, *info_topic, *health_topic;
+    int64_t health_ms, started_ms;
+};
+
+/* --- send.c: events from the outbox to the broker --- */
+
+/* Sends as much as the window and the outbox give. */
+void publisher_send_events(struct publisher *pub);
+/* Could send more, had the window room. */
+bool publisher_feed_has_more(const struct publisher *pub);
+/* Sending starts again after what is settled. */
+void publisher_start_over(struct publisher *pub, size_t max_messages);
+void publisher_feed_drop(struct publisher *pub);
+
+/* --- answer.c: what the broker says to a message --- */
+
+void publisher_take_answers(struct publisher *pub);
+/* Refused for good: to the dead letters. part: which of its messages was. */
+void publisher_bury(struct publisher *pub, uint64_t seq, unsigned part, int reason);
+/* The same, for a reason that is no reason code. */
+void publisher_bury_as(struct publisher *pub, uint64_t seq, const char *why);
+/* Ends a hold whose time has come. */
+void publisher_release_hold(struct publisher *pub, int64_t now_ms);
+
+/* --- link.c: the connection --- */
+
+void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms);
+/* Nothing more can be sent; lost will say why. */
+void publisher_link_dies(struct publisher *pub);
+void publisher_link_lost(struct publisher *pub, int reason, const char *text);
+void publisher_link_watch(struct publisher *pub, int64_t now_ms);
+
+/* --- status.c: the bridge's own topics --- */
+
+void publisher_own_init(struct publisher *pub);
+void publisher_own_fini(struct publisher *pub);
+/* Under mu. Takes the info that was posted, if one was. */
+void publisher_own_take_info(struct publisher *pub);
+void publisher_own_send(struct publisher *pub);
+void publisher_own_answered(struct publisher *pub, int reason);
+/* The broker closed the connection while nothing but own messages was in flight. */
+void publisher_own_lost(struct publisher *pub);
+
+/* --- publisher.c --- */
+
+/* The connection is over: drops what was said about it, and what is still said later. */
+void publisher_close_epoch(struct publisher *pub);
+
+#endif

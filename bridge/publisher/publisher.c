@@ -1,0 +1,360 @@
+/*
+ * The publisher's thread: what it waits for, and the order of a turn.
+ *
+ *  - Others post (durable, marked, answers, lost, stop) under mu; the thread takes all of it at
+ *    once, then works without the lock. It says beforehand what it wants to be woken for, so
+ *    that a broker that acknowledges a thousand messages wakes it a few times and not a
+ *    thousand times.
+ *  - A turn: lost? answers, marks; connect if it is time; own topics; events; the mark; the
+ *    watchdog.
+ *
+ * Everything that goes wrong ends in one of two things: sending starts again at the oldest
+ * event that is not settled (publisher_start_over), or an event goes to the dead letters
+ * (publisher_bury).
+ */
+#include "bridge/publisher/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include "bridge/metrics.h"
+
+enum {
+    /* For the broker to take our last message, whatever was left of the drain time. */
+    OFFLINE_WAIT_MS = 1000,
+    /* One a message, and messages in flight are no more. */
+    MAX_ANSWERS = PUBLISHER_MAX_IN_FLIGHT + OWN_MAX_IN_FLIGHT,
+};
+
+static void lock(struct publisher *pub)
+{
+    CHECK(pthread_mutex_lock(&pub->mu) == 0);
+}
+
+static void unlock(struct publisher *pub)
+{
+    CHECK(pthread_mutex_unlock(&pub->mu) == 0);
+}
+
+static void wake(struct publisher *pub)
+{
+    CHECK(pthread_cond_signal(&pub->changed) == 0);
+}
+
+/* --- from other threads --- */
+
+static void on_acked(void *ctx, uint32_t epoch, int token, int reason)
+{
+    struct publisher *pub = ctx;
+    struct answer answer = {.token = token, .reason = reason, .at_ms = clock_unix_ms()};
+
+    lock(pub);
+    if (epoch > pub->closed_epoch) {
+        struct answers *posted = &pub->posted_answers;
+
+        CHECK(posted->count < MAX_ANSWERS);
+        posted->items[posted->count++] = answer;
+        if (posted->count == pub->want_answers) {
+            wake(pub);
+        }
+    }
+    unlock(pub);
+}
+
+static void on_lost(void *ctx, uint32_t epoch, int reason, const char *text)
+{
+    struct publisher *pub = ctx;
+
+    lock(pub);
+    if (epoch > pub->closed_epoch) {
+        struct signals *posted = &pub->posted;
+
+        posted->lost = true;
+        posted->lost_epoch = epoch;
+        posted->lost_reason = reason;
+        /* May be cut. */
+        (void)snprintf(posted->lost_text, sizeof(posted->lost_text), "%s", text);
+        wake(pub);
+    }
+    unlock(pub);
+}
+
+static void on_waiting(void *ctx)
+{
+    struct publisher *pub = ctx;
+
+    beat_now(&pub->beat);
+}
+
+void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t marked_seq)
+{
+    lock(pub);
+    if ((pub->want_durable && durable_seq > pub->posted.durable_seq) ||
+        (pub->want_marked && marked_seq > pub->posted.marked_seq)) {
+        wake(pub);
+    }
+    pub->posted.durable_seq = durable_seq;
+    pub->posted.marked_seq = marked_seq;
+    unlock(pub);
+}
+
+void publisher_set_info(struct publisher *pub, struct slice info)
+{
+    lock(pub);
+    buf_clear(&pub->posted_info);
+    buf_add_slice(&pub->posted_info, info);
+    pub->info_posted = true;
+    wake(pub);
+    unlock(pub);
+}
+
+const struct beat *publisher_beat(const struct publisher *pub)
+{
+    return &pub->beat;
+}
+
+/* --- the thread --- */
+
+void publisher_close_epoch(struct publisher *pub)
+{
+    lock(pub);
+    pub->closed_epoch = pub->epoch;
+    pub->posted.lost = false;
+    pub->posted_answers.count = 0;
+    unlock(pub);
+    pub->seen.lost = false;
+    pub->answers.count = 0;
+}
+
+static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
+{
+    int64_t until_ms = now_ms + THREAD_TURN_MS;
+
+    if (!pub->up && pub->retry_ms < until_ms) {
+        until_ms = pub->retry_ms;
+    }
+    if (pub->hold && pub->hold_until_ms > now_ms && pub->hold_until_ms < until_ms) {
+        until_ms = pub->hold_until_ms;
+    }
+    if (pub->seen.stop && pub->seen.stop_by_ms < until_ms) {
+        until_ms = pub->seen.stop_by_ms;
+    }
+    return until_ms > now_ms ? until_ms - now_ms : 0;
+}
+
+/* A quarter of what is in flight while more is waiting to go, so that the broker always has
+ * something to do; otherwise all of it. Should the last ones take long, the turn ends anyway.
+ */
+static size_t answers_wanted(const struct publisher *pub)
+{
+    size_t in_flight = window_messages(pub->window);
+    size_t wanted = publisher_feed_has_more(pub) && !pub->hold ? in_flight / 4 : in_flight;
+
+    return wanted > 0 ? wanted : 1;
+}
+
+/* Under mu. */
+static bool anything_posted(const struct publisher *pub)
+{
+    const struct signals *posted = &pub->posted;
+    const struct signals *seen = &pub->seen;
+
+    return posted->lost || posted->stop != seen->stop || pub->info_posted ||
+           pub->posted_answers.count >= pub->want_answers ||
+           (pub->want_durable && posted->durable_seq > seen->durable_seq) ||
+           (pub->want_marked && posted->marked_seq > seen->marked_seq);
+}
+
+static void wait_for_signals(struct publisher *pub)
+{
+    struct timespec until = thread_deadline(sleep_ms(pub, clock_mono_ms()));
+    struct answers taken = pub->answers;
+    int rc = 0;
+
+    lock(pub);
+    pub->want_answers = answers_wanted(pub);
+    pub->want_durable =
+        pub->up && window_has_room(pub->window) && !publisher_feed_has_more(pub);
+    pub->want_marked = !window_has_room(pub->window);
+    while (!anything_posted(pub) && rc == 0) {
+        rc = pthread_cond_timedwait(&pub->changed, &pub->mu, &until);
+        CHECK(rc == 0 || rc == ETIMEDOUT);
+    }
+    pub->want_answers = 0; /* awake: nobody needs to wake us */
+    pub->want_durable = pub->want_marked = false;
+    pub->seen = pub->posted;
+    pub->posted.lost = false;
+    publisher_own_take_info(pub);
+    pub->answers = pub->posted_answers;
+    taken.count = 0;
+    pub->posted_answers = taken;
+    unlock(pub);
+}
+
+static void post_mark(struct publisher *pub, uint64_t *marked)
+{
+    uint64_t settled = window_settled(pub->window);
+
+    if (settled > *marked) {
+        outbox_mark(pub->outbox, settled);
+        *marked = settled;
+    }
+}
+
+static bool may_stop(const struct publisher *pub)
+{
+    return pub->seen.stop &&
+           (!pub->up || pub->dying || clock_mono_ms() >= pub->seen.stop_by_ms ||
+            (pub->part == 0 && window_events(pub->window) == 0) ||
+            (pub->hold && window_messages(pub->window) == 0));
+}
+
+static void take_turn(struct publisher *pub)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    publisher_take_answers(pub);
+    window_marked(pub->window, pub->seen.marked_seq);
+    if (pub->seen.lost && pub->up && pub->seen.lost_epoch == pub->epoch) {
+        publisher_link_lost(pub, pub->seen.lost_reason, pub->seen.lost_text);
+    }
+    if (!pub->seen.stop) {
+        publisher_link_connect_if_due(pub, now_ms);
+        publisher_release_hold(pub, now_ms);
+    }
+    publisher_own_send(pub);
+    publisher_send_events(pub);
+    publisher_link_watch(pub, clock_mono_ms());
+    metrics_set(METRIC_IN_FLIGHT, (int64_t)window_events(pub->window));
+}
+
+/* The will is not sent when a connection is ended in order, so we say it ourselves. */
+static void say_goodbye(struct publisher *pub)
+{
+    int64_t until_ms = clock_mono_ms() + OFFLINE_WAIT_MS;
+
+    if (!pub->up || pub->dying || pub->own_off) {
+        return;
+    }
+    pub->own_due = OWN_OFFLINE;
+    pub->alone = false;
+    while (clock_mono_ms() < until_ms && !pub->seen.lost && !pub->dying &&
+           (pub->own_due != 0 || pub->own_in_flight > 0)) {
+        publisher_own_send(pub);
+        pub->seen.stop_by_ms = until_ms;
+        wait_for_signals(pub);
+        publisher_take_answers(pub);
+    }
+}
+
+static void *publisher_main(void *arg)
+{
+    struct publisher *pub = arg;
+    uint64_t marked = window_settled(pub->window);
+
+    while (!may_stop(pub)) {
+        beat_now(&pub->beat);
+        take_turn(pub);
+        post_mark(pub, &marked);
+        if (!may_stop(pub)) {
+            wait_for_signals(pub);
+        }
+    }
+    publisher_take_answers(pub);
+    say_goodbye(pub);
+    post_mark(pub, &marked);
+    /* If nobody took our "offline", the will has to say it. */
+    mqtt_disconnect(pub->mq, pub->own_due == 0 && pub->own_in_flight == 0);
+    publisher_close_epoch(pub);
+    publisher_feed_drop(pub);
+    metrics_set(METRIC_CONNECTED, 0);
+    log_info("publisher stopped", L_INT("in_flight", window_events(pub->window)));
+    return NULL;
+}
+
+/* --- life --- */
+
+static void init_shared(struct publisher *pub, uint64_t settled_seq)
+{
+    CHECK(pthread_mutex_init(&pub->mu, NULL) == 0);
+    thread_cond_init(&pub->changed);
+    pub->answers.items = xalloc(MAX_ANSWERS * sizeof(struct answer));
+    pub->posted_answers.items = xalloc(MAX_ANSWERS * sizeof(struct answer));
+    pub->posted.durable_seq = pub->posted.marked_seq = settled_seq;
+}
+
+enum status publisher_create(const struct publisher_options *options, struct outbox *outbox,
+                             struct publisher **out_publisher, struct err *err)
+{
+    struct publisher *pub = xalloc(sizeof(*pub));
+    struct mqtt_listener listener = {
+        .acked = on_acked, .lost = on_lost, .waiting = on_waiting, .ctx = pub};
+    uint64_t settled_seq = outbox_delivered_seq(outbox);
+    enum status st;
+
+    CHECK(options->server_count > 0 && options->max_in_flight > 0 &&
+          options->max_in_flight <= PUBLISHER_MAX_IN_FLIGHT);
+    pub->options = *options;
+    pub->outbox = outbox;
+    pub->said = xalloc(options->server_count * sizeof(*pub->said));
+    pub->started_ms = pub->down_since_ms = clock_mono_ms();
+    pub->read_seq = settled_seq;
+    init_shared(pub, settled_seq);
+    pub->window = window_create(pub->options.max_in_flight, settled_seq);
+    window_restart(pub->window, pub->options.max_in_flight);
+    publisher_own_init(pub);
+    st = mqtt_create(&pub->options.mqtt, &listener, &pub->mq, err);
+    if (st != ST_OK) {
+        publisher_destroy(pub);
+        return err_wrap(err, "MQTT");
+    }
+    *out_publisher = pub;
+    return ST_OK;
+}
+
+enum status publisher_start(struct publisher *pub, struct err *err)
+{
+    enum status st = thread_start(&pub->thread, "publisher", publisher_main, pub, err);
+
+    pub->started = st == ST_OK;
+    return st;
+}
+
+void publisher_stop(struct publisher *pub, int64_t drain_ms)
+{
+    int64_t stop_by_ms = clock_mono_ms() + drain_ms;
+
+    if (!pub->started) {
+        return;
+    }
+    lock(pub);
+    pub->posted.stop = true;
+    pub->posted.stop_by_ms = stop_by_ms;
+    wake(pub);
+    unlock(pub);
+    mqtt_set_deadline(pub->mq, stop_by_ms + OFFLINE_WAIT_MS);
+    CHECK(pthread_join(pub->thread, NULL) == 0);
+    pub->started = false;
+}
+
+void publisher_destroy(struct publisher *pub)
+{
+    if (pub == NULL) {
+        return;
+    }
+    CHECK(!pub->started);
+    mqtt_destroy(pub->mq);
+    publisher_own_fini(pub);
+    window_destroy(pub->window);
+    buf_free(&pub->topic);
+    free(pub->said);
+    free(pub->answers.items);
+    free(pub->posted_answers.items);
+    CHECK(pthread_cond_destroy(&pub->changed) == 0);
+    CHECK(pthread_mutex_destroy(&pub->mu) == 0);
+    free(pub);
+}

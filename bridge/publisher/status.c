@@ -1,0 +1,180 @@
+/*
+ * The bridge's own topics: state (birth, and the will), info, health. Retained, QoS 1.
+ *
+ * They must never stand in the way of events. What the broker refuses is logged once a
+ * connection and not missed; from a broker that closes the connection on them (some do instead
+ * of refusing) they are kept until the next start.
+ */
+#include "bridge/publisher/internal.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include "bridge/metrics.h"
+
+enum { HEALTH_EVERY_MS = 30000, LOSSES_TO_END = 5 };
+
+static char *own_topic(const struct publisher *pub, const char *name)
+{
+    struct buf topic = {.len = 0};
+
+    buf_addf(&topic, "%s/%s/%s", pub->options.bridge_topic, pub->options.mqtt.client_id, name);
+    return buf_take(&topic);
+}
+
+void publisher_own_init(struct publisher *pub)
+{
+    pub->state_topic = own_topic(pub, "state");
+    pub->info_topic = own_topic(pub, "info");
+    pub->health_topic = own_topic(pub, "health");
+    pub->options.mqtt.will_topic = pub->state_topic;
+    pub->options.mqtt.will_payload = SLICE("{\"state\":\"offline\"}");
+    buf_add_slice(&pub->info, pub->options.info);
+}
+
+void publisher_own_fini(struct publisher *pub)
+{
+    free(pub->state_topic);
+    free(pub->info_topic);
+    free(pub->health_topic);
+    buf_free(&pub->info);
+    buf_free(&pub->posted_info);
+}
+
+void publisher_own_take_info(struct publisher *pub)
+{
+    if (pub->info_posted) {
+        buf_clear(&pub->info);
+        buf_add_slice(&pub->info, buf_slice(&pub->posted_info));
+        pub->info_posted = false;
+        pub->own_due |= OWN_INFO;
+    }
+}
+
+static void write_health(const struct publisher *pub, struct buf *out)
+{
+    struct store_stats stats;
+
+    outbox_stats(pub->outbox, &stats);
+    buf_addf(out, "{\"uptime_s\":%lld,\"backlog\":%llu,\"oldest_age_s\":%lld",
+             (long long)(clock_mono_ms() - pub->started_ms) / 1000,
+             (unsigned long long)stats.undelivered_count,
+             (long long)store_oldest_age_s(&stats, clock_unix_ms()));
+    buf_addf(out, ",\"accepted\":%lld,\"duplicates\":%lld,\"quarantined\":%lld",
+             (long long)metrics_total(METRIC_ACCEPTED),
+             (long long)metrics_total(METRIC_DUPLICATES),
+             (long long)metrics_total(METRIC_QUARANTINED));
+    buf_addf(out, ",\"published\":%lld,\"dead_letters\":%llu}",
+             (long long)metrics_get(METRIC_PUBLISHED), (unsigned long long)stats.dead_count);
+}
+
+static enum status publish_own(struct publisher *pub, unsigned which, int *out_token)
+{
+    struct mqtt_message message = {
+        .qos = pub->limits.maximum_qos > 0 ? 1 : 0,
+        .retain = pub->limits.retain_available,
+        .content_type = "application/json",
+    };
+    struct buf health = {.len = 0};
+    enum status st;
+
+    if (which == OWN_INFO) {
+        message.topic = pub->info_topic;
+        message.payload = buf_slice(&pub->info);
+    } else if (which == OWN_HEALTH) {
+        write_health(pub, &health);
+        message.topic = pub->health_topic;
+        message.payload = buf_slice(&health);
+    } else {
+        message.topic = pub->state_topic;
+        message.payload = which == OWN_STATE ? SLICE("{\"state\":\"online\"}")
+                                             : pub->options.mqtt.will_payload;
+    }
+    st = mqtt_publish(pub->mq, &message, out_token, NULL);
+    buf_free(&health);
+    return st;
+}
+
+static void log_refused(struct publisher *pub, const char *why)
+{
+    if (!pub->own_refused_logged) {
+        log_warn("the broker does not take the bridge's own messages",
+                 L_STR("server", pub->server), L_STR("topic", pub->options.bridge_topic),
+                 L_STR("reason", why));
+        pub->own_refused_logged = true;
+    }
+}
+
+static void own_sent(struct publisher *pub, int token)
+{
+    if (token != 0) {
+        if (pub->own_in_flight++ == 0) {
+            pub->own_quiet_ms = clock_mono_ms();
+        }
+        window_sent_own(pub->window, token);
+    }
+}
+
+/* False: not now. */
+static bool send_one(struct publisher *pub, unsigned which)
+{
+    int token = 0;
+    enum status st = publish_own(pub, which, &token);
+
+    if (st == ST_OK) {
+        own_sent(pub, token);
+    } else if (st == ST_TOO_LARGE || st == ST_INVALID) {
+        log_refused(pub, status_text(st));
+    } else if (st != ST_BUSY) {
+        publisher_link_dies(pub);
+    }
+    return st == ST_OK || st == ST_TOO_LARGE || st == ST_INVALID;
+}
+
+void publisher_own_send(struct publisher *pub)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (!pub->up || pub->own_off || (pub->alone && window_events(pub->window) > 0)) {
+        return;
+    }
+    if (now_ms - pub->health_ms >= HEALTH_EVERY_MS && !pub->seen.stop) {
+        pub->own_due |= OWN_HEALTH;
+    }
+    for (unsigned which = OWN_STATE; which <= OWN_OFFLINE; which <<= 1) {
+        if ((pub->own_due & which) == 0) {
+            continue;
+        }
+        if (pub->dying || !window_may_send(pub->window) ||
+            pub->own_in_flight >= OWN_MAX_IN_FLIGHT || !send_one(pub, which)) {
+            return;
+        }
+        pub->own_due &= ~which;
+        if (which == OWN_HEALTH) {
+            pub->health_ms = now_ms;
+        }
+    }
+}
+
+void publisher_own_lost(struct publisher *pub)
+{
+    if (++pub->own_losses == LOSSES_TO_END && !pub->own_off) {
+        log_error("broker ends the connection on the bridge's own messages: they are off until "
+                  "the next start",
+                  L_STR("server", pub->server), L_STR("topic", pub->options.bridge_topic));
+        pub->own_off = true;
+    }
+}
+
+void publisher_own_answered(struct publisher *pub, int reason)
+{
+    pub->own_in_flight--;
+    pub->own_quiet_ms = clock_mono_ms();
+    pub->own_losses = 0;
+    if (reason >= 0x80) {
+        metrics_refused(reason);
+        log_refused(pub, mqtt_reason_text(reason));
+    }
+}

@@ -1,0 +1,88 @@
+/*
+ * window - which events are with the broker: what may be sent now, what is settled, how far the
+ * delivered mark may move.
+ *
+ * Events are put in the order in which they are sent (seq rises). An event is one or two
+ * messages; it is settled when all of them are. Acknowledgements come in any order; the settled
+ * mark moves in order only. An event holds its place until the mark that covers it is written,
+ * so no more than `capacity` events are ever sent beyond that mark: that is what a crash can
+ * duplicate. Messages in flight are limited besides, by what the broker allows; the bridge's
+ * own messages count in that.
+ *
+ * Pure: no I/O, no clock, no thread of its own.
+ */
+#ifndef BRIDGE_PUBLISHER_WINDOW_H
+#define BRIDGE_PUBLISHER_WINDOW_H
+
+#include "common/uuid.h"
+
+struct window;
+
+/* A token is an MQTT packet identifier, 1 to 65,535; two messages an event, and room for the
+ * bridge's own. */
+enum { WINDOW_MAX_CAPACITY = 16384, WINDOW_MAX_MESSAGES = 2 };
+
+/* What is known of an event while it is under way. */
+struct window_event {
+    uint64_t seq;
+    struct uuid id;
+    int64_t received_ms;
+    size_t bytes;  /* what it takes while it is under way */
+    bool replayed; /* by hand: how long it took says nothing */
+};
+
+/* capacity: 1 to WINDOW_MAX_CAPACITY events. Everything up to settled_seq is settled already,
+ * and written. */
+struct window *window_create(size_t capacity, uint64_t settled_seq);
+void window_destroy(struct window *window); /* NULL is allowed */
+
+/* A new connection, or a new try on the same one when nothing is in flight: forgets what is not
+ * settled in order, so that sending starts again after window_settled(). Keeps what it knows of
+ * buried events. max_messages: what may be in flight. */
+void window_restart(struct window *window, size_t max_messages);
+
+/* May one more event be put; may one more message be sent. */
+bool window_has_room(const struct window *window);
+bool window_may_send(const struct window *window);
+
+/* The next event, as so many messages; 0: it is settled at once. There is room for it. */
+void window_put(struct window *window, const struct window_event *event, unsigned messages);
+/* One message of the newest event was sent. token 0: QoS 0, which counts as settled by that. */
+void window_sent(struct window *window, int token);
+/* A message that belongs to no event was sent. */
+void window_sent_own(struct window *window, int token);
+
+enum window_found {
+    WINDOW_NOTHING, /* not in flight, or of an event that is buried */
+    WINDOW_OWN,     /* belongs to no event */
+    WINDOW_EVENT,
+};
+/* The broker has answered this message: it is no longer in flight. For WINDOW_EVENT, *out_seq
+ * is whose it was, *out_part which of its messages (from 0). */
+enum window_found window_answered(struct window *window, int token, uint64_t *out_seq,
+                                  unsigned *out_part);
+/* What the answer means: this message of the event is delivered. True if the event is settled
+ * by it. */
+bool window_deliver(struct window *window, uint64_t seq);
+/* The event is given up: settled, and never sent again, also after a restart. */
+void window_bury(struct window *window, uint64_t seq);
+bool window_is_buried(const struct window *window, uint64_t seq);
+
+/* The event is in the window and not settled. */
+bool window_is_open(const struct window *window, uint64_t seq);
+/* The event, if it was put since the last restart (or is not yet marked); borrowed
+ * until the next change. */
+const struct window_event *window_find(const struct window *window, uint64_t seq);
+/* The oldest event that is not settled; NULL: none. */
+const struct window_event *window_oldest(const struct window *window);
+
+/* Everything up to this seq is settled. */
+uint64_t window_settled(const struct window *window);
+/* The written mark has come this far. */
+void window_marked(struct window *window, uint64_t marked_seq);
+
+size_t window_events(const struct window *window);   /* put, not settled */
+size_t window_bytes(const struct window *window);    /* of those */
+size_t window_messages(const struct window *window); /* in flight, own ones included */
+
+#endif

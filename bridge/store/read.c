@@ -1,0 +1,428 @@
+/*
+ * Rows out.
+ */
+#include "bridge/store/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+/* ---- columns to events ---- */
+
+static struct slice read_text(sqlite3_stmt *stmt, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
+
+    return text == NULL ? SLICE_NONE
+                        : (struct slice){text, (size_t)sqlite3_column_bytes(stmt, column)};
+}
+
+static struct slice read_body(sqlite3_stmt *stmt, int column)
+{
+    const char *data = sqlite3_column_blob(stmt, column); /* NULL if it is empty */
+
+    return (struct slice){data != NULL ? data : "", (size_t)sqlite3_column_bytes(stmt, column)};
+}
+
+static bool read_bytes(sqlite3_stmt *stmt, int column, uint8_t *out_bytes, int size_bytes)
+{
+    const void *data = sqlite3_column_blob(stmt, column);
+
+    if (data == NULL || sqlite3_column_bytes(stmt, column) != size_bytes) {
+        return false;
+    }
+    memcpy(out_bytes, data, (size_t)size_bytes);
+    return true;
+}
+
+/* Reads EVENT_COLUMNS; borrows from the statement until its next step. False: the row is
+ * damaged. */
+static bool decode_event(sqlite3_stmt *stmt, struct event *out_event)
+{
+    int64_t flags = sqlite3_column_int64(stmt, 14);
+
+    *out_event = (struct event){
+        .received_ms = sqlite3_column_int64(stmt, 1),
+        .event_ms = sqlite3_column_type(stmt, 2) == SQLITE_NULL ? CLOCK_NONE
+                                                                : sqlite3_column_int64(stmt, 2),
+        .source = read_text(stmt, 5),
+        .event = read_text(stmt, 6),
+        .resource_type = read_text(stmt, 7),
+        .gid = read_text(stmt, 8),
+        .delivery_id = read_text(stmt, 9),
+        .topic = read_text(stmt, 10),
+        .state_topic = read_text(stmt, 11),
+        .expiry_s = (uint32_t)sqlite3_column_int64(stmt, 12),
+        .qos = (uint8_t)sqlite3_column_int(stmt, 13),
+        .retain = (flags & ROW_RETAIN) != 0,
+        .deletion = (flags & ROW_DELETION) != 0,
+        .replayed = (flags & ROW_REPLAYED) != 0,
+        .copy = (flags & ROW_COPY) != 0,
+    };
+    return read_bytes(stmt, 0, out_event->id.bytes, sizeof(out_event->id.bytes)) &&
+           read_bytes(stmt, 3, out_event->identity.key, EVENT_KEY_SIZE) &&
+           read_bytes(stmt, 4, out_event->identity.digest, EVENT_KEY_SIZE);
+}
+
+static enum status damaged(struct err *err, sqlite3_stmt *stmt, int key_column)
+{
+    return err_set(err, ST_INVALID, "damaged: row %lld is not an event",
+                   (long long)sqlite3_column_int64(stmt, key_column));
+}
+
+/* Ends a loop of steps; st: what happened inside it. */
+static enum status end_rows(struct store *store, sqlite3_stmt *stmt, enum status st,
+                            struct err *err)
+{
+    if (stmt == NULL || (sqlite3_reset(stmt) != SQLITE_OK && st == ST_OK)) {
+        return store_fail(store, err, "read events");
+    }
+    return st;
+}
+
+static void bind_keys(sqlite3_stmt *stmt, uint64_t after, uint64_t upto)
+{
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)after);
+        (void)sqlite3_bind_int64(stmt, 2, (int64_t)upto);
+    }
+}
+
+/* ---- the publisher's reading ---- */
+
+/* The row that the statement stands on. Gives an event for event_free; NULL: damaged. */
+static struct event *copy_row(sqlite3_stmt *stmt, int seq_column, int body_column)
+{
+    struct event event;
+
+    if (!decode_event(stmt, &event)) {
+        return NULL;
+    }
+    event.seq = (uint64_t)sqlite3_column_int64(stmt, seq_column);
+    event.body = read_body(stmt, body_column);
+    return event_copy(&event);
+}
+
+enum status store_read(struct store *store, const struct store_range *range,
+                       struct event **out_events, size_t *out_count, struct err *err)
+{
+    enum { SEQ = EVENT_COLUMN_COUNT, BODY };
+    sqlite3_stmt *stmt = store_statement(store, SQL_READ_BATCH);
+    size_t count = 0, bytes = 0;
+    enum status st = ST_OK;
+
+    bind_keys(stmt, range->after_seq, range->upto_seq);
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 3, (int64_t)range->max_count);
+    }
+    while (stmt != NULL && st == ST_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        bytes += (size_t)sqlite3_column_bytes(stmt, BODY);
+        if (count > 0 && bytes > range->max_bytes) {
+            break;
+        }
+        out_events[count] = copy_row(stmt, SEQ, BODY);
+        if (out_events[count] == NULL) {
+            st = damaged(err, stmt, SEQ);
+        } else {
+            count++;
+        }
+    }
+    st = end_rows(store, stmt, st, err);
+    if (st == ST_OK) {
+        *out_count = count;
+        return ST_OK;
+    }
+    while (count > 0) {
+        event_free(out_events[--count]);
+    }
+    return st;
+}
+
+/* ---- the dedupe table's reading ---- */
+
+/* The columns of both walks. */
+enum {
+    WALK_KEY,
+    WALK_DIGEST,
+    WALK_ID,
+    WALK_RECEIVED,
+    WALK_FLAGS,
+    WALK_AT,  /* what the table is in order of, about */
+    WALK_SEQ, /* 0: no other table has it */
+    WALK_DROPPED,
+};
+
+struct walk {
+    sqlite3_stmt *stmt;
+    bool on_row;
+};
+
+/* To the next row that is news. Copies are not, and their old time says nothing about the rows
+ * before them; a dead letter that has a seq is among the events. */
+static void walk_on(struct walk *walk, int64_t since_ms)
+{
+    walk->on_row = false;
+    while (walk->stmt != NULL && !walk->on_row && sqlite3_step(walk->stmt) == SQLITE_ROW) {
+        if ((sqlite3_column_int64(walk->stmt, WALK_FLAGS) & ROW_REPLAYED) != 0) {
+            continue;
+        }
+        if (sqlite3_column_int64(walk->stmt, WALK_AT) < since_ms) {
+            return;
+        }
+        walk->on_row = sqlite3_column_int64(walk->stmt, WALK_SEQ) == 0;
+    }
+}
+
+static struct walk *newer_of(struct walk *events, struct walk *dead)
+{
+    if (!events->on_row || !dead->on_row) {
+        return events->on_row ? events : dead;
+    }
+    return sqlite3_column_int64(events->stmt, WALK_AT) >=
+                   sqlite3_column_int64(dead->stmt, WALK_AT)
+               ? events
+               : dead;
+}
+
+static enum status give_news(sqlite3_stmt *stmt, store_walk_fn *row, void *ctx, bool *out_more,
+                             struct err *err)
+{
+    bool dropped = sqlite3_column_int(stmt, WALK_DROPPED) != 0;
+    struct event_identity identity;
+    struct uuid id;
+
+    if (!read_bytes(stmt, WALK_KEY, identity.key, EVENT_KEY_SIZE) ||
+        !read_bytes(stmt, WALK_DIGEST, identity.digest, EVENT_KEY_SIZE) ||
+        !read_bytes(stmt, WALK_ID, id.bytes, sizeof(id.bytes))) {
+        return err_set(err, ST_INVALID, "damaged: a row is not an event");
+    }
+    *out_more = row(ctx, &identity, id,
+                    dropped ? CLOCK_NONE : sqlite3_column_int64(stmt, WALK_RECEIVED));
+    return ST_OK;
+}
+
+enum status store_walk_newest(struct store *store, int64_t since_ms, store_walk_fn *row,
+                              void *ctx, struct err *err)
+{
+    struct walk events = {.stmt = store_statement(store, SQL_WALK_EVENTS)};
+    struct walk dead = {.stmt = store_statement(store, SQL_WALK_DEAD)};
+    enum status st = ST_OK;
+    bool more = true;
+
+    walk_on(&events, since_ms);
+    walk_on(&dead, since_ms);
+    while (st == ST_OK && more && (events.on_row || dead.on_row)) {
+        struct walk *walk = newer_of(&events, &dead);
+
+        st = give_news(walk->stmt, row, ctx, &more, err);
+        walk_on(walk, since_ms);
+    }
+    st = end_rows(store, events.stmt, st, err);
+    return end_rows(store, dead.stmt, st, err);
+}
+
+/* ---- listings ---- */
+
+bool store_selects_everything(const struct store_selection *selection)
+{
+    return selection->id_count == 0 && selection->source.data == NULL &&
+           selection->since_ms == CLOCK_NONE && selection->until_ms == CLOCK_NONE;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct uuid));
+}
+
+struct uuid *store_sort_ids(const struct uuid *ids, size_t count)
+{
+    struct uuid *sorted = NULL;
+
+    if (count > 0) {
+        sorted = xalloc(count * sizeof(*sorted));
+        memcpy(sorted, ids, count * sizeof(*sorted));
+        qsort(sorted, count, sizeof(*sorted), compare_ids);
+    }
+    return sorted;
+}
+
+static bool has_id(const struct store_selection *selection, const struct uuid *id)
+{
+    return bsearch(id, selection->ids, selection->id_count, sizeof(*id), compare_ids) != NULL;
+}
+
+static bool is_selected(const struct store_selection *selection, const struct event *event)
+{
+    return (selection->id_count == 0 || has_id(selection, &event->id)) &&
+           (selection->source.data == NULL || slice_equal(selection->source, event->source)) &&
+           (selection->since_ms == CLOCK_NONE || event->received_ms >= selection->since_ms) &&
+           (selection->until_ms == CLOCK_NONE || event->received_ms < selection->until_ms);
+}
+
+/* Steps to the row's body, which is apart so that only rows that are selected drag theirs in.
+ * The slice lives until *out_stmt is reset. */
+static enum status find_body(struct store *store, bool dead, uint64_t key,
+                             sqlite3_stmt **out_stmt, struct slice *out_body, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, dead ? SQL_READ_DEAD_BODY : SQL_READ_BODY);
+    int rc = SQLITE_ERROR;
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)key);
+        rc = sqlite3_step(stmt);
+    }
+    *out_stmt = stmt;
+    if (rc == SQLITE_ROW) {
+        *out_body = read_body(stmt, 0);
+        return ST_OK;
+    }
+    return rc == SQLITE_DONE ? err_set(err, ST_INVALID, "damaged: row %llu has no body",
+                                       (unsigned long long)key)
+                             : store_fail(store, err, "read a body");
+}
+
+/* One row that the statement stands on. *out_more: the caller wants to go on. */
+static enum status give_row(struct store *store, const struct store_scan *scan,
+                            sqlite3_stmt *stmt, store_scan_fn *row, void *ctx, bool *out_more,
+                            struct err *err)
+{
+    enum { KEY = EVENT_COLUMN_COUNT, SEQ, REASON };
+    uint64_t key = (uint64_t)sqlite3_column_int64(stmt, KEY);
+    sqlite3_stmt *body_stmt = NULL;
+    struct event event;
+    enum status st = ST_OK;
+
+    if (!decode_event(stmt, &event)) {
+        return damaged(err, stmt, KEY);
+    }
+    if ((event.copy && scan->without_copies) || !is_selected(scan->selection, &event)) {
+        return ST_OK;
+    }
+    event.seq = (uint64_t)sqlite3_column_int64(stmt, SEQ);
+    event.reason = read_text(stmt, REASON);
+    if (scan->with_body) {
+        st = find_body(store, scan->dead, key, &body_stmt, &event.body, err);
+    }
+    if (st == ST_OK) {
+        *out_more = row(ctx, key, &event);
+    }
+    if (body_stmt != NULL) {
+        (void)sqlite3_reset(body_stmt); /* repeats the step's error */
+    }
+    return st;
+}
+
+enum status store_scan(struct store *store, const struct store_scan *scan, store_scan_fn *row,
+                       void *ctx, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, scan->dead ? SQL_SCAN_DEAD : SQL_SCAN_EVENTS);
+    bool more = true;
+    enum status st = ST_OK;
+
+    bind_keys(stmt, scan->after_key, scan->upto_key);
+    while (stmt != NULL && st == ST_OK && more && sqlite3_step(stmt) == SQLITE_ROW) {
+        st = give_row(store, scan, stmt, row, ctx, &more, err);
+    }
+    return end_rows(store, stmt, st, err);
+}
+
+struct listing {
+    store_row_fn *row;
+    void *ctx;
+    uint64_t delivered_seq;
+    uint64_t left;
+};
+
+static bool list_row(void *ctx, uint64_t key, const struct event *event)
+{
+    struct listing *listing = ctx;
+    bool delivered = event->reason.data == NULL && key <= listing->delivered_seq;
+
+    return listing->row(listing->ctx, event, delivered) && --listing->left > 0;
+}
+
+enum status store_list(struct store *store, enum store_which which,
+                       const struct store_selection *selection, bool with_body,
+                       store_row_fn *row, void *ctx, struct err *err)
+{
+    struct listing listing = {
+        .row = row, .ctx = ctx, .left = selection->limit > 0 ? selection->limit : UINT64_MAX};
+    struct uuid *ids = store_sort_ids(selection->ids, selection->id_count);
+    struct store_selection sorted = *selection;
+    struct store_scan scan = {.dead = which == STORE_DEAD,
+                              .with_body = with_body,
+                              .upto_key = INT64_MAX,
+                              .selection = &sorted};
+    struct store_mark mark;
+    /* One snapshot: the mark must not move between its reading and the rows'. */
+    enum status st = store_exec(store, "BEGIN", err);
+
+    sorted.ids = ids;
+    if (st == ST_OK) {
+        st = store_read_mark(store, &mark, err);
+    }
+    if (st == ST_OK) {
+        listing.delivered_seq = mark.delivered_seq;
+        scan.after_key = which == STORE_UNDELIVERED ? mark.delivered_seq : 0;
+        scan.upto_key = which == STORE_DELIVERED ? mark.delivered_seq : INT64_MAX;
+        st = store_scan(store, &scan, list_row, &listing, err);
+    }
+    store_rollback(store); /* only ends the snapshot */
+    free(ids);
+    return st == ST_OK ? ST_OK : err_wrap(err, "list %s", store->path);
+}
+
+/* ---- numbers ---- */
+
+enum status store_get_oldest(struct store *store, int64_t *out_ms, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_OLDEST_UNDELIVERED);
+    int64_t received_ms = CLOCK_NONE;
+    bool found = false;
+    enum status st;
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)store->mark.delivered_seq);
+    }
+    st = store_query(store, stmt, &received_ms, 1, &found, err, "read the oldest event");
+    if (st == ST_OK) {
+        *out_ms = received_ms;
+    }
+    return st;
+}
+
+enum status store_stats_read(struct store *store, struct store_stats *out_stats,
+                             struct err *err)
+{
+    struct store_mark mark;
+    struct store_stats stats;
+    enum status st = store_exec(store, "BEGIN", err);
+
+    if (st == ST_OK) {
+        st = store_read_mark(store, &mark, err);
+    }
+    if (st == ST_OK) {
+        store->mark = store->committed = mark;
+        store_mark_stats(&mark, &stats);
+        st = store_get_oldest(store, &stats.oldest_undelivered_ms, err);
+    }
+    store_rollback(store); /* only ends the snapshot */
+    if (st != ST_OK) {
+        return err_wrap(err, "read %s", store->path);
+    }
+    *out_stats = stats;
+    return ST_OK;
+}
+
+enum status store_last_dead(struct store *store, uint64_t *out_key, struct err *err)
+{
+    int64_t key = 0;
+    enum status st = store_query(store, store_statement(store, SQL_LAST_DEAD), &key, 1, NULL,
+                                 err, "read the newest dead letter");
+
+    if (st == ST_OK) {
+        *out_key = (uint64_t)key;
+    }
+    return st;
+}

@@ -1,0 +1,294 @@
+/*
+ * Rows out: what is buried, dropped, delivered or no longer kept. Within the transaction that
+ * store_begin opened; see write.c.
+ */
+#include "bridge/store/internal.h"
+
+#include <string.h>
+
+/* ---- single events ---- */
+
+/* The total up to and including seq. Rows are removed from the oldest on, so one that is not
+ * there is the last one removed. */
+static enum status total_at(struct store *store, uint64_t seq, uint64_t *out_total,
+                            struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_TOTAL_AT);
+    int64_t total = 0;
+    enum status st;
+
+    if (seq == store->mark.removed_seq) {
+        *out_total = store->mark.removed_total;
+        return ST_OK;
+    }
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)seq);
+    }
+    st = store_query(store, stmt, &total, 1, NULL, err, "read a total");
+    if (st == ST_OK) {
+        *out_total = (uint64_t)total;
+    }
+    return st;
+}
+
+static enum status cost_of(struct store *store, uint64_t seq, uint64_t *out_cost,
+                           struct err *err)
+{
+    uint64_t before = 0, after = 0;
+    enum status st = total_at(store, seq - 1, &before, err);
+
+    if (st == ST_OK) {
+        st = total_at(store, seq, &after, err);
+    }
+    *out_cost = after - before;
+    return st;
+}
+
+/* Runs a statement about one row; out_changed: was it there? */
+static enum status run_for(struct store *store, enum store_sql which, uint64_t key,
+                           bool *out_changed, struct err *err, const char *what)
+{
+    sqlite3_stmt *stmt = store_statement(store, which);
+    enum status st;
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)key);
+    }
+    st = store_run(store, stmt, err, what);
+    *out_changed = st == ST_OK && sqlite3_changes(store->db) > 0;
+    return st;
+}
+
+static enum status add_gap(struct store *store, uint64_t seq, uint64_t cost, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_ADD_GAP);
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)seq);
+        (void)sqlite3_bind_int64(stmt, 2, (int64_t)cost);
+    }
+    return store_run(store, stmt, err, "write a gap");
+}
+
+enum status store_drop(struct store *store, uint64_t seq, struct err *err)
+{
+    struct store_mark *mark = &store->mark;
+    bool was_there = false;
+    uint64_t cost = 0;
+    enum status st = run_for(store, SQL_DROP_BODY, seq, &was_there, err, "drop a body");
+
+    if (st != ST_OK || !was_there) {
+        return st;
+    }
+    st = cost_of(store, seq, &cost, err);
+    if (st == ST_OK) {
+        st = add_gap(store, seq, cost, err);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    if (seq > mark->delivered_seq) {
+        mark->undelivered_count--;
+        mark->undelivered_bytes -= cost;
+    } else {
+        mark->kept_count--;
+        mark->kept_bytes -= cost;
+    }
+    return ST_OK;
+}
+
+enum status store_bury(struct store *store, uint64_t seq, const char *reason, int64_t now_ms,
+                       struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_BURY);
+    uint64_t cost = 0;
+    enum status st;
+
+    if (seq <= store->mark.removed_seq || seq > store->mark.last_seq) {
+        return ST_OK;
+    }
+    st = cost_of(store, seq, &cost, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    cost += strlen(reason);
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)seq);
+        (void)sqlite3_bind_int64(stmt, 2, (int64_t)cost);
+        (void)sqlite3_bind_int64(stmt, 3, now_ms);
+        (void)sqlite3_bind_text(stmt, 4, reason, -1, SQLITE_STATIC);
+    }
+    st = store_run(store, stmt, err, "bury an event");
+    if (st != ST_OK || sqlite3_changes(store->db) == 0) {
+        return st;
+    }
+    store->mark.dead_count++;
+    store->mark.dead_bytes += cost;
+    return store_drop(store, seq, err);
+}
+
+enum status store_drop_dead(struct store *store, uint64_t dead_key, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_DEAD_COST);
+    int64_t cost = 0;
+    bool found = false;
+    enum status st;
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)dead_key);
+    }
+    st = store_query(store, stmt, &cost, 1, &found, err, "read a dead letter");
+    if (st == ST_OK && found) {
+        st = run_for(store, SQL_DROP_DEAD, dead_key, &found, err, "drop a dead letter");
+        store->mark.dead_count -= found;
+        store->mark.dead_bytes -= found ? (uint64_t)cost : 0;
+    }
+    return st;
+}
+
+/* ---- the mark and what is behind it ---- */
+
+/* Moves *seq over the gaps right behind it. A run of them is walked once, by its primary key.
+ */
+static enum status skip_gaps(struct store *store, uint64_t *seq, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_GAPS_AFTER);
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)*seq);
+    }
+    while (stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW &&
+           sqlite3_column_int64(stmt, 0) == (int64_t)*seq + 1) {
+        ++*seq;
+    }
+    if (stmt == NULL || sqlite3_reset(stmt) != SQLITE_OK) {
+        return store_fail(store, err, "read the gaps");
+    }
+    return ST_OK;
+}
+
+struct gap_sum {
+    uint64_t count, bytes;
+};
+
+static enum status sum_gaps(struct store *store, uint64_t after, uint64_t upto,
+                            struct gap_sum *out_sum, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_GAP_SUM);
+    int64_t numbers[2] = {0};
+    enum status st;
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)after);
+        (void)sqlite3_bind_int64(stmt, 2, (int64_t)upto);
+    }
+    st = store_query(store, stmt, numbers, 2, NULL, err, "add the gaps up");
+    *out_sum = (struct gap_sum){(uint64_t)numbers[0], (uint64_t)numbers[1]};
+    return st;
+}
+
+enum status store_mark(struct store *store, uint64_t seq, struct err *err)
+{
+    struct store_mark *mark = &store->mark;
+    struct gap_sum gaps = {0};
+    uint64_t total = 0, count, bytes;
+    enum status st;
+
+    CHECK(seq <= mark->last_seq);
+    seq = seq > mark->delivered_seq ? seq : mark->delivered_seq;
+    st = skip_gaps(store, &seq, err);
+    if (st != ST_OK || seq == mark->delivered_seq) {
+        return st;
+    }
+    st = total_at(store, seq, &total, err);
+    if (st == ST_OK) {
+        st = sum_gaps(store, mark->delivered_seq, seq, &gaps, err);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    count = seq - mark->delivered_seq - gaps.count;
+    bytes = total - mark->delivered_total - gaps.bytes;
+    mark->undelivered_count -= count;
+    mark->undelivered_bytes -= bytes;
+    mark->kept_count += count;
+    mark->kept_bytes += bytes;
+    mark->delivered_seq = seq;
+    mark->delivered_total = total;
+    return ST_OK;
+}
+
+/* ---- retention ---- */
+
+static sqlite3_stmt *oldest_kept(struct store *store, uint32_t max_rows)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_OLDEST_KEPT);
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)store->mark.removed_seq);
+        (void)sqlite3_bind_int64(stmt, 2, (int64_t)store->mark.delivered_seq);
+        (void)sqlite3_bind_int64(stmt, 3, max_rows);
+    }
+    return stmt;
+}
+
+enum status store_has_expired(struct store *store, int64_t before_ms, bool *out_expired,
+                              struct err *err)
+{
+    int64_t row[2] = {0};
+    bool found = false;
+    enum status st = store_query(store, oldest_kept(store, 1), row, COUNT_OF(row), &found, err,
+                                 "read the oldest kept event");
+
+    *out_expired = st == ST_OK && found && row[1] < before_ms;
+    return st;
+}
+
+/* How far a removal goes: the last row that goes, and the total up to it. */
+static enum status find_removal(struct store *store, const struct store_removal *removal,
+                                uint64_t *out_seq, uint64_t *out_total, struct err *err)
+{
+    sqlite3_stmt *stmt = oldest_kept(store, removal->max_rows);
+    uint64_t seq = store->mark.removed_seq, total = store->mark.removed_total;
+
+    while (stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW &&
+           sqlite3_column_int64(stmt, 1) < removal->before_ms &&
+           total - store->mark.removed_total < removal->enough_bytes) {
+        seq = (uint64_t)sqlite3_column_int64(stmt, 0);
+        total = (uint64_t)sqlite3_column_int64(stmt, 2);
+    }
+    if (stmt == NULL || sqlite3_reset(stmt) != SQLITE_OK) {
+        return store_fail(store, err, "read the oldest kept events");
+    }
+    *out_seq = seq;
+    *out_total = total;
+    return ST_OK;
+}
+
+enum status store_remove_kept(struct store *store, const struct store_removal *removal,
+                              struct err *err)
+{
+    static const enum store_sql removals[] = {SQL_REMOVE_EVENTS, SQL_REMOVE_BODIES,
+                                              SQL_REMOVE_GAPS};
+    struct store_mark *mark = &store->mark;
+    struct gap_sum gaps = {0};
+    uint64_t seq = 0, total = 0;
+    bool changed;
+    enum status st = find_removal(store, removal, &seq, &total, err);
+
+    if (st != ST_OK || seq == mark->removed_seq) {
+        return st;
+    }
+    st = sum_gaps(store, mark->removed_seq, seq, &gaps, err);
+    for (size_t i = 0; i < COUNT_OF(removals) && st == ST_OK; i++) {
+        st = run_for(store, removals[i], seq, &changed, err, "remove delivered events");
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    mark->kept_count -= seq - mark->removed_seq - gaps.count;
+    mark->kept_bytes -= total - mark->removed_total - gaps.bytes;
+    mark->removed_seq = seq;
+    mark->removed_total = total;
+    return ST_OK;
+}

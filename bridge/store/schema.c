@@ -1,0 +1,121 @@
+/*
+ * The format on disk.
+ *
+ *   event  one small row per accepted event, appended in order of seq; never changed
+ *   body   its bytes, apart, so that finding and listing events never drag bodies through the
+ *          cache; an event without one was buried or dropped
+ *   gap    those events without a body, so that sums over ranges can leave them out. The event
+ *          row itself stays until its range is removed: it may be its resource's newest, and
+ *          dedupe must know (A, B dropped, A again is not a repeat of the first A)
+ *   dead   dead letters: quarantined (no topic) or refused by the broker
+ *   state  for each retained topic, which event is the newest; a random key, but only for
+ *          events that have a state topic
+ *   mark   one row: how far delivery is, the newest seq ever given, and sums
+ *
+ * To change it: add a step to `migrations`; old ones stay as they are.
+ */
+#include "bridge/store/internal.h"
+
+#include <stdio.h>
+
+/* "h2mq", in the file's header: tells an outbox from any other SQLite file. */
+enum { APPLICATION_ID = 0x68326D71 };
+
+#define EVENT_COLUMN_TYPES                                                                     \
+    "id BLOB NOT NULL, received_ms INTEGER NOT NULL, event_ms INTEGER, "                       \
+    "dedupe_key BLOB NOT NULL, digest BLOB NOT NULL, source TEXT, event TEXT, "                \
+    "resource_type TEXT, gid TEXT, delivery_id TEXT, topic TEXT, state_topic TEXT, "           \
+    "expiry_s INTEGER NOT NULL, qos INTEGER NOT NULL, flags INTEGER NOT NULL, "
+
+/* migrations[i] leads from format i to format i + 1. */
+static const char *const migrations[] = {
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY, " EVENT_COLUMN_TYPES
+    " total_bytes INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE body(seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;"
+    "CREATE TABLE gap(seq INTEGER PRIMARY KEY, cost_bytes INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE dead(dead_key INTEGER PRIMARY KEY, " EVENT_COLUMN_TYPES
+    " seq INTEGER NOT NULL, cost_bytes INTEGER NOT NULL, buried_ms INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, body BLOB NOT NULL) STRICT;"
+    "CREATE TABLE state(topic TEXT PRIMARY KEY, event_ms INTEGER NOT NULL, seq INTEGER NOT "
+    "NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE mark(one INTEGER PRIMARY KEY CHECK (one = 1),"
+    " last_seq INTEGER NOT NULL DEFAULT 0, last_total INTEGER NOT NULL DEFAULT 0,"
+    " delivered_seq INTEGER NOT NULL DEFAULT 0, delivered_total INTEGER NOT NULL DEFAULT 0,"
+    " removed_seq INTEGER NOT NULL DEFAULT 0, removed_total INTEGER NOT NULL DEFAULT 0,"
+    " undelivered_count INTEGER NOT NULL DEFAULT 0, undelivered_bytes INTEGER NOT NULL DEFAULT "
+    "0,"
+    " kept_count INTEGER NOT NULL DEFAULT 0, kept_bytes INTEGER NOT NULL DEFAULT 0,"
+    " dead_count INTEGER NOT NULL DEFAULT 0, dead_bytes INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "INSERT INTO mark(one) VALUES(1);",
+};
+enum { FORMAT = COUNT_OF(migrations) };
+
+static enum status read_number(struct store *store, const char *sql, int64_t *out_number,
+                               struct err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(store->db, sql, -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+    }
+    if (rc == SQLITE_ROW) {
+        *out_number = sqlite3_column_int64(stmt, 0);
+    }
+    (void)sqlite3_finalize(stmt); /* repeats the step's error */
+    return rc == SQLITE_ROW ? ST_OK : store_fail(store, err, "look at it");
+}
+
+enum status store_check_identity(struct store *store, bool *out_empty, struct err *err)
+{
+    int64_t tables = 0, application = 0, format = 0;
+    enum status st = read_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err);
+
+    if (st == ST_OK) {
+        st = read_number(store, "PRAGMA application_id", &application, err);
+    }
+    if (st == ST_OK) {
+        st = read_number(store, "PRAGMA user_version", &format, err);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    /* We died between creating the file and its first commit: nothing in it was promised yet.
+     */
+    *out_empty = tables == 0 && application == 0 && format == 0;
+    if (*out_empty) {
+        return ST_OK;
+    }
+    if (application != APPLICATION_ID) {
+        return err_set(err, ST_INVALID, "a database of another program, not an outbox");
+    }
+    if (format < 1 || format > FORMAT) {
+        return err_set(err, ST_INVALID,
+                       "its format is %lld, this hook2mqtt knows 1 to %d: a newer one wrote it",
+                       (long long)format, (int)FORMAT);
+    }
+    return ST_OK;
+}
+
+enum status store_migrate(struct store *store, struct err *err)
+{
+    int64_t format = 0;
+    char pragmas[96];
+    enum status st = read_number(store, "PRAGMA user_version", &format, err);
+
+    if (st != ST_OK || format == FORMAT) {
+        return st;
+    }
+    /* If we die before the commit, the file is as it was. */
+    st = store_exec(store, "BEGIN IMMEDIATE", err);
+    for (; st == ST_OK && format < FORMAT; format++) {
+        st = store_exec(store, migrations[format], err);
+    }
+    (void)snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%d; PRAGMA user_version=%d",
+                   (int)APPLICATION_ID, (int)FORMAT);
+    if (st == ST_OK) {
+        st = store_exec(store, pragmas, err);
+    }
+    return st == ST_OK ? store_exec(store, "COMMIT", err) : st;
+}

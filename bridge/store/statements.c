@@ -1,0 +1,289 @@
+/*
+ * Statements and errors; the mark; the write-ahead log.
+ */
+#include "bridge/store/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <sys/stat.h>
+
+#include "common/clock.h"
+
+enum { READER_WAIT_MS = 20 }; /* a checkpoint that rests waits so long for readers */
+
+static const char *const statement_text[SQL_COUNT] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_READ_MARK] =
+        "SELECT last_seq, last_total, delivered_seq, delivered_total, removed_seq,"
+        " removed_total, undelivered_count, undelivered_bytes, kept_count,"
+        " kept_bytes, dead_count, dead_bytes FROM mark",
+    [SQL_WRITE_MARK] = "UPDATE mark SET last_seq=?1, last_total=?2, delivered_seq=?3,"
+                       " delivered_total=?4, removed_seq=?5, removed_total=?6,"
+                       " undelivered_count=?7, undelivered_bytes=?8, kept_count=?9,"
+                       " kept_bytes=?10, dead_count=?11, dead_bytes=?12 WHERE one=1",
+    [SQL_ADD_EVENT] = "INSERT INTO event(" EVENT_COLUMNS ", seq, total_bytes)"
+                      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
+    [SQL_ADD_BODY] = "INSERT INTO body(seq, body) VALUES(?1, ?2)",
+    /* No change: what is there is newer. */
+    [SQL_ADD_STATE] = "INSERT INTO state(topic, event_ms, seq) VALUES(?1, ?2, ?3)"
+                      " ON CONFLICT(topic) DO UPDATE SET event_ms=excluded.event_ms,"
+                      " seq=excluded.seq WHERE excluded.event_ms > event_ms"
+                      " OR (excluded.event_ms = event_ms AND excluded.seq >= seq)",
+    [SQL_ADD_DEAD] =
+        "INSERT INTO dead(" EVENT_COLUMNS ", seq, cost_bytes, buried_ms, reason, body)"
+        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,0,?16,?17,?18,"
+        " ?19)",
+    [SQL_BURY] = "INSERT INTO dead(" EVENT_COLUMNS ", seq, cost_bytes, buried_ms, reason, body)"
+                 " SELECT " EVENT_COLUMNS ", event.seq, ?2, ?3, ?4, body"
+                 " FROM event CROSS JOIN body ON body.seq = event.seq WHERE event.seq = ?1",
+    [SQL_DROP_BODY] = "DELETE FROM body WHERE seq = ?1",
+    [SQL_ADD_GAP] = "INSERT INTO gap(seq, cost_bytes) VALUES(?1, ?2)",
+    [SQL_DROP_DEAD] = "DELETE FROM dead WHERE dead_key = ?1",
+    [SQL_DEAD_COST] = "SELECT cost_bytes FROM dead WHERE dead_key = ?1",
+    [SQL_TOTAL_AT] = "SELECT total_bytes FROM event WHERE seq = ?1",
+    [SQL_GAPS_AFTER] = "SELECT seq FROM gap WHERE seq > ?1 ORDER BY seq",
+    [SQL_GAP_SUM] = "SELECT count(*), sum(cost_bytes) FROM gap WHERE seq > ?1 AND seq <= ?2",
+    [SQL_OLDEST_KEPT] = "SELECT seq, received_ms, total_bytes FROM event"
+                        " WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
+    [SQL_REMOVE_EVENTS] = "DELETE FROM event WHERE seq <= ?1",
+    [SQL_REMOVE_BODIES] = "DELETE FROM body WHERE seq <= ?1",
+    [SQL_REMOVE_GAPS] = "DELETE FROM gap WHERE seq <= ?1",
+    [SQL_OLDEST_UNDELIVERED] = "SELECT received_ms FROM event WHERE seq > ?1"
+                               " AND seq NOT IN (SELECT seq FROM gap) ORDER BY seq LIMIT 1",
+    /* Dropped: no body, and no dead letter either. (One that was retried looks the same: its
+     * repeat may pass as new.) The dead letters are gathered once, and only if there is a gap.
+     */
+    [SQL_WALK_EVENTS] = "SELECT dedupe_key, digest, id, received_ms, flags, received_ms, 0,"
+                        " CASE WHEN seq NOT IN (SELECT seq FROM gap) THEN 0"
+                        " ELSE seq NOT IN (SELECT seq FROM dead) END"
+                        " FROM event ORDER BY seq DESC",
+    [SQL_WALK_DEAD] = "SELECT dedupe_key, digest, id, received_ms, flags, buried_ms, seq, 0"
+                      " FROM dead ORDER BY dead_key DESC",
+    [SQL_READ_BATCH] = "SELECT " EVENT_COLUMNS ", event.seq, body"
+                       " FROM event CROSS JOIN body ON body.seq = event.seq"
+                       " WHERE event.seq > ?1 AND event.seq <= ?2 ORDER BY event.seq LIMIT ?3",
+    [SQL_SCAN_EVENTS] = "SELECT " EVENT_COLUMNS ", seq, seq, NULL FROM event"
+                        " WHERE seq > ?1 AND seq <= ?2 AND seq NOT IN (SELECT seq FROM gap)"
+                        " ORDER BY seq",
+    [SQL_SCAN_DEAD] = "SELECT " EVENT_COLUMNS ", dead_key, seq, reason FROM dead"
+                      " WHERE dead_key > ?1 AND dead_key <= ?2 ORDER BY dead_key",
+    [SQL_READ_BODY] = "SELECT body FROM body WHERE seq = ?1",
+    [SQL_READ_DEAD_BODY] = "SELECT body FROM dead WHERE dead_key = ?1",
+    [SQL_PAGES] = "PRAGMA page_count",
+    [SQL_FREE_PAGES] = "PRAGMA freelist_count",
+    [SQL_LAST_DEAD] = "SELECT coalesce(max(dead_key), 0) FROM dead",
+};
+
+/* ---- errors ---- */
+
+/* EFBIG: a limit on the file's size. */
+static bool is_lack_of_room(int sys_errno)
+{
+    return sys_errno == ENOSPC || sys_errno == EDQUOT || sys_errno == EFBIG;
+}
+
+static enum status classify(int rc, int sys_errno)
+{
+    switch (rc & 0xFF) {
+    case SQLITE_FULL:
+        return ST_FULL;
+    case SQLITE_IOERR:
+        return (rc == SQLITE_IOERR_WRITE || rc == SQLITE_IOERR_SHMSIZE) &&
+                       is_lack_of_room(sys_errno)
+                   ? ST_FULL
+                   : ST_IO;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ST_BUSY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ST_INVALID;
+    default:
+        return ST_IO;
+    }
+}
+
+enum status store_fail(const struct store *store, struct err *err, const char *what)
+{
+    int rc = sqlite3_extended_errcode(store->db);
+    bool by_vfs =
+        rc == SQLITE_IOERR_WRITE || rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_SHMSIZE;
+    int sys_errno = by_vfs ? store_vfs_errno() : sqlite3_system_errno(store->db);
+    enum status st = classify(rc, sys_errno);
+    bool by_system = (rc & 0xFF) == SQLITE_IOERR || (rc & 0xFF) == SQLITE_CANTOPEN;
+
+    if (by_system && sys_errno != 0) {
+        return err_set_errno(err, st, sys_errno, "%s: %s", what, sqlite3_errmsg(store->db));
+    }
+    return err_set(err, st, "%s: %s", what, sqlite3_errmsg(store->db));
+}
+
+/* ---- statements ---- */
+
+sqlite3_stmt *store_statement(struct store *store, enum store_sql which)
+{
+    sqlite3_stmt **slot = &store->statements[which];
+
+    if (*slot == NULL &&
+        sqlite3_prepare_v3(store->db, statement_text[which], -1, SQLITE_PREPARE_PERSISTENT,
+                           slot, NULL) != SQLITE_OK) {
+        return NULL;
+    }
+    return *slot;
+}
+
+enum status store_run(struct store *store, sqlite3_stmt *stmt, struct err *err,
+                      const char *what)
+{
+    int rc = stmt == NULL ? SQLITE_ERROR : sqlite3_step(stmt);
+    enum status st = rc == SQLITE_DONE ? ST_OK : store_fail(store, err, what);
+
+    if (stmt != NULL) {
+        (void)sqlite3_reset(stmt); /* repeats the step's error */
+    }
+    return st;
+}
+
+enum status store_query(struct store *store, sqlite3_stmt *stmt, int64_t *out_numbers,
+                        int count, bool *out_found, struct err *err, const char *what)
+{
+    int rc = stmt == NULL ? SQLITE_ERROR : sqlite3_step(stmt);
+    enum status st = ST_OK;
+
+    for (int i = 0; i < count && rc == SQLITE_ROW; i++) {
+        out_numbers[i] = sqlite3_column_int64(stmt, i);
+    }
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+        st = store_fail(store, err, what);
+    } else if (rc == SQLITE_DONE && out_found == NULL) {
+        st = err_set(err, ST_INVALID, "%s: damaged: a row is missing", what);
+    } else if (out_found != NULL) {
+        *out_found = rc == SQLITE_ROW;
+    }
+    if (stmt != NULL) {
+        (void)sqlite3_reset(stmt); /* repeats the step's error */
+    }
+    return st;
+}
+
+enum status store_exec(struct store *store, const char *sql, struct err *err)
+{
+    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK
+               ? ST_OK
+               : store_fail(store, err, "set up");
+}
+
+/* ---- the mark ---- */
+
+enum { MARK_NUMBERS = sizeof(struct store_mark) / sizeof(uint64_t) };
+
+enum status store_read_mark(struct store *store, struct store_mark *out_mark, struct err *err)
+{
+    int64_t numbers[MARK_NUMBERS] = {0};
+    enum status st = store_query(store, store_statement(store, SQL_READ_MARK), numbers,
+                                 MARK_NUMBERS, NULL, err, "read the mark");
+
+    if (st == ST_OK) {
+        memcpy(out_mark, numbers, sizeof(*out_mark));
+    }
+    return st;
+}
+
+void store_mark_stats(const struct store_mark *mark, struct store_stats *out_stats)
+{
+    *out_stats = (struct store_stats){
+        .first_seq = mark->removed_seq < mark->last_seq ? mark->removed_seq + 1 : 0,
+        .last_seq = mark->last_seq,
+        .delivered_seq = mark->delivered_seq,
+        .undelivered_count = mark->undelivered_count,
+        .undelivered_bytes = mark->undelivered_bytes,
+        .kept_count = mark->kept_count,
+        .kept_bytes = mark->kept_bytes,
+        .dead_count = mark->dead_count,
+        .dead_bytes = mark->dead_bytes,
+        .oldest_undelivered_ms = CLOCK_NONE,
+    };
+}
+
+int64_t store_oldest_age_s(const struct store_stats *stats, int64_t now_unix_ms)
+{
+    int64_t oldest_ms = stats->oldest_undelivered_ms;
+    int64_t age_ms = oldest_ms == CLOCK_NONE ? 0 : now_unix_ms - oldest_ms;
+
+    return age_ms > 0 ? age_ms / 1000 : 0; /* the clock may have been set back */
+}
+
+/* ---- the write-ahead log ---- */
+
+uint64_t store_file_bytes(const char *path, const char *suffix)
+{
+    struct buf name = {0};
+    struct stat info;
+    uint64_t bytes = 0;
+
+    buf_add_str(&name, path);
+    buf_add_str(&name, suffix);
+    if (stat(name.data, &info) == 0) {
+        bytes = (uint64_t)info.st_size;
+    }
+    buf_free(&name);
+    return bytes;
+}
+
+bool store_sync_failed(const struct store *writer)
+{
+    return store_vfs_sync_failed(writer->vfs);
+}
+
+uint64_t store_wal_bytes(const struct store *writer)
+{
+    return writer->wal_bytes;
+}
+
+static uint64_t excess(uint64_t wanted, uint64_t there)
+{
+    return wanted > there ? wanted - there : 0;
+}
+
+enum status store_estimate(struct store *store, uint64_t event_bytes,
+                           struct store_needs *out_needs, struct err *err)
+{
+    enum { TOUCHED_PAGES = 16 }; /* written by every commit, whatever its size */
+    uint64_t written =
+        event_bytes + event_bytes / 4 + (uint64_t)TOUCHED_PAGES * STORE_PAGE_BYTES;
+    int64_t pages = 0, free_pages = 0;
+    enum status st = store_query(store, store_statement(store, SQL_PAGES), &pages, 1, NULL, err,
+                                 "count pages");
+
+    if (st == ST_OK) {
+        st = store_query(store, store_statement(store, SQL_FREE_PAGES), &free_pages, 1, NULL,
+                         err, "count free pages");
+    }
+    if (st == ST_OK) {
+        *out_needs = (struct store_needs){
+            .log_bytes = written,
+            .log_room_bytes = excess(store_file_bytes(store->path, "-wal"), store->wal_bytes),
+            .database_bytes =
+                excess((uint64_t)pages * STORE_PAGE_BYTES, store_file_bytes(store->path, "")) +
+                excess(written, (uint64_t)free_pages * STORE_PAGE_BYTES),
+        };
+    }
+    return st;
+}
+
+enum status store_checkpoint(struct store *store, bool rest, struct err *err)
+{
+    int mode = rest ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    enum status st = ST_OK;
+
+    (void)sqlite3_busy_timeout(store->db, READER_WAIT_MS); /* cannot fail */
+    if (sqlite3_wal_checkpoint_v2(store->db, NULL, mode, NULL, NULL) != SQLITE_OK) {
+        st = store_fail(store, err, "checkpoint");
+    } else if (rest) {
+        store->wal_bytes = 0;
+    }
+    (void)sqlite3_busy_timeout(store->db, STORE_BUSY_WAIT_MS);
+    return st;
+}

@@ -1,0 +1,212 @@
+/*
+ * Rows in. Every function works within the transaction that store_begin opened; sums change in
+ * memory along with the rows and are written with them, by store_commit.
+ */
+#include "bridge/store/internal.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+
+/* ---- transactions ---- */
+
+enum status store_begin(struct store *store, bool synced, struct err *err)
+{
+    enum status st = ST_OK;
+
+    if (synced != store->synced) {
+        st = store_exec(store, synced ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+                        err);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    store->synced = synced;
+    return store_run(store, store_statement(store, SQL_BEGIN), err, "begin");
+}
+
+static enum status write_mark(struct store *store, struct err *err)
+{
+    uint64_t numbers[sizeof(struct store_mark) / sizeof(uint64_t)];
+    sqlite3_stmt *stmt = store_statement(store, SQL_WRITE_MARK);
+
+    memcpy(numbers, &store->mark, sizeof(numbers));
+    for (size_t i = 0; i < COUNT_OF(numbers) && stmt != NULL; i++) {
+        (void)sqlite3_bind_int64(stmt, (int)i + 1,
+                                 (int64_t)numbers[i]); /* binding numbers cannot fail */
+    }
+    return store_run(store, stmt, err, "write the mark");
+}
+
+enum status store_commit(struct store *store, struct err *err)
+{
+    enum status st = ST_OK;
+
+    if (memcmp(&store->mark, &store->committed, sizeof(store->mark)) != 0) {
+        st = write_mark(store, err);
+    }
+    /* If we die in here, either all of it or nothing will be there. Nobody has been told. */
+    if (st == ST_OK) {
+        st = store_run(store, store_statement(store, SQL_COMMIT), err, "commit");
+    }
+    if (st == ST_OK) {
+        store->committed = store->mark;
+    }
+    return st;
+}
+
+void store_rollback(struct store *store)
+{
+    store->mark = store->committed;
+    /* Some errors have rolled back already. If this one fails too, the next begin does. */
+    if (!sqlite3_get_autocommit(store->db)) {
+        (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
+void store_get_stats(const struct store *store, struct store_stats *out_stats)
+{
+    store_mark_stats(&store->mark, out_stats);
+}
+
+/* ---- events in ---- */
+
+static void bind_text(sqlite3_stmt *stmt, int at, struct slice text)
+{
+    if (text.data == NULL) {
+        (void)sqlite3_bind_null(stmt, at);
+    } else {
+        /* Fails only over SQLite's limit of a billion bytes; then the column is NULL. */
+        (void)sqlite3_bind_text64(stmt, at, text.data, text.len, SQLITE_STATIC, SQLITE_UTF8);
+    }
+}
+
+static void bind_body(sqlite3_stmt *stmt, int at, struct slice body)
+{
+    (void)sqlite3_bind_blob64(stmt, at, body.data != NULL ? body.data : "", body.len,
+                              SQLITE_STATIC);
+}
+
+/* EVENT_COLUMNS, from ?1 on. */
+static void bind_event(sqlite3_stmt *stmt, const struct event *event)
+{
+    int flags = (event->retain ? ROW_RETAIN : 0) | (event->deletion ? ROW_DELETION : 0) |
+                (event->replayed ? ROW_REPLAYED : 0) | (event->copy ? ROW_COPY : 0);
+
+    (void)sqlite3_bind_blob(stmt, 1, event->id.bytes, sizeof(event->id.bytes), SQLITE_STATIC);
+    (void)sqlite3_bind_int64(stmt, 2, event->received_ms);
+    if (event->event_ms == CLOCK_NONE) {
+        (void)sqlite3_bind_null(stmt, 3);
+    } else {
+        (void)sqlite3_bind_int64(stmt, 3, event->event_ms);
+    }
+    (void)sqlite3_bind_blob(stmt, 4, event->identity.key, EVENT_KEY_SIZE, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(stmt, 5, event->identity.digest, EVENT_KEY_SIZE, SQLITE_STATIC);
+    bind_text(stmt, 6, event->source);
+    bind_text(stmt, 7, event->event);
+    bind_text(stmt, 8, event->resource_type);
+    bind_text(stmt, 9, event->gid);
+    bind_text(stmt, 10, event->delivery_id);
+    bind_text(stmt, 11, event->topic);
+    bind_text(stmt, 12, event->state_topic);
+    (void)sqlite3_bind_int64(stmt, 13, event->expiry_s);
+    (void)sqlite3_bind_int(stmt, 14, event->qos);
+    (void)sqlite3_bind_int(stmt, 15, flags);
+}
+
+/* The event-time guard of retained states: decided here, in the order of acceptance, and with
+ * the event itself on disk, so that neither a late delivery nor a restart brings an old state
+ * back. On equal times the one accepted last wins; a copy counts as accepted when its original
+ * was. */
+static enum status guard_state(struct store *store, struct event *event, uint64_t accepted_seq,
+                               struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_ADD_STATE);
+    int64_t time_ms = event->event_ms != CLOCK_NONE ? event->event_ms : event->received_ms;
+    enum status st;
+
+    if (stmt != NULL) {
+        bind_text(stmt, 1, event->state_topic);
+        (void)sqlite3_bind_int64(stmt, 2, time_ms);
+        (void)sqlite3_bind_int64(stmt, 3, (int64_t)accepted_seq);
+    }
+    st = store_run(store, stmt, err, "write the state's time");
+    if (st == ST_OK && sqlite3_changes(store->db) == 0) {
+        event->state_topic = SLICE_NONE;
+    }
+    return st;
+}
+
+static enum status add_event_row(struct store *store, const struct event *event,
+                                 uint64_t total_bytes, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_ADD_EVENT);
+
+    if (stmt != NULL) {
+        bind_event(stmt, event);
+        (void)sqlite3_bind_int64(stmt, 16, (int64_t)event->seq);
+        (void)sqlite3_bind_int64(stmt, 17, (int64_t)total_bytes);
+    }
+    return store_run(store, stmt, err, "append event");
+}
+
+static enum status add_body_row(struct store *store, const struct event *event, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_ADD_BODY);
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)event->seq);
+        bind_body(stmt, 2, event->body);
+    }
+    return store_run(store, stmt, err, "append body");
+}
+
+enum status store_append(struct store *store, struct event *event, uint64_t origin_seq,
+                         struct err *err)
+{
+    struct store_mark *mark = &store->mark;
+    uint64_t cost;
+    enum status st = ST_OK;
+
+    event->seq = mark->last_seq + 1;
+    if (event->state_topic.data != NULL) {
+        st = guard_state(store, event, origin_seq == STORE_NEW ? event->seq : origin_seq, err);
+    }
+    cost = event_cost_bytes(event);
+    if (st == ST_OK) {
+        st = add_event_row(store, event, mark->last_total + cost, err);
+    }
+    if (st == ST_OK) {
+        st = add_body_row(store, event, err);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    mark->last_seq++;
+    mark->last_total += cost;
+    mark->undelivered_count++;
+    mark->undelivered_bytes += cost;
+    return ST_OK;
+}
+
+enum status store_append_dead(struct store *store, const struct event *event, int64_t now_ms,
+                              struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_ADD_DEAD);
+    uint64_t cost = event_cost_bytes(event);
+    enum status st;
+
+    if (stmt != NULL) {
+        bind_event(stmt, event);
+        (void)sqlite3_bind_int64(stmt, 16, (int64_t)cost);
+        (void)sqlite3_bind_int64(stmt, 17, now_ms);
+        bind_text(stmt, 18, event->reason);
+        bind_body(stmt, 19, event->body);
+    }
+    st = store_run(store, stmt, err, "append dead letter");
+    if (st == ST_OK) {
+        store->mark.dead_count++;
+        store->mark.dead_bytes += cost;
+    }
+    return st;
+}

@@ -1,0 +1,209 @@
+/*
+ * The signature's header, in its four forms. Keys and versions that are not the wanted ones
+ * are skipped: they are how providers bring in new schemes beside old ones.
+ */
+#include "bridge/verify/internal.h"
+
+#include <string.h>
+
+#include "common/encode.h"
+
+/* FORM_PAIRS */
+static char separator_of(const struct provider_signature *signature)
+{
+    if (signature->separator != '\0') {
+        return signature->separator;
+    }
+    return ',';
+}
+
+/* What precedes the first separator; rest becomes what follows it, or absent. */
+static struct slice take_until(struct slice *rest, char separator)
+{
+    const char *end = rest->len > 0 ? memchr(rest->data, separator, rest->len) : NULL;
+    struct slice item = *rest;
+
+    if (end) {
+        item.len = (size_t)(end - rest->data);
+        *rest = (struct slice){end + 1, rest->len - item.len - 1};
+    } else {
+        *rest = SLICE_NONE;
+    }
+    return item;
+}
+
+static struct slice trim(struct slice text)
+{
+    while (text.len > 0 && (*text.data == ' ' || *text.data == '\t')) {
+        text = (struct slice){text.data + 1, text.len - 1};
+    }
+    while (text.len > 0 &&
+           (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t')) {
+        text.len--;
+    }
+    return text;
+}
+
+static bool is_name(struct slice text, const char *name)
+{
+    return is_said(name) && slice_equal(text, slice_of(name));
+}
+
+static bool decode_mac(enum provider_encoding encoding, struct slice text, size_t mac_len,
+                       uint8_t out_mac[VERIFY_MAX_MAC])
+{
+    size_t len;
+
+    if (encoding == ENCODING_HEX) {
+        return decode_hex(text, out_mac, mac_len);
+    }
+    return decode_base64(text, out_mac, mac_len, &len) && len == mac_len;
+}
+
+/* Where a header's signatures go, and how many of the wanted kind there were, right or not. */
+struct reading {
+    const struct provider_signature *signature;
+    size_t mac_len;
+    size_t wanted;
+    struct signature_given *given;
+};
+
+static bool add_signature(struct reading *reading, struct slice text)
+{
+    struct signature_given *given = reading->given;
+
+    if (++reading->wanted > VERIFY_MAX_SIGNATURES) {
+        return false;
+    }
+    given->count += decode_mac(reading->signature->encoding, text, reading->mac_len,
+                               given->macs[given->count]);
+    return true;
+}
+
+static bool read_prefix(struct reading *reading, struct slice value)
+{
+    struct slice mark = slice_of(reading->signature->mark);
+
+    return slice_starts_with(value, mark) &&
+           add_signature(reading, (struct slice){value.data + mark.len, value.len - mark.len});
+}
+
+/* t=<timestamp>,s=<signature>: the second part is all that follows the first separator. */
+static bool read_ordered(struct reading *reading, struct slice value)
+{
+    struct slice first = take_until(&value, separator_of(reading->signature));
+
+    if (!is_name(take_until(&first, '='), reading->signature->timestamp_key) ||
+        !is_name(take_until(&value, '='), reading->signature->mark)) {
+        return false;
+    }
+    reading->given->timestamp = first;
+    return add_signature(reading, value);
+}
+
+static bool read_pair(struct reading *reading, struct slice item)
+{
+    struct slice value = trim(item);
+    struct slice key = take_until(&value, '=');
+
+    if (is_name(key, reading->signature->mark)) {
+        return add_signature(reading, value);
+    }
+    if (is_name(key, reading->signature->timestamp_key)) {
+        bool first = reading->given->timestamp.data == NULL;
+
+        reading->given->timestamp = value;
+        return first && value.data;
+    }
+    return true;
+}
+
+static bool read_pairs(struct reading *reading, struct slice value)
+{
+    char separator = separator_of(reading->signature);
+
+    while (value.data) {
+        if (!read_pair(reading, take_until(&value, separator))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_versions(struct reading *reading, struct slice value)
+{
+    while (value.data) {
+        struct slice item = take_until(&value, ' ');
+
+        if (is_name(take_until(&item, ','), reading->signature->mark) &&
+            !add_signature(reading, item)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_form(struct reading *reading, struct slice value)
+{
+    switch (reading->signature->form) {
+    case FORM_PLAIN:
+        return add_signature(reading, value);
+    case FORM_PREFIX:
+        return read_prefix(reading, value);
+    case FORM_PAIRS:
+        return reading->signature->ordered ? read_ordered(reading, value)
+                                           : read_pairs(reading, value);
+    case FORM_VERSIONS:
+        return read_versions(reading, value);
+    case FORM_UNSET:
+        break;
+    }
+    return false;
+}
+
+bool signature_read(const struct provider_signature *signature, struct slice value,
+                    size_t mac_len, struct signature_given *out_given)
+{
+    struct reading reading = {signature, mac_len, 0, out_given};
+
+    out_given->count = 0;
+    out_given->timestamp = SLICE_NONE;
+    return read_form(&reading, value) && out_given->count > 0;
+}
+
+static void write_mark(const struct provider_signature *signature, struct slice timestamp,
+                       struct buf *out)
+{
+    switch (signature->form) {
+    case FORM_PREFIX:
+        buf_add_str(out, signature->mark);
+        break;
+    case FORM_PAIRS:
+        if (is_said(signature->timestamp_key)) {
+            buf_addf(out, "%s=%.*s%c", signature->timestamp_key, SLICE_ARG(timestamp),
+                     separator_of(signature));
+        }
+        buf_addf(out, "%s=", signature->mark);
+        break;
+    case FORM_VERSIONS:
+        buf_addf(out, "%s,", signature->mark);
+        break;
+    case FORM_PLAIN:
+    case FORM_UNSET:
+        break;
+    }
+}
+
+void signature_write(const struct provider_signature *signature, const uint8_t *mac,
+                     size_t mac_len, struct slice timestamp, struct buf *out)
+{
+    char text[2 * VERIFY_MAX_MAC + 1]; /* hex is the longer one */
+
+    if (signature->encoding == ENCODING_HEX) {
+        encode_hex(mac, mac_len, text);
+    } else {
+        encode_base64(mac, mac_len, text);
+    }
+    write_mark(signature, timestamp, out);
+    buf_add_str(out, text);
+}

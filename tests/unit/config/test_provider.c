@@ -1,0 +1,709 @@
+/*
+ * What a source says otherwise about its provider.
+ */
+#include "tests/unit/lib/config_fixture.h"
+
+#define OF(provider, path, settings)                                                           \
+    "{'sources':[{'name':'p','provider':'" provider "','path':'" path "'," settings "}]}"
+#define GITHUB(settings)  OF("github", "/p", SECRETS "," settings)
+#define STRIPE(settings)  OF("stripe", "/p", SECRETS "," settings)
+#define RICLOUD(settings) OF("ricloud", "/p", SECRETS "," settings)
+#define SIGNATURE(values) "'signature':{" values "}"
+#define FIELDS            "'fields':{'event':'{body.type}','gid':'{body.id}'}"
+#define CUSTOM(settings)  OF("custom", "/p", SECRETS "," FIELDS "," settings)
+#define SIGNED                                                                                 \
+    SIGNATURE("'scheme':'hmac','algorithm':'sha256','form':'plain','encoding':'hex',"          \
+              "'key':'text','header':'X-S','message':'{body}'")
+#define SECRET_PATH              "/p/2b7e151628aed2a6"
+#define OPEN(provider, settings) OF(provider, SECRET_PATH, "'verify':'none'," settings)
+
+static const struct provider *merged(void)
+{
+    return config->sources[0].provider;
+}
+
+static void assert_same_text(const char *a, const char *b)
+{
+    if (a && b) {
+        assert_string_equal(a, b);
+    } else {
+        assert_ptr_equal(a, b);
+    }
+}
+
+static void assert_same_signature(const struct provider_signature *a,
+                                  const struct provider_signature *b)
+{
+    assert_int_equal(a->scheme, b->scheme);
+    assert_int_equal(a->algorithm, b->algorithm);
+    assert_int_equal(a->form, b->form);
+    assert_int_equal(a->encoding, b->encoding);
+    assert_int_equal(a->key, b->key);
+    assert_int_equal(a->skew, b->skew);
+    assert_same_text(a->header, b->header);
+    assert_same_text(a->mark, b->mark);
+    assert_int_equal(a->separator, b->separator);
+    assert_int_equal(a->ordered, b->ordered);
+    assert_same_text(a->message, b->message);
+    assert_same_text(a->timestamp_header, b->timestamp_header);
+    assert_same_text(a->timestamp_key, b->timestamp_key);
+    assert_int_equal(a->timestamp_format, b->timestamp_format);
+    assert_int_equal(a->tolerance_ms, b->tolerance_ms);
+    assert_same_text(a->id_header, b->id_header);
+}
+
+static void assert_same_fields(const struct provider *a, const struct provider *b)
+{
+    assert_same_text(a->fields.event, b->fields.event);
+    assert_same_text(a->fields.resource_type, b->fields.resource_type);
+    assert_same_text(a->fields.gid, b->fields.gid);
+    assert_same_text(a->fields.delivery_id, b->fields.delivery_id);
+    assert_same_text(a->fields.event_time, b->fields.event_time);
+    assert_same_text(a->fields.deletion_event, b->fields.deletion_event);
+    assert_same_text(a->challenge.field, b->challenge.field);
+    assert_same_text(a->challenge.value, b->challenge.value);
+    assert_same_text(a->challenge.echo, b->challenge.echo);
+    assert_int_equal(a->takes_suffix, b->takes_suffix);
+}
+
+/* The row */
+
+static void what_is_not_said_is_as_in_the_providers_row(void **state)
+{
+    const struct provider *row;
+
+    (void)state;
+    for (size_t i = 0; (row = provider_at(i)); i++) {
+        char text[512];
+
+        if (row->signature.scheme == SCHEME_UNSET || row->signature.scheme == SCHEME_NONE ||
+            row->signature.key != KEY_TEXT) {
+            continue; /* those need more to be said */
+        }
+        (void)snprintf(text, sizeof(text),
+                       "{'sources':[{'name':'p','provider':'%s','path':'/p'," SECRETS "}]}",
+                       row->name);
+        assert_no_finding(text);
+        assert_ptr_equal(config->sources[0].preset, row);
+        assert_same_signature(&merged()->signature, &row->signature);
+        assert_same_fields(merged(), row);
+        assert_string_equal(merged()->name, row->name);
+        assert_ptr_equal(merged()->samples, row->samples);
+        assert_string_equal(config->sources[0].topic, row->default_topic);
+    }
+}
+
+static void a_provider_can_be_described_in_the_configuration_alone(void **state)
+{
+    (void)state;
+    load_good(OF("custom", "/p",
+                 SECRETS
+                 ",'signature':{'scheme':'hmac','algorithm':'sha256',"
+                 "'form':'prefix','encoding':'hex','key':'text','header':'X-Hub-Signature-256',"
+                 "'mark':'sha256=','message':'{body}'},"
+                 "'fields':{'event':'{header.X-GitHub-Event}.{body.action}|"
+                 "{header.X-GitHub-Event}',"
+                 "'gid':'{body.repository.full_name}|{body.organization.login}|"
+                 "{body.enterprise.slug}|{body.installation.account.login}|"
+                 "{body.sender.login}|','delivery_id':'{header.X-GitHub-Delivery}'},"
+                 "'topic':'github/{gid}'"));
+    assert_found(true, "sources[0].fields.event", "for a header or the URL to decide");
+    assert_found(true, "sources[0].fields.delivery_id", "does not tell repeats apart");
+    assert_same_signature(&merged()->signature, &provider_github.signature);
+    assert_same_fields(merged(), &provider_github);
+    assert_string_equal(config->sources[0].topic, provider_github.default_topic);
+    assert_no_finding(OF(
+        "custom", "/p",
+        SECRETS ",'signature':{'scheme':'hmac','algorithm':'sha256','form':'pairs',"
+                "'encoding':'base64','key':'text','header':'Ricloud-Signature','mark':'s',"
+                "'ordered':true,'message':'{timestamp}.{body}','timestamp_key':'t',"
+                "'tolerance':'10m','skew':'past'},"
+                "'fields':{'event':'{body.type}.{body.action}','resource_type':'{body.type}',"
+                "'gid':'{body.data.id}|','delivery_id':'{body.id}',"
+                "'event_time':'{body.date_created}'},'path_suffix':true"));
+    assert_same_signature(&merged()->signature, &provider_ricloud.signature);
+    assert_same_fields(merged(), &provider_ricloud);
+}
+
+static void a_single_value_is_put_over_the_row_and_the_rest_stays(void **state)
+{
+    struct provider_signature expected = provider_stripe.signature;
+
+    (void)state;
+    assert_no_finding(STRIPE("'signature':{'header':'X-Pay','tolerance':'1m','skew':'both'},"
+                             "'fields':{'deletion_event':'*.gone'},"
+                             "'challenge':{'field':'type','value':'ping','echo':'token'}"));
+    expected.header = "X-Pay";
+    expected.tolerance_ms = 60000;
+    expected.skew = SKEW_BOTH;
+    assert_same_signature(&merged()->signature, &expected);
+    assert_string_equal(merged()->fields.deletion_event, "*.gone");
+    assert_string_equal(merged()->fields.gid, provider_stripe.fields.gid);
+    assert_string_equal(merged()->challenge.echo, "token");
+    assert_string_equal(merged()->name, "stripe");
+    assert_string_equal(provider_stripe.signature.header, "Stripe-Signature");
+    assert_no_finding(
+        OF("ricloud", "/p", SECRETS ",'path_suffix':false," SIGNATURE("'ordered':false")));
+    assert_false(merged()->takes_suffix);
+    assert_false(merged()->signature.ordered);
+}
+
+/* Of the row, what is there for the sake of something that is otherwise now. */
+static void what_an_override_makes_meaningless_is_dropped(void **state)
+{
+    struct provider_signature token = {.scheme = SCHEME_TOKEN, .header = "X-Hub-Signature-256"};
+
+    (void)state;
+    load_good(GITHUB(SIGNATURE("'scheme':'token'")));
+    assert_same_signature(&merged()->signature, &token);
+    load_good(GITHUB(SIGNATURE("'form':'plain'")));
+    assert_null(merged()->signature.mark);
+    load_good(STRIPE(SIGNATURE("'message':'{body}'")));
+    assert_null(merged()->signature.timestamp_key);
+    assert_int_equal(merged()->signature.tolerance_ms, 0);
+    assert_int_equal(merged()->signature.skew, SKEW_UNSET);
+    load_good(STRIPE(SIGNATURE("'timestamp_header':'X-Time'")));
+    assert_null(merged()->signature.timestamp_key);
+    assert_string_equal(merged()->signature.timestamp_header, "X-Time");
+    load_good(OF("slack", "/p",
+                 SECRETS "," SIGNATURE("'form':'pairs','mark':'v1','timestamp_key':'t'")));
+    assert_null(merged()->signature.timestamp_header);
+    assert_string_equal(merged()->signature.timestamp_key, "t");
+    load_good(OF("standard-webhooks", "/p",
+                 SECRETS ",'topic':'t/{gid}'," SIGNATURE(
+                     "'key':'text','message':'{timestamp}.{body}'")));
+    assert_null(merged()->signature.id_header);
+}
+
+#define STANDARD(settings)                                                                     \
+    OF("standard-webhooks", "/p", "'secrets':['${TEST_WHSEC}']," settings)
+#define SVIX                                                                                   \
+    "'header':'svix-signature','timestamp_header':'svix-timestamp','id_header':'svix-id'"
+
+static void a_delivery_id_that_is_the_signed_id_stays_so_in_another_header(void **state)
+{
+    (void)state;
+    assert_no_finding(STANDARD(SIGNATURE(SVIX)));
+    assert_string_equal(merged()->fields.delivery_id, "{header.svix-id}");
+    assert_string_equal(provider_standard_webhooks.fields.delivery_id, "{header.webhook-id}");
+    assert_no_finding(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'{body.id}'}"));
+    assert_string_equal(merged()->fields.delivery_id, "{body.id}");
+    assert_no_finding(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'|'}"));
+    assert_string_equal(merged()->fields.delivery_id, "|");
+    assert_no_finding(STANDARD(SIGNATURE("'header':'svix-signature'")));
+    assert_string_equal(merged()->fields.delivery_id, "{header.webhook-id}");
+}
+
+static void a_presets_delivery_id_that_is_signed_no_more_is_told(void **state)
+{
+    const char *told = "{header.webhook-id} does not tell repeats apart";
+
+    (void)state;
+    assert_warning(STANDARD(SIGNATURE("'message':'{timestamp}.{body}'")),
+                   "sources[0].fields.delivery_id", told);
+    load_good(STANDARD("'trust_unsigned':true," SIGNATURE("'message':'{timestamp}.{body}'")));
+    assert_false(found(true, "sources[0].fields.delivery_id", ""));
+    assert_warning(OF("gitlab", "/p",
+                      SECRETS ",'topic':'t/{gid}'," SIGNATURE(
+                          "'scheme':'hmac','algorithm':'sha256','form':'plain',"
+                          "'encoding':'hex','key':'text','message':'{body}'")),
+                   "sources[0].fields.delivery_id", "does not tell repeats apart");
+    assert_no_finding(GITHUB("'qos':1")); /* never was */
+    assert_warning(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'{header.webhook-id}'}"),
+                   "sources[0].fields.delivery_id", told);
+}
+
+/* Signatures */
+
+static void a_signature_that_cannot_work_is_told_at_its_key(void **state)
+{
+    (void)state;
+    assert_fault(CUSTOM(SIGNATURE("'header':'X-S'")), "sources[0].signature.scheme", "missing");
+    assert_fault(GITHUB(SIGNATURE("'message':'nothing'")), "sources[0].signature.message",
+                 "{body}");
+    assert_fault(GITHUB(SIGNATURE("'form':'pairs'")), "sources[0].signature.mark", "key");
+    assert_fault(GITHUB(SIGNATURE("'timestamp_header':'X-T'")),
+                 "sources[0].signature.timestamp_header", "no {timestamp}");
+    assert_fault(GITHUB(SIGNATURE("'scheme':'token','algorithm':'sha1'")),
+                 "sources[0].signature.algorithm", "token");
+    assert_fault(STRIPE(SIGNATURE("'header':'X S'")), "sources[0].signature.header",
+                 "a header's name");
+    assert_fault(STRIPE(SIGNATURE("'tolerance':'31d'")), "sources[0].signature.tolerance",
+                 "0ms to 30d");
+    assert_fault(STRIPE(SIGNATURE("'algorithm':'md5'")), "sources[0].signature.algorithm",
+                 "\"md5\" is not known; it must be \"sha1\" or \"sha256\" or \"sha512\"");
+    assert_fault(STRIPE(SIGNATURE("'hedaer':'X'")), "sources[0].signature.hedaer",
+                 "did you mean header?");
+    assert_fault(STRIPE("'signature':'hmac'"), "sources[0].signature", "must be an object");
+    assert_fault(STRIPE(SIGNATURE("'ordered':'yes'")), "sources[0].signature.ordered",
+                 "must be true or false");
+}
+
+static void all_faults_of_a_signature_are_told_in_one_run(void **state)
+{
+    (void)state;
+    assert_int_equal(load(CUSTOM(SIGNATURE("'scheme':'hmac'"))), ST_INVALID);
+    assert_found(false, "sources[0].signature.header", "missing");
+    assert_found(false, "sources[0].signature.algorithm", "missing");
+    assert_found(false, "sources[0].signature.form", "missing");
+    assert_found(false, "sources[0].signature.encoding", "missing");
+    assert_found(false, "sources[0].signature.key", "missing");
+    assert_found(false, "sources[0].signature.message", "missing");
+    assert_int_equal(faults.count, 6);
+}
+
+/* A value that cannot be read is no missing one, and nothing is concluded from it; a key that is
+ * not known may be meant for any that is missing. */
+static void beside_what_cannot_be_read_only_what_is_missing_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(load(CUSTOM(SIGNATURE("'scheme':'hmac','algorithm':'md5','form':'pears',"
+                                           "'mark':'v=1','timestamp_key':'t',"
+                                           "'encoding':'hex','key':'text'"))),
+                     ST_INVALID);
+    assert_found(false, "sources[0].signature.algorithm", "\"md5\" is not known");
+    assert_found(false, "sources[0].signature.form", "\"pears\" is not known");
+    assert_found(false, "sources[0].signature.header", "missing");
+    assert_found(false, "sources[0].signature.message", "missing");
+    assert_int_equal(faults.count, 4);
+    assert_fault(STRIPE(SIGNATURE("'timestamp_key':'','timestamp_header':'X-T'")),
+                 "sources[0].signature.timestamp_key", "must not be empty");
+    assert_fault(CUSTOM(SIGNATURE("'sceme':'hmac'")), "sources[0].signature.sceme",
+                 "did you mean scheme?");
+    assert_fault(CUSTOM(SIGNATURE("'scheme':'hmac','formm':'plain'")),
+                 "sources[0].signature.formm", "did you mean form?");
+    assert_fault(CUSTOM(SIGNATURE("'scheme':'hmca'")), "sources[0].signature.scheme",
+                 "\"hmca\" is not known");
+}
+
+static void a_mark_that_names_another_algorithm_is_told(void **state)
+{
+    (void)state;
+    assert_fault(GITHUB(SIGNATURE("'algorithm':'sha1','header':'X-Hub-Signature'")),
+                 "sources[0].signature.mark", "write \"sha1=\"");
+    assert_no_finding(
+        GITHUB(SIGNATURE("'algorithm':'sha1','header':'X-Hub-Signature','mark':'sha1='")));
+}
+
+static void timestamps_and_separators_can_be_others(void **state)
+{
+    (void)state;
+    assert_no_finding(STRIPE(SIGNATURE("'separator':';','timestamp_format':'milliseconds'")));
+    assert_int_equal(merged()->signature.separator, ';');
+    assert_int_equal(merged()->signature.timestamp_format, TIMESTAMP_MILLISECONDS);
+    assert_no_finding(OF("slack", "/p", SECRETS "," SIGNATURE("'timestamp_format':'rfc3339'")));
+    assert_int_equal(merged()->signature.timestamp_format, TIMESTAMP_RFC3339);
+    assert_fault(GITHUB(SIGNATURE("'separator':';'")), "sources[0].signature.separator",
+                 "needs form \"pairs\"");
+    assert_fault(GITHUB(SIGNATURE("'timestamp_format':'rfc3339'")),
+                 "sources[0].signature.timestamp_format", "holds no {timestamp}");
+    assert_fault(STRIPE(SIGNATURE("'separator':', '")), "sources[0].signature.separator",
+                 "\", \" is not known, did you mean \",\"?");
+    assert_fault(STRIPE(SIGNATURE("'separator':' and '")), "sources[0].signature.separator",
+                 "it must be \",\" or \";\"");
+    assert_no_finding(STRIPE(SIGNATURE("'message':'{timestamp}{body}'")));
+    assert_fault(STRIPE(SIGNATURE("'message':'{timestamp}{body}','tolerance':'0s'")),
+                 "sources[0].signature.tolerance", "must not be 0s");
+}
+
+/* What a row without timestamps has there would take any age. */
+static void a_new_timestamp_needs_a_tolerance_of_its_own(void **state)
+{
+    (void)state;
+    assert_fault(GITHUB(SIGNATURE("'message':'{timestamp}.{body}','timestamp_header':'X-T',"
+                                  "'skew':'both'")),
+                 "sources[0].signature.tolerance", "is missing");
+    assert_fault(CUSTOM(SIGNATURE("'scheme':'hmac','algorithm':'sha1','form':'plain',"
+                                  "'encoding':'hex','key':'text','header':'X-S',"
+                                  "'message':'{timestamp}.{body}','timestamp_header':'X-T',"
+                                  "'skew':'past'")),
+                 "sources[0].signature.tolerance", "is missing");
+    assert_warning(GITHUB(SIGNATURE("'message':'{timestamp}.{body}','timestamp_header':"
+                                    "'X-T','tolerance':'0s'")),
+                   "sources[0].signature.tolerance", "of any age");
+}
+
+static void a_secret_that_is_no_key_is_told_at_its_place(void **state)
+{
+    (void)state;
+    assert_fault(
+        OF("standard-webhooks", "/p", "'secrets':['${TEST_WHSEC}','whsec_${TEST_HOST}!']"),
+        "sources[0].secrets[1]", "base64");
+    assert_null(strstr(faults.items[0].text, "broker"));
+    assert_no_finding(OF("standard-webhooks", "/p", "'secrets':['${TEST_WHSEC}']"));
+}
+
+static void verifying_nothing_must_be_said(void **state)
+{
+    (void)state;
+    assert_fault("{'sources':[{" BASICS "}]}", "sources[0].secrets",
+                 "is missing; it must be a list such as [{\"env\": \"NAME\"}], or \"verify\"");
+    assert_fault("{'sources':[{'name':'p','provider':'weavy','path':'" SECRET_PATH "'}]}",
+                 "sources[0].verify", "must be \"none\": this provider signs nothing");
+    assert_fault(GITHUB(SIGNATURE("'scheme':'none'")), "sources[0].verify",
+                 "with this signature nothing is verified");
+    assert_found(true, "sources[0].secrets", "is not used, because nothing is signed");
+    assert_fault(OF("custom", "/p", SECRETS "," FIELDS), "sources[0].signature", "is missing");
+    load_good(OPEN("creads", SECRETS "," SIGNATURE("'header':'X'")));
+    assert_found(true, "sources[0].secrets", "is not used, because \"verify\" is \"none\"");
+    assert_found(true, "sources[0].signature", "is not used, because \"verify\" is \"none\"");
+    assert_int_equal(merged()->signature.scheme, SCHEME_NONE);
+    assert_null(merged()->signature.header);
+}
+
+static void assert_guessable(const char *path, bool expected)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof(text),
+                   "{'sources':[{'name':'p','provider':'weavy','path':'%s','verify':'none'}]}",
+                   path);
+    load_good(text);
+    assert_int_equal(faults.count, expected);
+    if (expected) {
+        assert_found(true, "sources[0].path", "can be guessed");
+    }
+}
+
+static void where_nothing_is_verified_the_path_must_be_hard_to_guess(void **state)
+{
+    (void)state;
+    assert_guessable("/webhooks/weavy", true);
+    assert_guessable("/webhooks-of-our-partners/customers", true);
+    assert_guessable("/webhooks-of-our-partners-2024", true);
+    assert_guessable("/2b7e1516/28aed2a6", true);
+    assert_guessable("/weavy/2b7e151628aed2a6", false);
+    assert_guessable("/0b2f4d6e-8a1c-4e3f-9b7d-5c6a7e8f9012/weavy", false);
+    assert_guessable("/x/Vq9-hT_kLz3mWbYcT8", false);
+    assert_warning(OPEN("creads", "'qos':1"), "sources[0].verify",
+                   "anybody who knows the path can post events");
+}
+
+/* Fields */
+
+static void a_field_that_cannot_be_read_is_told_at_its_key(void **state)
+{
+    (void)state;
+    assert_int_equal(load(OF("custom", "/p", SECRETS "," SIGNED)), ST_INVALID);
+    assert_found(false, "sources[0].fields.event", "is missing; it must say where");
+    assert_found(false, "sources[0].fields.gid", "is missing; it must say where");
+    assert_int_equal(faults.count, 2);
+    assert_fault(GITHUB("'fields':{'event':'{boddy.x}'}"), "sources[0].fields.event", "body");
+    assert_fault(GITHUB("'fields':{'gid':'{body.x'}"), "sources[0].fields.gid", "}");
+    assert_fault(GITHUB("'fields':{'gid':''}"), "sources[0].fields.gid", "must not be empty");
+    assert_no_finding(GITHUB("'fields':{'gid':'|'}"));
+    assert_fault(GITHUB("'fields':{'gid':'$.order.id'}"), "sources[0].fields.gid",
+                 "write {body.order.id}");
+    assert_fault(GITHUB("'fields':{'delivery_id':'id'}"), "sources[0].fields.delivery_id",
+                 "would be the same in different deliveries");
+    assert_fault(GITHUB("'topic':'a/{body.items[0].id}'"), "sources[0].topic",
+                 "arrays cannot be looked into");
+    assert_fault(GITHUB("'fields':{'id':'x'}"), "sources[0].fields.id", "unknown key");
+    assert_fault(GITHUB("'challenge':{'field':'type','value':'ping'}"),
+                 "sources[0].challenge.echo", "missing");
+    assert_fault(GITHUB("'challenge':{'field':'a..b','value':'ping','echo':'x'}"),
+                 "sources[0].challenge.field", "");
+}
+
+static void all_faults_of_fields_are_told_in_one_run(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        load(GITHUB("'fields':{'event':'body.event','gid':'{body.x','delivery_id':'id',"
+                    "'event_time':'{boddy.x}','deletion_event':'*'},"
+                    "'challenge':{'field':'{x}','value':'ping','echo':'x'}")),
+        ST_INVALID);
+    assert_found(false, "sources[0].fields.event", "write {body.event}");
+    assert_found(false, "sources[0].fields.gid", "}");
+    assert_found(false, "sources[0].fields.delivery_id", "would be the same");
+    assert_found(false, "sources[0].fields.event_time", "body");
+    assert_found(false, "sources[0].fields.deletion_event", "names no event");
+    assert_found(false, "sources[0].challenge.field", "without braces");
+    assert_int_equal(faults.error_count, 6);
+}
+
+static void what_the_signature_does_not_cover_is_told_where_a_topic_uses_it(void **state)
+{
+    (void)state;
+    assert_warning(GITHUB("'topic':'g/{event}/{gid}'"), "sources[0].topic", "holds {event},");
+    assert_warning(GITHUB("'state_topic':'g/{type}/{action}'"), "sources[0].state_topic",
+                   "holds {action}, {type},");
+    assert_no_finding(GITHUB("'topic':'g/{body.action}/{gid}/{id}/{source}'"));
+    /* The header of a token is worth as much as what stands beside it. */
+    assert_no_finding(OF("gitlab", "/p", SECRETS ",'topic':'g/{event}/{gid}'"));
+    assert_no_finding(OPEN("weavy", "'topic':'w/{event}/{gid}'"));
+}
+
+static void a_topic_that_is_not_said_never_holds_what_is_not_signed(void **state)
+{
+    (void)state;
+    assert_no_finding(CUSTOM(SIGNED));
+    assert_string_equal(config->sources[0].topic, "{source}/{event}/{gid}");
+    assert_fault(OF("custom", "/p",
+                    SECRETS "," SIGNED
+                            ",'fields':{'event':'{header.X-Event}','gid':'{body.id}'}"),
+                 "sources[0].topic", "is missing; {source}/{event}/{gid} holds {event},");
+    assert_fault(GITHUB("'fields':{'gid':'{header.X-Id}'}"), "sources[0].topic",
+                 "is missing; github/{gid} holds {gid},");
+}
+
+static void trusting_what_is_not_signed_is_told(void **state)
+{
+    (void)state;
+    assert_no_finding(GITHUB("'trust_unsigned':false"));
+    assert_warning(GITHUB("'trust_unsigned':true"), "sources[0].trust_unsigned",
+                   "send it again as another one");
+    assert_warning(OF("stripe", "/p", SECRETS ",'trust_unsigned':true"),
+                   "sources[0].trust_unsigned", "is not used: all fields are as good");
+    assert_warning(WITH_SOURCE("'trust_unsigned':true"), "sources[0].trust_unsigned",
+                   "is not used: all fields are as good");
+}
+
+/* Events of the URL */
+
+#define EVENTS(pairs) "'events':{" pairs "}"
+
+static void a_time_that_is_not_signed_is_told(void **state)
+{
+    (void)state;
+    assert_warning(GITHUB("'fields':{'event_time':'{header.X-Time}'}"),
+                   "sources[0].fields.event_time",
+                   "{header.X-Time} decides over no retained state");
+    load_good(GITHUB("'trust_unsigned':true,'fields':{'event_time':'{header.X-Time}'}"));
+    assert_false(found(true, "sources[0].fields.event_time", ""));
+}
+
+static void the_event_of_a_url_is_said_by_what_follows_the_path(void **state)
+{
+    const struct provider_url_event *event;
+
+    (void)state;
+    assert_no_finding(OPEN("weavy", EVENTS("'new-customer':'NewCustomer','/a/b':'NewDeal',"
+                                           "'" SECRET_PATH "/c':'New Prospect',"
+                                           "'" SECRET_PATH "':'NewSuspect'")));
+    event = merged()->url_events;
+    assert_string_equal(event[0].suffix, "new-customer");
+    assert_string_equal(event[0].event, "NewCustomer");
+    assert_string_equal(event[1].suffix, "a/b");
+    assert_string_equal(event[2].suffix, "c");
+    assert_string_equal(event[2].event, "New Prospect");
+    assert_string_equal(event[3].suffix, "");
+    assert_null(event[4].suffix);
+    load_good(CUSTOM(SIGNED ",'topic':'t/{gid}','events':{'x':'X'}"));
+    assert_true(merged()->takes_suffix);
+    load_good(OPEN("weavy", "'qos':1"));
+    assert_null(merged()->url_events);
+}
+
+static void events_that_cannot_be_told_apart_are_faults(void **state)
+{
+    (void)state;
+    assert_fault(OPEN("weavy", EVENTS("'a':'A','/a':'B'")), "sources[0].events.\"/a\"",
+                 "is the same path as an earlier one");
+    assert_fault(OPEN("weavy", EVENTS("'a?b':'A'")), "sources[0].events.\"a?b\"", "query");
+    assert_fault(OPEN("weavy", EVENTS("'':'A'")), "sources[0].events.\"\"", "its key must not");
+    assert_fault(OPEN("weavy", EVENTS("'/':'A'")), "sources[0].events.\"/\"",
+                 "its key must not");
+    assert_fault(OPEN("weavy", EVENTS("'a':''")), "sources[0].events.a", "must not be empty");
+    assert_fault(OPEN("weavy", EVENTS("'a':1")), "sources[0].events.a", "must be text");
+    assert_fault(OPEN("weavy", EVENTS("'a':'x\\ny'")), "sources[0].events.a", "control");
+    assert_fault(OPEN("weavy", EVENTS("")), "sources[0].events", "must be 1 to 256 items");
+    assert_fault(OPEN("weavy", "'events':['a']"), "sources[0].events",
+                 "must be an object such");
+    assert_fault(OPEN("weavy", EVENTS("'a':'A'") ",'path_suffix':false"),
+                 "sources[0].path_suffix", "must not be false");
+    assert_fault(OPEN("weavy", "'path_suffix':false"), "sources[0].fields.event",
+                 "path_suffix");
+    assert_warning(STRIPE(EVENTS("'a':'A'")), "sources[0].events", "names no events");
+}
+
+#define WEAVY_AND(path)                                                                        \
+    "{'sources':[" SOURCE ",{'name':'w','provider':'weavy','path':'" SECRET_PATH               \
+    "','verify':'none','events':{'a':'A'}},{'name':'q','provider':'creads','path':'" path      \
+    "'," SECRETS "}]}"
+
+static void a_source_below_another_ones_path_must_not_take_its_events(void **state)
+{
+    (void)state;
+    assert_no_finding(WEAVY_AND(SECRET_PATH "/b"));
+    assert_fault(WEAVY_AND(SECRET_PATH "/a"), "sources[2].path",
+                 "is also the path of an event of sources[1]");
+}
+
+/* Samples */
+
+#define SAMPLE(more) "'samples':[{'event':'order.paid','body':{}" more "}]"
+
+static void samples_replace_those_of_the_provider(void **state)
+{
+    const struct provider_sample *sample;
+
+    (void)state;
+    assert_no_finding(
+        CUSTOM(SIGNED ",'path_suffix':true,'samples':["
+                      "{'event':'order.paid','resource_type':'order','gid_form':'o-####',"
+                      "'headers':{'X-A':'@EVENT@','X-B':'b'},'url':'@UUID@',"
+                      "'body':{'id':'@GID@','path':'a/b','list':[1,2.50,true,null]}},"
+                      "{'event':'invoice.late.sent','body':{}},{'event':'ping','body':{}}]"));
+    sample = merged()->samples;
+    assert_string_equal(sample[0].resource_type, "order");
+    assert_string_equal(sample[0].events[0], "order.paid");
+    assert_null(sample[0].events[1]);
+    assert_string_equal(sample[0].gid_form, "o-####");
+    assert_string_equal(sample[0].headers, "X-A: @EVENT@\nX-B: b");
+    assert_string_equal(sample[0].suffix, "@UUID@");
+    assert_string_equal(sample[0].body,
+                        "{\"id\":\"@GID@\",\"path\":\"a/b\",\"list\":[1,2.50,true,null]}");
+    assert_string_equal(sample[1].resource_type, "invoice.late");
+    assert_null(sample[1].headers);
+    assert_string_equal(sample[2].resource_type, "ping");
+    assert_null(sample[3].resource_type);
+    assert_no_finding(GITHUB(SAMPLE("")));
+    assert_string_equal(merged()->samples[0].events[0], "order.paid");
+    assert_null(merged()->sample_headers); /* those were for the samples that are gone */
+}
+
+static void a_sample_that_cannot_be_sent_is_told_at_its_key(void **state)
+{
+    (void)state;
+    assert_int_equal(load(STRIPE("'samples':[{}]")), ST_INVALID);
+    assert_found(false, "sources[0].samples[0].event", "is missing; it must be text");
+    assert_found(false, "sources[0].samples[0].body", "is missing; it must be an object");
+    assert_int_equal(faults.count, 2);
+    assert_fault(STRIPE("'samples':[]"), "sources[0].samples", "must be at least one sample");
+    assert_fault(STRIPE("'samples':{}"), "sources[0].samples", "must be a list of samples");
+    assert_fault(STRIPE("'samples':[7]"), "sources[0].samples[0]", "must be an object");
+    assert_fault(STRIPE("'samples':[{'event':'e','body':'{}'}]"), "sources[0].samples[0].body",
+                 "must be an object in { }, not text");
+    assert_fault(STRIPE(SAMPLE(",'gid_form':'fixed'")), "sources[0].samples[0].gid_form",
+                 "must hold #");
+    assert_fault(STRIPE(SAMPLE(",'gid_form':'#################################'")),
+                 "sources[0].samples[0].gid_form", "1 to 32 of them");
+    assert_fault(STRIPE(SAMPLE(",'headers':{'X A':'b'}")),
+                 "sources[0].samples[0].headers.\"X A\"", "its key must be a header's name");
+    assert_fault(STRIPE(SAMPLE(",'headers':{'X-A':'b\\r\\nX-B: c'}")),
+                 "sources[0].samples[0].headers.X-A", "control characters");
+    assert_fault(STRIPE(SAMPLE(",'url':'x'")), "sources[0].samples[0].url",
+                 "needs path_suffix true");
+    assert_fault(STRIPE(SAMPLE(",'bdy':{}")), "sources[0].samples[0].bdy",
+                 "did you mean body?");
+}
+
+/* The API */
+
+static void the_token_never_travels_in_clear(void **state)
+{
+    (void)state;
+    assert_fault(RICLOUD("'api':{'url':'http://api.example'}"), "sources[0].api.url",
+                 "must begin with https://");
+    assert_fault(RICLOUD("'api':{'url':'http://10.0.0.1:8000/v1'}"), "sources[0].api.url",
+                 "must begin with https://");
+    assert_fault(RICLOUD("'api':{'url':'http://localhost.example'}"), "sources[0].api.url",
+                 "must begin with https://");
+    assert_no_finding(RICLOUD("'api':{'url':'http://127.0.0.1:8000/v1'}"));
+    assert_no_finding(RICLOUD("'api':{'url':'http://[::1]:8000'}"));
+    assert_no_finding(RICLOUD("'api':{'url':'http://localhost'}"));
+    assert_no_finding(RICLOUD("'api':{'url':'https://api.example/v1'}"));
+}
+
+static void a_url_is_one_of_http(void **state)
+{
+    (void)state;
+    assert_fault(STRIPE("'public_url':'ftp://x'"), "sources[0].public_url",
+                 "must begin with https:// or http://");
+    assert_fault(STRIPE("'public_url':'https://'"), "sources[0].public_url", "needs a host");
+    assert_fault(STRIPE("'public_url':'https://x:0/y'"), "sources[0].public_url", "port");
+    assert_fault(STRIPE("'public_url':'https://x/y?z'"), "sources[0].public_url", "must end");
+    assert_fault(STRIPE("'public_url':'https://x?z'"), "sources[0].public_url", "must end");
+    assert_fault(STRIPE("'public_url':'https://me:hush@x/'"), "sources[0].public_url",
+                 "must not hold a user");
+    assert_null(strstr(faults.items[0].text, "hush"));
+    assert_no_finding(STRIPE("'public_url':'https://x.example:8443/y///'"));
+    assert_string_equal(config->sources[0].public_url, "https://x.example:8443/y");
+    assert_no_finding(STRIPE("'public_url':'http://[2001:db8::1]/y'"));
+}
+
+/* The bridge runs without what only `provider …` needs. */
+static void what_only_commands_need_may_be_missing(void **state)
+{
+    (void)state;
+    assert_warning(RICLOUD("'api':{'token':{'env':'TEST_UNSET'}}"), "sources[0].api.token.env",
+                   "TEST_UNSET is not set");
+    assert_warning(RICLOUD("'api':{'password':{'file':'/nonexistent'}}"),
+                   "sources[0].api.password.file", "No such file");
+    assert_warning(RICLOUD("'api':{'ca_file':'/nonexistent'}"), "sources[0].api.ca_file",
+                   "No such file");
+    assert_fault(RICLOUD("'api':{'token':{'evn':'X'}}"), "sources[0].api.token.evn",
+                 "did you mean env?");
+}
+
+static void an_api_that_nobody_calls_is_told(void **state)
+{
+    (void)state;
+    assert_warning(STRIPE("'api':{'token':{'env':'TEST_SECRET'}}"), "sources[0].api",
+                   "is not used: `hook2mqtt provider` does not know stripe");
+    assert_no_finding(STRIPE("'api':{'state_file':'x'}"));
+}
+
+/* What lets a delivery in can be read on its way there. */
+static void a_public_url_in_clear_is_told_where_no_signature_protects(void **state)
+{
+    (void)state;
+    assert_no_finding(STRIPE("'public_url':'http://bridge.example/p'"));
+    assert_warning(OF("gitlab", "/p", SECRETS ",'public_url':'http://bridge.example/p'"),
+                   "sources[0].public_url", "does not begin with https://");
+    assert_warning(OPEN("weavy", "'public_url':'http://bridge.example/p'"),
+                   "sources[0].public_url", "does not begin with https://");
+    assert_no_finding(OPEN("weavy", "'public_url':'http://127.0.0.1:8080/p'"));
+}
+
+static void what_the_api_hands_out_is_kept_beside_the_outbox(void **state)
+{
+    (void)state;
+    load_good("{'outbox':{'path':'/srv/h/o.db'}," SOURCES "}");
+    assert_string_equal(config->sources[0].api.state_file, "/srv/h/p.provider.json");
+    load_good("{'outbox':{'path':'o.db'}," SOURCES "}");
+    assert_string_equal(config->sources[0].api.state_file, "./p.provider.json");
+    load_good(RICLOUD("'api':{'state_file':'x.json'}"));
+    assert_string_equal(config->sources[0].api.state_file, "x.json");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_said_is_as_in_the_providers_row),
+        cmocka_unit_test(a_provider_can_be_described_in_the_configuration_alone),
+        cmocka_unit_test(a_single_value_is_put_over_the_row_and_the_rest_stays),
+        cmocka_unit_test(what_an_override_makes_meaningless_is_dropped),
+        cmocka_unit_test(a_delivery_id_that_is_the_signed_id_stays_so_in_another_header),
+        cmocka_unit_test(a_presets_delivery_id_that_is_signed_no_more_is_told),
+        cmocka_unit_test(a_signature_that_cannot_work_is_told_at_its_key),
+        cmocka_unit_test(all_faults_of_a_signature_are_told_in_one_run),
+        cmocka_unit_test(beside_what_cannot_be_read_only_what_is_missing_is_told),
+        cmocka_unit_test(a_mark_that_names_another_algorithm_is_told),
+        cmocka_unit_test(timestamps_and_separators_can_be_others),
+        cmocka_unit_test(a_new_timestamp_needs_a_tolerance_of_its_own),
+        cmocka_unit_test(a_secret_that_is_no_key_is_told_at_its_place),
+        cmocka_unit_test(verifying_nothing_must_be_said),
+        cmocka_unit_test(where_nothing_is_verified_the_path_must_be_hard_to_guess),
+        cmocka_unit_test(a_field_that_cannot_be_read_is_told_at_its_key),
+        cmocka_unit_test(all_faults_of_fields_are_told_in_one_run),
+        cmocka_unit_test(what_the_signature_does_not_cover_is_told_where_a_topic_uses_it),
+        cmocka_unit_test(a_topic_that_is_not_said_never_holds_what_is_not_signed),
+        cmocka_unit_test(trusting_what_is_not_signed_is_told),
+        cmocka_unit_test(a_time_that_is_not_signed_is_told),
+        cmocka_unit_test(the_event_of_a_url_is_said_by_what_follows_the_path),
+        cmocka_unit_test(events_that_cannot_be_told_apart_are_faults),
+        cmocka_unit_test(a_source_below_another_ones_path_must_not_take_its_events),
+        cmocka_unit_test(samples_replace_those_of_the_provider),
+        cmocka_unit_test(a_sample_that_cannot_be_sent_is_told_at_its_key),
+        cmocka_unit_test(the_token_never_travels_in_clear),
+        cmocka_unit_test(a_url_is_one_of_http),
+        cmocka_unit_test(what_only_commands_need_may_be_missing),
+        cmocka_unit_test(an_api_that_nobody_calls_is_told),
+        cmocka_unit_test(a_public_url_in_clear_is_told_where_no_signature_protects),
+        cmocka_unit_test(what_the_api_hands_out_is_kept_beside_the_outbox),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

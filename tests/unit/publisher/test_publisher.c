@@ -1,0 +1,796 @@
+/*
+ * The publisher between an outbox in memory (the functions of outbox.h, defined here: they
+ * stand in for the real ones at link time) and a broker that does as it is told. Asserted on
+ * what the broker saw, and on what the outbox was told.
+ */
+#include "bridge/publisher/publisher.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include <cmocka.h>
+
+#include "common/log.h"
+
+#include "bridge/metrics.h"
+
+#include "tests/unit/lib/fake_broker.h"
+
+/* --- the outbox --- */
+
+enum { MAX_EVENTS = 2000 };
+
+struct outbox {
+    pthread_mutex_t mu;
+    pthread_cond_t changed;
+    struct publisher *pub;
+    struct event events[MAX_EVENTS + 1]; /* by seq */
+    char topics[MAX_EVENTS + 1][64], states[MAX_EVENTS + 1][64], bodies[MAX_EVENTS + 1][32];
+    uint64_t count;
+    uint64_t marked, on_disk;
+    bool disk_is_slow; /* marks do not reach it */
+    uint64_t buried[64];
+    char reasons[64][128];
+    size_t buried_count;
+};
+
+uint64_t outbox_delivered_seq(const struct outbox *ob)
+{
+    (void)ob;
+    return 0;
+}
+
+enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
+                        size_t max_bytes, struct event **out_events, size_t *out_count,
+                        struct err *err)
+{
+    size_t n = 0;
+
+    (void)max_bytes;
+    (void)err;
+    CHECK(pthread_mutex_lock(&ob->mu) == 0);
+    while (n < max_count && after_seq + n < ob->count) {
+        out_events[n] = event_copy(&ob->events[after_seq + n + 1]);
+        n++;
+    }
+    CHECK(pthread_mutex_unlock(&ob->mu) == 0);
+    *out_count = n;
+    return ST_OK;
+}
+
+void outbox_rewind(struct outbox *ob, uint64_t after_seq)
+{
+    (void)ob;
+    (void)after_seq;
+}
+
+void outbox_mark(struct outbox *ob, uint64_t seq)
+{
+    CHECK(pthread_mutex_lock(&ob->mu) == 0);
+    CHECK(seq > ob->marked && seq <= ob->count);
+    ob->marked = seq;
+    if (!ob->disk_is_slow) {
+        ob->on_disk = seq;
+    }
+    /* Under mu, so that progress never goes back, as the outbox promises. */
+    publisher_progress(ob->pub, ob->count, ob->on_disk);
+    CHECK(pthread_cond_broadcast(&ob->changed) == 0);
+    CHECK(pthread_mutex_unlock(&ob->mu) == 0);
+}
+
+void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason)
+{
+    CHECK(pthread_mutex_lock(&ob->mu) == 0);
+    CHECK(ob->buried_count < COUNT_OF(ob->buried));
+    (void)snprintf(ob->reasons[ob->buried_count], sizeof(ob->reasons[0]), "%s", reason);
+    ob->buried[ob->buried_count++] = seq;
+    CHECK(pthread_mutex_unlock(&ob->mu) == 0);
+}
+
+void outbox_stats(const struct outbox *ob, struct store_stats *out_stats)
+{
+    (void)ob;
+    *out_stats =
+        (struct store_stats){.undelivered_count = 7, .oldest_undelivered_ms = CLOCK_NONE};
+}
+
+/* --- one bridge, one broker --- */
+
+struct rig {
+    struct fake_broker broker;
+    struct outbox ob;
+    struct publisher_options options;
+    const char *servers[1];
+    struct publisher *pub;
+    /* for decide(): */
+    const char *victim; /* a topic */
+    int answer;         /* to it */
+    unsigned times;     /* how often still; the others are taken */
+};
+
+/* Says `answer` to the victim, `times` times. */
+static int decide_victim(void *ctx, const struct fake_message *message)
+{
+    struct rig *rig = ctx;
+
+    if (rig->times == 0 || strcmp(message->topic, rig->victim) != 0) {
+        return 0;
+    }
+    rig->times--;
+    return rig->answer;
+}
+
+static struct rig *rig_new(int version)
+{
+    struct rig *rig = xalloc(sizeof(*rig));
+
+    log_set_level(LOG_FATAL);
+    rig->broker.version = version;
+    rig->broker.decide = decide_victim;
+    rig->broker.ctx = rig;
+    rig->options = (struct publisher_options){
+        .servers = rig->servers,
+        .server_count = 1,
+        .mqtt = {.version = version,
+                 .client_id = "b1",
+                 .keep_alive_s = 30,
+                 .connect_timeout_s = 5},
+        .max_in_flight = 16,
+        .bridge_topic = "hook2mqtt",
+        .info = SLICE("{\"version\":\"test\"}"),
+    };
+    CHECK(pthread_mutex_init(&rig->ob.mu, NULL) == 0);
+    CHECK(pthread_cond_init(&rig->ob.changed, NULL) == 0);
+    return rig;
+}
+
+static void rig_start(struct rig *rig)
+{
+    struct err err = {.status = ST_OK};
+
+    fake_broker_start(&rig->broker);
+    rig->servers[0] = rig->broker.server;
+    assert_int_equal(publisher_create(&rig->options, &rig->ob, &rig->pub, &err), ST_OK);
+    rig->ob.pub = rig->pub;
+    assert_int_equal(publisher_start(rig->pub, &err), ST_OK);
+}
+
+static void rig_end(struct rig *rig)
+{
+    publisher_stop(rig->pub, 2000);
+    publisher_destroy(rig->pub);
+    fake_broker_stop(&rig->broker);
+    CHECK(pthread_cond_destroy(&rig->ob.changed) == 0);
+    CHECK(pthread_mutex_destroy(&rig->ob.mu) == 0);
+    free(rig);
+}
+
+/* Adds an event that goes to topic t/<seq>; to be changed until rig_commit. */
+static struct event *add(struct rig *rig)
+{
+    struct outbox *ob = &rig->ob;
+    uint64_t seq = ob->count + 1;
+    struct event *event = &ob->events[seq];
+    uint8_t random[10] = {(uint8_t)seq};
+
+    CHECK(seq <= MAX_EVENTS);
+    (void)snprintf(ob->topics[seq], sizeof(ob->topics[seq]), "t/%d", (int)seq);
+    (void)snprintf(ob->states[seq], sizeof(ob->states[seq]), "s/%d", (int)seq);
+    (void)snprintf(ob->bodies[seq], sizeof(ob->bodies[seq]), "{\"n\":%d}", (int)seq);
+    *event = (struct event){
+        .seq = seq,
+        .id = uuid_make_v7(1700000000000, random),
+        .received_ms = clock_unix_ms(),
+        .source = SLICE("partners"),
+        .event = SLICE("resource.updated"),
+        .topic = slice_of(ob->topics[seq]),
+        .body = slice_of(ob->bodies[seq]),
+        .qos = 1,
+    };
+    ob->count++;
+    return event;
+}
+
+static void commit(struct rig *rig)
+{
+    CHECK(pthread_mutex_lock(&rig->ob.mu) == 0);
+    publisher_progress(rig->pub, rig->ob.count, rig->ob.on_disk);
+    CHECK(pthread_mutex_unlock(&rig->ob.mu) == 0);
+}
+
+static void add_many(struct rig *rig, int n)
+{
+    CHECK(pthread_mutex_lock(&rig->ob.mu) == 0);
+    for (int i = 0; i < n; i++) {
+        (void)add(rig);
+    }
+    CHECK(pthread_mutex_unlock(&rig->ob.mu) == 0);
+    commit(rig);
+}
+
+static void wait_marked(struct rig *rig, uint64_t seq, int64_t timeout_ms)
+{
+    int64_t until_ms = clock_unix_ms() + timeout_ms;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    uint64_t marked;
+    int rc = 0;
+
+    CHECK(pthread_mutex_lock(&rig->ob.mu) == 0);
+    while (rig->ob.marked < seq && rc == 0) {
+        rc = pthread_cond_timedwait(&rig->ob.changed, &rig->ob.mu, &until);
+    }
+    marked = rig->ob.marked;
+    CHECK(pthread_mutex_unlock(&rig->ob.mu) == 0);
+    assert_int_equal(marked, seq);
+}
+
+static bool has_messages(const struct fake_broker *broker, size_t want)
+{
+    return broker->count >= want;
+}
+
+static bool has_connections(const struct fake_broker *broker, size_t want)
+{
+    return broker->connections >= want;
+}
+
+static bool is_stalled(const struct fake_broker *broker, size_t want)
+{
+    (void)want;
+    return broker->stalled;
+}
+
+/* How often the broker saw this topic. */
+static unsigned seen(const struct rig *rig, const char *topic)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < rig->broker.count; i++) {
+        n += strcmp(rig->broker.messages[i].topic, topic) == 0;
+    }
+    return n;
+}
+
+static bool is_event(const struct fake_message *message)
+{
+    return strncmp(message->topic, "t/", 2) == 0;
+}
+
+/* First arrivals came in the order of the outbox, without a hole up to last; on each connection
+ * seqs only rise. */
+static void assert_order(const struct rig *rig, int last, int missing)
+{
+    int highest = 0;
+    int before = 0;
+    unsigned connection = 0;
+
+    for (size_t i = 0; i < rig->broker.count; i++) {
+        const struct fake_message *message = &rig->broker.messages[i];
+        int seq = is_event(message) ? atoi(message->topic + 2) : 0;
+
+        if (seq == 0) {
+            continue;
+        }
+        if (message->connection != connection) {
+            connection = message->connection;
+            before = 0;
+        }
+        assert_true(seq > before);
+        before = seq;
+        if (seq > highest) {
+            assert_true(seq == highest + 1 || (seq == highest + 2 && highest + 1 == missing));
+            highest = seq;
+        }
+    }
+    assert_int_equal(highest, last);
+}
+
+static bool has_property(const struct fake_message *message, const char *name,
+                         const char *value)
+{
+    char want[128];
+    size_t name_len = strlen(name);
+    size_t value_len = strlen(value);
+
+    want[0] = 0x26;
+    want[1] = 0;
+    want[2] = (char)name_len;
+    memcpy(want + 3, name, name_len);
+    want[3 + name_len] = 0;
+    want[4 + name_len] = (char)value_len;
+    memcpy(want + 5 + name_len, value, value_len);
+    return memmem(message->properties, message->properties_len, want,
+                  5 + name_len + value_len) != NULL;
+}
+
+/* --- the ordinary way --- */
+
+static void birth_comes_before_events_and_offline_before_the_end(void **state)
+{
+    struct rig *rig = rig_new(5);
+    const struct fake_message *m;
+
+    (void)state;
+    rig_start(rig);
+    add_many(rig, 3);
+    wait_marked(rig, 3, 5000);
+    publisher_stop(rig->pub, 2000);
+    m = rig->broker.messages;
+    assert_int_equal(rig->broker.count, 7);
+    assert_string_equal(m[0].topic, "hook2mqtt/b1/state");
+    assert_string_equal(m[0].payload, "{\"state\":\"online\"}");
+    assert_string_equal(m[1].topic, "hook2mqtt/b1/info");
+    assert_string_equal(m[1].payload, "{\"version\":\"test\"}");
+    assert_string_equal(m[2].topic, "hook2mqtt/b1/health");
+    assert_non_null(strstr(m[2].payload, "\"backlog\":7"));
+    for (int i = 0; i < 3; i++) {
+        assert_true(m[i].retain);
+        assert_int_equal(m[i].qos, 1);
+    }
+    assert_string_equal(m[6].topic, "hook2mqtt/b1/state");
+    assert_string_equal(m[6].payload, "{\"state\":\"offline\"}");
+    assert_order(rig, 3, 0);
+    rig_end(rig);
+}
+
+static void other_info_is_published_as_soon_as_it_is_known(void **state)
+{
+    struct rig *rig = rig_new(5);
+    const struct fake_message *m;
+    char info[] = "{\"version\":\"other\"}";
+
+    (void)state;
+    rig_start(rig);
+    assert_true(fake_wait(&rig->broker, has_messages, 3, 5000));
+    publisher_set_info(rig->pub, slice_of(info));
+    memset(info, 'x', sizeof(info) - 1); /* it was copied */
+    assert_true(fake_wait(&rig->broker, has_messages, 4, 5000));
+    publisher_stop(rig->pub, 2000);
+    m = rig->broker.messages;
+    assert_string_equal(m[1].payload, "{\"version\":\"test\"}");
+    assert_string_equal(m[3].topic, "hook2mqtt/b1/info");
+    assert_string_equal(m[3].payload, "{\"version\":\"other\"}");
+    assert_true(m[3].retain);
+    assert_int_equal(m[3].qos, 1);
+    assert_int_equal(rig->broker.count, 5); /* and "offline" */
+    rig_end(rig);
+}
+
+static void a_message_carries_the_exact_body_and_its_metadata(void **state)
+{
+    struct rig *rig = rig_new(5);
+    struct event *event;
+    const struct fake_message *m;
+    char id[UUID_TEXT_SIZE];
+
+    (void)state;
+    rig_start(rig);
+    event = add(rig);
+    event->received_ms = 1700000000042;
+    event->delivery_id = SLICE("d-1");
+    event->expiry_s = 3600;
+    event->event = SLICE("resource\0updated");
+    event->retain = true;
+    uuid_format(event->id, id);
+    commit(rig);
+    wait_marked(rig, 1, 5000);
+    m = &rig->broker.messages[3];
+    assert_string_equal(m->topic, "t/1");
+    assert_string_equal(m->payload, "{\"n\":1}");
+    assert_true(m->retain);
+    assert_true(has_property(m, "id", id));
+    assert_true(has_property(m, "source", "partners"));
+    assert_true(has_property(m, "received_at", "2023-11-14T22:13:20.042Z"));
+    assert_true(has_property(m, "delivery_id", "d-1"));
+    assert_memory_equal(m->properties,
+                        "\x02\x00\x00\x0e\x10\x03\x00\x10"
+                        "application/json",
+                        24);
+    assert_null(memmem(m->properties, m->properties_len, "\0updated",
+                       8)); /* MQTT allows no NUL in text */
+    rig_end(rig);
+}
+
+static void a_state_topic_follows_its_event_retained_and_a_deletion_clears_it(void **state)
+{
+    struct rig *rig = rig_new(4);
+    const struct fake_message *m;
+
+    (void)state;
+    rig_start(rig);
+    add(rig)->state_topic = SLICE("s/1");
+    add(rig)->state_topic = SLICE("s/1");
+    rig->ob.events[2].deletion = true;
+    commit(rig);
+    wait_marked(rig, 2, 5000);
+    m = &rig->broker.messages[3];
+    assert_string_equal(m[0].topic, "t/1");
+    assert_false(m[0].retain);
+    assert_string_equal(m[1].topic, "s/1");
+    assert_true(m[1].retain);
+    assert_int_equal(m[1].qos, 1);
+    assert_string_equal(m[1].payload, "{\"n\":1}");
+    assert_string_equal(m[2].topic, "t/2");
+    assert_string_equal(m[2].payload, "{\"n\":2}");
+    assert_string_equal(m[3].topic, "s/1");
+    assert_true(m[3].retain);
+    assert_int_equal(m[3].payload_len, 0);
+    rig_end(rig);
+}
+
+static void qos_0_counts_as_delivered_when_it_is_sent(void **state)
+{
+    struct rig *rig = rig_new(5);
+
+    (void)state;
+    rig->victim = "t/1";
+    rig->answer = FAKE_NO_ANSWER;
+    rig->times = 1;
+    rig_start(rig);
+    add(rig)->qos = 0;
+    add(rig)->qos = 2;
+    rig->ob.events[2].qos = 1;
+    commit(rig);
+    wait_marked(rig, 2, 5000);
+    assert_int_equal(rig->broker.messages[3].qos, 0);
+    rig_end(rig);
+}
+
+static void a_receive_maximum_of_one_is_kept_also_with_two_messages_an_event(void **state)
+{
+    static const uint8_t connack[] = {0x20, 6, 0, 0, 3, 0x21, 0, 1};
+    struct rig *rig = rig_new(5);
+
+    (void)state;
+    rig->broker.connack = connack;
+    rig->broker.connack_len = sizeof(connack);
+    rig_start(rig);
+    for (int i = 0; i < 20; i++) {
+        struct event *event = add(rig);
+
+        event->state_topic = slice_of(rig->ob.states[event->seq]);
+    }
+    commit(rig);
+    wait_marked(rig, 20, 5000);
+    assert_int_equal(rig->broker.count, 3 + 40);
+    assert_order(rig, 20, 0);
+    rig_end(rig);
+}
+
+static void the_brokers_lower_qos_and_missing_retain_are_kept_to(void **state)
+{
+    static const uint8_t connack[] = {0x20, 7, 0, 0, 4, 0x24, 1, 0x25, 0};
+    struct rig *rig = rig_new(5);
+    struct event *event;
+
+    (void)state;
+    rig->broker.connack = connack;
+    rig->broker.connack_len = sizeof(connack);
+    rig_start(rig);
+    event = add(rig);
+    event->retain = true;
+    event->qos = 2;
+    commit(rig);
+    wait_marked(rig, 1, 5000);
+    assert_true(fake_wait(&rig->broker, has_messages, 4, 5000));
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(rig->broker.messages[i].qos, 1);
+        assert_false(rig->broker.messages[i].retain);
+    }
+    rig_end(rig);
+}
+
+static void no_more_than_max_in_flight_goes_out_beyond_the_mark_on_disk(void **state)
+{
+    struct rig *rig = rig_new(5);
+
+    (void)state;
+    rig->ob.disk_is_slow = true;
+    rig_start(rig);
+    add_many(rig, 100);
+    wait_marked(rig, 16, 5000);
+    assert_int_equal(rig->broker.count, 3 + 16);
+    CHECK(pthread_mutex_lock(&rig->ob.mu) == 0);
+    rig->ob.on_disk = 10; /* the mark has come so far */
+    CHECK(pthread_mutex_unlock(&rig->ob.mu) == 0);
+    commit(rig);
+    wait_marked(rig, 26, 5000);
+    assert_int_equal(rig->broker.count, 3 + 26);
+    rig_end(rig);
+}
+
+/* --- trouble --- */
+
+static void after_a_loss_the_oldest_goes_alone_and_then_the_rest_in_order(void **state)
+{
+    struct rig *rig = rig_new(5);
+    const struct fake_message *m;
+
+    (void)state;
+    rig->victim = "t/5";
+    rig->answer = FAKE_CLOSE;
+    rig->times = 2;
+    rig_start(rig);
+    add_many(rig, 200);
+    wait_marked(rig, 200, 10000);
+    assert_order(rig, 200, 0);
+    assert_int_equal(rig->broker.connections, 3);
+    assert_int_equal(rig->ob.buried_count, 0);
+    /* The second connection: birth, what was not acknowledged before 5 perhaps, 5 and then
+     * nothing, since it was alone. */
+    m = rig->broker.messages;
+    for (size_t i = 0; i + 1 < rig->broker.count; i++) {
+        if (m[i].connection == 2 && strcmp(m[i].topic, "t/5") == 0) {
+            assert_int_equal(m[i + 1].connection, 3);
+        }
+    }
+    rig_end(rig);
+}
+
+static void a_message_that_takes_the_connection_with_it_five_times_is_buried(void **state)
+{
+    struct rig *rig = rig_new(4);
+
+    (void)state;
+    rig->victim = "t/7";
+    rig->answer = FAKE_CLOSE;
+    rig->times = 1000;
+    rig_start(rig);
+    add_many(rig, 20);
+    wait_marked(rig, 20, 20000);
+    assert_int_equal(rig->ob.buried_count, 1);
+    assert_int_equal(rig->ob.buried[0], 7);
+    assert_string_equal(rig->ob.reasons[0], "lost the connection 5 times");
+    assert_in_range(seen(rig, "t/7"), 5, 7);
+    assert_order(rig, 20, 0);
+    rig_end(rig);
+}
+
+static void a_broker_that_is_away_is_never_held_against_a_message(void **state)
+{
+    struct rig *rig = rig_new(5);
+    int64_t until_ms = clock_mono_ms() + 5000;
+
+    (void)state;
+    rig->victim = "t/1";
+    rig->answer = FAKE_DISCONNECT | 0x8B; /* shutting down */
+    rig->times = 6;
+    rig_start(rig);
+    add_many(rig, 3);
+    wait_marked(rig, 3, 20000);
+    assert_int_equal(rig->ob.buried_count, 0);
+    assert_true(clock_mono_ms() < until_ms + 20000);
+    rig_end(rig);
+}
+
+static void refused_for_good(int reason, const char *text)
+{
+    struct rig *rig = rig_new(5);
+
+    rig->victim = "t/3";
+    rig->answer = reason;
+    rig->times = 1;
+    rig_start(rig);
+    add_many(rig, 30);
+    wait_marked(rig, 30, 5000);
+    assert_int_equal(rig->ob.buried_count, 1);
+    assert_int_equal(rig->ob.buried[0], 3);
+    assert_string_equal(rig->ob.reasons[0], text);
+    assert_int_equal(rig->broker.connections, 1);
+    assert_int_equal(rig->broker.count, 3 + 30);
+    rig_end(rig);
+}
+
+static void a_refusal_for_good_buries_one_event_and_the_others_go_on(void **state)
+{
+    (void)state;
+    refused_for_good(0x90, "0x90 topic name invalid");
+    refused_for_good(0x95, "0x95 packet too large");
+    refused_for_good(0x99, "0x99 payload format invalid");
+}
+
+static void a_packet_over_the_brokers_maximum_is_buried_without_being_sent(void **state)
+{
+    static const uint8_t connack[] = {0x20, 8, 0, 0, 5, 0x27, 0, 0, 1, 0x2c}; /* 300 bytes */
+    struct rig *rig = rig_new(5);
+    static char large[300];
+
+    (void)state;
+    memset(large, 'x', sizeof(large));
+    rig->broker.connack = connack;
+    rig->broker.connack_len = sizeof(connack);
+    rig_start(rig);
+    (void)add(rig);
+    add(rig)->body = (struct slice){large, sizeof(large)};
+    (void)add(rig);
+    commit(rig);
+    wait_marked(rig, 3, 5000);
+    assert_int_equal(seen(rig, "t/1") + seen(rig, "t/3"), 2);
+    assert_int_equal(seen(rig, "t/2"), 0);
+    assert_int_equal(rig->ob.buried[0], 2);
+    assert_string_equal(rig->ob.reasons[0], "0x95 packet too large");
+    rig_end(rig);
+}
+
+static void a_refusal_for_now_is_sent_again_before_what_follows(void **state)
+{
+    struct rig *rig = rig_new(5);
+    size_t last_refused = 0;
+    size_t first_later = 0;
+
+    (void)state;
+    rig->victim = "t/3";
+    rig->answer = 0x97;
+    rig->times = 2;
+    rig_start(rig);
+    add_many(rig, 30);
+    wait_marked(rig, 30, 15000);
+    assert_int_equal(rig->ob.buried_count, 0);
+    assert_int_equal(rig->broker.connections, 1);
+    assert_int_equal(seen(rig, "t/3"), 3);
+    for (size_t i = 0; i < rig->broker.count; i++) {
+        last_refused = strcmp(rig->broker.messages[i].topic, "t/3") == 0 ? i : last_refused;
+        first_later = strcmp(rig->broker.messages[i].topic, "t/4") == 0 ? i : first_later;
+    }
+    assert_true(first_later > last_refused); /* 4 arrived once more, after 3 was taken */
+    rig_end(rig);
+}
+
+static void not_authorized_is_buried_only_after_its_grace(void **state)
+{
+    struct rig *rig = rig_new(5);
+    int64_t began = clock_mono_ms();
+
+    (void)state;
+    rig->victim = "t/2";
+    rig->answer = 0x87;
+    rig->times = 1000;
+    rig_start(rig);
+    add_many(rig, 5);
+    wait_marked(rig, 5, 20000);
+    assert_in_range(clock_mono_ms() - began, 9900, 16000);
+    assert_int_equal(rig->ob.buried_count, 1);
+    assert_int_equal(rig->ob.buried[0], 2);
+    assert_string_equal(rig->ob.reasons[0], "0x87 not authorized");
+    assert_true(seen(rig, "t/2") >= 4);
+    rig_end(rig);
+}
+
+static void own_messages_that_are_refused_do_not_stand_in_the_way(void **state)
+{
+    struct rig *rig = rig_new(5);
+
+    (void)state;
+    rig->victim = "hook2mqtt/b1/info";
+    rig->answer = 0x87;
+    rig->times = 1;
+    rig_start(rig);
+    add_many(rig, 5);
+    wait_marked(rig, 5, 5000);
+    assert_int_equal(rig->ob.buried_count, 0);
+    assert_int_equal(rig->broker.connections, 1);
+    rig_end(rig);
+}
+
+static void
+own_messages_that_end_the_connection_are_given_up_and_events_are_not_blamed(void **state)
+{
+    struct rig *rig = rig_new(5);
+
+    (void)state;
+    rig->victim = "hook2mqtt/b1/state";
+    rig->answer = FAKE_CLOSE;
+    rig->times = 1000;
+    rig_start(rig);
+    add_many(rig, 5);
+    wait_marked(rig, 5, 30000);
+    assert_int_equal(rig->ob.buried_count, 0);
+    rig_end(rig);
+}
+
+static void without_an_answer_for_twice_the_keep_alive_it_connects_anew(void **state)
+{
+    struct rig *rig = rig_new(5);
+    int64_t began;
+
+    (void)state;
+    rig->options.mqtt.keep_alive_s = 1;
+    rig->victim = "t/1";
+    rig->answer = FAKE_NO_ANSWER;
+    rig->times = 1;
+    rig_start(rig);
+    began = clock_mono_ms();
+    add_many(rig, 3);
+    wait_marked(rig, 3, 10000);
+    assert_in_range(clock_mono_ms() - began, 1900, 6000);
+    assert_int_equal(rig->broker.connections, 2);
+    rig_end(rig);
+}
+
+static void a_broker_that_stops_reading_does_not_keep_us_from_stopping(void **state)
+{
+    struct rig *rig = rig_new(5);
+    static char large[1024 * 1024];
+    int64_t began;
+
+    (void)state;
+    memset(large, 'x', sizeof(large));
+    rig->broker.receive_buffer = 4096;
+    rig->victim = "t/1";
+    rig->answer = FAKE_STOP_READING;
+    rig->times = 1;
+    rig_start(rig);
+    for (int i = 0; i < 16; i++) {
+        add(rig)->body = (struct slice){large, sizeof(large)};
+    }
+    rig->ob.events[1].body = SLICE("small");
+    commit(rig);
+    assert_true(fake_wait(&rig->broker, is_stalled, 0, 5000));
+    began = clock_mono_ms();
+    publisher_stop(rig->pub, 500);
+    assert_in_range(clock_mono_ms() - began, 0, 5000);
+    assert_int_equal(rig->ob.marked, 0);
+    rig_end(rig);
+}
+
+static void a_stop_waits_for_what_is_in_flight_but_not_for_the_backlog(void **state)
+{
+    struct rig *rig = rig_new(5);
+
+    (void)state;
+    rig->ob.disk_is_slow = true;
+    rig_start(rig);
+    add_many(rig, 500);
+    assert_true(fake_wait(&rig->broker, has_messages, 3 + 16, 5000));
+    publisher_stop(rig->pub, 2000);
+    assert_int_equal(rig->ob.marked, 16); /* all that was sent is acknowledged and marked */
+    assert_int_equal(rig->broker.count, 3 + 16 + 1);
+    rig_end(rig);
+}
+
+static void a_refused_connect_is_tried_again(void **state)
+{
+    static const uint8_t bad_password[] = {0x20, 3, 0, 0x86, 0};
+    struct rig *rig = rig_new(5);
+
+    (void)state;
+    rig->broker.connack = bad_password;
+    rig->broker.connack_len = sizeof(bad_password);
+    rig_start(rig);
+    add_many(rig, 2);
+    assert_true(fake_wait(&rig->broker, has_connections, 3, 10000));
+    assert_int_equal(metrics_get(METRIC_CONNECTED), 0);
+    assert_true(beat_age_ms(publisher_beat(rig->pub)) < 5000);
+    rig_end(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(birth_comes_before_events_and_offline_before_the_end),
+        cmocka_unit_test(other_info_is_published_as_soon_as_it_is_known),
+        cmocka_unit_test(a_message_carries_the_exact_body_and_its_metadata),
+        cmocka_unit_test(a_state_topic_follows_its_event_retained_and_a_deletion_clears_it),
+        cmocka_unit_test(qos_0_counts_as_delivered_when_it_is_sent),
+        cmocka_unit_test(a_receive_maximum_of_one_is_kept_also_with_two_messages_an_event),
+        cmocka_unit_test(the_brokers_lower_qos_and_missing_retain_are_kept_to),
+        cmocka_unit_test(no_more_than_max_in_flight_goes_out_beyond_the_mark_on_disk),
+        cmocka_unit_test(after_a_loss_the_oldest_goes_alone_and_then_the_rest_in_order),
+        cmocka_unit_test(a_message_that_takes_the_connection_with_it_five_times_is_buried),
+        cmocka_unit_test(a_broker_that_is_away_is_never_held_against_a_message),
+        cmocka_unit_test(a_refusal_for_good_buries_one_event_and_the_others_go_on),
+        cmocka_unit_test(a_packet_over_the_brokers_maximum_is_buried_without_being_sent),
+        cmocka_unit_test(a_refusal_for_now_is_sent_again_before_what_follows),
+        cmocka_unit_test(not_authorized_is_buried_only_after_its_grace),
+        cmocka_unit_test(own_messages_that_are_refused_do_not_stand_in_the_way),
+        cmocka_unit_test(
+            own_messages_that_end_the_connection_are_given_up_and_events_are_not_blamed),
+        cmocka_unit_test(without_an_answer_for_twice_the_keep_alive_it_connects_anew),
+        cmocka_unit_test(a_broker_that_stops_reading_does_not_keep_us_from_stopping),
+        cmocka_unit_test(a_stop_waits_for_what_is_in_flight_but_not_for_the_backlog),
+        cmocka_unit_test(a_refused_connect_is_tried_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
