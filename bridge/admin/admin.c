@@ -1,14 +1,13 @@
 #include "bridge/admin/internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 
 #include <pthread.h>
 
 #include "common/clock.h"
-#include "common/json.h"
 
+#include "bridge/health.h"
 #include "bridge/metrics.h"
 #include "bridge/verify/verify.h"
 
@@ -24,66 +23,6 @@ struct admin {
     pthread_mutex_t token_mu;
     struct buf token; /* under token_mu; empty: none */
 };
-
-void admin_refuse(struct http_request *request, enum reject reason, const char *message)
-{
-    char text[HTTP_ERROR_SIZE];
-    struct http_answer answer = http_error(reason, message, text);
-
-    http_answer(request, &answer);
-}
-
-/* True if it is a GET or a HEAD; else it has been answered. */
-static bool is_read(struct http_request *request)
-{
-    struct slice method = http_method(request);
-    char text[HTTP_ERROR_SIZE];
-    struct http_answer answer;
-
-    if (slice_equal(method, SLICE("GET")) || slice_equal(method, SLICE("HEAD"))) {
-        return true;
-    }
-    answer = http_error(REJECT_METHOD, "this can only be read", text);
-    answer.allow = "GET, HEAD";
-    http_answer(request, &answer);
-    return false;
-}
-
-static void answer_alive(struct http_request *request)
-{
-    http_answer(request,
-                &(struct http_answer){.status = 200, .body = SLICE("{\"status\":\"ok\"}")});
-}
-
-static void answer_ready(struct http_request *request, enum status ready)
-{
-    struct buf text = {0};
-
-    if (ready == ST_OK) {
-        answer_alive(request);
-        return;
-    }
-    buf_add_str(&text, "{\"status\":\"unavailable\",\"reason\":");
-    json_add_string(&text, slice_of(status_text(ready)));
-    buf_add_char(&text, '}');
-    http_answer(request, &(struct http_answer){
-                             .status = 503, .body = buf_slice(&text), .retry_after_s = 1});
-    buf_free(&text);
-}
-
-bool admin_answer_health(struct http_request *request, const struct outbox *outbox)
-{
-    struct slice path = http_path(request);
-    bool alive = slice_equal(path, SLICE("/healthz"));
-
-    if (!alive && !slice_equal(path, SLICE("/readyz"))) {
-        return false;
-    }
-    if (is_read(request)) {
-        answer_ready(request, alive ? ST_OK : outbox_ready(outbox));
-    }
-    return true;
-}
 
 static void answer_metrics(struct http_request *request, const struct outbox *outbox)
 {
@@ -150,13 +89,13 @@ static void head_complete(void *ctx, struct http_request *request)
     struct admin *admin = ctx;
     enum outbox_op op;
 
-    if (admin_answer_health(request, admin->outbox)) {
+    if (health_answer(request, admin->outbox)) {
         return;
     }
     if (!is_token(admin, given_token(request))) {
         refuse_stranger(request);
     } else if (slice_equal(http_path(request), SLICE("/metrics"))) {
-        if (is_read(request)) {
+        if (http_allows_read(request)) {
             answer_metrics(request, admin->outbox);
         }
     } else if (!admin_api_find(http_path(request), &op)) {

@@ -34,8 +34,4 @@ const struct beat *admin_beat(const struct admin *admin);
 /* Any thread. Where the control API takes this operation; a constant. */
 const char *admin_api_path(enum outbox_op op);
 
-/* Shared with ingress. Loop thread. True if the path was /healthz or /readyz and has been
- * answered. */
-bool admin_answer_health(struct http_request *request, const struct outbox *outbox);
-
 #endif

@@ -8,6 +8,14 @@
 #include "common/clock.h"
 #include "common/json.h"
 
+void admin_refuse(struct http_request *request, enum reject reason, const char *message)
+{
+    char text[HTTP_ERROR_SIZE];
+    struct http_answer answer = http_error(reason, message, text);
+
+    http_answer(request, &answer);
+}
+
 static const char *const paths[] = {
     [OUTBOX_REPLAY] = "/api/outbox/replay",
     [OUTBOX_DROP] = "/api/outbox/drop",

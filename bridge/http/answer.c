@@ -58,6 +58,21 @@ struct http_answer http_error(enum reject reason, const char *message,
     };
 }
 
+bool http_allows_read(struct http_request *request)
+{
+    struct slice method = http_method(request);
+    char text[HTTP_ERROR_SIZE];
+    struct http_answer answer;
+
+    if (slice_equal(method, SLICE("GET")) || slice_equal(method, SLICE("HEAD"))) {
+        return true;
+    }
+    answer = http_error(REJECT_METHOD, "this can only be read", text);
+    answer.allow = "GET, HEAD";
+    http_answer(request, &answer);
+    return false;
+}
+
 static bool add_field(struct MHD_Response *response, const char *name, const char *value)
 {
     return value == NULL || MHD_add_response_header(response, name, value) == MHD_YES;

@@ -105,6 +105,10 @@ enum { HTTP_ERROR_SIZE = 256 };
 struct http_answer http_error(enum reject reason, const char *message,
                               char text[HTTP_ERROR_SIZE]);
 
+/* Loop thread, head complete. True if the method is GET or HEAD; else the request has been
+ * answered 405. */
+bool http_allows_read(struct http_request *request);
+
 /* Loop thread, before the request is answered. Slices borrow from the request. */
 struct slice http_method(const struct http_request *request);
 struct slice http_path(const struct http_request *request); /* decoded; no NUL in it */

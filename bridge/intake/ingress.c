@@ -8,7 +8,7 @@
 #include "common/json.h"
 #include "common/log.h"
 
-#include "bridge/admin/admin.h"
+#include "bridge/health.h"
 #include "bridge/metrics.h"
 
 enum {
@@ -257,7 +257,7 @@ static void head_complete(void *ctx, struct http_request *request)
     struct ticket *ticket = http_ticket(request);
     struct err why;
 
-    if (admin_answer_health(request, ingress->outbox) || !find_source(ingress, request)) {
+    if (health_answer(request, ingress->outbox) || !find_source(ingress, request)) {
         return;
     }
     if (!slice_equal(http_method(request), SLICE("POST"))) {
