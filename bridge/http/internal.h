@@ -1,13 +1,13 @@
 /*
- * http_internal - what the files of the http module share. Nobody else includes it.
+ * http/internal - what the files of http share. Calls go down this list only:
  *
- * http.c             starting, stopping, and what a handler asks a request
- * loop.c        the thread: waits, turns, stops
- * listen.c      takes connections in, within the limit
- * connection.c  deadlines by phase; lingering after a refusal
- * library.c     libmicrohttpd's callbacks: one request from its first line to its answer
- * answer.c      an answer on its way to the loop, and to the library
- * check.c       what RFC 9112 forbids and the library lets pass
+ *   server.c      start, stop, and the thread: waits, turns, stops
+ *   listen.c      takes connections in, within the limit
+ *   library.c     libmicrohttpd's callbacks: one request from its first line to its answer
+ *   check.c       what RFC 9112 forbids and the library lets pass
+ *   answer.c      an answer on its way to the loop, and to the library
+ *   connection.c  deadlines by phase; lingering after a refusal
+ *   request.c     a request's life, and what a handler may ask it
  *
  * libmicrohttpd runs in external mode: it has no thread of its own, every MHD_* call is made by
  * the loop thread. One daemon without a listening socket serves all of ours: we accept, so the
@@ -165,13 +165,6 @@ struct http_server {
 
 /* Loop thread, all of them, unless said otherwise. */
 
-/* http.c */
-void http_wake(struct http_server *server);           /* any thread */
-void http_server_release(struct http_server *server); /* any thread; the last one frees */
-
-/* loop.c */
-void *http_loop(void *server);
-
 /* listen.c */
 void http_listen_ready(struct http_server *server, struct http_watch *listener);
 /* Every turn: listens again when there is room. */
@@ -195,9 +188,6 @@ void http_connections_end_lingering(struct http_server *server);
 /* library.c */
 /* Main thread. */
 enum status http_daemon_start(struct http_server *server, struct err *err) MUST_USE;
-/* Any thread. */
-void http_request_release(struct http_request *request);
-void http_request_free(struct http_request *request);
 
 /* answer.c */
 /* Gives the answer to the library, in one of its callbacks or for a suspended connection.
@@ -212,5 +202,18 @@ void http_request_send(struct http_request *request);
 struct http_fault http_check_head(struct http_request *request);
 /* Pure. True if no request target may hold this. */
 bool http_check_target(const char *target);
+
+/* request.c */
+/* Gives an empty one, with some memory of an earlier one. */
+struct http_request *http_request_take(struct http_server *server);
+/* Ends the loop's share. */
+void http_request_give_back(struct http_request *request);
+/* Any thread. Ends one share; the last one frees. */
+void http_request_release(struct http_request *request);
+void http_request_free(struct http_request *request);
+/* Any thread. There is an answer, or the server is to stop. */
+void http_wake(struct http_server *server);
+/* Any thread. Ends one share; the last one frees. */
+void http_server_release(struct http_server *server);
 
 #endif

@@ -17,7 +17,6 @@
 #include "bridge/http/internal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -26,61 +25,8 @@
 #include "common/log.h"
 
 enum {
-    KEEP_BYTES = 16 * 1024, /* a spare request keeps buffers up to this size */
     MAX_EXCESS_BYTES = 1024 * 1024,
 };
-
-static void trim(struct buf *buf)
-{
-    if (buf->cap > KEEP_BYTES) {
-        buf_free(buf);
-    } else if (buf->data != NULL) {
-        buf_clear(buf);
-    }
-}
-
-void http_request_free(struct http_request *request)
-{
-    buf_free(&request->body);
-    buf_free(&request->answer_body);
-    free(request);
-}
-
-void http_request_release(struct http_request *request)
-{
-    if (atomic_fetch_sub(&request->refs, 1) == 1) {
-        http_request_free(request);
-    }
-}
-
-static struct http_request *request_take(struct http_server *server)
-{
-    struct http_request *request = server->spare_count > 0
-                                       ? server->spare[--server->spare_count]
-                                       : xalloc(sizeof(*request));
-
-    *request = (struct http_request){
-        .server = server,
-        .refs = 1,
-        .body = request->body,
-        .answer_body = request->answer_body,
-    };
-    return request;
-}
-
-static void request_give_back(struct http_request *request)
-{
-    struct http_server *server = request->server;
-
-    if (atomic_load(&request->refs) > 1 || server->spare_count == HTTP_MAX_SPARE) {
-        /* The handler may still have it: then the server was stopped without waiting for it. */
-        http_request_release(request);
-        return;
-    }
-    trim(&request->body);
-    trim(&request->answer_body);
-    server->spare[server->spare_count++] = request;
-}
 
 static bool has_room(const struct http_server *server, uint64_t bytes)
 {
@@ -137,7 +83,7 @@ static const struct http_fault too_large = {REJECT_TOO_LARGE, "the body is too l
 static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd)
 {
     struct http_server *server = cls;
-    struct http_request *request = request_take(server);
+    struct http_request *request = http_request_take(server);
 
     request->connection =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
@@ -335,7 +281,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
         http_connection_enter(connection, PHASE_IDLE);
     }
     server->live_count--;
-    request_give_back(request);
+    http_request_give_back(request);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,

@@ -1,49 +1,155 @@
+/*
+ * The loop, turn by turn:
+ * - wait for a socket, an answer or a deadline;
+ * - give the connections whose answers have come back to the library;
+ * - let the library read, parse, call back and write;
+ * - cut what is late; listen again if there is room.
+ *
+ * The library works on what it has in memory too (pipelined requests, sockets that it has not
+ * read to their end), which no descriptor tells: MHD_get_timeout says 0 then, and the turn must
+ * not wait.
+ */
 #include "bridge/http/internal.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <arpa/inet.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <microhttpd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 
-static void close_fd(int fd)
+enum {
+    EVENTS_PER_TURN = 64,
+    /* At a stop: a client that was just answered may be sending its next request. It gets an
+     * answer that ends the connection, not a reset. */
+    LAST_REQUESTS_MS = 500,
+    STOPPING_TURN_MS = 50,
+};
+
+/* --- the loop --- */
+
+static int wait_ms(const struct http_server *server)
 {
-    if (fd >= 0) {
-        (void)close(fd); /* nothing was written through it that could be lost */
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    int wait;
+
+    if (MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0) {
+        return 0;
+    }
+    wait = http_connections_wait_ms(server);
+    return server->last_requests_ms != 0 && wait > STOPPING_TURN_MS ? STOPPING_TURN_MS : wait;
+}
+
+static void wait_and_dispatch(struct http_server *server)
+{
+    struct epoll_event events[EVENTS_PER_TURN];
+    int count = epoll_wait(server->epoll_fd, events, EVENTS_PER_TURN, wait_ms(server));
+
+    CHECK(count >= 0 || errno == EINTR);
+    server->now_ms = clock_mono_ms();
+    for (int i = 0; i < count; i++) {
+        struct http_watch *watch = events[i].data.ptr;
+
+        watch->ready(server, watch);
     }
 }
 
-static void server_free(struct http_server *server)
+static void take_answers(struct http_server *server)
 {
-    inbox_fini(&server->answers);
-    close_fd(server->epoll_fd);
-    close_fd(server->wake.fd);
-    free(server->listeners);
-    free(server);
-}
+    struct inbox_link *link = inbox_take_all(&server->answers);
 
-void http_server_release(struct http_server *server)
-{
-    if (atomic_fetch_sub(&server->refs, 1) == 1) {
-        server_free(server);
+    while (link != NULL) {
+        struct http_request *request = INBOX_ITEM(link, struct http_request, link);
+
+        link = link->next;
+        http_request_send(request);
     }
 }
 
-void http_wake(struct http_server *server)
+static void turn(struct http_server *server)
 {
-    uint64_t one = 1;
-
-    /* It can only fail when the counter is full, and then the loop is being woken anyway. */
-    (void)!write(server->wake.fd, &one, sizeof(one));
+    wait_and_dispatch(server);
+    beat_now(&server->beat);
+    take_answers(server);
+    (void)MHD_run(server->daemon); /* it can only fail for a daemon of another mode */
+    http_connections_expire(server);
+    http_listen_update(server);
 }
+
+static bool is_quiet(const struct http_server *server)
+{
+    return server->connection_count == 0 ||
+           (server->live_count == 0 && server->queues[PHASE_LINGERING].first == NULL &&
+            server->now_ms >= server->last_requests_ms);
+}
+
+static bool finished(struct http_server *server)
+{
+    int64_t stop_at_ms = atomic_load(&server->stop_at_ms);
+
+    if (stop_at_ms == 0) {
+        return false;
+    }
+    if (server->last_requests_ms == 0) {
+        server->last_requests_ms = server->now_ms + LAST_REQUESTS_MS;
+    }
+    return is_quiet(server) || server->now_ms >= stop_at_ms;
+}
+
+/* The library aborts the process if it is stopped while a connection is suspended. */
+static void abandon_waiting(struct http_server *server)
+{
+    const struct http_queue *waiting = &server->queues[PHASE_WAITING];
+    int64_t count = 0;
+
+    while (waiting->first != NULL) {
+        struct http_connection *connection = waiting->first;
+
+        http_connection_cut(connection);
+        MHD_resume_connection(connection->mhd);
+        count++;
+    }
+    if (count > 0) {
+        log_warn("requests were cut before they were answered", L_INT("count", count));
+    }
+}
+
+static void shut_down(struct http_server *server)
+{
+    http_listen_stop(server);
+    inbox_close(&server->answers);
+    take_answers(server);
+    abandon_waiting(server);
+    /* Sends what is ready; after the stop it would be dropped without a word. */
+    (void)MHD_run(server->daemon);
+    MHD_stop_daemon(server->daemon);
+    http_connections_end_lingering(server);
+    CHECK(server->connection_count == 0 && server->live_count == 0 && server->held_bytes == 0);
+    while (server->spare_count > 0) {
+        http_request_free(server->spare[--server->spare_count]);
+    }
+}
+
+static void *loop_main(void *arg)
+{
+    struct http_server *server = arg;
+
+    server->loop_thread = pthread_self();
+    server->now_ms = clock_mono_ms();
+    beat_now(&server->beat);
+    http_listen_update(server);
+    while (!finished(server)) {
+        turn(server);
+    }
+    shut_down(server);
+    return NULL;
+}
+
+/* --- start and stop --- */
 
 static void woken(struct http_server *server, struct http_watch *watch)
 {
@@ -128,7 +234,7 @@ enum status http_start(const struct http_options *options, struct http_server **
     enum status st = server_open(server, err);
 
     if (st == ST_OK) {
-        st = thread_start(&server->thread, options->name, http_loop, server, err);
+        st = thread_start(&server->thread, options->name, loop_main, server, err);
     }
     if (st != ST_OK) {
         if (server->daemon != NULL) {
@@ -161,80 +267,4 @@ void http_stop(struct http_server *server, int64_t timeout_ms)
 const struct beat *http_beat(const struct http_server *server)
 {
     return &server->beat;
-}
-
-struct slice http_method(const struct http_request *request)
-{
-    return slice_of(request->method);
-}
-
-struct slice http_path(const struct http_request *request)
-{
-    return slice_of(request->path);
-}
-
-struct slice http_body(const struct http_request *request)
-{
-    return buf_slice(&request->body);
-}
-
-void *http_ticket(struct http_request *request)
-{
-    return request->ticket;
-}
-
-struct header_search {
-    struct slice name, value;
-    size_t count;
-};
-
-static enum MHD_Result search_header(void *cls, enum MHD_ValueKind kind, const char *key,
-                                     size_t key_len, const char *value, size_t value_len)
-{
-    struct header_search *search = cls;
-
-    (void)kind;
-    if (slice_equal_nocase((struct slice){key, key_len}, search->name) &&
-        search->count++ == 0) {
-        search->value = (struct slice){value == NULL ? "" : value, value_len};
-    }
-    return MHD_YES;
-}
-
-size_t http_header(const struct http_request *request, const char *name,
-                   struct slice *out_value)
-{
-    struct header_search search = {.name = slice_of(name)};
-
-    (void)MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, search_header,
-                                      &search);
-    while (search.value.len > 0 &&
-           strchr(" \t", search.value.data[search.value.len - 1]) != NULL) {
-        /* White space behind a value is not part of it; the library leaves it there. */
-        search.value.len--;
-    }
-    *out_value = search.value;
-    return search.count;
-}
-
-void http_peer(const struct http_request *request, char out_text[HTTP_PEER_SIZE])
-{
-    const struct http_connection *connection = request->connection;
-    char host[INET6_ADDRSTRLEN] = "?";
-
-    switch (connection->peer.any.sa_family) {
-    case AF_INET:
-        (void)inet_ntop(AF_INET, &connection->peer.in.sin_addr, host, sizeof(host));
-        (void)snprintf(out_text, HTTP_PEER_SIZE, "%s:%u", host,
-                       (unsigned)ntohs(connection->peer.in.sin_port));
-        break;
-    case AF_INET6:
-        (void)inet_ntop(AF_INET6, &connection->peer.in6.sin6_addr, host, sizeof(host));
-        (void)snprintf(out_text, HTTP_PEER_SIZE, "[%s]:%u", host,
-                       (unsigned)ntohs(connection->peer.in6.sin6_port));
-        break;
-    default:
-        (void)snprintf(out_text, HTTP_PEER_SIZE, "unix");
-        break;
-    }
 }

@@ -1,0 +1,178 @@
+/*
+ * A request's life, and what a handler may ask it.
+ *
+ * Its memory is the loop's and, from body() to its answer, the handler's as well; the handler's
+ * share keeps the server alive, too. So an answer that comes after the server was stopped finds
+ * both still there, goes nowhere, and frees them.
+ */
+#include "bridge/http/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+enum { KEEP_BYTES = 16 * 1024 }; /* a spare request keeps buffers up to this size */
+
+static void close_fd(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd); /* nothing was written through it that could be lost */
+    }
+}
+
+static void server_free(struct http_server *server)
+{
+    inbox_fini(&server->answers);
+    close_fd(server->epoll_fd);
+    close_fd(server->wake.fd);
+    free(server->listeners);
+    free(server);
+}
+
+void http_server_release(struct http_server *server)
+{
+    if (atomic_fetch_sub(&server->refs, 1) == 1) {
+        server_free(server);
+    }
+}
+
+void http_wake(struct http_server *server)
+{
+    uint64_t one = 1;
+
+    /* It can only fail when the counter is full, and then the loop is being woken anyway. */
+    (void)!write(server->wake.fd, &one, sizeof(one));
+}
+
+static void trim(struct buf *buf)
+{
+    if (buf->cap > KEEP_BYTES) {
+        buf_free(buf);
+    } else if (buf->data != NULL) {
+        buf_clear(buf);
+    }
+}
+
+void http_request_free(struct http_request *request)
+{
+    buf_free(&request->body);
+    buf_free(&request->answer_body);
+    free(request);
+}
+
+void http_request_release(struct http_request *request)
+{
+    if (atomic_fetch_sub(&request->refs, 1) == 1) {
+        http_request_free(request);
+    }
+}
+
+struct http_request *http_request_take(struct http_server *server)
+{
+    struct http_request *request = server->spare_count > 0
+                                       ? server->spare[--server->spare_count]
+                                       : xalloc(sizeof(*request));
+
+    *request = (struct http_request){
+        .server = server,
+        .refs = 1,
+        .body = request->body,
+        .answer_body = request->answer_body,
+    };
+    return request;
+}
+
+void http_request_give_back(struct http_request *request)
+{
+    struct http_server *server = request->server;
+
+    if (atomic_load(&request->refs) > 1 || server->spare_count == HTTP_MAX_SPARE) {
+        /* The handler may still have it: then the server was stopped without waiting for it. */
+        http_request_release(request);
+        return;
+    }
+    trim(&request->body);
+    trim(&request->answer_body);
+    server->spare[server->spare_count++] = request;
+}
+
+struct slice http_method(const struct http_request *request)
+{
+    return slice_of(request->method);
+}
+
+struct slice http_path(const struct http_request *request)
+{
+    return slice_of(request->path);
+}
+
+struct slice http_body(const struct http_request *request)
+{
+    return buf_slice(&request->body);
+}
+
+void *http_ticket(struct http_request *request)
+{
+    return request->ticket;
+}
+
+struct header_search {
+    struct slice name, value;
+    size_t count;
+};
+
+static enum MHD_Result search_header(void *cls, enum MHD_ValueKind kind, const char *key,
+                                     size_t key_len, const char *value, size_t value_len)
+{
+    struct header_search *search = cls;
+
+    (void)kind;
+    if (slice_equal_nocase((struct slice){key, key_len}, search->name) &&
+        search->count++ == 0) {
+        search->value = (struct slice){value == NULL ? "" : value, value_len};
+    }
+    return MHD_YES;
+}
+
+size_t http_header(const struct http_request *request, const char *name,
+                   struct slice *out_value)
+{
+    struct header_search search = {.name = slice_of(name)};
+
+    (void)MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, search_header,
+                                      &search);
+    while (search.value.len > 0 &&
+           strchr(" \t", search.value.data[search.value.len - 1]) != NULL) {
+        /* White space behind a value is not part of it; the library leaves it there. */
+        search.value.len--;
+    }
+    *out_value = search.value;
+    return search.count;
+}
+
+void http_peer(const struct http_request *request, char out_text[HTTP_PEER_SIZE])
+{
+    const struct http_connection *connection = request->connection;
+    char host[INET6_ADDRSTRLEN] = "?";
+
+    switch (connection->peer.any.sa_family) {
+    case AF_INET:
+        (void)inet_ntop(AF_INET, &connection->peer.in.sin_addr, host, sizeof(host));
+        (void)snprintf(out_text, HTTP_PEER_SIZE, "%s:%u", host,
+                       (unsigned)ntohs(connection->peer.in.sin_port));
+        break;
+    case AF_INET6:
+        (void)inet_ntop(AF_INET6, &connection->peer.in6.sin6_addr, host, sizeof(host));
+        (void)snprintf(out_text, HTTP_PEER_SIZE, "[%s]:%u", host,
+                       (unsigned)ntohs(connection->peer.in6.sin6_port));
+        break;
+    default:
+        (void)snprintf(out_text, HTTP_PEER_SIZE, "unix");
+        break;
+    }
+}
