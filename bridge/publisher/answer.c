@@ -70,29 +70,6 @@ static enum verdict judge(struct publisher *pub, int reason, int64_t now_ms)
     return grace_is_over(pub, now_ms) ? VERDICT_BURY : VERDICT_RETRY;
 }
 
-void publisher_bury_as(struct publisher *pub, uint64_t seq, const char *why)
-{
-    const struct window_event *event = window_find(pub->window, seq);
-
-    CHECK(event != NULL);
-    log_warn("event buried", L_UUID("id", event->id), L_STR("reason", why));
-    metrics_add(METRIC_BURIED, 1);
-    outbox_bury(pub->outbox, seq, why);
-    window_bury(pub->window, seq);
-    pub->useful = true;
-    pub->alone = false;
-}
-
-void publisher_bury(struct publisher *pub, uint64_t seq, unsigned part, int reason)
-{
-    char why[96];
-
-    metrics_refused(reason);
-    (void)snprintf(why, sizeof(why), "0x%02X %s%s", (unsigned)reason, mqtt_reason_text(reason),
-                   part > 0 ? " (state topic)" : ""); /* fits, or is cut */
-    publisher_bury_as(pub, seq, why);
-}
-
 static void hold_the_line(struct publisher *pub, const struct window_event *event, int reason,
                           int64_t now_ms)
 {

@@ -1,6 +1,14 @@
 /*
- * publisher_internal - what the files of publisher share; nobody else includes this. All
- * functions: publisher thread.
+ * publisher/internal - what the files of publisher share. All functions: publisher thread. Calls
+ * go down this list only:
+ *
+ *   publisher.c   the thread: what it waits for, and the order of a turn
+ *   answer.c      what the broker says to a message
+ *   link.c        the connection: up, down, and when to try again
+ *   send.c        events from the outbox to the broker
+ *   status.c      the bridge's own topics
+ *   recover.c     start over, bury, end a connection
+ *   window.[ch]   what is in flight
  */
 #ifndef BRIDGE_PUBLISHER_INTERNAL_H
 #define BRIDGE_PUBLISHER_INTERNAL_H
@@ -137,25 +145,16 @@ struct publisher {
 void publisher_send_events(struct publisher *pub);
 /* Could send more, had the window room. */
 bool publisher_feed_has_more(const struct publisher *pub);
-/* Sending starts again after what is settled. */
-void publisher_start_over(struct publisher *pub, size_t max_messages);
-void publisher_feed_drop(struct publisher *pub);
 
 /* --- answer.c: what the broker says to a message --- */
 
 void publisher_take_answers(struct publisher *pub);
-/* Refused for good: to the dead letters. part: which of its messages was. */
-void publisher_bury(struct publisher *pub, uint64_t seq, unsigned part, int reason);
-/* The same, for a reason that is no reason code. */
-void publisher_bury_as(struct publisher *pub, uint64_t seq, const char *why);
 /* Ends a hold whose time has come. */
 void publisher_release_hold(struct publisher *pub, int64_t now_ms);
 
 /* --- link.c: the connection --- */
 
 void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms);
-/* Nothing more can be sent; lost will say why. */
-void publisher_link_dies(struct publisher *pub);
 void publisher_link_lost(struct publisher *pub, int reason, const char *text);
 void publisher_link_watch(struct publisher *pub, int64_t now_ms);
 
@@ -170,9 +169,29 @@ void publisher_own_answered(struct publisher *pub, int reason);
 /* The broker closed the connection while nothing but own messages was in flight. */
 void publisher_own_lost(struct publisher *pub);
 
-/* --- publisher.c --- */
+/* --- recover.c --- */
 
+/* Sending starts again after what is settled, with so many messages in flight at most. */
+void publisher_start_over(struct publisher *pub, size_t max_messages);
+/* Frees what was read and not sent. */
+void publisher_feed_drop(struct publisher *pub);
+/* Refused for good: to the dead letters. part: which of its messages was. */
+void publisher_bury(struct publisher *pub, uint64_t seq, unsigned part, int reason);
+/* The same, for a reason that is no reason code. */
+void publisher_bury_as(struct publisher *pub, uint64_t seq, const char *why);
+/* Nothing more can be sent; lost will say why. */
+void publisher_link_dies(struct publisher *pub);
 /* The connection is over: drops what was said about it, and what is still said later. */
 void publisher_close_epoch(struct publisher *pub);
+
+static inline void publisher_lock(struct publisher *pub)
+{
+    CHECK(pthread_mutex_lock(&pub->mu) == 0);
+}
+
+static inline void publisher_unlock(struct publisher *pub)
+{
+    CHECK(pthread_mutex_unlock(&pub->mu) == 0);
+}
 
 #endif

@@ -146,14 +146,6 @@ void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
 
 /* --- down --- */
 
-void publisher_link_dies(struct publisher *pub)
-{
-    if (!pub->dying) {
-        pub->dying = true;
-        pub->dying_since_ms = clock_mono_ms();
-    }
-}
-
 static bool speaks_against_message(int reason)
 {
     /* keep alive timeout, shutting down, busy, administrative action, session taken over,

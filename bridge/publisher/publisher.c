@@ -30,16 +30,6 @@ enum {
     MAX_ANSWERS = PUBLISHER_MAX_IN_FLIGHT + OWN_MAX_IN_FLIGHT,
 };
 
-static void lock(struct publisher *pub)
-{
-    CHECK(pthread_mutex_lock(&pub->mu) == 0);
-}
-
-static void unlock(struct publisher *pub)
-{
-    CHECK(pthread_mutex_unlock(&pub->mu) == 0);
-}
-
 static void wake(struct publisher *pub)
 {
     CHECK(pthread_cond_signal(&pub->changed) == 0);
@@ -52,7 +42,7 @@ static void on_acked(void *ctx, uint32_t epoch, int token, int reason)
     struct publisher *pub = ctx;
     struct answer answer = {.token = token, .reason = reason, .at_ms = clock_unix_ms()};
 
-    lock(pub);
+    publisher_lock(pub);
     if (epoch > pub->closed_epoch) {
         struct answers *posted = &pub->posted_answers;
 
@@ -62,14 +52,14 @@ static void on_acked(void *ctx, uint32_t epoch, int token, int reason)
             wake(pub);
         }
     }
-    unlock(pub);
+    publisher_unlock(pub);
 }
 
 static void on_lost(void *ctx, uint32_t epoch, int reason, const char *text)
 {
     struct publisher *pub = ctx;
 
-    lock(pub);
+    publisher_lock(pub);
     if (epoch > pub->closed_epoch) {
         struct signals *posted = &pub->posted;
 
@@ -80,7 +70,7 @@ static void on_lost(void *ctx, uint32_t epoch, int reason, const char *text)
         (void)snprintf(posted->lost_text, sizeof(posted->lost_text), "%s", text);
         wake(pub);
     }
-    unlock(pub);
+    publisher_unlock(pub);
 }
 
 static void on_waiting(void *ctx)
@@ -92,24 +82,24 @@ static void on_waiting(void *ctx)
 
 void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t marked_seq)
 {
-    lock(pub);
+    publisher_lock(pub);
     if ((pub->want_durable && durable_seq > pub->posted.durable_seq) ||
         (pub->want_marked && marked_seq > pub->posted.marked_seq)) {
         wake(pub);
     }
     pub->posted.durable_seq = durable_seq;
     pub->posted.marked_seq = marked_seq;
-    unlock(pub);
+    publisher_unlock(pub);
 }
 
 void publisher_set_info(struct publisher *pub, struct slice info)
 {
-    lock(pub);
+    publisher_lock(pub);
     buf_clear(&pub->posted_info);
     buf_add_slice(&pub->posted_info, info);
     pub->info_posted = true;
     wake(pub);
-    unlock(pub);
+    publisher_unlock(pub);
 }
 
 const struct beat *publisher_beat(const struct publisher *pub)
@@ -118,17 +108,6 @@ const struct beat *publisher_beat(const struct publisher *pub)
 }
 
 /* --- the thread --- */
-
-void publisher_close_epoch(struct publisher *pub)
-{
-    lock(pub);
-    pub->closed_epoch = pub->epoch;
-    pub->posted.lost = false;
-    pub->posted_answers.count = 0;
-    unlock(pub);
-    pub->seen.lost = false;
-    pub->answers.count = 0;
-}
 
 static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
 {
@@ -175,7 +154,7 @@ static void wait_for_signals(struct publisher *pub)
     struct answers taken = pub->answers;
     int rc = 0;
 
-    lock(pub);
+    publisher_lock(pub);
     pub->want_answers = answers_wanted(pub);
     pub->want_durable =
         pub->up && window_has_room(pub->window) && !publisher_feed_has_more(pub);
@@ -192,7 +171,7 @@ static void wait_for_signals(struct publisher *pub)
     pub->answers = pub->posted_answers;
     taken.count = 0;
     pub->posted_answers = taken;
-    unlock(pub);
+    publisher_unlock(pub);
 }
 
 static void post_mark(struct publisher *pub, uint64_t *marked)
@@ -331,11 +310,11 @@ void publisher_stop(struct publisher *pub, int64_t drain_ms)
     if (!pub->started) {
         return;
     }
-    lock(pub);
+    publisher_lock(pub);
     pub->posted.stop = true;
     pub->posted.stop_by_ms = stop_by_ms;
     wake(pub);
-    unlock(pub);
+    publisher_unlock(pub);
     mqtt_set_deadline(pub->mq, stop_by_ms + OFFLINE_WAIT_MS);
     CHECK(pthread_join(pub->thread, NULL) == 0);
     pub->started = false;

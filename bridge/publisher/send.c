@@ -21,28 +21,9 @@ enum {
     IN_FLIGHT_BYTES = 16777216,
 };
 
-void publisher_feed_drop(struct publisher *pub)
-{
-    while (pub->feed_at < pub->feed_count) {
-        event_free(pub->feed[pub->feed_at++]);
-    }
-    pub->feed_at = pub->feed_count = 0;
-    pub->part = 0;
-    pub->placed = false;
-}
-
 bool publisher_feed_has_more(const struct publisher *pub)
 {
     return pub->feed_at < pub->feed_count || pub->read_seq < pub->seen.durable_seq;
-}
-
-void publisher_start_over(struct publisher *pub, size_t max_messages)
-{
-    publisher_feed_drop(pub);
-    window_restart(pub->window, max_messages);
-    pub->own_in_flight = 0;
-    pub->read_seq = window_settled(pub->window);
-    outbox_rewind(pub->outbox, pub->read_seq);
 }
 
 static void read_more(struct publisher *pub)
