@@ -11,21 +11,22 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/log.h"
 
 #include "bridge/metrics.h"
 
-enum {
-    REMOVE_ROWS = 1024,      /* in one transaction: more than one brings in */
-    REMOVE_BYTES = 33554432, /* about so many: the same, and who waits must not wait long */
-    ROOM_ROWS = 256,         /* in one go when room must be made */
-    RESERVE_BYTES = 2097152, /* on the disk, for marks, removals and checkpoints */
-};
-
 #define BURIAL_OF(l) INBOX_ITEM(l, struct burial, item.link)
 
 /* ---- answering ---- */
+
+void outbox_leave(struct outbox *ob)
+{
+    if (atomic_fetch_sub(&ob->submitting, 1) == 1 && !atomic_load(&ob->intake_open)) {
+        CHECK(pthread_mutex_lock(&ob->idle_mu) == 0);
+        CHECK(pthread_cond_broadcast(&ob->idle) == 0);
+        CHECK(pthread_mutex_unlock(&ob->idle_mu) == 0);
+    }
+}
 
 static void answer_ticket(struct outbox *ob, struct ticket *ticket)
 {
@@ -72,112 +73,7 @@ void outbox_enter_failed(struct outbox *ob, const struct err *why)
     }
 }
 
-/* ---- numbers for others ---- */
-
-static void set_gauges(const struct store_stats *stats, uint64_t wal_bytes)
-{
-    metrics_set(METRIC_STORED_BYTES,
-                (int64_t)(stats->undelivered_bytes + stats->kept_bytes + stats->dead_bytes));
-    metrics_set(METRIC_STORED_ROWS, (int64_t)(stats->undelivered_count + stats->kept_count));
-    metrics_set(METRIC_UNDELIVERED, (int64_t)stats->undelivered_count);
-    metrics_set(METRIC_DEAD_LETTERS, (int64_t)stats->dead_count);
-    metrics_set(METRIC_WAL_BYTES, (int64_t)wal_bytes);
-}
-
-static enum status find_oldest(struct outbox *ob, struct store_stats *stats, struct err *err)
-{
-    const struct store_stats *last = &ob->numbers->stats; /* only we write it: no lock */
-
-    if (stats->undelivered_count == 0) {
-        return ST_OK;
-    }
-    if (last->undelivered_count > 0 && last->delivered_seq == stats->delivered_seq &&
-        last->oldest_undelivered_ms != CLOCK_NONE) {
-        stats->oldest_undelivered_ms = last->oldest_undelivered_ms;
-        return ST_OK;
-    }
-    return store_get_oldest(ob->writer, &stats->oldest_undelivered_ms, err);
-}
-
-void outbox_tell_progress(struct outbox *ob)
-{
-    if (ob->listener.progress != NULL) {
-        ob->listener.progress(ob->listener.ctx, atomic_load(&ob->durable_seq),
-                              atomic_load(&ob->marked_seq));
-    }
-}
-
-enum status outbox_publish_stats(struct outbox *ob, struct err *err)
-{
-    struct store_stats stats;
-    enum status st;
-
-    store_get_stats(ob->writer, &stats);
-    st = find_oldest(ob, &stats, err);
-    CHECK(pthread_mutex_lock(&ob->numbers->mu) == 0);
-    ob->numbers->stats = stats;
-    CHECK(pthread_mutex_unlock(&ob->numbers->mu) == 0);
-    atomic_store(&ob->events.settled_bytes, stats.undelivered_bytes);
-    atomic_store(&ob->dead.settled_bytes, stats.dead_bytes);
-    atomic_store(&ob->durable_seq, stats.last_seq);
-    /* It may be ahead of the disk's already, see keep_mark_in_memory. */
-    if (stats.delivered_seq > atomic_load(&ob->marked_seq)) {
-        atomic_store(&ob->marked_seq, stats.delivered_seq);
-    }
-    set_gauges(&stats, store_wal_bytes(ob->writer));
-    outbox_tell_progress(ob);
-    return st;
-}
-
 /* ---- writing ---- */
-
-enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err)
-{
-    /* Events are written twice: into the log, and from there into the database. */
-    uint64_t ample = store_wal_bytes(ob->writer) + 2 * bytes + RESERVE_BYTES;
-    uint64_t free_bytes = 0;
-    struct store_needs needs;
-    struct err unknown;
-    enum status st;
-
-    if (file_free_bytes(ob->options.path, &free_bytes, &unknown) != ST_OK ||
-        free_bytes >= ample) {
-        return ST_OK; /* unknown: then the write itself will tell */
-    }
-    st = store_estimate(ob->writer, bytes, &needs, err);
-    if (st == ST_OK && (free_bytes < needs.database_bytes ||
-                        free_bytes + needs.log_room_bytes <
-                            needs.log_bytes + needs.database_bytes + RESERVE_BYTES)) {
-        st = err_set(err, ST_FULL, "the disk is full: %llu bytes are free",
-                     (unsigned long long)free_bytes);
-    }
-    return st;
-}
-
-enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
-                             struct err *err)
-{
-    struct store_removal removal = {.before_ms = INT64_MAX, .max_rows = ROOM_ROWS};
-    uint64_t max_bytes = ob->options.max_bytes;
-    struct store_stats stats;
-    uint64_t settled, used;
-    enum status st;
-
-    for (;;) {
-        store_get_stats(ob->writer, &stats);
-        settled = stats.undelivered_bytes + cost_bytes;
-        used = settled + stats.kept_bytes;
-        *out_fits = used <= max_bytes;
-        if (*out_fits || settled > max_bytes) {
-            return ST_OK;
-        }
-        removal.enough_bytes = used - max_bytes;
-        st = store_remove_kept(ob->writer, &removal, err);
-        if (st != ST_OK) {
-            return st;
-        }
-    }
-}
 
 /* The newest event of the same key decides: of this batch, else of those on disk. The batch is
  * searched, not remembered, so that nothing has to be forgotten when the commit fails. */
@@ -264,16 +160,8 @@ static enum status write_burials(struct outbox *ob, int64_t now_ms, struct err *
     return st;
 }
 
-int64_t outbox_expired_before_ms(const struct outbox *ob, int64_t now_ms)
-{
-    return now_ms - ob->options.keep_delivered_ms + 1;
-}
-
 static enum status write_all(struct outbox *ob, const struct batch *batch, struct err *err)
 {
-    struct store_removal expired = {.before_ms = outbox_expired_before_ms(ob, batch->now_ms),
-                                    .enough_bytes = REMOVE_BYTES,
-                                    .max_rows = REMOVE_ROWS};
     /* A mark alone needs no sync: if it is lost with the power, its events are sent again. */
     bool synced = batch->count > 0 || ob->burials.first != NULL;
     enum status st = store_begin(ob->writer, synced, err);
@@ -288,18 +176,12 @@ static enum status write_all(struct outbox *ob, const struct batch *batch, struc
         st = write_ticket(ob, batch, i, err);
     }
     if (st == ST_OK) {
-        st = store_remove_kept(ob->writer, &expired, err);
+        st = outbox_remove_expired(ob, batch->now_ms, err);
     }
     return st;
 }
 
 /* ---- after the transaction ---- */
-
-void outbox_note_older(const struct event *event)
-{
-    metrics_add(METRIC_STATE_SKIPPED, 1);
-    log_info("event is older than its resource's state", L_UUID("id", event->id));
-}
 
 /* Everything in it is on disk. If we die from here on, some who wait get no answer; they send
  * again, and that is a duplicate. */
@@ -332,8 +214,7 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
     st = outbox_publish_stats(ob, err);
     answer_batch(ob, batch);
     if (st == ST_OK) {
-        st = store_has_expired(ob->writer, outbox_expired_before_ms(ob, batch->now_ms),
-                               &ob->more_expired, err);
+        st = outbox_look_for_expired(ob, batch->now_ms, err);
     }
     return st;
 }

@@ -13,8 +13,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-enum { DISK_RETRY_MS = 5000 };
-
 /* ---- taking ---- */
 
 static void list_add(struct item_list *list, struct inbox_link *link)
@@ -120,32 +118,6 @@ static void step_control(struct outbox *ob, bool open)
     }
 }
 
-static void note_room_in(struct outbox *ob, struct limit *limit, const char *news)
-{
-    if (atomic_load(&limit->full) && outbox_has_room(ob, limit, ob->options.max_bytes / 10)) {
-        atomic_store(&limit->full, false);
-        log_info(news);
-    }
-}
-
-/* Not on every refusal and every delivery near the limit: only when a tenth is free again. A
- * disk that only says that it has room (a quota, a limit on files) is tried again after a
- * while. */
-static void note_room(struct outbox *ob)
-{
-    struct err err;
-
-    if (atomic_load(&ob->disk_full) &&
-        clock_mono_ms() - ob->disk_full_since_ms > DISK_RETRY_MS &&
-        outbox_check_disk(ob, BATCH_BYTES, &err) == ST_OK) {
-        atomic_store(&ob->disk_full, false);
-    }
-    if (!atomic_load(&ob->disk_full)) {
-        note_room_in(ob, &ob->events, "outbox has room again");
-    }
-    note_room_in(ob, &ob->dead, "dead letters have room again");
-}
-
 /* Before the batch is written. With a short disk, an empty log needs least. */
 static enum status check_batch(struct outbox *ob, struct batch *batch, struct err *err)
 {
@@ -186,8 +158,7 @@ static void turn(struct outbox *ob, struct batch *batch)
     }
     st = check_batch(ob, batch, &err);
     if (st == ST_OK && batch->count == 0) {
-        st = store_has_expired(ob->writer, outbox_expired_before_ms(ob, batch->now_ms),
-                               &ob->more_expired, &err);
+        st = outbox_look_for_expired(ob, batch->now_ms, &err);
     }
     if (st != ST_OK) {
         outbox_enter_failed(ob, &err);
@@ -197,7 +168,7 @@ static void turn(struct outbox *ob, struct batch *batch)
     if (batch->count > 0 || has_housekeeping(ob)) {
         outbox_commit_batch(ob, batch);
     }
-    note_room(ob);
+    outbox_note_room(ob);
 }
 
 void *outbox_committer_main(void *arg)

@@ -1,11 +1,15 @@
 /*
- * outbox_internal - what the files of outbox share.
+ * outbox/internal - what the files of outbox share. Calls go down this list only:
  *
- * outbox.c             opening and closing; what other threads call
- * committer.c   the committer thread's loop
- * commit.c      one transaction: dedupe, limits, and what follows from it
- * operator.c     operations by hand, in steps
- * checkpoint.c  keeps the write-ahead log short
+ *   outbox.c       opening and closing; what other threads call
+ *   committer.c    the committer thread's loop
+ *   commit.c       one transaction: dedupe, limits, and what follows from it
+ *   operator.c     operations by hand, in steps
+ *   limits.c       is there room: of the configured sizes, and on the disk
+ *   retention.c    how long delivered events are kept
+ *   numbers.c      what others see of the outbox
+ *   checkpoint.c   keeps the write-ahead log short
+ *   dedupe.[ch]    the newest event of each resource
  */
 #ifndef BRIDGE_OUTBOX_INTERNAL_H
 #define BRIDGE_OUTBOX_INTERNAL_H
@@ -147,17 +151,6 @@ struct outbox {
     struct checkpointer checkpointer;
 };
 
-/* ---- outbox.c ---- */
-
-/* Any thread. Pure. Which limit the event counts against. */
-struct limit *outbox_limit_of(struct outbox *ob, const struct event *event);
-/* Any thread. Do so many bytes fit, now that kept events may go for them? */
-bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes);
-/* Any thread. Something was refused; says so once per change. */
-void outbox_note_full(struct outbox *ob, struct limit *limit, const char *why);
-/* Any thread. One less in outbox_submit or inside. */
-void outbox_leave(struct outbox *ob);
-
 /* ---- committer.c ---- */
 
 void *outbox_committer_main(void *outbox);
@@ -169,24 +162,10 @@ void *outbox_committer_main(void *outbox);
 void outbox_commit_batch(struct outbox *ob, struct batch *batch);
 /* Answers and empties the batch: none of it is on disk. */
 void outbox_refuse_batch(struct outbox *ob, struct batch *batch, enum status st);
-/* Within a transaction. Oldest kept events go first. *out_fits: now an event of so many bytes
- * does not exceed the limit. */
-enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
-                             struct err *err) MUST_USE;
-/* After the commit: the event is in, but not the newest of its resource. */
-void outbox_note_older(const struct event *event);
 /* Events do not fit on the disk. */
 void outbox_refuse_for_room(struct outbox *ob, struct batch *batch, const struct err *why);
 /* Final: nothing is written any more. */
 void outbox_enter_failed(struct outbox *ob, const struct err *why);
-/* Is there room on the disk for so many bytes more, and for draining after that? ST_FULL if
- * not; anything else but ST_OK is final for the outbox. */
-enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err) MUST_USE;
-/* Lets other threads see the store's numbers, and tells the listener. */
-enum status outbox_publish_stats(struct outbox *ob, struct err *err) MUST_USE;
-void outbox_tell_progress(struct outbox *ob);
-/* Delivered events received before this are not kept any longer. */
-int64_t outbox_expired_before_ms(const struct outbox *ob, int64_t now_ms);
 void outbox_free_burials(struct outbox *ob);
 
 static inline struct inbox_link *item_list_take(struct item_list *list)
@@ -203,6 +182,45 @@ static inline bool outbox_can_retry(enum status st)
 {
     return st == ST_FULL || st == ST_BUSY;
 }
+
+/* Any thread. One less in outbox_submit or inside. */
+void outbox_leave(struct outbox *ob);
+
+/* ---- limits.c ---- */
+
+/* Any thread. Pure. Which limit the event counts against. */
+struct limit *outbox_limit_of(struct outbox *ob, const struct event *event);
+/* Any thread. Do so many bytes fit, now that kept events may go for them? */
+bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes);
+/* Any thread. May so many bytes more wait for the committer? */
+bool outbox_queue_has_room(const struct outbox *ob, uint64_t cost_bytes);
+/* Any thread. Something was refused; says so once per change. */
+void outbox_note_full(struct outbox *ob, struct limit *limit, const char *why);
+/* Committer, every turn. */
+void outbox_note_room(struct outbox *ob);
+/* Is there room on the disk for so many bytes more, and for draining after that? ST_FULL if
+ * not; anything else but ST_OK is final for the outbox. */
+enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err) MUST_USE;
+
+/* ---- retention.c; committer, or main thread before the start ---- */
+
+/* Within a transaction. Oldest kept events go first. *out_fits: now an event of so many bytes
+ * does not exceed the limit. */
+enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
+                             struct err *err) MUST_USE;
+/* Within a transaction. Some of what was kept long enough goes. */
+enum status outbox_remove_expired(struct outbox *ob, int64_t now_ms, struct err *err) MUST_USE;
+/* Between transactions. Is there more of it? Then more_expired is set. */
+enum status outbox_look_for_expired(struct outbox *ob, int64_t now_ms,
+                                    struct err *err) MUST_USE;
+
+/* ---- numbers.c; committer, or main thread before the start ---- */
+
+/* Lets other threads see the store's numbers, and tells the listener. */
+enum status outbox_publish_stats(struct outbox *ob, struct err *err) MUST_USE;
+void outbox_tell_progress(struct outbox *ob);
+/* After the commit: the event is in, but not the newest of its resource. */
+void outbox_note_older(const struct event *event);
 
 /* ---- operator.c ---- */
 

@@ -18,8 +18,7 @@
 
 enum {
     RECENT_CAPACITY = 262144,
-    QUEUE_BYTES = 33554432, /* waiting for the committer, at most */
-    READY_BYTES = 4096,     /* an ordinary event */
+    READY_BYTES = 4096, /* an ordinary event */
 };
 
 /* ---- open ---- */
@@ -182,55 +181,12 @@ void outbox_close(struct outbox *ob)
 
 /* ---- submit ---- */
 
-struct limit *outbox_limit_of(struct outbox *ob, const struct event *event)
-{
-    return event->reason.data != NULL ? &ob->dead : &ob->events;
-}
-
-/* Kept rows make room when the event comes to be committed, so they do not count here. */
-bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes)
-{
-    return atomic_load(&limit->settled_bytes) + atomic_load(&limit->queued_bytes) +
-               cost_bytes <=
-           ob->options.max_bytes;
-}
-
-static bool queue_has_room(const struct outbox *ob, uint64_t cost_bytes)
-{
-    uint64_t queued =
-        atomic_load(&ob->events.queued_bytes) + atomic_load(&ob->dead.queued_bytes);
-
-    return queued == 0 || queued + cost_bytes <= QUEUE_BYTES;
-}
-
-void outbox_note_full(struct outbox *ob, struct limit *limit, const char *why)
-{
-    if (atomic_exchange(&limit->full, true)) {
-        return;
-    }
-    if (limit == &ob->events) {
-        log_warn("outbox full: webhooks are refused until there is room", L_STR("why", why));
-    } else {
-        log_warn("dead letters full: bodies that make no event are refused until there is room",
-                 L_STR("why", why));
-    }
-}
-
-void outbox_leave(struct outbox *ob)
-{
-    if (atomic_fetch_sub(&ob->submitting, 1) == 1 && !atomic_load(&ob->intake_open)) {
-        CHECK(pthread_mutex_lock(&ob->idle_mu) == 0);
-        CHECK(pthread_cond_broadcast(&ob->idle) == 0);
-        CHECK(pthread_mutex_unlock(&ob->idle_mu) == 0);
-    }
-}
-
 static enum status enter(struct outbox *ob, struct limit *limit, uint64_t cost_bytes)
 {
     if (!atomic_load(&ob->intake_open)) {
         return ST_CLOSED;
     }
-    if (!queue_has_room(ob, cost_bytes) || !outbox_has_room(ob, limit, cost_bytes)) {
+    if (!outbox_queue_has_room(ob, cost_bytes) || !outbox_has_room(ob, limit, cost_bytes)) {
         metrics_add(METRIC_OUTBOX_FULL, 1);
         outbox_note_full(ob, limit, "its limit is reached");
         return ST_FULL;
@@ -280,7 +236,7 @@ enum status outbox_ready(const struct outbox *ob)
         return ST_CLOSED;
     }
     return atomic_load(&ob->disk_full) || atomic_load(&ob->events.full) ||
-                   !queue_has_room(ob, READY_BYTES) ||
+                   !outbox_queue_has_room(ob, READY_BYTES) ||
                    !outbox_has_room(ob, &ob->events, READY_BYTES)
                ? ST_FULL
                : ST_OK;
@@ -400,15 +356,6 @@ void outbox_control_now(struct outbox *ob, enum outbox_op op,
     while (!finished && outbox_control_step(ob, control, &finished, &err) == ST_OK) {
     }
     outbox_control_finish(control);
-}
-
-/* ---- numbers ---- */
-
-void outbox_stats(const struct outbox *ob, struct store_stats *out_stats)
-{
-    CHECK(pthread_mutex_lock(&ob->numbers->mu) == 0);
-    *out_stats = ob->numbers->stats;
-    CHECK(pthread_mutex_unlock(&ob->numbers->mu) == 0);
 }
 
 const struct beat *outbox_beat(const struct outbox *ob)

@@ -1,0 +1,77 @@
+/*
+ * What others see of the outbox: its numbers, its gauges, and how far the disk is (handoff C).
+ */
+#include "bridge/outbox/internal.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include "bridge/metrics.h"
+
+static void set_gauges(const struct store_stats *stats, uint64_t wal_bytes)
+{
+    metrics_set(METRIC_STORED_BYTES,
+                (int64_t)(stats->undelivered_bytes + stats->kept_bytes + stats->dead_bytes));
+    metrics_set(METRIC_STORED_ROWS, (int64_t)(stats->undelivered_count + stats->kept_count));
+    metrics_set(METRIC_UNDELIVERED, (int64_t)stats->undelivered_count);
+    metrics_set(METRIC_DEAD_LETTERS, (int64_t)stats->dead_count);
+    metrics_set(METRIC_WAL_BYTES, (int64_t)wal_bytes);
+}
+
+static enum status find_oldest(struct outbox *ob, struct store_stats *stats, struct err *err)
+{
+    const struct store_stats *last = &ob->numbers->stats; /* only we write it: no lock */
+
+    if (stats->undelivered_count == 0) {
+        return ST_OK;
+    }
+    if (last->undelivered_count > 0 && last->delivered_seq == stats->delivered_seq &&
+        last->oldest_undelivered_ms != CLOCK_NONE) {
+        stats->oldest_undelivered_ms = last->oldest_undelivered_ms;
+        return ST_OK;
+    }
+    return store_get_oldest(ob->writer, &stats->oldest_undelivered_ms, err);
+}
+
+void outbox_tell_progress(struct outbox *ob)
+{
+    if (ob->listener.progress != NULL) {
+        ob->listener.progress(ob->listener.ctx, atomic_load(&ob->durable_seq),
+                              atomic_load(&ob->marked_seq));
+    }
+}
+
+enum status outbox_publish_stats(struct outbox *ob, struct err *err)
+{
+    struct store_stats stats;
+    enum status st;
+
+    store_get_stats(ob->writer, &stats);
+    st = find_oldest(ob, &stats, err);
+    CHECK(pthread_mutex_lock(&ob->numbers->mu) == 0);
+    ob->numbers->stats = stats;
+    CHECK(pthread_mutex_unlock(&ob->numbers->mu) == 0);
+    atomic_store(&ob->events.settled_bytes, stats.undelivered_bytes);
+    atomic_store(&ob->dead.settled_bytes, stats.dead_bytes);
+    atomic_store(&ob->durable_seq, stats.last_seq);
+    /* It may be ahead of the disk's already, see keep_mark_in_memory. */
+    if (stats.delivered_seq > atomic_load(&ob->marked_seq)) {
+        atomic_store(&ob->marked_seq, stats.delivered_seq);
+    }
+    set_gauges(&stats, store_wal_bytes(ob->writer));
+    outbox_tell_progress(ob);
+    return st;
+}
+
+void outbox_note_older(const struct event *event)
+{
+    metrics_add(METRIC_STATE_SKIPPED, 1);
+    log_info("event is older than its resource's state", L_UUID("id", event->id));
+}
+
+void outbox_stats(const struct outbox *ob, struct store_stats *out_stats)
+{
+    CHECK(pthread_mutex_lock(&ob->numbers->mu) == 0);
+    *out_stats = ob->numbers->stats;
+    CHECK(pthread_mutex_unlock(&ob->numbers->mu) == 0);
+}

@@ -1,0 +1,56 @@
+/*
+ * How long delivered events are kept: keep_delivered_ms, and no longer than their room is wanted
+ * for new ones. The oldest go first, by range, within the committer's transactions. What is not
+ * delivered is never removed.
+ */
+#include "bridge/outbox/internal.h"
+
+enum {
+    REMOVE_ROWS = 1024,      /* in one transaction: more than one brings in */
+    REMOVE_BYTES = 33554432, /* about so many: the same, and who waits must not wait long */
+    ROOM_ROWS = 256,         /* in one go when room must be made */
+};
+
+static int64_t expired_before_ms(const struct outbox *ob, int64_t now_ms)
+{
+    return now_ms - ob->options.keep_delivered_ms + 1;
+}
+
+enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
+                             struct err *err)
+{
+    struct store_removal removal = {.before_ms = INT64_MAX, .max_rows = ROOM_ROWS};
+    uint64_t max_bytes = ob->options.max_bytes;
+    struct store_stats stats;
+    uint64_t settled, used;
+    enum status st;
+
+    for (;;) {
+        store_get_stats(ob->writer, &stats);
+        settled = stats.undelivered_bytes + cost_bytes;
+        used = settled + stats.kept_bytes;
+        *out_fits = used <= max_bytes;
+        if (*out_fits || settled > max_bytes) {
+            return ST_OK;
+        }
+        removal.enough_bytes = used - max_bytes;
+        st = store_remove_kept(ob->writer, &removal, err);
+        if (st != ST_OK) {
+            return st;
+        }
+    }
+}
+
+enum status outbox_remove_expired(struct outbox *ob, int64_t now_ms, struct err *err)
+{
+    struct store_removal expired = {.before_ms = expired_before_ms(ob, now_ms),
+                                    .enough_bytes = REMOVE_BYTES,
+                                    .max_rows = REMOVE_ROWS};
+
+    return store_remove_kept(ob->writer, &expired, err);
+}
+
+enum status outbox_look_for_expired(struct outbox *ob, int64_t now_ms, struct err *err)
+{
+    return store_has_expired(ob->writer, expired_before_ms(ob, now_ms), &ob->more_expired, err);
+}
