@@ -20,7 +20,7 @@
 
 #include "bridge/config/internal.h"
 
-enum { MAX_PEM_BYTES = 4 << 20, PATH_SIZE = 64, MAX_CLIENT_ID_311 = 23 };
+enum { PATH_SIZE = 64, MAX_CLIENT_ID_311 = 23 };
 
 /* Listeners */
 
@@ -94,27 +94,6 @@ static void check_listeners(const struct config *config, struct config_faults *f
 }
 
 /* The broker */
-
-static bool holds(const struct buf *file, const char *text)
-{
-    return file->len > 0 && memmem(file->data, file->len, text, strlen(text));
-}
-
-void config_check_pem(struct reader *reader, const char *key, const char *file,
-                      const char *block)
-{
-    struct buf text = {0};
-    struct err err = {0};
-    size_t mark = reader_enter_key(reader, slice_of(key));
-
-    if (file && file_read_regular(file, MAX_PEM_BYTES, &text, &err) != ST_OK) {
-        reader_miss(reader, "cannot be read: %s", err.text);
-    } else if (file && !(holds(&text, "-----BEGIN ") && holds(&text, block))) {
-        reader_miss(reader, "%s is not a PEM file with a %s", file, block);
-    }
-    reader_leave(reader, mark);
-    buf_wipe(&text);
-}
 
 static bool has_tls_server(const struct config *config)
 {

@@ -10,17 +10,6 @@
 #include "bridge/config/override.h"
 #include "bridge/config/internal.h"
 
-const char *source_path(struct source_view *view, const char *key)
-{
-    (void)snprintf(view->path, sizeof(view->path), "sources[%zu].%s", view->index, key);
-    return view->path;
-}
-
-bool source_is_faulty(struct source_view *view, const char *key)
-{
-    return config_is_faulty(view->faults, source_path(view, key));
-}
-
 /* A file that is not there, or in which there is nothing. */
 static void check_missing_secret(struct source_view *view, size_t index)
 {

@@ -59,10 +59,6 @@ void config_wrong_type(struct reader *reader, const char *wanted, struct json_ob
 /* "a list" */
 const char *config_type_words(struct json_object *value);
 void config_out_of_range(struct reader *reader, const struct setting *setting);
-/* Where the setting's value is stored. base: struct config, config_source or config_sample, as
- * the row is one of them. */
-void *config_place(const struct setting *setting, void *base);
-
 /* All config_read_…: where the value is wrong, a fault is added and nothing is stored. */
 void config_read_value(struct reader *reader, const struct setting *setting,
                        struct json_object *value, void *base);
@@ -78,6 +74,11 @@ void config_read_body(struct reader *reader, const struct setting *setting,
 /* A string for people or protocols, its variables put in: UTF-8 without NUL. False: a fault was
  * added. */
 bool config_expand_text(struct reader *reader, struct json_object *value, struct buf *out);
+/* The same for bytes of any kind. *out_varied: there was a variable in it. */
+bool config_expand(struct reader *reader, struct json_object *value, struct buf *out,
+                   bool *out_varied);
+/* The value of an environment variable; NULL: a fault was added. */
+const char *config_variable(struct reader *reader, struct slice name);
 
 /* A secret that stands alone. for_commands: see struct setting. */
 void config_read_secret(struct reader *reader, struct json_object *value, bool for_commands,

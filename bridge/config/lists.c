@@ -57,7 +57,7 @@ static char *read_item(struct reader *reader, const struct setting *setting,
 void config_read_list(struct reader *reader, const struct setting *setting,
                       struct json_object *value, void *base)
 {
-    struct config_list *list = config_place(setting, base);
+    struct config_list *list = setting_place(setting, base);
     size_t count;
 
     if (!is_good_list(reader, setting, value)) {
@@ -142,7 +142,7 @@ static char *read_pair_value(struct reader *reader, struct json_object *value)
 void config_read_pairs(struct reader *reader, const struct setting *setting,
                        struct json_object *value, void *base)
 {
-    struct config_pairs *pairs = config_place(setting, base);
+    struct config_pairs *pairs = setting_place(setting, base);
     size_t count;
 
     if (!json_object_is_type(value, json_type_object)) {
@@ -171,7 +171,7 @@ void config_read_body(struct reader *reader, const struct setting *setting,
                       struct json_object *value, void *base)
 {
     if (json_object_is_type(value, json_type_object)) {
-        *(char **)config_place(setting, base) = xstrdup(json_object_to_json_string_ext(
+        *(char **)setting_place(setting, base) = xstrdup(json_object_to_json_string_ext(
             value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     } else {
         config_wrong_type(reader, setting_words(setting->type)->what, value);

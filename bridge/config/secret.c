@@ -23,121 +23,9 @@
 
 enum { MAX_SECRET_BYTES = 64 << 10 };
 
-#define NAME_START "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
-#define NAME_CHARS NAME_START "0123456789"
-
-static struct slice string_of(struct json_object *value)
-{
-    return (struct slice){json_object_get_string(value),
-                          (size_t)json_object_get_string_len(value)};
-}
-
-static bool is_variable_name(struct slice name)
-{
-    if (name.len == 0 || !strchr(NAME_START, name.data[0])) {
-        return false;
-    }
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.data[i] == '\0' || !strchr(NAME_CHARS, name.data[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The value of an environment variable; NULL: a fault was added. */
-static const char *variable(struct reader *reader, struct slice name)
-{
-    const char *value;
-    char *copy;
-
-    if (!is_variable_name(name)) {
-        config_fault(reader->faults, reader_path(reader),
-                     "an environment variable's name has letters, digits and _ only");
-        return NULL;
-    }
-    copy = strndup(name.data, name.len);
-    CHECK(copy);
-    value = getenv(copy);
-    if (!value) {
-        reader_miss(reader, "the environment variable %s is not set", copy);
-    }
-    free(copy);
-    return value;
-}
-
-/* At the "${" that rest begins with. Moves rest behind the closing brace. */
-static bool expand_variable(struct reader *reader, struct slice *rest, struct buf *out)
-{
-    const char *close = memchr(rest->data, '}', rest->len);
-    const char *value;
-    size_t used;
-
-    if (!close) {
-        config_fault(reader->faults, reader_path(reader),
-                     "${ without a closing }; write $${ for a literal ${");
-        return false;
-    }
-    used = (size_t)(close - rest->data) + 1;
-    value = variable(reader, (struct slice){rest->data + 2, used - 3});
-    if (!value) {
-        return false;
-    }
-    buf_add_str(out, value);
-    *rest = (struct slice){rest->data + used, rest->len - used};
-    return true;
-}
-
-static bool expand(struct reader *reader, struct json_object *value, struct buf *out,
-                   bool *out_varied)
-{
-    struct slice rest = string_of(value);
-
-    *out_varied = false;
-    buf_reserve(out, rest.len);
-    buf_add_str(out, ""); /* terminated, also when nothing follows */
-    while (rest.len > 0) {
-        size_t used = 1;
-
-        if (slice_starts_with(rest, SLICE("${"))) {
-            if (!expand_variable(reader, &rest, out)) {
-                return false;
-            }
-            *out_varied = true;
-            continue;
-        }
-        if (slice_starts_with(rest, SLICE("$${"))) {
-            buf_add_slice(out, SLICE("${"));
-            used = 3;
-        } else {
-            buf_add_char(out, rest.data[0]);
-        }
-        rest = (struct slice){rest.data + used, rest.len - used};
-    }
-    return true;
-}
-
-bool config_expand_text(struct reader *reader, struct json_object *value, struct buf *out)
-{
-    bool varied;
-
-    if (!expand(reader, value, out, &varied)) {
-        return false;
-    }
-    if (memchr(out->data, '\0', out->len)) {
-        config_fault(reader->faults, reader_path(reader), "must not hold \\u0000");
-        return false;
-    }
-    if (!utf8_valid(buf_slice(out))) {
-        config_fault(reader->faults, reader_path(reader), "must be UTF-8");
-        return false;
-    }
-    return true;
-}
-
 static void secret_from_env(struct reader *reader, const char *name, struct buf *out)
 {
-    const char *value = variable(reader, slice_of(name));
+    const char *value = config_variable(reader, slice_of(name));
 
     if (value) {
         buf_add_str(out, value);
@@ -247,7 +135,7 @@ static void secret_from_text(struct reader *reader, struct json_object *value, s
 {
     bool varied;
 
-    if (!expand(reader, value, out, &varied)) {
+    if (!config_expand(reader, value, out, &varied)) {
         buf_wipe(out);
     } else if (out->len == 0) {
         config_fault(reader->faults, reader_path(reader), "must not be empty");

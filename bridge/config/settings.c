@@ -5,6 +5,8 @@
 
 #include "common/units.h"
 
+#include "bridge/config/config.h"
+#include "bridge/config/override.h"
 #include "bridge/config/rows.h"
 
 /* Text may hold ${NAME}, so a pattern lets everything with one pass; what it becomes is checked
@@ -150,4 +152,12 @@ void setting_add_range(struct buf *out, const struct setting *setting)
     default: /* its range is its grammar */
         return;
     }
+}
+
+void *setting_place(const struct setting *setting, void *base)
+{
+    if (setting->in_description) {
+        base = ((struct config_source *)base)->description;
+    }
+    return (char *)base + setting->offset;
 }

@@ -98,4 +98,8 @@ const struct setting_words *setting_words(enum setting_type type);
 /* Adds "1KiB to 64MiB" and the like; nothing where no range is checked. */
 void setting_add_range(struct buf *out, const struct setting *setting);
 
+/* Where the setting's value is stored. base: struct config, config_source or config_sample, as
+ * the row is one of them. */
+void *setting_place(const struct setting *setting, void *base);
+
 #endif

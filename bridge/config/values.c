@@ -14,32 +14,6 @@
 #include "bridge/config/override.h"
 #include "bridge/config/internal.h"
 
-const char *config_type_words(struct json_object *value)
-{
-    switch (json_object_get_type(value)) {
-    case json_type_null:
-        return "null";
-    case json_type_boolean:
-        return json_object_get_boolean(value) ? "true" : "false";
-    case json_type_double:
-    case json_type_int:
-        return "a number";
-    case json_type_object:
-        return "an object";
-    case json_type_array:
-        return "a list";
-    case json_type_string:
-        return "text";
-    }
-    return "something else";
-}
-
-void config_wrong_type(struct reader *reader, const char *wanted, struct json_object *value)
-{
-    config_fault(reader->faults, reader_path(reader), "must be %s, not %s", wanted,
-                 config_type_words(value));
-}
-
 /* `"5" or "3.1.1"` */
 static void add_choices(struct buf *out, const struct setting_choice *choice)
 {
@@ -78,32 +52,15 @@ static void wrong_type(struct reader *reader, const struct setting *setting,
     buf_free(&wanted);
 }
 
-void *config_place(const struct setting *setting, void *base)
-{
-    if (setting->in_description) {
-        base = ((struct config_source *)base)->description;
-    }
-    return (char *)base + setting->offset;
-}
-
 static void store_integer(const struct setting *setting, int64_t value, void *base)
 {
     if (setting->type == SETTING_BOOL || setting->type == SETTING_SWITCH) {
-        *(bool *)config_place(setting, base) = value != 0;
+        *(bool *)setting_place(setting, base) = value != 0;
     } else if (setting->type == SETTING_FLAG) {
-        *(int64_t *)config_place(setting, base) = value != 0 ? FLAG_TRUE : FLAG_FALSE;
+        *(int64_t *)setting_place(setting, base) = value != 0 ? FLAG_TRUE : FLAG_FALSE;
     } else {
-        *(int64_t *)config_place(setting, base) = value;
+        *(int64_t *)setting_place(setting, base) = value;
     }
-}
-
-void config_out_of_range(struct reader *reader, const struct setting *setting)
-{
-    struct buf range = {0};
-
-    setting_add_range(&range, setting);
-    config_fault(reader->faults, reader_path(reader), "must be %s", range.data);
-    buf_free(&range);
 }
 
 static void store_in_range(struct reader *reader, const struct setting *setting, int64_t value,
@@ -156,7 +113,7 @@ static void take_provider(struct reader *reader, const struct setting *setting,
     struct nearest near = {.text = text};
 
     if (found) {
-        *(const struct provider **)config_place(setting, base) = found;
+        *(const struct provider **)setting_place(setting, base) = found;
         return;
     }
     for (size_t i = 0; (provider = provider_at(i)); i++) {
@@ -205,7 +162,7 @@ static void take_text(struct reader *reader, const struct setting *setting, stru
         char *kept = xstrdup(text.data);
 
         kept[kept_length(setting, text)] = '\0';
-        *(char **)config_place(setting, base) = kept;
+        *(char **)setting_place(setting, base) = kept;
     } else {
         config_fault(reader->faults, reader_path(reader), "%s", err.text);
     }
@@ -296,7 +253,7 @@ void config_read_value(struct reader *reader, const struct setting *setting,
         return config_read_list(reader, setting, value, base);
     case SETTING_SECRET:
         return config_read_secret(reader, value, setting->for_commands,
-                                  config_place(setting, base));
+                                  setting_place(setting, base));
     case SETTING_SECRETS:
         return config_read_secrets(reader, setting, value, base);
     case SETTING_EVENTS:

@@ -1,0 +1,32 @@
+/*
+ * Files of certificates and keys that the configuration names: there, readable, and PEM with the
+ * right kind of block. Whether they fit together is found out when they are used.
+ */
+#include "bridge/config/internal.h"
+
+#include <string.h>
+
+#include "common/file.h"
+
+enum { MAX_PEM_BYTES = 4 << 20 };
+
+static bool holds(const struct buf *file, const char *text)
+{
+    return file->len > 0 && memmem(file->data, file->len, text, strlen(text));
+}
+
+void config_check_pem(struct reader *reader, const char *key, const char *file,
+                      const char *block)
+{
+    struct buf text = {0};
+    struct err err = {0};
+    size_t mark = reader_enter_key(reader, slice_of(key));
+
+    if (file && file_read_regular(file, MAX_PEM_BYTES, &text, &err) != ST_OK) {
+        reader_miss(reader, "cannot be read: %s", err.text);
+    } else if (file && !(holds(&text, "-----BEGIN ") && holds(&text, block))) {
+        reader_miss(reader, "%s is not a PEM file with a %s", file, block);
+    }
+    reader_leave(reader, mark);
+    buf_wipe(&text);
+}
