@@ -1,5 +1,4 @@
 #include "bridge/cli/provider/registration.h"
-#include "bridge/cli/provider/provider.h"
 
 #include <string.h>
 
@@ -7,23 +6,6 @@
 #include "common/utf8.h"
 
 enum { DEFAULT_TIMEOUT_MS = 60000 };
-
-int cli_provider(struct cli *cli)
-{
-    static const struct cli_verb providers[] = {
-        {"ricloud", cli_ricloud}, {"weavy", cli_weavy}, {0}};
-    const char *name = cli->argc > 1 ? cli->argv[1] : NULL;
-
-    if (!name) {
-        return cli_misuse(cli, "provider: a provider is missing; ricloud or weavy");
-    }
-    for (const struct cli_verb *provider = providers; provider->name; provider++) {
-        if (strcmp(name, provider->name) == 0) {
-            return cli_dispatch(cli, providers);
-        }
-    }
-    return cli_misuse(cli, "provider %s: no such provider; ricloud or weavy", name);
-}
 
 static bool is_of(const struct config_source *source, const char *preset)
 {

@@ -52,7 +52,4 @@ const char *registration_url(const struct registration *reg, const char *given) 
 /* Prints a line to stdout, and empties it. */
 void registration_print(struct buf *line);
 
-int cli_ricloud(struct cli *cli);
-int cli_weavy(struct cli *cli);
-
 #endif

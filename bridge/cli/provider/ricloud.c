@@ -100,12 +100,12 @@ static int run_by_id(struct cli *cli, int (*run)(struct registration *reg, const
     return status;
 }
 
-static int ricloud_get(struct cli *cli)
+int ricloud_get(struct cli *cli)
 {
     return run_by_id(cli, get_config);
 }
 
-static int ricloud_delete(struct cli *cli)
+int ricloud_delete(struct cli *cli)
 {
     return run_by_id(cli, delete_config);
 }
@@ -173,7 +173,7 @@ static int update_config(struct update *update, const char *id)
     return status;
 }
 
-static int ricloud_update(struct cli *cli)
+int ricloud_update(struct cli *cli)
 {
     struct update update = {0};
     const struct cli_option options[] = {
@@ -269,7 +269,7 @@ static int test_only(struct registration *reg, const char *id)
     return EXIT_DONE;
 }
 
-static int ricloud_test(struct cli *cli)
+int ricloud_test(struct cli *cli)
 {
     struct registration reg = {0};
     bool wait = false;
@@ -291,19 +291,7 @@ static int ricloud_test(struct cli *cli)
     return status;
 }
 
-static int ricloud_use(struct cli *cli)
+int ricloud_use(struct cli *cli)
 {
     return run_by_id(cli, ricloud_use_config);
-}
-
-int cli_ricloud(struct cli *cli)
-{
-    static const struct cli_verb verbs[] = {
-        {"create", ricloud_create}, {"get", ricloud_get},
-        {"list", ricloud_list},     {"update", ricloud_update},
-        {"test", ricloud_test},     {"delete", ricloud_delete},
-        {"use", ricloud_use},       {0},
-    };
-
-    return cli_dispatch(cli, verbs);
 }

@@ -75,7 +75,12 @@ void ricloud_add_id(struct buf *out, const char *name, const char *id,
                     const struct cli_api_reply *reply, const char *path);
 
 int ricloud_create(struct cli *cli);
+int ricloud_get(struct cli *cli);
 int ricloud_list(struct cli *cli);
+int ricloud_update(struct cli *cli);
+int ricloud_test(struct cli *cli);
+int ricloud_delete(struct cli *cli);
+int ricloud_use(struct cli *cli);
 int ricloud_use_config(struct registration *reg, const char *id);
 
 #endif

@@ -190,7 +190,7 @@ static int login_now(struct weavy *weavy)
     return EXIT_DONE;
 }
 
-static int verb_login(struct cli *cli)
+int weavy_log_in(struct cli *cli)
 {
     struct weavy weavy = {0};
     const struct cli_option options[] = {REGISTRATION_OPTIONS(&weavy.reg)};
@@ -283,18 +283,4 @@ enum status weavy_call(struct weavy *weavy, const char *entry_point, struct slic
     }
     buf_free(&path);
     return st;
-}
-
-int cli_weavy(struct cli *cli)
-{
-    static const struct cli_verb verbs[] = {
-        {"login", verb_login},
-        {"subscribe", weavy_subscribe},
-        {"unsubscribe", weavy_unsubscribe},
-        {"list", weavy_list},
-        {"sample", weavy_sample},
-        {0},
-    };
-
-    return cli_dispatch(cli, verbs);
 }

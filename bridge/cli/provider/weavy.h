@@ -47,6 +47,7 @@ void weavy_add_url(struct buf *out, const struct provider *provider, const char 
 void weavy_print_subscription(const struct registration *reg,
                               const struct cli_subscription *subscription, const char *what);
 
+int weavy_log_in(struct cli *cli);
 int weavy_subscribe(struct cli *cli);
 int weavy_unsubscribe(struct cli *cli);
 int weavy_list(struct cli *cli);
