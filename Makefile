@@ -192,7 +192,9 @@ fuzz: deps-lint deps-test
 lint: export CPPFLAGS := $(CPPFLAGS)
 lint: export WARNINGS := $(WARNINGS)
 lint: export PYTHON := $(PYTHON)
+lint: export BUILD := $B
 lint: deps-lint deps-test
+	@$(MAKE) --no-print-directory all
 	@tests/lint/run.sh
 
 # What is generated from the settings table.

@@ -31,6 +31,7 @@ tidy() {
 }
 
 run 'layers' "$PYTHON" tests/lint/layers.py
+run 'calls' "$PYTHON" tests/lint/calls.py "$BUILD/obj"
 run 'format' clang-format --dry-run -Werror "${all_c[@]}"
 run 'gcc and clang' both_compilers
 run 'cppcheck' cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
