@@ -59,7 +59,7 @@ struct http_handler {
      * from any thread. */
     void (*body)(void *ctx, struct http_request *request);
     /* Loop thread; a request that `head` let pass ended without `body`: it was too slow, too
-     * large, broken, or its client went away. Its ticket is there for the last time. May be
+     * large, broken, or its client went away. Its state is there for the last time. May be
      * NULL. */
     void (*gone)(void *ctx, struct http_request *request);
     /* Loop thread; a request was refused before the handler saw it, or while its body came.
@@ -123,7 +123,7 @@ void http_peer(const struct http_request *request, char out_text[HTTP_PEER_SIZE]
 /* Memory for the handler's own use, zeroed at first: it goes where the request goes, so it is
  * there until the answer, also when the client and the server are long gone. Whoever holds the
  * request. */
-enum { HTTP_TICKET_SIZE = 64 };
-void *http_ticket(struct http_request *request);
+enum { HTTP_STATE_SIZE = 64 };
+void *http_request_state(struct http_request *request);
 
 #endif

@@ -114,7 +114,7 @@ struct http_request {
 
     /* owned by whoever holds the request: the loop, or the handler until it answers */
     bool answered;
-    _Alignas(max_align_t) unsigned char ticket[HTTP_TICKET_SIZE];
+    _Alignas(max_align_t) unsigned char state[HTTP_STATE_SIZE];
     struct http_answer answer; /* its body is in answer_body */
     struct buf answer_body;
 };

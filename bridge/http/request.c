@@ -116,9 +116,9 @@ struct slice http_body(const struct http_request *request)
     return buf_slice(&request->body);
 }
 
-void *http_ticket(struct http_request *request)
+void *http_request_state(struct http_request *request)
 {
-    return request->ticket;
+    return request->state;
 }
 
 struct header_search {

@@ -31,14 +31,15 @@ struct ingress {
 
 /* What a request takes with it. After the submit only source_index is looked at: the answer may
  * come after the intake and the ingress are gone. */
-struct ticket {
+struct request_state {
     struct intake *intake; /* held from the head to the submit, or until the request is gone */
     const struct intake_source *source;
     struct slice suffix; /* in the request's path */
     unsigned source_index;
     unsigned secrets; /* of intake_check_head */
 };
-_Static_assert(sizeof(struct ticket) <= HTTP_TICKET_SIZE, "a ticket is kept in the request");
+_Static_assert(sizeof(struct request_state) <= HTTP_STATE_SIZE,
+               "the state is kept in the request");
 
 /* Refusing */
 
@@ -77,22 +78,22 @@ static void log_refusal(enum reject reason, const char *source_name, const char 
     }
 }
 
-static const char *source_name_of(const struct ticket *ticket)
+static const char *source_name_of(const struct request_state *state)
 {
-    return metrics_source_name(ticket->source_index);
+    return metrics_source_name(state->source_index);
 }
 
 static void refuse(struct http_request *request, enum reject reason, const char *message,
                    const char *allow)
 {
-    const struct ticket *ticket = http_ticket(request);
+    const struct request_state *state = http_request_state(request);
     char text[HTTP_ERROR_SIZE];
     struct http_answer answer = http_error(reason, message, text);
 
     answer.allow = allow;
-    metrics_reject(reason, ticket->source_index);
+    metrics_reject(reason, state->source_index);
     log_debug("request refused", L_STR("reason", reject_code(reason)),
-              L_STR("source", source_name_of(ticket)));
+              L_STR("source", source_name_of(state)));
     http_answer(request, &answer);
 }
 
@@ -100,26 +101,26 @@ static void refuse(struct http_request *request, enum reject reason, const char 
  * sender's business, but the operator's. */
 static void refuse_unauthentic(struct http_request *request, const struct err *why)
 {
-    const struct ticket *ticket = http_ticket(request);
+    const struct request_state *state = http_request_state(request);
     char peer[HTTP_PEER_SIZE];
 
     http_peer(request, peer);
-    log_refusal(REJECT_UNAUTHENTIC, source_name_of(ticket), peer, why->text);
+    log_refusal(REJECT_UNAUTHENTIC, source_name_of(state), peer, why->text);
     refuse(request, REJECT_UNAUTHENTIC, "the signature is missing or wrong", NULL);
 }
 
 /* Any thread. */
 static void refuse_unavailable(struct http_request *request, enum status why)
 {
-    const struct ticket *ticket = http_ticket(request);
+    const struct request_state *state = http_request_state(request);
     char text[HTTP_ERROR_SIZE];
     struct http_answer answer = http_error(REJECT_UNAVAILABLE, status_text(why), text);
 
     if (why == ST_FULL) {
         answer.retry_after_s = RETRY_AFTER_FULL_S;
     }
-    metrics_reject(REJECT_UNAVAILABLE, ticket->source_index);
-    log_refusal(REJECT_UNAVAILABLE, source_name_of(ticket), NULL, status_text(why));
+    metrics_reject(REJECT_UNAVAILABLE, state->source_index);
+    log_refusal(REJECT_UNAVAILABLE, source_name_of(state), NULL, status_text(why));
     http_answer(request, &answer);
 }
 
@@ -127,7 +128,7 @@ static void refuse_unavailable(struct http_request *request, enum status why)
 
 static void answer_quarantined(struct http_request *request, const struct intake_result *result)
 {
-    const struct ticket *ticket = http_ticket(request);
+    const struct request_state *state = http_request_state(request);
     char id[UUID_TEXT_SIZE];
     struct buf text = {0};
 
@@ -136,11 +137,11 @@ static void answer_quarantined(struct http_request *request, const struct intake
     json_add_string(&text, result->reason.data == NULL ? SLICE("") : result->reason);
     buf_add_char(&text, '}');
     if (result->duplicate) { /* it lies with the dead letters already */
-        metrics_count(METRIC_DUPLICATES, ticket->source_index);
+        metrics_count(METRIC_DUPLICATES, state->source_index);
     } else {
-        metrics_count(METRIC_QUARANTINED, ticket->source_index);
+        metrics_count(METRIC_QUARANTINED, state->source_index);
         log_warn("webhook quarantined", L_UUID("id", result->id),
-                 L_STR("source", source_name_of(ticket)), L_SLICE("reason", result->reason));
+                 L_STR("source", source_name_of(state)), L_SLICE("reason", result->reason));
     }
     http_answer(request, &(struct http_answer){.status = 202, .body = buf_slice(&text)});
     buf_free(&text);
@@ -148,7 +149,7 @@ static void answer_quarantined(struct http_request *request, const struct intake
 
 static void answer_stored(struct http_request *request, const struct intake_result *result)
 {
-    const struct ticket *ticket = http_ticket(request);
+    const struct request_state *state = http_request_state(request);
     const char *word = result->duplicate ? "duplicate" : "accepted";
     char id[UUID_TEXT_SIZE];
     char text[ANSWER_SIZE];
@@ -157,26 +158,25 @@ static void answer_stored(struct http_request *request, const struct intake_resu
     uuid_format(result->id, id);
     len = snprintf(text, sizeof(text), "{\"status\":\"%s\",\"id\":\"%s\"}", word, id);
     CHECK(len > 0 && len < ANSWER_SIZE);
-    metrics_count(result->duplicate ? METRIC_DUPLICATES : METRIC_ACCEPTED,
-                  ticket->source_index);
+    metrics_count(result->duplicate ? METRIC_DUPLICATES : METRIC_ACCEPTED, state->source_index);
     log_debug(result->duplicate ? "webhook is a duplicate" : "webhook accepted",
-              L_UUID("id", result->id), L_STR("source", source_name_of(ticket)));
+              L_UUID("id", result->id), L_STR("source", source_name_of(state)));
     http_answer(request, &(struct http_answer){.status = 200, .body = {text, (size_t)len}});
 }
 
 /* Whoever registers this path at the provider sees in the log that the provider has asked. */
 static void answer_challenge(struct http_request *request, struct slice challenge)
 {
-    const struct ticket *ticket = http_ticket(request);
+    const struct request_state *state = http_request_state(request);
     struct buf text = {0};
     int64_t left_out;
 
     buf_add_str(&text, "{\"challenge\":");
     json_add_string(&text, challenge);
     buf_add_char(&text, '}');
-    metrics_count(METRIC_CHALLENGES, ticket->source_index);
+    metrics_count(METRIC_CHALLENGES, state->source_index);
     if (may_log(&quiet_challenges, &left_out)) {
-        log_info("challenge answered", L_STR("source", source_name_of(ticket)),
+        log_info("challenge answered", L_STR("source", source_name_of(state)),
                  L_INT("left_out", left_out));
     }
     http_answer(request, &(struct http_answer){.status = 200, .body = buf_slice(&text)});
@@ -184,7 +184,7 @@ static void answer_challenge(struct http_request *request, struct slice challeng
 }
 
 /* The committer thread; or the loop thread, when the intake or the outbox would not take it. */
-static void delivered(void *ctx, const struct intake_result *result)
+static void on_stored(void *ctx, const struct intake_result *result)
 {
     struct http_request *request = ctx;
 
@@ -219,11 +219,11 @@ static size_t find_header(void *ctx, const char *name, struct slice *out_value)
 
 static struct delivery delivery_of(struct http_request *request)
 {
-    const struct ticket *ticket = http_ticket(request);
+    const struct request_state *state = http_request_state(request);
 
-    return (struct delivery){.suffix = ticket->suffix,
+    return (struct delivery){.suffix = state->suffix,
                              .received_ms = clock_unix_ms(),
-                             .secrets = ticket->secrets,
+                             .secrets = state->secrets,
                              .header = find_header,
                              .ctx = request};
 }
@@ -231,30 +231,30 @@ static struct delivery delivery_of(struct http_request *request)
 /* False: it has been answered. */
 static bool find_source(struct ingress *ingress, struct http_request *request)
 {
-    struct ticket *ticket = http_ticket(request);
+    struct request_state *state = http_request_state(request);
 
-    ticket->source = intake_find(newest_intake(ingress), http_path(request), &ticket->suffix);
-    if (ticket->source == NULL) {
+    state->source = intake_find(newest_intake(ingress), http_path(request), &state->suffix);
+    if (state->source == NULL) {
         refuse(request, REJECT_NOT_FOUND, "nothing answers at this path", NULL);
         return false;
     }
-    ticket->source_index = intake_source_index(ticket->source);
-    metrics_count(METRIC_RECEIVED, ticket->source_index);
+    state->source_index = intake_source_index(state->source);
+    metrics_count(METRIC_RECEIVED, state->source_index);
     return true;
 }
 
 static enum status check_head(struct http_request *request, struct err *why)
 {
-    struct ticket *ticket = http_ticket(request);
+    struct request_state *state = http_request_state(request);
     struct delivery head = delivery_of(request);
 
-    return intake_check_head(ticket->source, &head, &ticket->secrets, why);
+    return intake_check_head(state->source, &head, &state->secrets, why);
 }
 
 static void head_complete(void *ctx, struct http_request *request)
 {
     struct ingress *ingress = ctx;
-    struct ticket *ticket = http_ticket(request);
+    struct request_state *state = http_request_state(request);
     struct err why;
 
     if (health_answer(request, ingress->outbox) || !find_source(ingress, request)) {
@@ -267,18 +267,18 @@ static void head_complete(void *ctx, struct http_request *request)
     } else if (check_head(request, &why) != ST_OK) {
         refuse_unauthentic(request, &why);
     } else {
-        ticket->intake = intake_hold(ingress->intake);
+        state->intake = intake_hold(ingress->intake);
     }
 }
 
 /* The request may be gone once this has returned ST_OK. */
 static enum status submit(struct intake *intake, struct http_request *request, struct err *why)
 {
-    const struct ticket *ticket = http_ticket(request);
+    const struct request_state *state = http_request_state(request);
     struct delivery delivery = delivery_of(request);
 
     delivery.body = http_body(request);
-    return intake_submit(intake, ticket->source, &delivery, delivered, request, why);
+    return intake_submit(intake, state->source, &delivery, on_stored, request, why);
 }
 
 /* A sender that changes its secret in the same moment as we do is right by one of the two. */
@@ -286,26 +286,26 @@ static enum status submit_to_newest(struct ingress *ingress, struct http_request
                                     struct err *why)
 {
     struct intake *newest = newest_intake(ingress);
-    struct ticket *ticket = http_ticket(request);
+    struct request_state *state = http_request_state(request);
     const struct intake_source *source;
 
-    if (newest == ticket->intake) {
+    if (newest == state->intake) {
         return ST_UNAUTHENTIC;
     }
-    source = intake_find(newest, http_path(request), &ticket->suffix);
+    source = intake_find(newest, http_path(request), &state->suffix);
     if (source == NULL) {
         return ST_UNAUTHENTIC;
     }
-    ticket->source = source;
-    ticket->source_index = intake_source_index(source);
-    ticket->secrets = 0;
+    state->source = source;
+    state->source_index = intake_source_index(source);
+    state->secrets = 0;
     return submit(newest, request, why);
 }
 
 static void body_complete(void *ctx, struct http_request *request)
 {
-    const struct ticket *ticket = http_ticket(request);
-    struct intake *intake = ticket->intake;
+    const struct request_state *state = http_request_state(request);
+    struct intake *intake = state->intake;
     struct err why;
     enum status st = submit(intake, request, &why);
 
@@ -320,10 +320,10 @@ static void body_complete(void *ctx, struct http_request *request)
 
 static void gone(void *ctx, struct http_request *request)
 {
-    const struct ticket *ticket = http_ticket(request);
+    const struct request_state *state = http_request_state(request);
 
     (void)ctx;
-    intake_drop(ticket->intake);
+    intake_drop(state->intake);
 }
 
 static void refused(void *ctx, unsigned status)

@@ -2,7 +2,7 @@
  * The happy path of intake_submit:
  *   - verify: the signature over the raw bytes; nothing of the body has been looked at before
  *   - read:   parse the delivery, find its topics, work out its identity
- *   - submit: a copy goes to the outbox, with a ticket; the outbox answers when it is on disk
+ *   - submit: a copy goes to the outbox, with a waiter; the outbox answers when it is on disk
  *
  * Not authentic: nothing happens. A challenge: answered at once, with what it asks for. Authentic,
  * but no event: goes the same way with a reason in place of a topic, which makes it a dead letter.
@@ -247,7 +247,7 @@ static void make_event(struct intake *intake, const struct intake_source *source
 }
 
 /* What waits for the outbox's answer. */
-struct ticket {
+struct waiter {
     intake_done_fn *done;
     void *ctx;
     bool unknown;
@@ -256,58 +256,58 @@ struct ticket {
     char reason[];
 };
 
-static struct ticket *ticket_create(const struct event *event, intake_done_fn *done, void *ctx)
+static struct waiter *waiter_create(const struct event *event, intake_done_fn *done, void *ctx)
 {
-    struct ticket *ticket = xalloc(sizeof(*ticket) + event->reason.len + 1);
+    struct waiter *waiter = xalloc(sizeof(*waiter) + event->reason.len + 1);
 
-    ticket->done = done;
-    ticket->ctx = ctx;
-    ticket->quarantined = event->reason.data != NULL;
-    ticket->reason_len = event->reason.len;
-    if (ticket->quarantined) {
-        memcpy(ticket->reason, event->reason.data, event->reason.len);
+    waiter->done = done;
+    waiter->ctx = ctx;
+    waiter->quarantined = event->reason.data != NULL;
+    waiter->reason_len = event->reason.len;
+    if (waiter->quarantined) {
+        memcpy(waiter->reason, event->reason.data, event->reason.len);
     }
-    return ticket;
+    return waiter;
 }
 
-/* Ends the ticket. */
+/* Ends the waiter. */
 static void answer(void *ctx, const struct outbox_result *stored)
 {
-    struct ticket *ticket = ctx;
+    struct waiter *waiter = ctx;
     struct intake_result result = {
         .status = stored->status,
         .duplicate = stored->duplicate,
-        .quarantined = ticket->quarantined,
+        .quarantined = waiter->quarantined,
         .id = stored->id,
     };
 
-    if (ticket->quarantined) {
-        result.reason = (struct slice){ticket->reason, ticket->reason_len};
+    if (waiter->quarantined) {
+        result.reason = (struct slice){waiter->reason, waiter->reason_len};
     }
-    if (ticket->unknown && stored->status == ST_OK && !stored->duplicate) {
+    if (waiter->unknown && stored->status == ST_OK && !stored->duplicate) {
         metrics_add(METRIC_UNKNOWN_EVENTS, 1);
     }
-    ticket->done(ticket->ctx, &result);
-    free(ticket);
+    waiter->done(waiter->ctx, &result);
+    free(waiter);
 }
 
 static void submit(struct intake *intake, const struct intake_source *source,
                    const struct event *event, intake_done_fn *done, void *ctx)
 {
-    struct ticket *ticket = ticket_create(event, done, ctx);
+    struct waiter *waiter = waiter_create(event, done, ctx);
     enum status st;
 
-    if (!ticket->quarantined) {
-        ticket->unknown =
+    if (!waiter->quarantined) {
+        waiter->unknown =
             !provider_knows(source->config->provider, event->resource_type, event->event);
     }
-    if (ticket->unknown) {
+    if (waiter->unknown) {
         log_unknown(source, event);
     }
-    /* From here on the ticket is the committer's, unless the outbox refuses. */
-    st = outbox_submit(intake->outbox, event_copy(event), answer, ticket);
+    /* From here on the waiter is the committer's, unless the outbox refuses. */
+    st = outbox_submit(intake->outbox, event_copy(event), answer, waiter);
     if (st != ST_OK) {
-        answer(ticket, &(struct outbox_result){.status = st});
+        answer(waiter, &(struct outbox_result){.status = st});
     }
 }
 

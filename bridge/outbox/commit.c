@@ -28,23 +28,24 @@ void outbox_leave(struct outbox *ob)
     }
 }
 
-static void answer_ticket(struct outbox *ob, struct ticket *ticket)
+static void answer_submission(struct outbox *ob, struct submission *submission)
 {
-    if (ticket->result.status == ST_FULL) {
+    if (submission->result.status == ST_FULL) {
         metrics_add(METRIC_OUTBOX_FULL, 1);
     }
     /* First, so that who is answered does not find it counted twice. */
-    atomic_fetch_sub(&outbox_limit_of(ob, ticket->event)->queued_bytes, ticket->cost_bytes);
-    ticket->done(ticket->ctx, &ticket->result);
-    event_free(ticket->event);
-    free(ticket);
+    atomic_fetch_sub(&outbox_limit_of(ob, submission->event)->queued_bytes,
+                     submission->cost_bytes);
+    submission->done(submission->ctx, &submission->result);
+    event_free(submission->event);
+    free(submission);
     outbox_leave(ob);
 }
 
 static void answer_batch(struct outbox *ob, struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        answer_ticket(ob, batch->tickets[i]);
+        answer_submission(ob, batch->submissions[i]);
     }
     batch->count = 0;
 }
@@ -53,9 +54,9 @@ static void answer_batch(struct outbox *ob, struct batch *batch)
 void outbox_refuse_batch(struct outbox *ob, struct batch *batch, enum status st)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        struct ticket *ticket = batch->tickets[i];
+        struct submission *submission = batch->submissions[i];
 
-        ticket->result = (struct outbox_result){.status = st, .id = ticket->event->id};
+        submission->result = (struct outbox_result){.status = st, .id = submission->event->id};
     }
     answer_batch(ob, batch);
 }
@@ -80,13 +81,13 @@ void outbox_enter_failed(struct outbox *ob, const struct err *why)
 static bool find_duplicate(const struct outbox *ob, const struct batch *batch, size_t at,
                            struct uuid *out_id)
 {
-    const struct event *event = batch->tickets[at]->event;
+    const struct event *event = batch->submissions[at]->event;
     /* Both ways: the clock may have been set back since. */
     int64_t from_ms = event->received_ms - ob->options.dedupe_window_ms;
     int64_t upto_ms = event->received_ms + ob->options.dedupe_window_ms;
 
     for (size_t i = at; i-- > 0;) {
-        const struct ticket *earlier = batch->tickets[i];
+        const struct submission *earlier = batch->submissions[i];
         const struct event *other = earlier->event;
 
         if (!earlier->stored ||
@@ -97,7 +98,7 @@ static bool find_duplicate(const struct outbox *ob, const struct batch *batch, s
         return other->received_ms >= from_ms && other->received_ms <= upto_ms &&
                memcmp(other->identity.digest, event->identity.digest, EVENT_KEY_SIZE) == 0;
     }
-    return recent_find(ob->recent, &event->identity, from_ms, upto_ms, out_id);
+    return dedupe_find(ob->dedupe, &event->identity, from_ms, upto_ms, out_id);
 }
 
 /* Nothing goes for a dead letter: only by hand. */
@@ -109,37 +110,38 @@ static bool dead_fits(const struct outbox *ob, uint64_t cost_bytes)
     return stats.dead_bytes + cost_bytes <= ob->options.max_bytes;
 }
 
-static enum status write_ticket(struct outbox *ob, const struct batch *batch, size_t at,
-                                struct err *err)
+static enum status write_submission(struct outbox *ob, const struct batch *batch, size_t at,
+                                    struct err *err)
 {
-    struct ticket *ticket = batch->tickets[at];
-    struct event *event = ticket->event;
+    struct submission *submission = batch->submissions[at];
+    struct event *event = submission->event;
     bool quarantined = event->reason.data != NULL;
     bool has_state = event->state_topic.data != NULL;
     bool fits = false;
     enum status st = ST_OK;
 
-    if (ob->options.dedupe_window_ms > 0 && find_duplicate(ob, batch, at, &ticket->result.id)) {
-        ticket->result.duplicate = true;
+    if (ob->options.dedupe_window_ms > 0 &&
+        find_duplicate(ob, batch, at, &submission->result.id)) {
+        submission->result.duplicate = true;
         return ST_OK;
     }
-    ticket->result.id = event->id;
+    submission->result.id = event->id;
     if (quarantined) {
-        fits = dead_fits(ob, ticket->cost_bytes);
+        fits = dead_fits(ob, submission->cost_bytes);
     } else {
-        st = outbox_make_room(ob, ticket->cost_bytes, &fits, err);
+        st = outbox_make_room(ob, submission->cost_bytes, &fits, err);
     }
     if (st != ST_OK) {
         return st;
     }
     if (!fits) {
-        ticket->result.status = ST_FULL;
+        submission->result.status = ST_FULL;
         return ST_OK;
     }
     st = quarantined ? store_append_dead(ob->writer, event, batch->now_ms, err)
                      : store_append(ob->writer, event, STORE_NEW, err);
-    ticket->stored = st == ST_OK;
-    ticket->state_skipped = has_state && event->state_topic.data == NULL;
+    submission->stored = st == ST_OK;
+    submission->state_skipped = has_state && event->state_topic.data == NULL;
     return st;
 }
 
@@ -173,7 +175,7 @@ static enum status write_all(struct outbox *ob, const struct batch *batch, struc
         st = store_mark(ob->writer, batch->mark, err);
     }
     for (size_t i = 0; i < batch->count && st == ST_OK; i++) {
-        st = write_ticket(ob, batch, i, err);
+        st = write_submission(ob, batch, i, err);
     }
     if (st == ST_OK) {
         st = outbox_remove_expired(ob, batch->now_ms, err);
@@ -191,19 +193,19 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
     enum status st;
 
     for (size_t i = 0; i < batch->count; i++) {
-        const struct ticket *ticket = batch->tickets[i];
-        const struct event *event = ticket->event;
+        const struct submission *submission = batch->submissions[i];
+        const struct event *event = submission->event;
 
-        if (ticket->stored) {
-            recent_put(ob->recent, &event->identity, event->id, event->received_ms);
+        if (submission->stored) {
+            dedupe_put(ob->dedupe, &event->identity, event->id, event->received_ms);
         }
-        if (ticket->state_skipped) {
+        if (submission->state_skipped) {
             outbox_note_older(event);
         }
-        if (ticket->result.status == ST_FULL) {
+        if (submission->result.status == ST_FULL) {
             outbox_note_full(ob, outbox_limit_of(ob, event), "its limit is reached");
         }
-        stored_count += ticket->stored;
+        stored_count += submission->stored;
     }
     outbox_free_burials(ob);
     ob->no_room = false;

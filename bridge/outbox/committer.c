@@ -26,8 +26,8 @@ static void list_add(struct item_list *list, struct inbox_link *link)
     list->last = link;
 }
 
-#define TICKET_OF(l)  INBOX_ITEM(l, struct ticket, item.link)
-#define CONTROL_OF(l) INBOX_ITEM(l, struct control, item.link)
+#define SUBMISSION_OF(l) INBOX_ITEM(l, struct submission, item.link)
+#define CONTROL_OF(l)    INBOX_ITEM(l, struct control, item.link)
 
 static void sort_in(struct outbox *ob, struct inbox_link *chain)
 {
@@ -36,8 +36,8 @@ static void sort_in(struct outbox *ob, struct inbox_link *chain)
     for (; chain != NULL; chain = next) {
         next = chain->next;
         switch (INBOX_ITEM(chain, struct item, link)->kind) {
-        case ITEM_TICKET:
-            list_add(&ob->tickets, chain);
+        case ITEM_SUBMISSION:
+            list_add(&ob->submissions, chain);
             break;
         case ITEM_BURIAL:
             list_add(&ob->burials, chain);
@@ -58,12 +58,12 @@ static void take_batch(struct outbox *ob, struct batch *batch)
      * so it will be in the same transaction. */
     batch->mark = atomic_load(&ob->mark_wanted);
     sort_in(ob, inbox_take_all(&ob->inbox));
-    while (ob->tickets.first != NULL && batch->count < BATCH_COUNT &&
+    while (ob->submissions.first != NULL && batch->count < BATCH_COUNT &&
            batch->bytes < BATCH_BYTES) {
-        struct ticket *ticket = TICKET_OF(item_list_take(&ob->tickets));
+        struct submission *submission = SUBMISSION_OF(item_list_take(&ob->submissions));
 
-        batch->tickets[batch->count++] = ticket;
-        batch->bytes += ticket->cost_bytes;
+        batch->submissions[batch->count++] = submission;
+        batch->bytes += submission->cost_bytes;
     }
 }
 
@@ -85,7 +85,7 @@ static bool has_housekeeping(const struct outbox *ob)
 /* What somebody waits for or relies on. */
 static bool has_promises(const struct outbox *ob)
 {
-    return ob->tickets.first != NULL || ob->controls.first != NULL ||
+    return ob->submissions.first != NULL || ob->controls.first != NULL ||
            ((mark_is_behind(ob) || ob->burials.first != NULL) && !ob->no_room);
 }
 

@@ -17,7 +17,7 @@ struct entry {
 };
 
 /* Entries are linked by age; slots find them by key (open addressing, linear probing). */
-struct recent {
+struct dedupe {
     struct entry *entries;
     size_t count, room, capacity;
     uint32_t newest, oldest;
@@ -42,146 +42,146 @@ static bool same_key(const struct event_identity *a, const struct event_identity
 }
 
 /* The slot that holds the key, or the free one where it would go. */
-static size_t find_slot(const struct recent *recent, const struct event_identity *identity)
+static size_t find_slot(const struct dedupe *dedupe, const struct event_identity *identity)
 {
-    size_t at = hash_key(identity->key) & recent->slot_mask;
+    size_t at = hash_key(identity->key) & dedupe->slot_mask;
 
-    while (recent->slots[at] != 0 &&
-           !same_key(&recent->entries[recent->slots[at] - 1].identity, identity)) {
-        at = (at + 1) & recent->slot_mask;
+    while (dedupe->slots[at] != 0 &&
+           !same_key(&dedupe->entries[dedupe->slots[at] - 1].identity, identity)) {
+        at = (at + 1) & dedupe->slot_mask;
     }
     return at;
 }
 
-static void grow(struct recent *recent)
+static void grow(struct dedupe *dedupe)
 {
-    size_t room = recent->room == 0 ? FIRST_ROOM : recent->room * 2;
+    size_t room = dedupe->room == 0 ? FIRST_ROOM : dedupe->room * 2;
     size_t slot_count = (size_t)2 * FIRST_ROOM;
 
-    room = room < recent->capacity ? room : recent->capacity;
+    room = room < dedupe->capacity ? room : dedupe->capacity;
     while (slot_count < 2 * room) {
         slot_count *= 2;
     }
-    recent->entries = xrealloc(recent->entries, room * sizeof(*recent->entries));
-    recent->room = room;
-    free(recent->slots);
-    recent->slots = xalloc(slot_count * sizeof(*recent->slots));
-    recent->slot_mask = slot_count - 1;
-    for (size_t i = 0; i < recent->count; i++) {
-        recent->slots[find_slot(recent, &recent->entries[i].identity)] = (uint32_t)i + 1;
+    dedupe->entries = xrealloc(dedupe->entries, room * sizeof(*dedupe->entries));
+    dedupe->room = room;
+    free(dedupe->slots);
+    dedupe->slots = xalloc(slot_count * sizeof(*dedupe->slots));
+    dedupe->slot_mask = slot_count - 1;
+    for (size_t i = 0; i < dedupe->count; i++) {
+        dedupe->slots[find_slot(dedupe, &dedupe->entries[i].identity)] = (uint32_t)i + 1;
     }
 }
 
-struct recent *recent_create(size_t capacity)
+struct dedupe *dedupe_create(size_t capacity)
 {
-    struct recent *recent = xalloc(sizeof(*recent));
+    struct dedupe *dedupe = xalloc(sizeof(*dedupe));
 
     CHECK(capacity > 0 && capacity <= (size_t)1 << 30);
-    recent->capacity = capacity;
-    recent->newest = recent->oldest = NOBODY;
-    grow(recent);
-    return recent;
+    dedupe->capacity = capacity;
+    dedupe->newest = dedupe->oldest = NOBODY;
+    grow(dedupe);
+    return dedupe;
 }
 
-void recent_destroy(struct recent *recent)
+void dedupe_destroy(struct dedupe *dedupe)
 {
-    if (recent == NULL) {
+    if (dedupe == NULL) {
         return;
     }
-    free(recent->entries);
-    free(recent->slots);
-    free(recent);
+    free(dedupe->entries);
+    free(dedupe->slots);
+    free(dedupe);
 }
 
-static void unlink_entry(struct recent *recent, uint32_t index)
+static void unlink_entry(struct dedupe *dedupe, uint32_t index)
 {
-    const struct entry *entry = &recent->entries[index];
+    const struct entry *entry = &dedupe->entries[index];
 
     if (entry->newer == NOBODY) {
-        recent->newest = entry->older;
+        dedupe->newest = entry->older;
     } else {
-        recent->entries[entry->newer].older = entry->older;
+        dedupe->entries[entry->newer].older = entry->older;
     }
     if (entry->older == NOBODY) {
-        recent->oldest = entry->newer;
+        dedupe->oldest = entry->newer;
     } else {
-        recent->entries[entry->older].newer = entry->newer;
+        dedupe->entries[entry->older].newer = entry->newer;
     }
 }
 
-static void link_newest(struct recent *recent, uint32_t index)
+static void link_newest(struct dedupe *dedupe, uint32_t index)
 {
-    struct entry *entry = &recent->entries[index];
+    struct entry *entry = &dedupe->entries[index];
 
     entry->newer = NOBODY;
-    entry->older = recent->newest;
-    if (recent->newest == NOBODY) {
-        recent->oldest = index;
+    entry->older = dedupe->newest;
+    if (dedupe->newest == NOBODY) {
+        dedupe->oldest = index;
     } else {
-        recent->entries[recent->newest].newer = index;
+        dedupe->entries[dedupe->newest].newer = index;
     }
-    recent->newest = index;
+    dedupe->newest = index;
 }
 
-static void link_oldest(struct recent *recent, uint32_t index)
+static void link_oldest(struct dedupe *dedupe, uint32_t index)
 {
-    struct entry *entry = &recent->entries[index];
+    struct entry *entry = &dedupe->entries[index];
 
     entry->older = NOBODY;
-    entry->newer = recent->oldest;
-    if (recent->oldest == NOBODY) {
-        recent->newest = index;
+    entry->newer = dedupe->oldest;
+    if (dedupe->oldest == NOBODY) {
+        dedupe->newest = index;
     } else {
-        recent->entries[recent->oldest].older = index;
+        dedupe->entries[dedupe->oldest].older = index;
     }
-    recent->oldest = index;
+    dedupe->oldest = index;
 }
 
 /* Moves later entries of the same run up, so that no search ends at the hole. */
-static void free_slot(struct recent *recent, size_t hole)
+static void free_slot(struct dedupe *dedupe, size_t hole)
 {
     size_t at = hole;
 
-    recent->slots[hole] = 0;
-    while (recent->slots[at = (at + 1) & recent->slot_mask] != 0) {
-        const struct entry *entry = &recent->entries[recent->slots[at] - 1];
-        size_t home = hash_key(entry->identity.key) & recent->slot_mask;
+    dedupe->slots[hole] = 0;
+    while (dedupe->slots[at = (at + 1) & dedupe->slot_mask] != 0) {
+        const struct entry *entry = &dedupe->entries[dedupe->slots[at] - 1];
+        size_t home = hash_key(entry->identity.key) & dedupe->slot_mask;
 
         /* It may move if its home is not between the hole and where it is. */
-        if (((at - home) & recent->slot_mask) >= ((at - hole) & recent->slot_mask)) {
-            recent->slots[hole] = recent->slots[at];
-            recent->slots[at] = 0;
+        if (((at - home) & dedupe->slot_mask) >= ((at - hole) & dedupe->slot_mask)) {
+            dedupe->slots[hole] = dedupe->slots[at];
+            dedupe->slots[at] = 0;
             hole = at;
         }
     }
 }
 
 /* An index for a new entry: a fresh one, or the one that has gone longest without news. */
-static uint32_t take_index(struct recent *recent)
+static uint32_t take_index(struct dedupe *dedupe)
 {
-    uint32_t index = recent->oldest;
+    uint32_t index = dedupe->oldest;
 
-    if (recent->count < recent->capacity) {
-        if (recent->count == recent->room) {
-            grow(recent);
+    if (dedupe->count < dedupe->capacity) {
+        if (dedupe->count == dedupe->room) {
+            grow(dedupe);
         }
-        return (uint32_t)recent->count++;
+        return (uint32_t)dedupe->count++;
     }
-    free_slot(recent, find_slot(recent, &recent->entries[index].identity));
-    unlink_entry(recent, index);
+    free_slot(dedupe, find_slot(dedupe, &dedupe->entries[index].identity));
+    unlink_entry(dedupe, index);
     return index;
 }
 
-bool recent_find(const struct recent *recent, const struct event_identity *identity,
+bool dedupe_find(const struct dedupe *dedupe, const struct event_identity *identity,
                  int64_t from_ms, int64_t upto_ms, struct uuid *out_id)
 {
-    uint32_t slot = recent->slots[find_slot(recent, identity)];
+    uint32_t slot = dedupe->slots[find_slot(dedupe, identity)];
     const struct entry *entry;
 
     if (slot == 0) {
         return false;
     }
-    entry = &recent->entries[slot - 1];
+    entry = &dedupe->entries[slot - 1];
     if (entry->received_ms == CLOCK_NONE || entry->received_ms < from_ms ||
         entry->received_ms > upto_ms ||
         memcmp(entry->identity.digest, identity->digest, EVENT_KEY_SIZE) != 0) {
@@ -191,49 +191,49 @@ bool recent_find(const struct recent *recent, const struct event_identity *ident
     return true;
 }
 
-void recent_put(struct recent *recent, const struct event_identity *identity, struct uuid id,
+void dedupe_put(struct dedupe *dedupe, const struct event_identity *identity, struct uuid id,
                 int64_t received_ms)
 {
-    uint32_t slot = recent->slots[find_slot(recent, identity)];
+    uint32_t slot = dedupe->slots[find_slot(dedupe, identity)];
     uint32_t index;
 
     if (slot != 0) {
         index = slot - 1;
-        unlink_entry(recent, index);
+        unlink_entry(dedupe, index);
     } else {
-        index = take_index(recent);
-        recent->slots[find_slot(recent, identity)] = index + 1;
+        index = take_index(dedupe);
+        dedupe->slots[find_slot(dedupe, identity)] = index + 1;
     }
-    recent->entries[index] =
+    dedupe->entries[index] =
         (struct entry){.identity = *identity, .id = id, .received_ms = received_ms};
-    link_newest(recent, index);
+    link_newest(dedupe, index);
 }
 
-void recent_give_up(struct recent *recent, const struct event_identity *identity,
+void dedupe_give_up(struct dedupe *dedupe, const struct event_identity *identity,
                     struct uuid id)
 {
-    uint32_t slot = recent->slots[find_slot(recent, identity)];
+    uint32_t slot = dedupe->slots[find_slot(dedupe, identity)];
 
-    if (slot != 0 && uuid_equal(recent->entries[slot - 1].id, id)) {
-        recent->entries[slot - 1].received_ms = CLOCK_NONE;
+    if (slot != 0 && uuid_equal(dedupe->entries[slot - 1].id, id)) {
+        dedupe->entries[slot - 1].received_ms = CLOCK_NONE;
     }
 }
 
-bool recent_put_older(struct recent *recent, const struct event_identity *identity,
+bool dedupe_put_older(struct dedupe *dedupe, const struct event_identity *identity,
                       struct uuid id, int64_t received_ms)
 {
     uint32_t index;
 
-    if (recent->slots[find_slot(recent, identity)] != 0) {
+    if (dedupe->slots[find_slot(dedupe, identity)] != 0) {
         return true;
     }
-    if (recent->count == recent->capacity) {
+    if (dedupe->count == dedupe->capacity) {
         return false;
     }
-    index = take_index(recent);
-    recent->slots[find_slot(recent, identity)] = index + 1;
-    recent->entries[index] =
+    index = take_index(dedupe);
+    dedupe->slots[find_slot(dedupe, identity)] = index + 1;
+    dedupe->entries[index] =
         (struct entry){.identity = *identity, .id = id, .received_ms = received_ms};
-    link_oldest(recent, index);
+    link_oldest(dedupe, index);
     return true;
 }

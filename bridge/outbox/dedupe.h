@@ -1,5 +1,5 @@
 /*
- * recent - the newest event of each resource within the dedupe window: a bounded table in
+ * dedupe - the newest event of each resource within the dedupe window: a bounded table in
  * memory, owned by the committer.
  *
  * It is rebuilt from the stored rows at start. Beyond its capacity the entry that has gone
@@ -13,30 +13,30 @@
 
 #include "bridge/event.h"
 
-struct recent;
+struct dedupe;
 
-/* capacity: from 1 to 2^30 entries. Gives a table for recent_destroy. */
-struct recent *recent_create(size_t capacity);
-void recent_destroy(struct recent *recent); /* NULL is allowed */
+/* capacity: from 1 to 2^30 entries. Gives a table for dedupe_destroy. */
+struct dedupe *dedupe_create(size_t capacity);
+void dedupe_destroy(struct dedupe *dedupe); /* NULL is allowed */
 
 /* The newest event of identity->key is this very one (equal digest), received from from_ms to
  * upto_ms: gives its id. */
-bool recent_find(const struct recent *recent, const struct event_identity *identity,
+bool dedupe_find(const struct dedupe *dedupe, const struct event_identity *identity,
                  int64_t from_ms, int64_t upto_ms, struct uuid *out_id);
 
 /* This event is now the newest of its key. */
-void recent_put(struct recent *recent, const struct event_identity *identity, struct uuid id,
+void dedupe_put(struct dedupe *dedupe, const struct event_identity *identity, struct uuid id,
                 int64_t received_ms);
 
 /* This event was given up and will not be published. If it is the newest of its key it stays
  * that, but none is a repeat of it any more. */
-void recent_give_up(struct recent *recent, const struct event_identity *identity,
+void dedupe_give_up(struct dedupe *dedupe, const struct event_identity *identity,
                     struct uuid id);
 
 /* For rebuilding from the newest event to the oldest: this event is older than all that were
  * put before. Its key's newer event, if there is one, stays. received_ms is CLOCK_NONE if it
  * was given up. False: full, older ones have no place. */
-bool recent_put_older(struct recent *recent, const struct event_identity *identity,
+bool dedupe_put_older(struct dedupe *dedupe, const struct event_identity *identity,
                       struct uuid id, int64_t received_ms);
 
 #endif

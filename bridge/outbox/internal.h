@@ -23,14 +23,14 @@
 #include "bridge/store/writer.h"
 
 /* What is put into the inbox begins with this. */
-enum item_kind { ITEM_TICKET, ITEM_BURIAL, ITEM_CONTROL };
+enum item_kind { ITEM_SUBMISSION, ITEM_BURIAL, ITEM_CONTROL };
 struct item {
     struct inbox_link link;
     enum item_kind kind;
 };
 
 /* An event on its way to the disk, and who waits for it. */
-struct ticket {
+struct submission {
     struct item item;
     struct event *event; /* owned */
     uint64_t cost_bytes;
@@ -46,7 +46,7 @@ struct ticket {
 /* What goes into one transaction. */
 enum { BATCH_COUNT = 512, BATCH_BYTES = 8388608 };
 struct batch {
-    struct ticket *tickets[BATCH_COUNT];
+    struct submission *submissions[BATCH_COUNT];
     size_t count;
     uint64_t bytes;
     uint64_t mark; /* as wanted by the publisher */
@@ -143,8 +143,8 @@ struct outbox {
 
     /* owned by the committer thread (before the start and after the end: by the main thread) */
     struct store *writer;
-    struct recent *recent;
-    struct item_list tickets, burials, controls;
+    struct dedupe *dedupe;
+    struct item_list submissions, burials, controls;
     bool no_room; /* housekeeping did not fit on the disk: wait a turn before trying again */
     bool more_expired;          /* kept events to remove, at once */
     int64_t disk_full_since_ms; /* monotonic */

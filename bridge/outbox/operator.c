@@ -362,7 +362,7 @@ static void after_step(struct outbox *ob, const struct control *control,
             outbox_note_older(event);
         }
         if (is_drop(control->op)) {
-            recent_give_up(ob->recent, &event->identity, event->id);
+            dedupe_give_up(ob->dedupe, &event->identity, event->id);
         }
     }
 }

@@ -17,7 +17,7 @@
 #include "bridge/metrics.h"
 
 enum {
-    RECENT_CAPACITY = 262144,
+    DEDUPE_CAPACITY = 262144,
     READY_BYTES = 4096, /* an ordinary event */
 };
 
@@ -49,16 +49,16 @@ static enum status take_lock(struct outbox *ob, struct err *err)
 static bool remember(void *ctx, const struct event_identity *identity, struct uuid id,
                      int64_t received_ms)
 {
-    return recent_put_older(ctx, identity, id, received_ms);
+    return dedupe_put_older(ctx, identity, id, received_ms);
 }
 
 /* Reads small rows only, and none behind the window or beyond the table's capacity: the time
  * does not grow with the backlog. */
-static enum status rebuild_recent(struct outbox *ob, struct err *err)
+static enum status rebuild_dedupe(struct outbox *ob, struct err *err)
 {
     int64_t since_ms = clock_unix_ms() - ob->options.dedupe_window_ms;
 
-    return store_walk_newest(ob->writer, since_ms, remember, ob->recent, err);
+    return store_walk_newest(ob->writer, since_ms, remember, ob->dedupe, err);
 }
 
 static struct outbox *outbox_alloc(const struct outbox_options *options)
@@ -67,7 +67,7 @@ static struct outbox *outbox_alloc(const struct outbox_options *options)
 
     ob->options = *options;
     ob->lock_fd = -1;
-    ob->recent = recent_create(RECENT_CAPACITY);
+    ob->dedupe = dedupe_create(DEDUPE_CAPACITY);
     inbox_init(&ob->inbox);
     CHECK(pthread_mutex_init(&ob->idle_mu, NULL) == 0);
     CHECK(pthread_cond_init(&ob->idle, NULL) == 0);
@@ -86,7 +86,7 @@ static bool close_store(struct outbox *ob)
 
 static void outbox_free(struct outbox *ob)
 {
-    recent_destroy(ob->recent);
+    dedupe_destroy(ob->dedupe);
     inbox_fini(&ob->inbox);
     CHECK(pthread_mutex_destroy(&ob->read_mu) == 0);
     CHECK(pthread_mutex_destroy(&ob->numbers->mu) == 0);
@@ -112,7 +112,7 @@ enum status outbox_open(const struct outbox_options *options, struct outbox **ou
         st = store_open_reader(options->path, &ob->reader, err);
     }
     if (st == ST_OK) {
-        st = rebuild_recent(ob, err);
+        st = rebuild_dedupe(ob, err);
     }
     if (st == ST_OK) {
         st = outbox_publish_stats(ob, err);
@@ -199,7 +199,7 @@ enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn
 {
     uint64_t cost_bytes = event_cost_bytes(event);
     struct limit *limit = outbox_limit_of(ob, event);
-    struct ticket *ticket;
+    struct submission *submission;
     enum status st;
 
     atomic_fetch_add(&ob->submitting, 1);
@@ -207,19 +207,19 @@ enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn
     if (st != ST_OK) {
         goto out;
     }
-    ticket = xalloc(sizeof(*ticket));
-    *ticket = (struct ticket){.item.kind = ITEM_TICKET,
-                              .event = event,
-                              .cost_bytes = cost_bytes,
-                              .done = done,
-                              .ctx = ctx,
-                              .result.id = event->id};
+    submission = xalloc(sizeof(*submission));
+    *submission = (struct submission){.item.kind = ITEM_SUBMISSION,
+                                      .event = event,
+                                      .cost_bytes = cost_bytes,
+                                      .done = done,
+                                      .ctx = ctx,
+                                      .result.id = event->id};
     atomic_fetch_add(&limit->queued_bytes, cost_bytes);
-    if (inbox_put(&ob->inbox, &ticket->item.link, NULL)) {
+    if (inbox_put(&ob->inbox, &submission->item.link, NULL)) {
         return ST_OK; /* the committer's now: it may have been answered already */
     }
     atomic_fetch_sub(&limit->queued_bytes, cost_bytes);
-    free(ticket);
+    free(submission);
     st = ST_CLOSED;
 out:
     event_free(event);

@@ -110,7 +110,7 @@ static inline void on_head(void *ctx, struct http_request *request)
     }
     lock();
     side.passed_count++;
-    *(unsigned *)http_ticket(request) = side.passed_count;
+    *(unsigned *)http_request_state(request) = side.passed_count;
     changed();
     unlock();
 }
@@ -119,7 +119,7 @@ static inline void on_gone(void *ctx, struct http_request *request)
 {
     (void)ctx;
     lock();
-    assert_in_range(*(unsigned *)http_ticket(request), 1, side.passed_count);
+    assert_in_range(*(unsigned *)http_request_state(request), 1, side.passed_count);
     side.gone_count++;
     changed();
     unlock();

@@ -26,152 +26,152 @@ static struct uuid id(uint32_t number)
     return out;
 }
 
-static void put(struct recent *recent, uint32_t key, uint8_t digest, uint32_t number,
+static void put(struct dedupe *dedupe, uint32_t key, uint8_t digest, uint32_t number,
                 int64_t ms)
 {
     struct event_identity i = identity(key, digest);
 
-    recent_put(recent, &i, id(number), ms);
+    dedupe_put(dedupe, &i, id(number), ms);
 }
 
 /* The number of the event that was found; 0: none. */
-static uint32_t find_within(const struct recent *recent, uint32_t key, uint8_t digest,
+static uint32_t find_within(const struct dedupe *dedupe, uint32_t key, uint8_t digest,
                             int64_t from_ms, int64_t upto_ms)
 {
     struct event_identity i = identity(key, digest);
     struct uuid out;
     uint32_t number = 0;
 
-    if (recent_find(recent, &i, from_ms, upto_ms, &out)) {
+    if (dedupe_find(dedupe, &i, from_ms, upto_ms, &out)) {
         memcpy(&number, out.bytes, sizeof(number));
     }
     return number;
 }
 
-static uint32_t find(const struct recent *recent, uint32_t key, uint8_t digest, int64_t from_ms)
+static uint32_t find(const struct dedupe *dedupe, uint32_t key, uint8_t digest, int64_t from_ms)
 {
-    return find_within(recent, key, digest, from_ms, INT64_MAX);
+    return find_within(dedupe, key, digest, from_ms, INT64_MAX);
 }
 
 static void finds_the_newest_event_of_a_key_only(void **state)
 {
-    struct recent *recent = recent_create(16);
+    struct dedupe *dedupe = dedupe_create(16);
 
     (void)state;
-    put(recent, 1, 'a', 100, 10);
-    assert_int_equal(find(recent, 1, 'a', 0), 100);
-    assert_int_equal(find(recent, 1, 'b', 0), 0);
-    assert_int_equal(find(recent, 2, 'a', 0), 0);
+    put(dedupe, 1, 'a', 100, 10);
+    assert_int_equal(find(dedupe, 1, 'a', 0), 100);
+    assert_int_equal(find(dedupe, 1, 'b', 0), 0);
+    assert_int_equal(find(dedupe, 2, 'a', 0), 0);
 
-    put(recent, 1, 'b', 101, 20);
-    assert_int_equal(find(recent, 1, 'a', 0), 0);
-    assert_int_equal(find(recent, 1, 'b', 0), 101);
-    recent_destroy(recent);
+    put(dedupe, 1, 'b', 101, 20);
+    assert_int_equal(find(dedupe, 1, 'a', 0), 0);
+    assert_int_equal(find(dedupe, 1, 'b', 0), 101);
+    dedupe_destroy(dedupe);
 }
 
 static void an_event_before_the_window_is_not_found(void **state)
 {
-    struct recent *recent = recent_create(16);
+    struct dedupe *dedupe = dedupe_create(16);
 
     (void)state;
-    put(recent, 1, 'a', 100, 10);
-    assert_int_equal(find(recent, 1, 'a', 10), 100);
-    assert_int_equal(find(recent, 1, 'a', 11), 0);
-    recent_destroy(recent);
+    put(dedupe, 1, 'a', 100, 10);
+    assert_int_equal(find(dedupe, 1, 'a', 10), 100);
+    assert_int_equal(find(dedupe, 1, 'a', 11), 0);
+    dedupe_destroy(dedupe);
 }
 
 /* The clock was set back after it had been received. */
 static void an_event_behind_the_window_is_not_found(void **state)
 {
-    struct recent *recent = recent_create(16);
+    struct dedupe *dedupe = dedupe_create(16);
 
     (void)state;
-    put(recent, 1, 'a', 100, 10);
-    assert_int_equal(find_within(recent, 1, 'a', 0, 10), 100);
-    assert_int_equal(find_within(recent, 1, 'a', 0, 9), 0);
-    recent_destroy(recent);
+    put(dedupe, 1, 'a', 100, 10);
+    assert_int_equal(find_within(dedupe, 1, 'a', 0, 10), 100);
+    assert_int_equal(find_within(dedupe, 1, 'a', 0, 9), 0);
+    dedupe_destroy(dedupe);
 }
 
 static void an_event_given_up_stays_the_newest_but_matches_nothing(void **state)
 {
-    struct recent *recent = recent_create(16);
+    struct dedupe *dedupe = dedupe_create(16);
     struct event_identity a = identity(1, 'a'), b = identity(1, 'b');
 
     (void)state;
-    put(recent, 1, 'a', 100, 10);
-    put(recent, 1, 'b', 101, 20);
-    recent_give_up(recent, &a, id(100)); /* not the newest any more */
-    assert_int_equal(find(recent, 1, 'b', 0), 101);
-    recent_give_up(recent, &b, id(101));
-    assert_int_equal(find(recent, 1, 'b', INT64_MIN), 0);
-    assert_int_equal(find(recent, 1, 'a', INT64_MIN), 0);
-    put(recent, 1, 'b', 102, 30);
-    assert_int_equal(find(recent, 1, 'b', 0), 102);
-    recent_destroy(recent);
+    put(dedupe, 1, 'a', 100, 10);
+    put(dedupe, 1, 'b', 101, 20);
+    dedupe_give_up(dedupe, &a, id(100)); /* not the newest any more */
+    assert_int_equal(find(dedupe, 1, 'b', 0), 101);
+    dedupe_give_up(dedupe, &b, id(101));
+    assert_int_equal(find(dedupe, 1, 'b', INT64_MIN), 0);
+    assert_int_equal(find(dedupe, 1, 'a', INT64_MIN), 0);
+    put(dedupe, 1, 'b', 102, 30);
+    assert_int_equal(find(dedupe, 1, 'b', 0), 102);
+    dedupe_destroy(dedupe);
 }
 
 static void rebuilding_with_an_event_given_up_keeps_its_place(void **state)
 {
-    struct recent *recent = recent_create(16);
+    struct dedupe *dedupe = dedupe_create(16);
     struct event_identity a = identity(1, 'a'), b = identity(1, 'b');
 
     (void)state;
-    assert_true(recent_put_older(recent, &b, id(101), CLOCK_NONE));
-    assert_true(recent_put_older(recent, &a, id(100), 10));
-    assert_int_equal(find(recent, 1, 'b', INT64_MIN), 0);
-    assert_int_equal(find(recent, 1, 'a', INT64_MIN), 0);
-    recent_destroy(recent);
+    assert_true(dedupe_put_older(dedupe, &b, id(101), CLOCK_NONE));
+    assert_true(dedupe_put_older(dedupe, &a, id(100), 10));
+    assert_int_equal(find(dedupe, 1, 'b', INT64_MIN), 0);
+    assert_int_equal(find(dedupe, 1, 'a', INT64_MIN), 0);
+    dedupe_destroy(dedupe);
 }
 
 static void the_key_longest_without_news_makes_room(void **state)
 {
-    struct recent *recent = recent_create(3);
+    struct dedupe *dedupe = dedupe_create(3);
 
     (void)state;
-    put(recent, 1, 'a', 1, 1);
-    put(recent, 2, 'a', 2, 2);
-    put(recent, 3, 'a', 3, 3);
-    put(recent, 1, 'b', 4, 4); /* news of 1: now 2 is the oldest */
-    put(recent, 4, 'a', 5, 5);
-    assert_int_equal(find(recent, 2, 'a', 0), 0);
-    assert_int_equal(find(recent, 1, 'b', 0), 4);
-    assert_int_equal(find(recent, 3, 'a', 0), 3);
-    assert_int_equal(find(recent, 4, 'a', 0), 5);
-    recent_destroy(recent);
+    put(dedupe, 1, 'a', 1, 1);
+    put(dedupe, 2, 'a', 2, 2);
+    put(dedupe, 3, 'a', 3, 3);
+    put(dedupe, 1, 'b', 4, 4); /* news of 1: now 2 is the oldest */
+    put(dedupe, 4, 'a', 5, 5);
+    assert_int_equal(find(dedupe, 2, 'a', 0), 0);
+    assert_int_equal(find(dedupe, 1, 'b', 0), 4);
+    assert_int_equal(find(dedupe, 3, 'a', 0), 3);
+    assert_int_equal(find(dedupe, 4, 'a', 0), 5);
+    dedupe_destroy(dedupe);
 }
 
 static void a_capacity_of_one_holds_the_last_one(void **state)
 {
-    struct recent *recent = recent_create(1);
+    struct dedupe *dedupe = dedupe_create(1);
 
     (void)state;
-    put(recent, 1, 'a', 1, 1);
-    put(recent, 2, 'a', 2, 2);
-    assert_int_equal(find(recent, 1, 'a', 0), 0);
-    assert_int_equal(find(recent, 2, 'a', 0), 2);
-    recent_destroy(recent);
+    put(dedupe, 1, 'a', 1, 1);
+    put(dedupe, 2, 'a', 2, 2);
+    assert_int_equal(find(dedupe, 1, 'a', 0), 0);
+    assert_int_equal(find(dedupe, 2, 'a', 0), 2);
+    dedupe_destroy(dedupe);
 }
 
 static void rebuilding_from_the_newest_gives_the_same_table(void **state)
 {
-    struct recent *recent = recent_create(3);
+    struct dedupe *dedupe = dedupe_create(3);
     struct event_identity one = identity(1, 'b'), one_before = identity(1, 'a'),
                           two = identity(2, 'a'), three = identity(3, 'a'),
                           four = identity(4, 'a');
 
     (void)state;
-    assert_true(recent_put_older(recent, &one, id(5), 50));
-    assert_true(recent_put_older(recent, &two, id(4), 40));
-    assert_true(recent_put_older(recent, &one_before, id(3), 30)); /* there is a newer one */
-    assert_true(recent_put_older(recent, &three, id(2), 20));
-    assert_false(recent_put_older(recent, &four, id(1), 10));
-    assert_int_equal(find(recent, 1, 'b', 0), 5);
-    assert_int_equal(find(recent, 1, 'a', 0), 0);
+    assert_true(dedupe_put_older(dedupe, &one, id(5), 50));
+    assert_true(dedupe_put_older(dedupe, &two, id(4), 40));
+    assert_true(dedupe_put_older(dedupe, &one_before, id(3), 30)); /* there is a newer one */
+    assert_true(dedupe_put_older(dedupe, &three, id(2), 20));
+    assert_false(dedupe_put_older(dedupe, &four, id(1), 10));
+    assert_int_equal(find(dedupe, 1, 'b', 0), 5);
+    assert_int_equal(find(dedupe, 1, 'a', 0), 0);
 
-    put(recent, 5, 'a', 6, 60); /* the oldest goes first: 3 */
-    assert_int_equal(find(recent, 3, 'a', 0), 0);
-    assert_int_equal(find(recent, 2, 'a', 0), 4);
-    recent_destroy(recent);
+    put(dedupe, 5, 'a', 6, 60); /* the oldest goes first: 3 */
+    assert_int_equal(find(dedupe, 3, 'a', 0), 0);
+    assert_int_equal(find(dedupe, 2, 'a', 0), 4);
+    dedupe_destroy(dedupe);
 }
 
 /* The model: the last CAPACITY distinct keys put, each with its newest digest. */
@@ -179,7 +179,7 @@ static void stays_right_through_many_puts_and_evictions(void **state)
 {
     enum { CAPACITY = 700, KEYS = 1500, PUTS = 60000 };
     static uint32_t newest[KEYS];
-    struct recent *recent = recent_create(CAPACITY);
+    struct dedupe *dedupe = dedupe_create(CAPACITY);
     uint32_t random = 1;
 
     (void)state;
@@ -188,7 +188,7 @@ static void stays_right_through_many_puts_and_evictions(void **state)
 
         key %= KEYS;
         newest[key] = n;
-        put(recent, key, (uint8_t)n, n, n);
+        put(dedupe, key, (uint8_t)n, n, n);
     }
     for (uint32_t key = 0; key < KEYS; key++) {
         size_t newer = 0;
@@ -196,10 +196,10 @@ static void stays_right_through_many_puts_and_evictions(void **state)
         for (uint32_t other = 0; other < KEYS; other++) {
             newer += newest[other] > newest[key];
         }
-        assert_int_equal(find(recent, key, (uint8_t)newest[key], 0),
+        assert_int_equal(find(dedupe, key, (uint8_t)newest[key], 0),
                          newer < CAPACITY ? newest[key] : 0);
     }
-    recent_destroy(recent);
+    dedupe_destroy(dedupe);
 }
 
 int main(void)
