@@ -78,22 +78,22 @@ struct inbox_link *inbox_wait(struct inbox *inbox, int64_t timeout_ms, bool *out
     int rc = 0;
 
     lock(inbox);
-    while (inbox->first == NULL && !inbox->closed && !inbox->poked && rc != ETIMEDOUT) {
+    while (inbox->first == NULL && !inbox->closed && !inbox->woken && rc != ETIMEDOUT) {
         rc = timeout_ms < 0 ? pthread_cond_wait(&inbox->changed, &inbox->mu)
                             : pthread_cond_timedwait(&inbox->changed, &inbox->mu, &deadline);
         CHECK(rc == 0 || rc == ETIMEDOUT);
     }
-    inbox->poked = false;
+    inbox->woken = false;
     *out_open = !inbox->closed;
     chain = take_locked(inbox);
     unlock(inbox);
     return chain;
 }
 
-void inbox_poke(struct inbox *inbox)
+void inbox_wake(struct inbox *inbox)
 {
     lock(inbox);
-    inbox->poked = true;
+    inbox->woken = true;
     CHECK(pthread_cond_signal(&inbox->changed) == 0);
     unlock(inbox);
 }

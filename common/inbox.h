@@ -28,7 +28,7 @@ struct inbox {
     /* under mu */
     struct inbox_link *first, *last;
     bool closed;
-    bool poked;
+    bool woken;
 };
 
 void inbox_init(struct inbox *inbox);
@@ -41,13 +41,13 @@ bool inbox_put(struct inbox *inbox, struct inbox_link *item, bool *out_was_empty
 /* The taker's thread. Gives the whole chain in order (NULL: nothing), at once. */
 struct inbox_link *inbox_take_all(struct inbox *inbox);
 
-/* The taker's thread. Waits until there is something, inbox_poke or inbox_close was called, or
+/* The taker's thread. Waits until there is something, inbox_wake or inbox_close was called, or
  * timeout_ms (< 0: for ever) has passed; then as inbox_take_all. *out_open: false once it is
  * closed and this was the last of it. */
 struct inbox_link *inbox_wait(struct inbox *inbox, int64_t timeout_ms, bool *out_open);
 
 /* Any thread. Wakes the taker without an item. */
-void inbox_poke(struct inbox *inbox);
+void inbox_wake(struct inbox *inbox);
 /* Any thread. Later puts are refused; what is inside can still be taken. */
 void inbox_close(struct inbox *inbox);
 

@@ -47,14 +47,14 @@ struct timespec thread_deadline(int64_t after_ms)
     return at;
 }
 
-void beat_now(struct beat *beat)
+void heartbeat_now(struct heartbeat *heartbeat)
 {
-    atomic_store_explicit(&beat->last_mono_ms, clock_mono_ms(), memory_order_relaxed);
+    atomic_store_explicit(&heartbeat->last_mono_ms, clock_mono_ms(), memory_order_relaxed);
 }
 
-int64_t beat_age_ms(const struct beat *beat)
+int64_t heartbeat_age_ms(const struct heartbeat *heartbeat)
 {
-    int64_t last = atomic_load_explicit(&beat->last_mono_ms, memory_order_relaxed);
+    int64_t last = atomic_load_explicit(&heartbeat->last_mono_ms, memory_order_relaxed);
 
     return last == 0 ? 0 : clock_mono_ms() - last;
 }

@@ -24,15 +24,16 @@ void thread_cond_init(pthread_cond_t *cond);
 struct timespec thread_deadline(int64_t after_ms);
 
 /* How long a loop may go without a turn: every loop waits at most this long for something to
- * do, and beats each turn. */
+ * do, and heartbeats each turn. */
 enum { THREAD_TURN_MS = 1000 };
 
-/* One per loop. The loop's thread beats; any thread reads the age. */
-struct beat {
+/* One per loop. The loop's thread heartbeats; any thread reads the age. */
+struct heartbeat {
     _Atomic int64_t last_mono_ms;
 };
 
-void beat_now(struct beat *beat);
-int64_t beat_age_ms(const struct beat *beat); /* since the last beat; 0 if there was none yet */
+void heartbeat_now(struct heartbeat *heartbeat);
+int64_t heartbeat_age_ms(
+    const struct heartbeat *heartbeat); /* since the last heartbeat; 0 if there was none yet */
 
 #endif

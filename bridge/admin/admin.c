@@ -156,7 +156,7 @@ void admin_stop(struct admin *admin, int64_t timeout_ms)
     admin_free(admin);
 }
 
-const struct beat *admin_beat(const struct admin *admin)
+const struct heartbeat *admin_heartbeat(const struct admin *admin)
 {
-    return http_beat(admin->http);
+    return http_heartbeat(admin->http);
 }

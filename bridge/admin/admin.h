@@ -29,7 +29,7 @@ void admin_set_token(struct admin *admin, struct slice token);
 /* Main thread. Waits for answers under way, at most timeout_ms; then stops and frees. NULL is
  * allowed. */
 void admin_stop(struct admin *admin, int64_t timeout_ms);
-const struct beat *admin_beat(const struct admin *admin);
+const struct heartbeat *admin_heartbeat(const struct admin *admin);
 
 /* Any thread. Where the control API takes this operation; a constant. */
 const char *admin_api_path(enum outbox_op op);

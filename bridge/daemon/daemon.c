@@ -177,17 +177,18 @@ static void stop(struct daemon *d)
 
 /* ---- watch ---- */
 
-static size_t list_beats(const struct daemon *d, const struct beat *out_beats[MAX_BEATS])
+static size_t list_heartbeats(const struct daemon *d,
+                              const struct heartbeat *out_heartbeats[MAX_BEATS])
 {
     size_t count = 0;
 
-    out_beats[count++] = outbox_beat(d->outbox);
-    out_beats[count++] = publisher_beat(d->publisher);
+    out_heartbeats[count++] = outbox_heartbeat(d->outbox);
+    out_heartbeats[count++] = publisher_heartbeat(d->publisher);
     if (d->admin != NULL) {
-        out_beats[count++] = admin_beat(d->admin);
+        out_heartbeats[count++] = admin_heartbeat(d->admin);
     }
     for (size_t i = 0; i < d->ingress_count; i++) {
-        out_beats[count++] = ingress_beat(d->ingress[i]);
+        out_heartbeats[count++] = ingress_heartbeat(d->ingress[i]);
     }
     return count;
 }
@@ -196,12 +197,12 @@ static size_t list_beats(const struct daemon *d, const struct beat *out_beats[MA
  * and nothing is lost. */
 static void feed_watchdog(struct daemon *d)
 {
-    const struct beat *beats[MAX_BEATS];
-    size_t count = list_beats(d, beats);
+    const struct heartbeat *heartbeats[MAX_BEATS];
+    size_t count = list_heartbeats(d, heartbeats);
     int64_t oldest_ms = 0;
 
     for (size_t i = 0; i < count; i++) {
-        int64_t age_ms = beat_age_ms(beats[i]);
+        int64_t age_ms = heartbeat_age_ms(heartbeats[i]);
 
         oldest_ms = age_ms > oldest_ms ? age_ms : oldest_ms;
     }

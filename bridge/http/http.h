@@ -93,7 +93,7 @@ void http_quiesce(struct http_server *server);
  * answered later even so: that goes nowhere, and the last one frees what is left. NULL is
  * allowed. */
 void http_stop(struct http_server *server, int64_t timeout_ms);
-const struct beat *http_beat(const struct http_server *server);
+const struct heartbeat *http_heartbeat(const struct http_server *server);
 
 /* Any thread, once per request; copies the body. The request is gone after it. */
 void http_answer(struct http_request *request, const struct http_answer *answer);

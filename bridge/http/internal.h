@@ -145,7 +145,7 @@ struct http_server {
     _Atomic size_t refs; /* http_stop's, and one for each request that the handler holds */
     _Atomic bool quiesced;
     _Atomic int64_t stop_at_ms; /* 0: not yet */
-    struct beat beat;
+    struct heartbeat heartbeat;
 
     /* owned by the loop thread */
     int64_t now_ms; /* of this turn */

@@ -73,7 +73,7 @@ static void take_answers(struct http_server *server)
 static void turn(struct http_server *server)
 {
     wait_and_dispatch(server);
-    beat_now(&server->beat);
+    heartbeat_now(&server->heartbeat);
     take_answers(server);
     (void)MHD_run(server->daemon); /* it can only fail for a daemon of another mode */
     http_connections_expire(server);
@@ -140,7 +140,7 @@ static void *loop_main(void *arg)
 
     server->loop_thread = pthread_self();
     server->now_ms = clock_mono_ms();
-    beat_now(&server->beat);
+    heartbeat_now(&server->heartbeat);
     http_listen_update(server);
     while (!finished(server)) {
         turn(server);
@@ -264,7 +264,7 @@ void http_stop(struct http_server *server, int64_t timeout_ms)
     http_server_release(server);
 }
 
-const struct beat *http_beat(const struct http_server *server)
+const struct heartbeat *http_heartbeat(const struct http_server *server)
 {
-    return &server->beat;
+    return &server->heartbeat;
 }

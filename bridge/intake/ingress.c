@@ -404,7 +404,7 @@ void ingress_stop(struct ingress *ingress, int64_t timeout_ms)
     free(ingress);
 }
 
-const struct beat *ingress_beat(const struct ingress *ingress)
+const struct heartbeat *ingress_heartbeat(const struct ingress *ingress)
 {
-    return http_beat(ingress->http);
+    return http_heartbeat(ingress->http);
 }

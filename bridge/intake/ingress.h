@@ -36,6 +36,6 @@ void ingress_quiesce(struct ingress *ingress);
 /* Main thread. Waits for the answers of what is under way, at most timeout_ms; then stops and
  * frees. NULL is allowed. */
 void ingress_stop(struct ingress *ingress, int64_t timeout_ms);
-const struct beat *ingress_beat(const struct ingress *ingress);
+const struct heartbeat *ingress_heartbeat(const struct ingress *ingress);
 
 #endif

@@ -182,7 +182,7 @@ void *outbox_committer_main(void *arg)
     /* At the end all that was promised or asked for is done; what has expired can wait. */
     while (open || has_promises(ob)) {
         sort_in(ob, inbox_wait(&ob->inbox, has_work(ob) ? 0 : THREAD_TURN_MS, &open));
-        beat_now(&ob->beat);
+        heartbeat_now(&ob->heartbeat);
         take_batch(ob, &batch);
         turn(ob, &batch);
         step_control(ob, open);

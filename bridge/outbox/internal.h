@@ -119,7 +119,7 @@ struct outbox {
     int lock_fd;
     pthread_t committer;
     bool started;
-    struct beat beat;
+    struct heartbeat heartbeat;
 
     /* shared */
     struct inbox inbox;

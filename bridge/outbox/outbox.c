@@ -137,7 +137,7 @@ enum status outbox_start(struct outbox *ob, const struct outbox_listener *listen
         return st;
     }
     ob->listener = *listener;
-    beat_now(&ob->beat);
+    heartbeat_now(&ob->heartbeat);
     st = thread_start(&ob->committer, "committer", outbox_committer_main, ob, err);
     ob->started = st == ST_OK;
     atomic_store(&ob->intake_open, ob->started);
@@ -251,7 +251,7 @@ static void note_read_failed(struct outbox *ob, const struct err *why)
     if (!atomic_load(&ob->read_failed)) {
         ob->read_why = *why;
         atomic_store(&ob->read_failed, true);
-        inbox_poke(&ob->inbox);
+        inbox_wake(&ob->inbox);
     }
 }
 
@@ -301,7 +301,7 @@ void outbox_mark(struct outbox *ob, uint64_t seq)
     atomic_store(&ob->mark_wanted, seq); /* the publisher is the only one who does */
     /* With an older mark still to be written, the committer looks again by itself. */
     if (before <= atomic_load(&ob->marked_seq)) {
-        inbox_poke(&ob->inbox);
+        inbox_wake(&ob->inbox);
     }
 }
 
@@ -358,7 +358,7 @@ void outbox_control_now(struct outbox *ob, enum outbox_op op,
     outbox_control_finish(control);
 }
 
-const struct beat *outbox_beat(const struct outbox *ob)
+const struct heartbeat *outbox_heartbeat(const struct outbox *ob)
 {
-    return &ob->beat;
+    return &ob->heartbeat;
 }

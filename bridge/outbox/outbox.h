@@ -143,7 +143,7 @@ void outbox_stats(const struct outbox *ob, struct store_stats *out_stats);
  * refusal for lack of room until there is room again, a tenth of the limit. */
 enum status outbox_ready(const struct outbox *ob) MUST_USE;
 
-/* For the watchdog: the committer's beat. */
-const struct beat *outbox_beat(const struct outbox *ob);
+/* For the watchdog: the committer's heartbeat. */
+const struct heartbeat *outbox_heartbeat(const struct outbox *ob);
 
 #endif

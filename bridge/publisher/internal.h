@@ -65,7 +65,7 @@ struct publisher {
     struct publisher_options options;
     struct outbox *outbox;
     struct mqtt *mq;
-    struct beat beat;
+    struct heartbeat heartbeat;
     pthread_t thread;
     bool started;
 

@@ -135,7 +135,7 @@ void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
         }
     }
     now_ms = clock_mono_ms();
-    beat_now(&pub->beat);
+    heartbeat_now(&pub->heartbeat);
     if (st == ST_OK) {
         link_up(pub, now_ms);
         return;

@@ -77,7 +77,7 @@ static void on_waiting(void *ctx)
 {
     struct publisher *pub = ctx;
 
-    beat_now(&pub->beat);
+    heartbeat_now(&pub->heartbeat);
 }
 
 void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t marked_seq)
@@ -102,9 +102,9 @@ void publisher_set_info(struct publisher *pub, struct slice info)
     publisher_unlock(pub);
 }
 
-const struct beat *publisher_beat(const struct publisher *pub)
+const struct heartbeat *publisher_heartbeat(const struct publisher *pub)
 {
-    return &pub->beat;
+    return &pub->heartbeat;
 }
 
 /* --- the thread --- */
@@ -236,7 +236,7 @@ static void *publisher_main(void *arg)
     uint64_t marked = window_settled(pub->window);
 
     while (!may_stop(pub)) {
-        beat_now(&pub->beat);
+        heartbeat_now(&pub->heartbeat);
         take_turn(pub);
         post_mark(pub, &marked);
         if (!may_stop(pub)) {

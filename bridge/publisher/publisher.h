@@ -60,6 +60,6 @@ void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t ma
 
 /* Any thread. The beat goes on while a broker keeps us waiting within the limits (connect
  * time-out, twice the keep-alive). */
-const struct beat *publisher_beat(const struct publisher *pub);
+const struct heartbeat *publisher_heartbeat(const struct publisher *pub);
 
 #endif

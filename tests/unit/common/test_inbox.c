@@ -113,12 +113,12 @@ static void a_poke_ends_a_wait_and_counts_once(void **state)
 
     (void)state;
     inbox_init(&inbox);
-    inbox_poke(&inbox);
+    inbox_wake(&inbox);
     assert_null(inbox_wait(&inbox, -1, &open));
     assert_true(open);
     before = clock_mono_ms();
     assert_null(
-        inbox_wait(&inbox, 30, &open)); /* the poke is used up: only time ends this one */
+        inbox_wait(&inbox, 30, &open)); /* the wake is used up: only time ends this one */
     assert_true(clock_mono_ms() - before >= 29);
     inbox_fini(&inbox);
 }

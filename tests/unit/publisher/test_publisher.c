@@ -761,7 +761,7 @@ static void a_refused_connect_is_tried_again(void **state)
     add_many(rig, 2);
     assert_true(fake_wait(&rig->broker, has_connections, 3, 10000));
     assert_int_equal(metrics_get(METRIC_CONNECTED), 0);
-    assert_true(beat_age_ms(publisher_beat(rig->pub)) < 5000);
+    assert_true(heartbeat_age_ms(publisher_heartbeat(rig->pub)) < 5000);
     rig_end(rig);
 }
 
