@@ -1,5 +1,5 @@
 /*
- * thread - named threads with signals blocked, and the beat by which the watchdog knows that
+ * thread - named threads with signals blocked, and the heartbeat by which the watchdog knows that
  * they get on.
  */
 #ifndef COMMON_THREAD_H

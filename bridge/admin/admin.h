@@ -1,5 +1,5 @@
 /*
- * admin - the operator's listener: /healthz, /readyz, /metrics, and the control API that the
+ * admin - the operator's listener: /healthz, /readyz, /metrics, and the operator API that the
  * outbox and dead commands use on a running bridge.
  *
  *   POST /api/outbox/replay | /api/outbox/drop | /api/dead/retry | /api/dead/drop
@@ -31,7 +31,7 @@ void admin_set_token(struct admin *admin, struct slice token);
 void admin_stop(struct admin *admin, int64_t timeout_ms);
 const struct heartbeat *admin_heartbeat(const struct admin *admin);
 
-/* Any thread. Where the control API takes this operation; a constant. */
+/* Any thread. Where the operator API takes this operation; a constant. */
 const char *admin_api_path(enum outbox_op op);
 
 #endif

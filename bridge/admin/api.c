@@ -209,7 +209,7 @@ static void answer_failed(struct http_request *request, enum status st, const ch
 }
 
 /* Committer thread. */
-static void operation_done(void *ctx, const struct outbox_control_result *result)
+static void operation_done(void *ctx, const struct outbox_operation_result *result)
 {
     struct http_request *request = ctx;
     struct buf text = {0};
@@ -240,7 +240,7 @@ void admin_api_run(struct http_request *request, struct outbox *outbox)
     if (fault != NULL) {
         admin_refuse(request, REJECT_BAD_REQUEST, fault);
     } else {
-        st = outbox_control(outbox, op, &selection, operation_done, request);
+        st = outbox_operate(outbox, op, &selection, operation_done, request);
         if (st != ST_OK) {
             answer_failed(request, st, "");
         }

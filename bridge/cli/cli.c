@@ -244,7 +244,7 @@ void cli_print_faults(FILE *out, const char *prefix, const char *config_path,
 
 bool cli_read_config(struct cli *cli)
 {
-    if (config_load_lenient(cli->config_path, &cli->config, &cli->faults) == ST_OK) {
+    if (config_load_partial(cli->config_path, &cli->config, &cli->faults) == ST_OK) {
         return true;
     }
     cli_print_faults(stderr, CLI_PREFIX, cli->config_path, &cli->faults, false);

@@ -74,7 +74,7 @@ void cli_print_help(FILE *out, const struct cli_command *command);
 void cli_print_faults(FILE *out, const char *prefix, const char *config_path,
                       const struct config_faults *faults, bool with_warnings);
 
-/* Reads the configuration leniently (config_load_lenient) into cli->config. False: there were
+/* Reads the configuration (config_load_partial) into cli->config. False: there were
  * errors, which have been printed; return EXIT_FAILED. */
 bool cli_read_config(struct cli *cli) MUST_USE;
 /* For a secret that is needed, after cli_read_config. False if something kept it from being

@@ -1,6 +1,6 @@
 #include "bridge/cli/cli.h"
 
-#include "bridge/cli/control.h"
+#include "bridge/cli/operator.h"
 #include "bridge/cli/list.h"
 
 static int dead_ls(struct cli *cli)
@@ -15,12 +15,12 @@ static int dead_show(struct cli *cli)
 
 static int dead_retry(struct cli *cli)
 {
-    return cli_control(cli, DEAD_RETRY);
+    return cli_operate(cli, DEAD_RETRY);
 }
 
 static int dead_drop(struct cli *cli)
 {
-    return cli_control(cli, DEAD_DROP);
+    return cli_operate(cli, DEAD_DROP);
 }
 
 int cli_dead(struct cli *cli)

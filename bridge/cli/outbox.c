@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "common/units.h"
 
-#include "bridge/cli/control.h"
+#include "bridge/cli/operator.h"
 #include "bridge/cli/list.h"
 
 static int outbox_ls(struct cli *cli)
@@ -20,12 +20,12 @@ static int outbox_show(struct cli *cli)
 
 static int outbox_replay(struct cli *cli)
 {
-    return cli_control(cli, OUTBOX_REPLAY);
+    return cli_operate(cli, OUTBOX_REPLAY);
 }
 
 static int outbox_drop(struct cli *cli)
 {
-    return cli_control(cli, OUTBOX_DROP);
+    return cli_operate(cli, OUTBOX_DROP);
 }
 
 static void print_stats_json(const struct config *config, const struct store_stats *stats)

@@ -118,10 +118,10 @@ static void warn_if_world_readable(const char *setting, const char *file,
     }
 }
 
-static void check_tls_files(const struct config *config, bool lenient,
+static void check_tls_files(const struct config *config, bool partial,
                             struct config_faults *faults)
 {
-    struct reader reader = {.faults = faults, .forgiving = lenient};
+    struct reader reader = {.faults = faults, .optional = partial};
     const char *cert = config->mqtt.cert_file, *key = config->mqtt.key_file;
 
     buf_add_str(&reader.path, "mqtt.tls");
@@ -136,12 +136,12 @@ static void check_tls_files(const struct config *config, bool lenient,
     buf_free(&reader.path);
 }
 
-static void check_tls(const struct config *config, bool lenient, struct config_faults *faults)
+static void check_tls(const struct config *config, bool partial, struct config_faults *faults)
 {
     const char *ca = config->mqtt.ca_file, *cert = config->mqtt.cert_file;
     const char *key = config->mqtt.key_file;
 
-    check_tls_files(config, lenient, faults);
+    check_tls_files(config, partial, faults);
     warn_if_world_readable("mqtt.tls.key_file", key, faults);
     if (key && !cert && !config_is_faulty(faults, "mqtt.tls.cert_file")) {
         config_fault(faults, "mqtt.tls.key_file",
@@ -160,7 +160,7 @@ static bool is_alphanumeric(const char *text)
                text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")] == '\0';
 }
 
-static void check_mqtt(const struct config *config, bool lenient, struct config_faults *faults)
+static void check_mqtt(const struct config *config, bool partial, struct config_faults *faults)
 {
     const char *id = config->mqtt.client_id;
     bool old = config->mqtt.version == 4;
@@ -176,7 +176,7 @@ static void check_mqtt(const struct config *config, bool lenient, struct config_
         !config_is_faulty(faults, "mqtt.username")) {
         config_fault(faults, "mqtt.password", "needs mqtt.username with MQTT 3.1.1");
     }
-    check_tls(config, lenient, faults);
+    check_tls(config, partial, faults);
 }
 
 /* The outbox */
@@ -196,12 +196,12 @@ static void check_outbox(const struct config *config, struct config_faults *faul
     }
 }
 
-void config_check_whole(struct config *config, bool lenient, struct config_faults *faults)
+void config_check_whole(struct config *config, bool partial, struct config_faults *faults)
 {
     check_listeners(config, faults);
-    check_mqtt(config, lenient, faults);
+    check_mqtt(config, partial, faults);
     check_outbox(config, faults);
-    config_check_sources(config, lenient, faults);
+    config_check_sources(config, partial, faults);
 }
 
 /* 0, or the errno that opening or creating the outbox would meet. *out_at: the directory if

@@ -300,7 +300,7 @@ static bool says_api(const struct config_source *source)
 static void check_api(struct source_view *view)
 {
     const struct config_source *source = view->source;
-    struct reader reader = {.faults = view->faults, .forgiving = true};
+    struct reader reader = {.faults = view->faults, .optional = true};
 
     if (says_api(source) && !source->provider->api_url) {
         config_warn(view->faults, source_path(view, "api"),

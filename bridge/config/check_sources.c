@@ -14,7 +14,7 @@
 static void check_missing_secret(struct source_view *view, size_t index)
 {
     const struct config_source *source = view->source;
-    struct reader reader = {.faults = view->faults, .forgiving = view->lenient};
+    struct reader reader = {.faults = view->faults, .optional = view->partial};
 
     buf_addf(&reader.path, "%s[%zu]", source_path(view, "secrets"), index);
     if (source->preset && source->preset->issues_secret) {
@@ -157,13 +157,13 @@ static void check_source(struct source_view *view)
     check_delivery(view);
 }
 
-void config_check_sources(struct config *config, bool lenient, struct config_faults *faults)
+void config_check_sources(struct config *config, bool partial, struct config_faults *faults)
 {
     for (size_t i = 0; i < config->source_count; i++) {
         struct source_view view = {.config = config,
                                    .source = &config->sources[i],
                                    .index = i,
-                                   .lenient = lenient,
+                                   .partial = partial,
                                    .faults = faults};
 
         if (view.source->description) { /* else it was no object */

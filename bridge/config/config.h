@@ -27,7 +27,7 @@ struct config_list {
 };
 
 /* Bytes, and where they were read from. An empty value is no secret: it could not be read (see
- * config_load_lenient), or was not issued yet. Whoever makes a verifier skips it. */
+ * config_load_partial), or was not issued yet. Whoever makes a verifier skips it. */
 struct config_secret {
     struct buf value;
     char *file; /* NULL: not from a file */
@@ -136,7 +136,7 @@ enum status config_check(const char *path, struct config_faults *out_faults) MUS
  * whatever is outside the file and cannot be had (an unset variable or an unreadable file of a
  * secret, an unreadable certificate or key file) is a warning at its path instead of an error.
  * Such a secret is left empty, and stays in its place in the list; who needs it looks. */
-enum status config_load_lenient(const char *path, struct config **out_config,
+enum status config_load_partial(const char *path, struct config **out_config,
                                 struct config_faults *out_faults) MUST_USE;
 /* Any thread. References: a config is freed, and its secrets are wiped, with the last one. The
  * one that config_load gave counts. config_destroy drops one; NULL is allowed. */

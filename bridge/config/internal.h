@@ -29,8 +29,8 @@ bool config_is_faulty(const struct config_faults *faults, const char *path);
 struct reader {
     struct config_faults *faults;
     struct buf path;
-    bool lenient;   /* config_load_lenient */
-    bool forgiving; /* inside of a secret that need not be there */
+    bool partial;  /* config_load_partial */
+    bool optional; /* inside of a secret that need not be there */
 };
 
 /* Both return what reader_leave needs to come back. */
@@ -39,7 +39,7 @@ size_t reader_enter_item(struct reader *reader, size_t index);
 void reader_leave(struct reader *reader, size_t mark);
 const char *reader_path(const struct reader *reader);
 /* What the file asks for from outside is not there: a fault, but only a warning while
- * forgiving. */
+ * optional. */
 void reader_miss(struct reader *reader, const char *format, ...) PRINTF_LIKE(2, 3);
 /* For printing: text in quotes, as JSON writes it, cut when it is long. */
 void config_add_quoted(struct buf *out, struct slice text);
@@ -101,14 +101,14 @@ enum status config_normalise_server(const char *url, struct buf *out, struct err
 
 /* Holds what was read against each other. Fills in what depends on other values (the provider's
  * topic). */
-void config_check_whole(struct config *config, bool lenient, struct config_faults *faults);
+void config_check_whole(struct config *config, bool partial, struct config_faults *faults);
 
 /* The source that is being looked at, and what it takes to name its settings. */
 struct source_view {
     const struct config *config;
     struct config_source *source;
     size_t index;
-    bool lenient;
+    bool partial;
     struct config_faults *faults;
     char path[96];
 };
@@ -116,7 +116,7 @@ struct source_view {
 const char *source_path(struct source_view *view, const char *key);
 bool source_is_faulty(struct source_view *view, const char *key);
 
-void config_check_sources(struct config *config, bool lenient, struct config_faults *faults);
+void config_check_sources(struct config *config, bool partial, struct config_faults *faults);
 /* Is the file, if one is named, PEM with such a block? Else a fault at the key below the
  * reader's place. */
 void config_check_pem(struct reader *reader, const char *key, const char *file,

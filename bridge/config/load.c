@@ -8,10 +8,10 @@
 #include "bridge/config/internal.h"
 
 /* Gives *out_config whenever the file could be read; it is complete only with ST_OK. */
-static enum status load(const char *path, bool lenient, struct config **out_config,
+static enum status load(const char *path, bool partial, struct config **out_config,
                         struct config_faults *faults)
 {
-    struct reader reader = {.faults = faults, .lenient = lenient};
+    struct reader reader = {.faults = faults, .partial = partial};
     struct json_object *root = NULL;
     enum status st = config_text_load(path, &root, faults);
 
@@ -20,20 +20,20 @@ static enum status load(const char *path, bool lenient, struct config **out_conf
     }
     *out_config = xalloc(sizeof(**out_config));
     config_read(&reader, root, *out_config);
-    config_check_whole(*out_config, lenient, faults);
+    config_check_whole(*out_config, partial, faults);
     json_object_put(root);
     buf_free(&reader.path);
     return faults->error_count == 0 ? ST_OK : ST_INVALID;
 }
 
-static enum status load_complete(const char *path, bool lenient, struct config **out_config,
+static enum status load_complete(const char *path, bool partial, struct config **out_config,
                                  struct config_faults *out_faults)
 {
     struct config *config = NULL;
     enum status st;
 
     *out_faults = (struct config_faults){0};
-    st = load(path, lenient, &config, out_faults);
+    st = load(path, partial, &config, out_faults);
     if (st == ST_OK) {
         *out_config = config;
     } else {
@@ -48,7 +48,7 @@ enum status config_load(const char *path, struct config **out_config,
     return load_complete(path, false, out_config, out_faults);
 }
 
-enum status config_load_lenient(const char *path, struct config **out_config,
+enum status config_load_partial(const char *path, struct config **out_config,
                                 struct config_faults *out_faults)
 {
     return load_complete(path, true, out_config, out_faults);

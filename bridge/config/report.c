@@ -61,7 +61,7 @@ void reader_miss(struct reader *reader, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    add_finding(reader->faults, reader->forgiving, reader_path(reader), format, args);
+    add_finding(reader->faults, reader->optional, reader_path(reader), format, args);
     va_end(args);
 }
 

@@ -151,12 +151,12 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static void read_secret(struct reader *reader, struct json_object *value, bool forgiving,
+static void read_secret(struct reader *reader, struct json_object *value, bool optional,
                         struct config_secret *out)
 {
     const struct buf *text = &out->value;
 
-    reader->forgiving = forgiving;
+    reader->optional = optional;
     if (json_object_is_type(value, json_type_object)) {
         secret_from_object(reader, value, out);
     } else if (json_object_is_type(value, json_type_string)) {
@@ -164,7 +164,7 @@ static void read_secret(struct reader *reader, struct json_object *value, bool f
     } else {
         config_wrong_type(reader, setting_words(SETTING_SECRET)->what, value);
     }
-    reader->forgiving = false;
+    reader->optional = false;
     if (text->len > 0 && (is_space(text->data[0]) || is_space(text->data[text->len - 1]))) {
         config_warn(reader->faults, reader_path(reader),
                     "begins or ends with white space, which counts as part of the secret");
@@ -174,7 +174,7 @@ static void read_secret(struct reader *reader, struct json_object *value, bool f
 void config_read_source_secret(struct reader *reader, struct json_object *value,
                                struct config_secret *out)
 {
-    read_secret(reader, value, reader->lenient, out);
+    read_secret(reader, value, reader->partial, out);
 }
 
 void config_tell_missing(struct reader *reader, const struct config_secret *secret)
@@ -194,11 +194,11 @@ void config_read_secret(struct reader *reader, struct json_object *value, bool f
 {
     struct config_secret secret = {0};
 
-    read_secret(reader, value, reader->lenient || for_commands, &secret);
+    read_secret(reader, value, reader->partial || for_commands, &secret);
     if (secret.missing || secret.empty) {
-        reader->forgiving = reader->lenient || for_commands;
+        reader->optional = reader->partial || for_commands;
         config_tell_missing(reader, &secret);
-        reader->forgiving = false;
+        reader->optional = false;
     }
     free(secret.file);
     *out = secret.value;

@@ -61,8 +61,8 @@ static enum status start_outbox(struct daemon *d, struct err *err)
         .max_bytes = (uint64_t)config->outbox.max_size,
         .keep_delivered_ms = config->outbox.keep_delivered_ms,
         .dedupe_window_ms = config->outbox.dedupe_window_ms,
-        .revive = daemon_revive,
-        .revive_ctx = &d->reviver,
+        .reparse = daemon_reparse,
+        .reparse_ctx = &d->reparser,
     };
     struct intake *intake;
     enum status st = intake_create(d->config, NULL, &intake, err);
@@ -70,7 +70,7 @@ static enum status start_outbox(struct daemon *d, struct err *err)
     if (st != ST_OK) {
         return st;
     }
-    daemon_reviver_set(&d->reviver, intake);
+    daemon_reparser_set(&d->reparser, intake);
     return outbox_open(&options, &d->outbox, err);
 }
 
@@ -170,7 +170,7 @@ static void stop(struct daemon *d)
     admin_stop(d->admin, ANSWER_WAIT_MS);
     outbox_close(d->outbox);
     publisher_destroy(d->publisher); /* the outbox reported to it until now */
-    daemon_reviver_fini(&d->reviver);
+    daemon_reparser_fini(&d->reparser);
     daemon_sockets_close(&d->ingress_sockets);
     daemon_sockets_close(&d->admin_sockets);
 }
@@ -308,7 +308,7 @@ int daemon_run(struct config *config, const char *config_path)
     d->config_path = config_path;
     d->started_with = config;
     d->config = config_hold(config);
-    daemon_reviver_init(&d->reviver);
+    daemon_reparser_init(&d->reparser);
     d->watchdog_ms = service_watchdog_ms();
     (void)umask(S_IRWXG | S_IRWXO); /* bodies are nobody else's business */
     catch_signals(d);

@@ -38,7 +38,7 @@ struct sockets {
 };
 
 /* Reads dead letters again. The committer uses it, a reload replaces it. */
-struct reviver {
+struct reparser {
     pthread_mutex_t mu;
     struct intake *intake; /* under mu, with all its references */
 };
@@ -50,7 +50,7 @@ struct daemon {
     struct config *started_with;
     struct config *config; /* the one that counts; held */
     struct sockets ingress_sockets, admin_sockets;
-    struct reviver reviver;
+    struct reparser reparser;
     struct outbox *outbox;
     struct publisher *publisher;
     struct ingress *ingress[DAEMON_MAX_THREADS];
@@ -79,12 +79,12 @@ void daemon_sockets_close(struct sockets *sockets);
 
 /* --- reload.c --- */
 
-void daemon_reviver_init(struct reviver *reviver);
-void daemon_reviver_fini(struct reviver *reviver);
+void daemon_reparser_init(struct reparser *reparser);
+void daemon_reparser_fini(struct reparser *reparser);
 /* Takes the intake. */
-void daemon_reviver_set(struct reviver *reviver, struct intake *intake);
-/* Committer thread. For outbox_options.revive; ctx is the reviver. */
-struct event *daemon_revive(void *ctx, const struct event *dead, struct err *why);
+void daemon_reparser_set(struct reparser *reparser, struct intake *intake);
+/* Committer thread. For outbox_options.reparse; ctx is the reparser. */
+struct event *daemon_reparse(void *ctx, const struct event *dead, struct err *why);
 
 /* What …/info says: what runs here, and nothing that opens a door (paths may be secret). */
 void daemon_write_info(const struct config *config, struct buf *out);

@@ -23,37 +23,37 @@
 
 /* --- dead letters --- */
 
-void daemon_reviver_init(struct reviver *reviver)
+void daemon_reparser_init(struct reparser *reparser)
 {
-    CHECK(pthread_mutex_init(&reviver->mu, NULL) == 0);
+    CHECK(pthread_mutex_init(&reparser->mu, NULL) == 0);
 }
 
-void daemon_reviver_fini(struct reviver *reviver)
+void daemon_reparser_fini(struct reparser *reparser)
 {
-    intake_drop(reviver->intake);
-    CHECK(pthread_mutex_destroy(&reviver->mu) == 0);
+    intake_drop(reparser->intake);
+    CHECK(pthread_mutex_destroy(&reparser->mu) == 0);
 }
 
-void daemon_reviver_set(struct reviver *reviver, struct intake *intake)
+void daemon_reparser_set(struct reparser *reparser, struct intake *intake)
 {
     struct intake *old;
 
-    CHECK(pthread_mutex_lock(&reviver->mu) == 0);
-    old = reviver->intake;
-    reviver->intake = intake;
-    CHECK(pthread_mutex_unlock(&reviver->mu) == 0);
+    CHECK(pthread_mutex_lock(&reparser->mu) == 0);
+    old = reparser->intake;
+    reparser->intake = intake;
+    CHECK(pthread_mutex_unlock(&reparser->mu) == 0);
     intake_drop(old); /* nobody can have it any more */
 }
 
-struct event *daemon_revive(void *ctx, const struct event *dead, struct err *why)
+struct event *daemon_reparse(void *ctx, const struct event *dead, struct err *why)
 {
-    struct reviver *reviver = ctx;
-    struct event *revived;
+    struct reparser *reparser = ctx;
+    struct event *reparsed;
 
-    CHECK(pthread_mutex_lock(&reviver->mu) == 0);
-    revived = intake_revive(reviver->intake, dead, why);
-    CHECK(pthread_mutex_unlock(&reviver->mu) == 0);
-    return revived;
+    CHECK(pthread_mutex_lock(&reparser->mu) == 0);
+    reparsed = intake_reparse(reparser->intake, dead, why);
+    CHECK(pthread_mutex_unlock(&reparser->mu) == 0);
+    return reparsed;
 }
 
 /* --- what others are told --- */
@@ -150,13 +150,13 @@ static void log_changes(const struct daemon *d, const struct config *config)
 /* One intake for each thread that uses one. */
 struct intakes {
     struct intake *listeners[DAEMON_MAX_THREADS];
-    struct intake *reviver;
+    struct intake *reparser;
 };
 
 static enum status make_intakes(const struct daemon *d, struct config *config,
                                 struct intakes *intakes, struct err *err)
 {
-    enum status st = intake_create(config, NULL, &intakes->reviver, err);
+    enum status st = intake_create(config, NULL, &intakes->reparser, err);
 
     for (size_t i = 0; i < d->ingress_count && st == ST_OK; i++) {
         st = intake_create(config, d->outbox, &intakes->listeners[i], err);
@@ -169,7 +169,7 @@ static void drop_intakes(struct intakes *intakes)
     for (size_t i = 0; i < COUNT_OF(intakes->listeners); i++) {
         intake_drop(intakes->listeners[i]);
     }
-    intake_drop(intakes->reviver);
+    intake_drop(intakes->reparser);
 }
 
 /* Gives a configuration and its intakes, or logs why not. */
@@ -203,7 +203,7 @@ static void hand_over(struct daemon *d, const struct config *config,
 {
     struct buf info = {0};
 
-    daemon_reviver_set(&d->reviver, intakes->reviver);
+    daemon_reparser_set(&d->reparser, intakes->reparser);
     for (size_t i = 0; i < d->ingress_count; i++) {
         ingress_reload(d->ingress[i], intakes->listeners[i]);
     }

@@ -45,23 +45,23 @@ _Static_assert(sizeof(struct request_state) <= HTTP_STATE_SIZE,
 
 /* Lines about requests cost an attacker nothing, so their number is bounded; what is left out
  * is counted. */
-struct quiet {
+struct log_limit {
     _Atomic int64_t next_ms;
     _Atomic int64_t left_out;
 };
-static struct quiet quiet_refusals[REJECT_TIMEOUT + 1], quiet_challenges;
+static struct log_limit refusal_limits[REJECT_TIMEOUT + 1], challenge_limit;
 
-static bool may_log(struct quiet *quiet, int64_t *out_left_out)
+static bool may_log(struct log_limit *limit, int64_t *out_left_out)
 {
     int64_t now_ms = clock_mono_ms();
-    int64_t next_ms = atomic_load(&quiet->next_ms);
+    int64_t next_ms = atomic_load(&limit->next_ms);
 
     if (now_ms < next_ms ||
-        !atomic_compare_exchange_strong(&quiet->next_ms, &next_ms, now_ms + LOG_EVERY_MS)) {
-        atomic_fetch_add(&quiet->left_out, 1);
+        !atomic_compare_exchange_strong(&limit->next_ms, &next_ms, now_ms + LOG_EVERY_MS)) {
+        atomic_fetch_add(&limit->left_out, 1);
         return false;
     }
-    *out_left_out = atomic_exchange(&quiet->left_out, 0);
+    *out_left_out = atomic_exchange(&limit->left_out, 0);
     return true;
 }
 
@@ -71,7 +71,7 @@ static void log_refusal(enum reject reason, const char *source_name, const char 
 {
     int64_t left_out;
 
-    if (may_log(&quiet_refusals[reason], &left_out)) {
+    if (may_log(&refusal_limits[reason], &left_out)) {
         log_warn("webhook refused", L_STR("reason", reject_code(reason)),
                  L_STR("source", source_name), L_STR("peer", peer), L_STR("why", why),
                  L_INT("left_out", left_out));
@@ -175,7 +175,7 @@ static void answer_challenge(struct http_request *request, struct slice challeng
     json_add_string(&text, challenge);
     buf_add_char(&text, '}');
     metrics_count(METRIC_CHALLENGES, state->source_index);
-    if (may_log(&quiet_challenges, &left_out)) {
+    if (may_log(&challenge_limit, &left_out)) {
         log_info("challenge answered", L_STR("source", source_name_of(state)),
                  L_INT("left_out", left_out));
     }

@@ -158,10 +158,10 @@ static enum status find_topics(struct intake *intake, const struct intake_source
 }
 
 /* Absent unless it may decide what is a repeat. */
-static struct slice if_counts(const struct intake_source *source, enum parse_field field,
-                              struct slice value)
+static struct slice if_trusted(const struct intake_source *source, enum parse_field field,
+                               struct slice value)
 {
-    return source->counts[field] ? value : SLICE_NONE;
+    return source->trusted[field] ? value : SLICE_NONE;
 }
 
 /* Two events of one resource have the same key, and if they are equal the same digest; not every body
@@ -173,10 +173,10 @@ static struct event_identity identify(const struct intake *intake,
                                       const struct intake_source *source,
                                       const struct event *event)
 {
-    struct slice id = if_counts(source, PARSE_DELIVERY_ID, event->delivery_id);
-    struct slice name = if_counts(source, PARSE_EVENT, event->event);
-    struct slice type = if_counts(source, PARSE_TYPE, event->resource_type);
-    struct slice gid = if_counts(source, PARSE_GID, event->gid);
+    struct slice id = if_trusted(source, PARSE_DELIVERY_ID, event->delivery_id);
+    struct slice name = if_trusted(source, PARSE_EVENT, event->event);
+    struct slice type = if_trusted(source, PARSE_TYPE, event->resource_type);
+    struct slice gid = if_trusted(source, PARSE_GID, event->gid);
     /* Lists of different lengths, or one kind could be given the key of another. */
     const struct slice resource[] = {event->source, type, gid};
     const struct slice delivery[] = {event->source, id};
@@ -218,8 +218,8 @@ static void take_parsed(struct event *event, const struct intake_source *source,
     event->gid = parsed->gid;
     event->delivery_id = parsed->delivery_id;
     /* Both decide over a retained state. */
-    event->event_ms = source->counts[PARSE_TIME] ? parsed->event_ms : CLOCK_NONE;
-    event->deletion = source->counts[PARSE_EVENT] && parsed->deletion;
+    event->event_ms = source->trusted[PARSE_TIME] ? parsed->event_ms : CLOCK_NONE;
+    event->deletion = source->trusted[PARSE_EVENT] && parsed->deletion;
 }
 
 static void take_settings(struct event *event, const struct intake_source *source)
@@ -349,13 +349,13 @@ static const struct intake_source *find_by_name(const struct intake *intake, str
     return NULL;
 }
 
-struct event *intake_revive(void *ctx, const struct event *dead, struct err *why)
+struct event *intake_reparse(void *ctx, const struct event *dead, struct err *why)
 {
     struct intake *intake = ctx;
     const struct intake_source *source = find_by_name(intake, dead->source);
     struct delivery delivery = {.body = dead->body, .received_ms = dead->received_ms};
     struct event event = {.id = dead->id, .received_ms = dead->received_ms, .body = dead->body};
-    struct event *revived = NULL;
+    struct event *reparsed = NULL;
     struct parsed parsed;
     enum status st;
 
@@ -371,8 +371,8 @@ struct event *intake_revive(void *ctx, const struct event *dead, struct err *why
     } else if (event.reason.data) {
         (void)err_set(why, ST_INVALID, "%.*s", SLICE_ARG(event.reason));
     } else {
-        revived = event_copy(&event);
+        reparsed = event_copy(&event);
     }
     parsed_fini(&parsed);
-    return revived;
+    return reparsed;
 }

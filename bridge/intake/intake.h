@@ -25,7 +25,7 @@ struct intake;
 struct intake_source; /* one source, as this intake sees it */
 
 /* Main thread. Holds config (config_hold) until the last reference is gone; borrows outbox
- * until then. outbox may be NULL for an intake that only revives, for which no secret is
+ * until then. outbox may be NULL for an intake that only reparses, for which no secret is
  * needed. Gives one reference. */
 enum status intake_create(struct config *config, struct outbox *outbox,
                           struct intake **out_intake, struct err *err) MUST_USE;
@@ -78,10 +78,10 @@ enum status intake_submit(struct intake *intake, const struct intake_source *sou
                           const struct delivery *delivery, intake_done_fn *done, void *ctx,
                           struct err *why) MUST_USE;
 
-/* For outbox_options.revive, with an intake of its own (ctx): a quarantined body, read again
+/* For outbox_options.reparse, with an intake of its own (ctx): a quarantined body, read again
  * with today's configuration. Keeps its id and when it was received; what came in a header or
  * in the URL is as it was read then. Gives an event, or NULL and why: its source is gone, or it
  * still makes none. */
-struct event *intake_revive(void *ctx, const struct event *dead, struct err *why);
+struct event *intake_reparse(void *ctx, const struct event *dead, struct err *why);
 
 #endif

@@ -31,13 +31,13 @@ struct intake_source {
     struct slice path; /* does not end with a slash */
     unsigned metrics_index;
     /* Which fields may decide what is a repeat, and what becomes of a retained state. */
-    bool counts[PARSE_FIELDS];
+    bool trusted[PARSE_FIELDS];
     struct parser *parser;
     struct route *topic;
     struct route *state_topic; /* NULL: none */
 
     /* What changes while the intake is used. */
-    struct intake_keys *keys; /* NULL in an intake that only revives */
+    struct intake_keys *keys; /* NULL in an intake that only reparses */
     struct intake_logged *logged;
 };
 

@@ -20,7 +20,7 @@ static enum status create_parser(struct intake_source *source, struct err *err)
         bool own = field != PARSE_DELIVERY_ID && field != PARSE_TIME &&
                    config_says_field(source->config, field);
 
-        source->counts[field] =
+        source->trusted[field] =
             own || source->config->trust_unsigned || parser_trusts(source->parser, field);
     }
     return ST_OK;

@@ -203,7 +203,7 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
             outbox_note_older(event);
         }
         if (submission->result.status == ST_FULL) {
-            outbox_note_full(ob, outbox_limit_of(ob, event), "its limit is reached");
+            outbox_limit_reached(ob, outbox_limit_of(ob, event), "its limit is reached");
         }
         stored_count += submission->stored;
     }
@@ -245,7 +245,7 @@ void outbox_refuse_for_room(struct outbox *ob, struct batch *batch, const struct
 {
     atomic_store(&ob->disk_full, true);
     ob->disk_full_since_ms = clock_mono_ms();
-    outbox_note_full(ob, &ob->events, why->text);
+    outbox_limit_reached(ob, &ob->events, why->text);
     outbox_refuse_batch(ob, batch, ST_FULL);
 }
 

@@ -27,7 +27,7 @@ static void list_add(struct item_list *list, struct inbox_link *link)
 }
 
 #define SUBMISSION_OF(l) INBOX_ITEM(l, struct submission, item.link)
-#define CONTROL_OF(l)    INBOX_ITEM(l, struct control, item.link)
+#define OPERATION_OF(l)  INBOX_ITEM(l, struct operation, item.link)
 
 static void sort_in(struct outbox *ob, struct inbox_link *chain)
 {
@@ -42,8 +42,8 @@ static void sort_in(struct outbox *ob, struct inbox_link *chain)
         case ITEM_BURIAL:
             list_add(&ob->burials, chain);
             break;
-        case ITEM_CONTROL:
-            list_add(&ob->controls, chain);
+        case ITEM_OPERATION:
+            list_add(&ob->operations, chain);
             break;
         }
     }
@@ -85,7 +85,7 @@ static bool has_housekeeping(const struct outbox *ob)
 /* What somebody waits for or relies on. */
 static bool has_promises(const struct outbox *ob)
 {
-    return ob->submissions.first != NULL || ob->controls.first != NULL ||
+    return ob->submissions.first != NULL || ob->operations.first != NULL ||
            ((mark_is_behind(ob) || ob->burials.first != NULL) && !ob->no_room);
 }
 
@@ -95,26 +95,26 @@ static bool has_work(const struct outbox *ob)
     return has_promises(ob) || (ob->more_expired && !ob->no_room);
 }
 
-static void step_control(struct outbox *ob, bool open)
+static void step_operation(struct outbox *ob, bool open)
 {
-    struct control *control;
+    struct operation *operation;
     struct err err = {0};
     bool finished = false;
 
-    if (ob->controls.first == NULL) {
+    if (ob->operations.first == NULL) {
         return;
     }
-    control = CONTROL_OF(ob->controls.first);
+    operation = OPERATION_OF(ob->operations.first);
     if (!open || atomic_load(&ob->failed)) {
-        control->result.status = atomic_load(&ob->failed) ? ST_IO : ST_CLOSED;
+        operation->result.status = atomic_load(&ob->failed) ? ST_IO : ST_CLOSED;
         finished = true;
-    } else if (outbox_control_step(ob, control, &finished, &err) != ST_OK) {
+    } else if (outbox_operation_step(ob, operation, &finished, &err) != ST_OK) {
         outbox_enter_failed(ob, &err);
         finished = true;
     }
     if (finished) {
-        (void)item_list_take(&ob->controls);
-        outbox_control_finish(control);
+        (void)item_list_take(&ob->operations);
+        outbox_operation_finish(operation);
     }
 }
 
@@ -168,7 +168,7 @@ static void turn(struct outbox *ob, struct batch *batch)
     if (batch->count > 0 || has_housekeeping(ob)) {
         outbox_commit_batch(ob, batch);
     }
-    outbox_note_room(ob);
+    outbox_clear_limits(ob);
 }
 
 void *outbox_committer_main(void *arg)
@@ -185,7 +185,7 @@ void *outbox_committer_main(void *arg)
         heartbeat_now(&ob->heartbeat);
         take_batch(ob, &batch);
         turn(ob, &batch);
-        step_control(ob, open);
+        step_operation(ob, open);
         if (atomic_load(&ob->failed)) {
             outbox_free_burials(ob);
             ob->no_room = true; /* nothing is written any more */

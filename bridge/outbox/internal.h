@@ -23,7 +23,7 @@
 #include "bridge/store/writer.h"
 
 /* What is put into the inbox begins with this. */
-enum item_kind { ITEM_SUBMISSION, ITEM_BURIAL, ITEM_CONTROL };
+enum item_kind { ITEM_SUBMISSION, ITEM_BURIAL, ITEM_OPERATION };
 struct item {
     struct inbox_link link;
     enum item_kind kind;
@@ -60,19 +60,19 @@ struct burial {
 };
 
 /* An operation by hand and how far it is. */
-struct control {
+struct operation {
     struct item item;
     enum outbox_op op;
     struct store_selection selection; /* its ids and source are these: */
     struct uuid *ids;                 /* owned */
     char *source;                     /* owned */
-    outbox_control_fn *done;
+    outbox_operation_fn *done;
     void *ctx;
 
     bool begun;
     uint64_t cursor, end; /* keys: done up to cursor, ends at end */
     uint64_t matched_count;
-    struct outbox_control_result result;
+    struct outbox_operation_result result;
 };
 
 /* First in, first out; owned by one thread. */
@@ -144,7 +144,7 @@ struct outbox {
     /* owned by the committer thread (before the start and after the end: by the main thread) */
     struct store *writer;
     struct dedupe *dedupe;
-    struct item_list submissions, burials, controls;
+    struct item_list submissions, burials, operations;
     bool no_room; /* housekeeping did not fit on the disk: wait a turn before trying again */
     bool more_expired;          /* kept events to remove, at once */
     int64_t disk_full_since_ms; /* monotonic */
@@ -195,9 +195,9 @@ bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_
 /* Any thread. May so many bytes more wait for the committer? */
 bool outbox_queue_has_room(const struct outbox *ob, uint64_t cost_bytes);
 /* Any thread. Something was refused; says so once per change. */
-void outbox_note_full(struct outbox *ob, struct limit *limit, const char *why);
+void outbox_limit_reached(struct outbox *ob, struct limit *limit, const char *why);
 /* Committer, every turn. */
-void outbox_note_room(struct outbox *ob);
+void outbox_clear_limits(struct outbox *ob);
 /* Is there room on the disk for so many bytes more, and for draining after that? ST_FULL if
  * not; anything else but ST_OK is final for the outbox. */
 enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err) MUST_USE;
@@ -226,13 +226,13 @@ void outbox_note_older(const struct event *event);
 
 /* Committer (or main thread, not started). One bounded step, in a transaction of its own.
  * *out_finished: result is complete. Anything but ST_OK is final for the outbox. */
-enum status outbox_control_step(struct outbox *ob, struct control *control, bool *out_finished,
-                                struct err *err) MUST_USE;
-struct control *outbox_control_create(enum outbox_op op,
-                                      const struct store_selection *selection,
-                                      outbox_control_fn *done, void *ctx);
+enum status outbox_operation_step(struct outbox *ob, struct operation *operation,
+                                  bool *out_finished, struct err *err) MUST_USE;
+struct operation *outbox_operation_create(enum outbox_op op,
+                                          const struct store_selection *selection,
+                                          outbox_operation_fn *done, void *ctx);
 /* Answers and frees. */
-void outbox_control_finish(struct control *control);
+void outbox_operation_finish(struct operation *operation);
 
 /* ---- checkpoint.c ---- */
 

@@ -38,7 +38,7 @@ bool outbox_queue_has_room(const struct outbox *ob, uint64_t cost_bytes)
     return queued == 0 || queued + cost_bytes <= QUEUE_BYTES;
 }
 
-void outbox_note_full(struct outbox *ob, struct limit *limit, const char *why)
+void outbox_limit_reached(struct outbox *ob, struct limit *limit, const char *why)
 {
     if (atomic_exchange(&limit->full, true)) {
         return;
@@ -74,7 +74,7 @@ enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err
     return st;
 }
 
-static void note_room_in(struct outbox *ob, struct limit *limit, const char *news)
+static void clear_limit(struct outbox *ob, struct limit *limit, const char *news)
 {
     if (atomic_load(&limit->full) && outbox_has_room(ob, limit, ob->options.max_bytes / 10)) {
         atomic_store(&limit->full, false);
@@ -85,7 +85,7 @@ static void note_room_in(struct outbox *ob, struct limit *limit, const char *new
 /* Not on every refusal and every delivery near the limit: only when a tenth is free again. A
  * disk that only says that it has room (a quota, a limit on files) is tried again after a
  * while. */
-void outbox_note_room(struct outbox *ob)
+void outbox_clear_limits(struct outbox *ob)
 {
     struct err err;
 
@@ -95,7 +95,7 @@ void outbox_note_room(struct outbox *ob)
         atomic_store(&ob->disk_full, false);
     }
     if (!atomic_load(&ob->disk_full)) {
-        note_room_in(ob, &ob->events, "outbox has room again");
+        clear_limit(ob, &ob->events, "outbox has room again");
     }
-    note_room_in(ob, &ob->dead, "dead letters have room again");
+    clear_limit(ob, &ob->dead, "dead letters have room again");
 }

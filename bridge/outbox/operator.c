@@ -38,46 +38,49 @@ static void page_clear(struct page *page)
 
 /* ---- life ---- */
 
-struct control *outbox_control_create(enum outbox_op op,
-                                      const struct store_selection *selection,
-                                      outbox_control_fn *done, void *ctx)
+struct operation *outbox_operation_create(enum outbox_op op,
+                                          const struct store_selection *selection,
+                                          outbox_operation_fn *done, void *ctx)
 {
-    struct control *control = xalloc(sizeof(*control));
+    struct operation *operation = xalloc(sizeof(*operation));
     struct buf source = {0};
 
-    *control = (struct control){
-        .item.kind = ITEM_CONTROL, .op = op, .selection = *selection, .done = done, .ctx = ctx};
-    control->ids = store_sort_ids(selection->ids, selection->id_count);
-    control->selection.ids = control->ids;
+    *operation = (struct operation){.item.kind = ITEM_OPERATION,
+                                    .op = op,
+                                    .selection = *selection,
+                                    .done = done,
+                                    .ctx = ctx};
+    operation->ids = store_sort_ids(selection->ids, selection->id_count);
+    operation->selection.ids = operation->ids;
     if (selection->source.data != NULL) {
         buf_add_slice(&source, selection->source);
-        control->source = buf_take(&source);
-        control->selection.source.data = control->source;
+        operation->source = buf_take(&source);
+        operation->selection.source.data = operation->source;
     }
-    return control;
+    return operation;
 }
 
-void outbox_control_finish(struct control *control)
+void outbox_operation_finish(struct operation *operation)
 {
-    if (control->done != NULL) {
-        control->done(control->ctx, &control->result);
+    if (operation->done != NULL) {
+        operation->done(operation->ctx, &operation->result);
     }
-    free(control->ids);
-    free(control->source);
-    free(control);
+    free(operation->ids);
+    free(operation->source);
+    free(operation);
 }
 
-static void say_why(struct control *control, const char *why)
+static void say_why(struct operation *operation, const char *why)
 {
-    enum { MAX = sizeof(control->result.why) - 1 };
+    enum { MAX = sizeof(operation->result.why) - 1 };
 
-    (void)snprintf(control->result.why, sizeof(control->result.why), "%.*s", MAX, why);
+    (void)snprintf(operation->result.why, sizeof(operation->result.why), "%.*s", MAX, why);
 }
 
-static void skip(struct control *control, struct page *page, const char *why)
+static void skip(struct operation *operation, struct page *page, const char *why)
 {
     page->skipped_count++;
-    say_why(control, why);
+    say_why(operation, why);
 }
 
 /* ---- collecting ---- */
@@ -97,24 +100,24 @@ static bool is_about_dead(enum outbox_op op)
 
 /* Where it starts and ends is decided once: what comes in meanwhile, its own copies above all,
  * is not part of it. */
-static enum status begin(struct outbox *ob, struct control *control, struct err *err)
+static enum status begin(struct outbox *ob, struct operation *operation, struct err *err)
 {
     struct store_stats stats;
 
-    control->begun = true;
+    operation->begun = true;
     store_get_stats(ob->writer, &stats);
-    switch (control->op) {
+    switch (operation->op) {
     case OUTBOX_REPLAY:
-        control->end = stats.delivered_seq;
-        control->cursor = stats.first_seq > 0 ? stats.first_seq - 1 : control->end;
+        operation->end = stats.delivered_seq;
+        operation->cursor = stats.first_seq > 0 ? stats.first_seq - 1 : operation->end;
         return ST_OK;
     case OUTBOX_DROP:
-        control->end = stats.last_seq;
-        control->cursor = stats.delivered_seq;
+        operation->end = stats.last_seq;
+        operation->cursor = stats.delivered_seq;
         return ST_OK;
     case DEAD_RETRY:
     case DEAD_DROP:
-        return store_last_dead(ob->writer, &control->end, err);
+        return store_last_dead(ob->writer, &operation->end, err);
     }
     return ST_OK;
 }
@@ -131,23 +134,23 @@ static bool collect_row(void *ctx, uint64_t key, const struct event *event)
 }
 
 /* *out_cursor: everything up to it has been looked at. */
-static enum status collect(struct outbox *ob, const struct control *control, struct page *page,
-                           uint64_t *out_cursor, struct err *err)
+static enum status collect(struct outbox *ob, const struct operation *operation,
+                           struct page *page, uint64_t *out_cursor, struct err *err)
 {
-    uint64_t left = control->selection.limit > 0
-                        ? control->selection.limit - control->matched_count
+    uint64_t left = operation->selection.limit > 0
+                        ? operation->selection.limit - operation->matched_count
                         : STEP_COUNT;
     struct store_scan scan = {
-        .dead = is_about_dead(control->op),
-        .with_body = control->op == OUTBOX_REPLAY || control->op == DEAD_RETRY,
-        .without_copies = control->op == OUTBOX_REPLAY,
-        .after_key = control->cursor,
-        .upto_key = control->cursor + STEP_KEYS,
-        .selection = &control->selection,
+        .dead = is_about_dead(operation->op),
+        .with_body = operation->op == OUTBOX_REPLAY || operation->op == DEAD_RETRY,
+        .without_copies = operation->op == OUTBOX_REPLAY,
+        .after_key = operation->cursor,
+        .upto_key = operation->cursor + STEP_KEYS,
+        .selection = &operation->selection,
     };
     enum status st;
 
-    scan.upto_key = scan.upto_key < control->end ? scan.upto_key : control->end;
+    scan.upto_key = scan.upto_key < operation->end ? scan.upto_key : operation->end;
     page->max_count = left < STEP_COUNT ? left : STEP_COUNT;
     st = store_scan(ob->writer, &scan, collect_row, page, err);
     *out_cursor = page->count < page->max_count && page->bytes < STEP_BYTES
@@ -202,11 +205,11 @@ static enum status replay(struct outbox *ob, struct page *page, size_t at, struc
     return append(ob, page, at, event, event->seq, err);
 }
 
-static enum status drop(struct outbox *ob, struct control *control, struct page *page,
+static enum status drop(struct outbox *ob, struct operation *operation, struct page *page,
                         size_t at, struct err *err)
 {
     if (page->keys[at] <= ob->handed_seq) { /* read_mu is held, see apply */
-        skip(control, page, "already on its way to the broker");
+        skip(operation, page, "already on its way to the broker");
         return ST_OK;
     }
     did(page, at);
@@ -215,43 +218,43 @@ static enum status drop(struct outbox *ob, struct control *control, struct page 
 
 /* What a dead letter becomes: a refused event as it was, a quarantined one as today's
  * configuration reads it. Gives an event, or NULL (skipped). */
-static struct event *make_alive(struct outbox *ob, struct control *control, struct page *page,
-                                const struct event *dead)
+static struct event *make_alive(struct outbox *ob, struct operation *operation,
+                                struct page *page, const struct event *dead)
 {
     struct event fields = *dead;
-    struct event *revived = NULL;
+    struct event *reparsed = NULL;
     struct err why = {.text = "cannot be read again here"};
 
     fields.reason = SLICE_NONE;
     if (dead->topic.data != NULL) {
-        revived = event_copy(&fields);
-    } else if (ob->options.revive != NULL) {
-        revived = ob->options.revive(ob->options.revive_ctx, dead, &why);
+        reparsed = event_copy(&fields);
+    } else if (ob->options.reparse != NULL) {
+        reparsed = ob->options.reparse(ob->options.reparse_ctx, dead, &why);
     }
-    if (revived == NULL) {
-        skip(control, page, why.text);
+    if (reparsed == NULL) {
+        skip(operation, page, why.text);
         return NULL;
     }
-    revived->id = dead->id;
-    revived->received_ms = dead->received_ms;
-    return revived;
+    reparsed->id = dead->id;
+    reparsed->received_ms = dead->received_ms;
+    return reparsed;
 }
 
-static enum status retry(struct outbox *ob, struct control *control, struct page *page,
+static enum status retry(struct outbox *ob, struct operation *operation, struct page *page,
                          size_t at, struct err *err)
 {
     const struct event *dead = page->events[at];
-    struct event *revived = make_alive(ob, control, page, dead);
+    struct event *reparsed = make_alive(ob, operation, page, dead);
     enum status st;
 
-    if (revived == NULL) {
+    if (reparsed == NULL) {
         return ST_OK;
     }
-    st = make_room(ob, revived, err);
+    st = make_room(ob, reparsed, err);
     if (st == ST_OK) {
-        st = append(ob, page, at, revived, dead->seq, err);
+        st = append(ob, page, at, reparsed, dead->seq, err);
     }
-    event_free(revived);
+    event_free(reparsed);
     if (st == ST_OK) {
         st = store_drop_dead(ob->writer, page->keys[at], err);
     }
@@ -259,16 +262,16 @@ static enum status retry(struct outbox *ob, struct control *control, struct page
     return st;
 }
 
-static enum status apply_row(struct outbox *ob, struct control *control, struct page *page,
+static enum status apply_row(struct outbox *ob, struct operation *operation, struct page *page,
                              size_t at, struct err *err)
 {
-    switch (control->op) {
+    switch (operation->op) {
     case OUTBOX_REPLAY:
         return replay(ob, page, at, err);
     case OUTBOX_DROP:
-        return drop(ob, control, page, at, err);
+        return drop(ob, operation, page, at, err);
     case DEAD_RETRY:
-        return retry(ob, control, page, at, err);
+        return retry(ob, operation, page, at, err);
     case DEAD_DROP:
         did(page, at);
         return store_drop_dead(ob->writer, page->keys[at], err);
@@ -279,28 +282,28 @@ static enum status apply_row(struct outbox *ob, struct control *control, struct 
 /* ---- a step ---- */
 
 /* What adds to the disk must leave room for draining; what only takes away may go on. */
-static enum status check_room(struct outbox *ob, const struct control *control,
+static enum status check_room(struct outbox *ob, const struct operation *operation,
                               const struct page *page, struct err *err)
 {
-    bool adds = control->op == OUTBOX_REPLAY || control->op == DEAD_RETRY;
+    bool adds = operation->op == OUTBOX_REPLAY || operation->op == DEAD_RETRY;
 
     return adds ? outbox_check_disk(ob, page->bytes, err) : ST_OK;
 }
 
 /* If we die in here, the step has happened or not; who asked gets no answer and looks. */
-static enum status transact(struct outbox *ob, struct control *control, struct page *page,
+static enum status transact(struct outbox *ob, struct operation *operation, struct page *page,
                             struct err *err)
 {
-    enum status st = check_room(ob, control, page, err);
+    enum status st = check_room(ob, operation, page, err);
 
     if (st == ST_OK) {
         st = store_begin(ob->writer, true, err);
     }
     for (size_t i = 0; i < page->count && st == ST_OK; i++) {
-        st = apply_row(ob, control, page, i, err);
+        st = apply_row(ob, operation, page, i, err);
     }
     /* What is dropped right behind the mark is as good as delivered. */
-    if (st == ST_OK && control->op == OUTBOX_DROP) {
+    if (st == ST_OK && operation->op == OUTBOX_DROP) {
         st = store_mark(ob->writer, 0, err);
     }
     if (st == ST_OK) {
@@ -312,17 +315,17 @@ static enum status transact(struct outbox *ob, struct control *control, struct p
     return st;
 }
 
-static enum status apply(struct outbox *ob, struct control *control, struct page *page,
+static enum status apply(struct outbox *ob, struct operation *operation, struct page *page,
                          struct err *err)
 {
     enum status st;
 
-    if (control->op != OUTBOX_DROP) {
-        return transact(ob, control, page, err);
+    if (operation->op != OUTBOX_DROP) {
+        return transact(ob, operation, page, err);
     }
     /* Until it is done nobody may read, and so send, what is being dropped. */
     CHECK(pthread_mutex_lock(&ob->read_mu) == 0);
-    st = transact(ob, control, page, err);
+    st = transact(ob, operation, page, err);
     CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
     return st;
 }
@@ -348,7 +351,7 @@ static bool is_drop(enum outbox_op op)
 }
 
 /* After the commit. Whoever sends what was dropped again must not be told that it is there. */
-static void after_step(struct outbox *ob, const struct control *control,
+static void after_step(struct outbox *ob, const struct operation *operation,
                        const struct page *page)
 {
     for (size_t i = 0; i < page->count; i++) {
@@ -357,69 +360,69 @@ static void after_step(struct outbox *ob, const struct control *control,
         if (!page->done[i]) {
             continue;
         }
-        log_info(past_tense(control->op), L_UUID("id", event->id));
+        log_info(past_tense(operation->op), L_UUID("id", event->id));
         if (page->state_skipped[i]) {
             outbox_note_older(event);
         }
-        if (is_drop(control->op)) {
+        if (is_drop(operation->op)) {
             dedupe_give_up(ob->dedupe, &event->identity, event->id);
         }
     }
 }
 
 /* Adds what the step came to. */
-static void account(struct control *control, const struct page *page, uint64_t cursor)
+static void account(struct operation *operation, const struct page *page, uint64_t cursor)
 {
-    control->cursor = cursor;
-    control->matched_count += page->count;
-    control->result.done_count += page->done_count;
-    control->result.skipped_count += page->skipped_count;
+    operation->cursor = cursor;
+    operation->matched_count += page->count;
+    operation->result.done_count += page->done_count;
+    operation->result.skipped_count += page->skipped_count;
 }
 
-static bool is_finished(const struct control *control)
+static bool is_finished(const struct operation *operation)
 {
-    uint64_t limit = control->selection.limit;
+    uint64_t limit = operation->selection.limit;
 
-    return control->result.status != ST_OK || control->cursor >= control->end ||
-           (limit > 0 && control->matched_count >= limit);
+    return operation->result.status != ST_OK || operation->cursor >= operation->end ||
+           (limit > 0 && operation->matched_count >= limit);
 }
 
 /* Nothing is written in here: if reading fails, only the operation does. */
-static enum status look(struct outbox *ob, struct control *control, struct page *page,
+static enum status look(struct outbox *ob, struct operation *operation, struct page *page,
                         uint64_t *out_cursor, struct err *err)
 {
-    enum status st = control->begun ? ST_OK : begin(ob, control, err);
+    enum status st = operation->begun ? ST_OK : begin(ob, operation, err);
 
-    *out_cursor = control->cursor;
-    if (st == ST_OK && control->cursor < control->end) {
-        st = collect(ob, control, page, out_cursor, err);
+    *out_cursor = operation->cursor;
+    if (st == ST_OK && operation->cursor < operation->end) {
+        st = collect(ob, operation, page, out_cursor, err);
     }
     return st;
 }
 
-enum status outbox_control_step(struct outbox *ob, struct control *control, bool *out_finished,
-                                struct err *err)
+enum status outbox_operation_step(struct outbox *ob, struct operation *operation,
+                                  bool *out_finished, struct err *err)
 {
     struct page page;
     uint64_t cursor = 0;
     enum status st, final = ST_OK;
 
     page.count = page.bytes = page.done_count = page.skipped_count = 0;
-    st = look(ob, control, &page, &cursor, err);
+    st = look(ob, operation, &page, &cursor, err);
     if (st == ST_OK && page.count > 0) {
-        st = apply(ob, control, &page, err);
+        st = apply(ob, operation, &page, err);
         final = outbox_can_retry(st) && !store_sync_failed(ob->writer) ? ST_OK : st;
     }
     if (st == ST_OK) {
-        after_step(ob, control, &page);
-        account(control, &page, cursor);
+        after_step(ob, operation, &page);
+        account(operation, &page, cursor);
         st = final = outbox_publish_stats(ob, err);
     }
     if (st != ST_OK) {
-        control->result.status = st;
-        say_why(control, err->text);
+        operation->result.status = st;
+        say_why(operation, err->text);
     }
     page_clear(&page);
-    *out_finished = is_finished(control);
+    *out_finished = is_finished(operation);
     return final;
 }

@@ -188,7 +188,7 @@ static enum status enter(struct outbox *ob, struct limit *limit, uint64_t cost_b
     }
     if (!outbox_queue_has_room(ob, cost_bytes) || !outbox_has_room(ob, limit, cost_bytes)) {
         metrics_add(METRIC_OUTBOX_FULL, 1);
-        outbox_note_full(ob, limit, "its limit is reached");
+        outbox_limit_reached(ob, limit, "its limit is reached");
         return ST_FULL;
     }
     return ST_OK;
@@ -325,37 +325,38 @@ uint64_t outbox_delivered_seq(const struct outbox *ob)
 
 /* ---- by hand ---- */
 
-enum status outbox_control(struct outbox *ob, enum outbox_op op,
-                           const struct store_selection *selection, outbox_control_fn *done,
+enum status outbox_operate(struct outbox *ob, enum outbox_op op,
+                           const struct store_selection *selection, outbox_operation_fn *done,
                            void *ctx)
 {
-    struct control *control = outbox_control_create(op, selection, done, ctx);
+    struct operation *operation = outbox_operation_create(op, selection, done, ctx);
 
-    if (inbox_put(&ob->inbox, &control->item.link, NULL)) {
+    if (inbox_put(&ob->inbox, &operation->item.link, NULL)) {
         return ST_OK;
     }
-    control->done = NULL;
-    outbox_control_finish(control);
+    operation->done = NULL;
+    outbox_operation_finish(operation);
     return ST_CLOSED;
 }
 
-static void give_result(void *ctx, const struct outbox_control_result *result)
+static void give_result(void *ctx, const struct outbox_operation_result *result)
 {
-    *(struct outbox_control_result *)ctx = *result;
+    *(struct outbox_operation_result *)ctx = *result;
 }
 
-void outbox_control_now(struct outbox *ob, enum outbox_op op,
+void outbox_operate_now(struct outbox *ob, enum outbox_op op,
                         const struct store_selection *selection,
-                        struct outbox_control_result *out_result)
+                        struct outbox_operation_result *out_result)
 {
-    struct control *control = outbox_control_create(op, selection, give_result, out_result);
+    struct operation *operation =
+        outbox_operation_create(op, selection, give_result, out_result);
     struct err err = {0};
     bool finished = false;
 
     CHECK(!ob->started);
-    while (!finished && outbox_control_step(ob, control, &finished, &err) == ST_OK) {
+    while (!finished && outbox_operation_step(ob, operation, &finished, &err) == ST_OK) {
     }
-    outbox_control_finish(control);
+    outbox_operation_finish(operation);
 }
 
 const struct heartbeat *outbox_heartbeat(const struct outbox *ob)

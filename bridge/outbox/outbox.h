@@ -34,8 +34,8 @@ struct outbox_options {
     /* Makes a quarantined body into an event with today's configuration, for `dead retry`.
      * Committer thread. Gives an event, or NULL and the reason. It gets the dead letter's id
      * and time of receipt. May be NULL: then no quarantined body comes back. */
-    struct event *(*revive)(void *ctx, const struct event *dead, struct err *why);
-    void *revive_ctx;
+    struct event *(*reparse)(void *ctx, const struct event *dead, struct err *why);
+    void *reparse_ctx;
 };
 
 /* What is told to others; called on the committer thread (failed also in outbox_close), must
@@ -54,14 +54,14 @@ struct outbox_listener {
 /* Main thread. Takes the lock on the outbox (ST_BUSY: another process has it), opens or creates
  * the store, recovers, rebuilds the dedupe table: repeats are recognised as far back as rows
  * are kept. ST_INVALID: damaged, another program's file, or a newer version's; it stays as it
- * is. Copies options; borrows path and revive_ctx until outbox_close. */
+ * is. Copies options; borrows path and reparse_ctx until outbox_close. */
 enum status outbox_open(const struct outbox_options *options, struct outbox **out_outbox,
                         struct err *err) MUST_USE;
 /* Main thread. Starts the committer and the checkpointer; listener is copied. */
 enum status outbox_start(struct outbox *ob, const struct outbox_listener *listener,
                          struct err *err) MUST_USE;
 /* Main thread. From now on submits are ST_CLOSED; returns when what was inside has been
- * committed and answered. Marks, burials and controls still work, so that the publisher can
+ * committed and answered. Marks, burials and operations still work, so that the publisher can
  * finish. */
 void outbox_close_intake(struct outbox *ob);
 /* Main thread, when nobody else uses it any more. Writes the last mark, joins the threads,
@@ -119,23 +119,23 @@ enum outbox_op {
 };
 /* Work is done in steps of some hundred rows, each all or nothing; on a failure done_count says
  * how far it came. */
-struct outbox_control_result {
+struct outbox_operation_result {
     enum status status;
     uint64_t done_count;
     uint64_t skipped_count; /* matched, but could not be done */
     char why[200];          /* of the last one skipped, or of the failure; "" if none */
 };
-typedef void outbox_control_fn(void *ctx, const struct outbox_control_result *result);
+typedef void outbox_operation_fn(void *ctx, const struct outbox_operation_result *result);
 
 /* Any thread, never blocks; only after outbox_start. Copies the selection. done runs once, on
  * the committer thread, unless this returns anything but ST_OK. */
-enum status outbox_control(struct outbox *ob, enum outbox_op op,
-                           const struct store_selection *selection, outbox_control_fn *done,
+enum status outbox_operate(struct outbox *ob, enum outbox_op op,
+                           const struct store_selection *selection, outbox_operation_fn *done,
                            void *ctx) MUST_USE;
 /* Main thread, of an outbox that was opened but not started (the bridge is stopped). */
-void outbox_control_now(struct outbox *ob, enum outbox_op op,
+void outbox_operate_now(struct outbox *ob, enum outbox_op op,
                         const struct store_selection *selection,
-                        struct outbox_control_result *out_result);
+                        struct outbox_operation_result *out_result);
 
 /* Any thread; from memory. */
 void outbox_stats(const struct outbox *ob, struct store_stats *out_stats);

@@ -25,11 +25,11 @@ struct reading {
     struct parsed *out;
 };
 
-static enum status refuse(struct parsed *parsed, enum status st, const char *format, ...)
+static enum status quarantine(struct parsed *parsed, enum status st, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
 /* The first reason is the one that counts. */
-static enum status refuse(struct parsed *parsed, enum status st, const char *format, ...)
+static enum status quarantine(struct parsed *parsed, enum status st, const char *format, ...)
 {
     char *reason = parsed->reason;
     va_list args;
@@ -110,62 +110,62 @@ static struct slice alternative_text(struct reading *r, const struct alternative
     return alternative->count == 1 ? texts[0] : parse_join(r->out, texts, alternative->count);
 }
 
-static enum status refuse_body(struct reading *r, const struct part *part)
+static enum status quarantine_body(struct reading *r, const struct part *part)
 {
     enum json_kind kind = r->values[part->path].kind;
     bool missing = kind == JSON_ABSENT || kind == JSON_NULL;
 
-    return refuse(r->out, ST_MISSING, missing ? "%.*s is missing" : "%.*s is not text",
-                  SLICE_ARG(part->text));
+    return quarantine(r->out, ST_MISSING, missing ? "%.*s is missing" : "%.*s is not text",
+                      SLICE_ARG(part->text));
 }
 
-static enum status refuse_header(struct reading *r, const char *name)
+static enum status quarantine_header(struct reading *r, const char *name)
 {
     const struct delivery *delivery = r->delivery;
     struct slice value;
     size_t count = delivery->header ? delivery->header(delivery->ctx, name, &value) : 0;
 
     if (count == 0) {
-        return refuse(r->out, ST_MISSING, "header %s is missing", name);
+        return quarantine(r->out, ST_MISSING, "header %s is missing", name);
     }
     if (count == 1) {
-        return refuse(r->out, ST_MISSING, "header %s is not text", name);
+        return quarantine(r->out, ST_MISSING, "header %s is not text", name);
     }
     if (count == 2) {
-        return refuse(r->out, ST_MISSING, "header %s is there twice", name);
+        return quarantine(r->out, ST_MISSING, "header %s is there twice", name);
     }
-    return refuse(r->out, ST_MISSING, "header %s is there %zu times", name, count);
+    return quarantine(r->out, ST_MISSING, "header %s is there %zu times", name, count);
 }
 
-static enum status refuse_url(struct reading *r)
+static enum status quarantine_url(struct reading *r)
 {
     if (r->delivery->suffix.len == 0) {
-        return refuse(r->out, ST_MISSING, "the URL has nothing behind the source's path");
+        return quarantine(r->out, ST_MISSING, "the URL has nothing behind the source's path");
     }
     if (r->parser->provider->url_events) {
-        return refuse(r->out, ST_MISSING, "the end of the URL is that of no event");
+        return quarantine(r->out, ST_MISSING, "the end of the URL is that of no event");
     }
-    return refuse(r->out, ST_MISSING, "the end of the URL is not one segment of text");
+    return quarantine(r->out, ST_MISSING, "the end of the URL is not one segment of text");
 }
 
 /* Tells what is wrong with the part, which is not there. */
-static enum status refuse_part(struct reading *r, const struct part *part)
+static enum status quarantine_part(struct reading *r, const struct part *part)
 {
     switch (part->kind) {
     case PART_TEXT:
         break;
     case PART_BODY:
-        return refuse_body(r, part);
+        return quarantine_body(r, part);
     case PART_HEADER:
-        return refuse_header(r, part->header);
+        return quarantine_header(r, part->header);
     case PART_URL:
-        return refuse_url(r);
+        return quarantine_url(r);
     }
     CHECK(!"text is always there");
     return ST_MISSING;
 }
 
-static enum status refuse_missing(struct reading *r, enum parse_field field)
+static enum status quarantine_missing(struct reading *r, enum parse_field field)
 {
     const struct alternative *first = &r->parser->fields[field].alternatives[0];
     size_t i = 0;
@@ -173,18 +173,18 @@ static enum status refuse_missing(struct reading *r, enum parse_field field)
     while (i + 1 < first->count && part_text(r, &first->parts[i], field).data) {
         i++;
     }
-    return refuse_part(r, &first->parts[i]);
+    return quarantine_part(r, &first->parts[i]);
 }
 
-static enum status refuse_length(struct reading *r, const struct alternative *alternative,
-                                 enum parse_field field)
+static enum status quarantine_length(struct reading *r, const struct alternative *alternative,
+                                     enum parse_field field)
 {
     const struct part *part = &alternative->parts[0];
     bool plain = alternative->count == 1 && part->kind == PART_BODY;
 
-    return refuse(r->out, ST_INVALID, "%.*s is longer than %d bytes",
-                  SLICE_ARG(plain ? part->text : slice_of(parse_field_name(field))),
-                  PARSE_MAX_FIELD);
+    return quarantine(r->out, ST_INVALID, "%.*s is longer than %d bytes",
+                      SLICE_ARG(plain ? part->text : slice_of(parse_field_name(field))),
+                      PARSE_MAX_FIELD);
 }
 
 /* known: the field's value when it was read before. Leaves *out_text absent if there is
@@ -203,14 +203,15 @@ static enum status read_field(struct reading *r, enum parse_field field, struct 
         struct slice text = alternative_text(r, alternative, field);
 
         if (text.len > PARSE_MAX_FIELD) {
-            return refuse_length(r, alternative, field);
+            return quarantine_length(r, alternative, field);
         }
         if (text.data) {
             *out_text = text;
             return ST_OK;
         }
     }
-    return template->count == 0 || template->may_be_missing ? ST_OK : refuse_missing(r, field);
+    return template->count == 0 || template->may_be_missing ? ST_OK
+                                                            : quarantine_missing(r, field);
 }
 
 static int64_t read_time(struct reading *r)
@@ -267,8 +268,8 @@ static enum status read_challenge(struct reading *r)
     struct slice text = parse_string(r->out, r->values[r->parser->challenge_echo]);
 
     if (text.len > PARSE_MAX_FIELD) {
-        return refuse(r->out, ST_INVALID, "%s is longer than %d bytes",
-                      r->parser->provider->challenge.echo, PARSE_MAX_FIELD);
+        return quarantine(r->out, ST_INVALID, "%s is longer than %d bytes",
+                          r->parser->provider->challenge.echo, PARSE_MAX_FIELD);
     }
     r->out->challenge = text;
     return ST_OK;
@@ -305,18 +306,18 @@ static bool is_form(const struct delivery *delivery)
     return false;
 }
 
-static enum status refuse_no_json(const struct delivery *delivery, size_t error_at,
-                                  struct parsed *out)
+static enum status quarantine_no_json(const struct delivery *delivery, size_t error_at,
+                                      struct parsed *out)
 {
     if (delivery->body.len == 0) {
-        return refuse(out, ST_INVALID, "the body is empty");
+        return quarantine(out, ST_INVALID, "the body is empty");
     }
     if (is_form(delivery)) {
-        return refuse(out, ST_INVALID,
-                      "a form, not JSON: let the provider send the content type "
-                      "application/json");
+        return quarantine(out, ST_INVALID,
+                          "a form, not JSON: let the provider send the content type "
+                          "application/json");
     }
-    return refuse(out, ST_INVALID, "not JSON (RFC 8259): wrong at byte %zu", error_at);
+    return quarantine(out, ST_INVALID, "not JSON (RFC 8259): wrong at byte %zu", error_at);
 }
 
 enum status parser_read(const struct parser *parser, const struct delivery *delivery,
@@ -329,10 +330,10 @@ enum status parser_read(const struct parser *parser, const struct delivery *deli
     *out = (struct parsed){.event_ms = CLOCK_NONE};
     r = (struct reading){parser, delivery, delivery->header ? NULL : known, values, out};
     if (json_check(delivery->body, &error_at) != ST_OK) {
-        return refuse_no_json(delivery, error_at, out);
+        return quarantine_no_json(delivery, error_at, out);
     }
     if (json_kind_of(delivery->body) != JSON_OBJECT) {
-        return refuse(out, ST_INVALID, "JSON, but not an object");
+        return quarantine(out, ST_INVALID, "JSON, but not an object");
     }
     json_find_all(delivery->body, parser->paths, parser->path_count, values);
     return is_challenge(&r) ? read_challenge(&r) : read_fields(&r);

@@ -58,7 +58,7 @@ void publisher_set_info(struct publisher *pub, struct slice info);
 /* (C) Any thread, never blocks: to be called from the outbox's listener. */
 void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t marked_seq);
 
-/* Any thread. The beat goes on while a broker keeps us waiting within the limits (connect
+/* Any thread. The heartbeat goes on while a broker keeps us waiting within the limits (connect
  * time-out, twice the keep-alive). */
 const struct heartbeat *publisher_heartbeat(const struct publisher *pub);
 

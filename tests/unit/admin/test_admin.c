@@ -15,8 +15,8 @@
 static struct {
     enum status ready;
     struct store_stats stats;
-    enum status control_status; /* what outbox_control returns */
-    struct outbox_control_result result;
+    enum status control_status; /* what outbox_operate returns */
+    struct outbox_operation_result result;
     unsigned control_count; /* and what it was given */
     enum outbox_op op;
     struct store_selection selection;
@@ -36,7 +36,7 @@ void outbox_stats(const struct outbox *ob, struct store_stats *out_stats)
 }
 
 struct call {
-    outbox_control_fn *done;
+    outbox_operation_fn *done;
     void *ctx;
 };
 
@@ -48,8 +48,8 @@ static void *call_done(void *arg)
     return NULL;
 }
 
-enum status outbox_control(struct outbox *ob, enum outbox_op op,
-                           const struct store_selection *selection, outbox_control_fn *done,
+enum status outbox_operate(struct outbox *ob, enum outbox_op op,
+                           const struct store_selection *selection, outbox_operation_fn *done,
                            void *ctx)
 {
     struct call call = {done, ctx};
@@ -202,7 +202,7 @@ static void each_operation_reaches_the_outbox_with_its_selection(void **state)
     };
 
     (void)state;
-    fake.result = (struct outbox_control_result){
+    fake.result = (struct outbox_operation_result){
         .done_count = 2, .skipped_count = 1, .why = "it's \"gone\""};
     for (size_t i = 0; i < COUNT_OF(operations); i++) {
         ask(operations[i].line, JSON, "{\"all\":true}");
@@ -289,7 +289,7 @@ static void a_web_page_cannot_use_the_api(void **state)
 static void an_operation_that_fails_says_why(void **state)
 {
     (void)state;
-    fake.result = (struct outbox_control_result){.status = ST_IO, .why = "disk \"full\""};
+    fake.result = (struct outbox_operation_result){.status = ST_IO, .why = "disk \"full\""};
     ask("POST /api/dead/drop", JSON, "{\"all\":true}");
     assert_answer(503, "{\"error\":\"unavailable\",\"message\":\"disk \\\"full\\\"\"}");
     fake.control_status = ST_CLOSED;

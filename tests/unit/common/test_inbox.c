@@ -105,7 +105,7 @@ static void a_closed_inbox_refuses_but_can_be_emptied(void **state)
     inbox_fini(&inbox);
 }
 
-static void a_poke_ends_a_wait_and_counts_once(void **state)
+static void a_wake_ends_a_wait_and_counts_once(void **state)
 {
     struct inbox inbox;
     int64_t before;
@@ -129,7 +129,7 @@ int main(void)
         cmocka_unit_test(everything_put_is_taken_once_and_in_order),
         cmocka_unit_test(only_the_first_put_says_that_it_was_empty),
         cmocka_unit_test(a_closed_inbox_refuses_but_can_be_emptied),
-        cmocka_unit_test(a_poke_ends_a_wait_and_counts_once),
+        cmocka_unit_test(a_wake_ends_a_wait_and_counts_once),
     };
 
     return cmocka_run_group_tests_name("inbox", tests, NULL, NULL);

@@ -574,13 +574,13 @@ static void check_wants_a_directory_for_the_outbox_and_load_does_not(void **stat
     assert_found(false, "sources", "at least one source");
 }
 
-static void reading_leniently_only_warns_of_what_is_outside_the_file(void **state)
+static void reading_a_part_only_warns_of_what_is_outside_the_file(void **state)
 {
     (void)state;
     write_config("{'admin':{'token':{'file':'/nonexistent'}},'mqtt':{'servers':['mqtts://b'],"
                  "'tls':{'ca_file':'/nonexistent'}},'sources':[{" BASICS ",'secrets':["
                  "{'env':'TEST_UNSET'},{'env':'TEST_SECRET'}]}]}");
-    assert_int_equal(config_load_lenient(config_path, &config, &faults), ST_OK);
+    assert_int_equal(config_load_partial(config_path, &config, &faults), ST_OK);
     assert_found(true, "admin.token.file", "No such file");
     assert_found(true, "mqtt.tls.ca_file", "No such file");
     assert_found(true, "sources[0].secrets[0].env", "is not set");
@@ -589,9 +589,9 @@ static void reading_leniently_only_warns_of_what_is_outside_the_file(void **stat
     assert_int_equal(config->sources[0].secrets[0].value.len, 0);
     assert_string_equal(config->sources[0].secrets[1].value.data, "secret of the test");
     write_config(WITH_SOURCE("'qos':7"));
-    assert_int_equal(config_load_lenient(config_path, &config, &faults), ST_INVALID);
+    assert_int_equal(config_load_partial(config_path, &config, &faults), ST_INVALID);
     write_config(WITH("'mqtt':{'username':'${TEST_UNSET}'}"));
-    assert_int_equal(config_load_lenient(config_path, &config, &faults), ST_INVALID);
+    assert_int_equal(config_load_partial(config_path, &config, &faults), ST_INVALID);
 }
 
 static void a_file_that_cannot_be_read_is_a_fault_of_the_file(void **state)
@@ -662,9 +662,9 @@ static void the_samples_are_valid_and_full_json_names_every_setting(void **state
 
     (void)state;
     forget();
-    assert_int_equal(config_load_lenient("config/bridge.json", &config, &faults), ST_OK);
+    assert_int_equal(config_load_partial("config/bridge.json", &config, &faults), ST_OK);
     forget();
-    assert_int_equal(config_load_lenient("config/full.json", &config, &faults), ST_OK);
+    assert_int_equal(config_load_partial("config/full.json", &config, &faults), ST_OK);
     assert_int_equal(file_read("config/full.json", 1 << 20, &full, &err), ST_OK);
     config_write_table(&table);
     /* Each row begins with | `path` |; full.json must have its last part as a key. */
@@ -714,7 +714,7 @@ int main(void)
         cmocka_unit_test(what_works_but_loses_something_is_warned_about),
         cmocka_unit_test(tls_files_are_read_and_belong_together),
         cmocka_unit_test(check_wants_a_directory_for_the_outbox_and_load_does_not),
-        cmocka_unit_test(reading_leniently_only_warns_of_what_is_outside_the_file),
+        cmocka_unit_test(reading_a_part_only_warns_of_what_is_outside_the_file),
         cmocka_unit_test(a_file_that_cannot_be_read_is_a_fault_of_the_file),
         cmocka_unit_test(too_large_or_too_deep_a_file_is_refused),
         cmocka_unit_test(deep_json_is_walked_to_its_end),

@@ -155,8 +155,8 @@ void outbox_stats(const struct outbox *ob, struct store_stats *out_stats)
     *out_stats = (struct store_stats){0};
 }
 
-enum status outbox_control(struct outbox *ob, enum outbox_op op,
-                           const struct store_selection *selection, outbox_control_fn *done,
+enum status outbox_operate(struct outbox *ob, enum outbox_op op,
+                           const struct store_selection *selection, outbox_operation_fn *done,
                            void *ctx)
 {
     (void)ob;

@@ -346,23 +346,23 @@ static struct event dead_letter(const char *source, struct slice body)
     return dead;
 }
 
-static void a_dead_letter_that_makes_an_event_now_is_revived_as_itself(void **state)
+static void a_dead_letter_that_makes_an_event_now_is_reparsed_as_itself(void **state)
 {
     struct event dead = dead_letter("partners", SLICE(PROJECT));
     struct err why = {0};
-    struct event *revived = intake_revive(intake, &dead, &why);
+    struct event *reparsed = intake_reparse(intake, &dead, &why);
 
     (void)state;
-    assert_non_null(revived);
-    assert_true(uuid_equal(revived->id, dead.id));
-    assert_int_equal(revived->received_ms, 1600000000000);
-    assert_slice(revived->topic, "partners/project/resource.updated/559b%2F1");
-    assert_slice(revived->reason, NULL);
-    assert_slice(revived->body, PROJECT);
-    assert_true(revived->body.data != dead.body.data);
+    assert_non_null(reparsed);
+    assert_true(uuid_equal(reparsed->id, dead.id));
+    assert_int_equal(reparsed->received_ms, 1600000000000);
+    assert_slice(reparsed->topic, "partners/project/resource.updated/559b%2F1");
+    assert_slice(reparsed->reason, NULL);
+    assert_slice(reparsed->body, PROJECT);
+    assert_true(reparsed->body.data != dead.body.data);
     deliver_signed_rightly(SLICE(DELETED));
-    assert_true(same_key(revived->identity, fake.event->identity));
-    event_free(revived);
+    assert_true(same_key(reparsed->identity, fake.event->identity));
+    event_free(reparsed);
 }
 
 static void a_dead_letter_that_still_makes_none_says_why(void **state)
@@ -372,10 +372,10 @@ static void a_dead_letter_that_still_makes_none_says_why(void **state)
     struct err why = {0};
 
     (void)state;
-    assert_null(intake_revive(intake, &bad, &why));
+    assert_null(intake_reparse(intake, &bad, &why));
     assert_int_equal(why.status, ST_INVALID);
     assert_string_equal(why.text, "event is missing");
-    assert_null(intake_revive(intake, &orphan, &why));
+    assert_null(intake_reparse(intake, &orphan, &why));
     assert_int_equal(why.status, ST_NOT_FOUND);
     assert_string_equal(why.text, "source gone is not configured");
 }
@@ -408,20 +408,20 @@ static void a_source_that_cannot_work_stops_the_creation(void **state)
     intake_drop(NULL);
 }
 
-static void to_revive_no_secret_is_needed(void **state)
+static void to_reparse_no_secret_is_needed(void **state)
 {
     struct event dead = dead_letter("partners", SLICE(PROJECT));
-    struct intake *reviver = NULL;
-    struct event *revived;
+    struct intake *reparser = NULL;
+    struct event *reparsed;
     struct err err = {0};
 
     (void)state;
     config->sources[0].secrets[0].value.len = config->sources[0].secrets[1].value.len = 0;
-    assert_int_equal(intake_create(config, NULL, &reviver, &err), ST_OK);
-    revived = intake_revive(reviver, &dead, &err);
-    assert_non_null(revived);
-    event_free(revived);
-    intake_drop(reviver);
+    assert_int_equal(intake_create(config, NULL, &reparser, &err), ST_OK);
+    reparsed = intake_reparse(reparser, &dead, &err);
+    assert_non_null(reparsed);
+    event_free(reparsed);
+    intake_drop(reparser);
 }
 
 static void who_holds_an_intake_can_use_it_when_the_configuration_is_gone(void **state)
@@ -454,10 +454,10 @@ int main(void)
         TEST(unknown_events_pass_are_counted_and_logged_once_each),
         TEST(a_peer_cannot_fill_the_log_with_unknown_events),
         TEST(a_time_that_is_not_understood_is_said_once),
-        TEST(a_dead_letter_that_makes_an_event_now_is_revived_as_itself),
+        TEST(a_dead_letter_that_makes_an_event_now_is_reparsed_as_itself),
         TEST(a_dead_letter_that_still_makes_none_says_why),
         TEST(a_source_that_cannot_work_stops_the_creation),
-        TEST(to_revive_no_secret_is_needed),
+        TEST(to_reparse_no_secret_is_needed),
         TEST(who_holds_an_intake_can_use_it_when_the_configuration_is_gone),
     };
 

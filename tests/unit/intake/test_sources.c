@@ -344,19 +344,19 @@ static void what_came_in_headers_is_known_when_a_dead_letter_is_read_again(void 
                          .body = SLICE(HUB("1")),
                          .reason = SLICE("its topic would be longer than MQTT allows")};
     struct err why = {0};
-    struct event *revived;
+    struct event *reparsed;
 
     (void)state;
     use("{'name':'hub','provider':'github','path':'/hub','secrets':['s'],"
         "'topic':'hub/{event}/{gid}','trust_unsigned':true}");
     dead.id = uuid_new();
-    revived = intake_revive(intake, &dead, &why);
-    assert_non_null(revived);
-    assert_slice(revived->event, "push");
-    assert_slice(revived->delivery_id, "72d3162e");
-    assert_slice(revived->topic, "hub/push/acme%2Fwidget");
-    assert_true(same_key(revived->identity, hub_identity("/hub", "72d3162e", HUB("1"))));
-    event_free(revived);
+    reparsed = intake_reparse(intake, &dead, &why);
+    assert_non_null(reparsed);
+    assert_slice(reparsed->event, "push");
+    assert_slice(reparsed->delivery_id, "72d3162e");
+    assert_slice(reparsed->topic, "hub/push/acme%2Fwidget");
+    assert_true(same_key(reparsed->identity, hub_identity("/hub", "72d3162e", HUB("1"))));
+    event_free(reparsed);
 }
 
 static void a_dead_letter_that_is_a_challenge_is_no_event(void **state)
@@ -371,7 +371,7 @@ static void a_dead_letter_that_is_a_challenge_is_no_event(void **state)
     (void)state;
     use("{'name':'chat','provider':'slack','path':'/chat','secrets':['s']}");
     dead.id = uuid_new();
-    assert_null(intake_revive(intake, &dead, &why));
+    assert_null(intake_reparse(intake, &dead, &why));
     assert_non_null(strstr(why.text, "challenge"));
 }
 

@@ -330,15 +330,15 @@ static inline size_t read_all(struct fixture *f, uint64_t *out_seqs, size_t max)
 
 /* ---- by hand ---- */
 
-struct control_answer {
+struct operation_answer {
     struct fixture *f;
     bool is_there;
-    struct outbox_control_result result;
+    struct outbox_operation_result result;
 };
 
-static inline void on_control(void *ctx, const struct outbox_control_result *result)
+static inline void on_operation(void *ctx, const struct outbox_operation_result *result)
 {
-    struct control_answer *answer = ctx;
+    struct operation_answer *answer = ctx;
 
     lock(answer->f);
     answer->result = *result;
@@ -352,12 +352,12 @@ static inline struct store_selection select_all(void)
     return (struct store_selection){.since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE};
 }
 
-static inline struct outbox_control_result control(struct fixture *f, enum outbox_op op,
-                                                   const struct store_selection *selection)
+static inline struct outbox_operation_result operate(struct fixture *f, enum outbox_op op,
+                                                     const struct store_selection *selection)
 {
-    struct control_answer answer = {.f = f};
+    struct operation_answer answer = {.f = f};
 
-    assert_int_equal(outbox_control(f->outbox, op, selection, on_control, &answer), ST_OK);
+    assert_int_equal(outbox_operate(f->outbox, op, selection, on_operation, &answer), ST_OK);
     lock(f);
     while (!answer.is_there) {
         wait_for_change(f);

@@ -254,14 +254,14 @@ static void an_operation_by_hand_without_room_ends_and_says_so(void **state)
 {
     struct fixture *f = *state;
     struct store_selection all = select_all();
-    struct outbox_control_result result;
+    struct outbox_operation_result result;
 
     signal(SIGXFSZ, SIG_IGN);
     fixture_start(f);
     put_many(f, 3);
     mark(f, 3);
     set_file_limit(4096);
-    result = control(f, OUTBOX_REPLAY, &all);
+    result = operate(f, OUTBOX_REPLAY, &all);
     set_file_limit(RLIM_INFINITY);
     assert_int_equal(result.status, ST_FULL);
     assert_int_equal(result.done_count, 0);

@@ -62,7 +62,7 @@ static void dead_letters_have_a_limit_of_their_own(void **state)
     assert_int_equal(put(f, &third).status, ST_FULL);
     assert_int_equal(count_on_disk(f, STORE_DEAD), 2);
     put_many(f, 2); /* good ones have all of their room */
-    assert_int_equal(control(f, DEAD_DROP, &one).done_count, 1);
+    assert_int_equal(operate(f, DEAD_DROP, &one).done_count, 1);
     put_ok(f, &third);
     assert_sums_right(f);
 }

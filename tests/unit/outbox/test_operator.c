@@ -18,14 +18,14 @@ static void replay_puts_copies_of_delivered_events_at_the_end(void **state)
     struct fixture *f = *state;
     struct event event = make_new_event();
     struct store_selection one = select_id(&event.id);
-    struct outbox_control_result result;
+    struct outbox_operation_result result;
     struct listed *listed;
 
     fixture_start(f);
     put_ok(f, &event);
     put_many(f, 2);
     mark(f, 2);
-    result = control(f, OUTBOX_REPLAY, &one);
+    result = operate(f, OUTBOX_REPLAY, &one);
     assert_int_equal(result.status, ST_OK);
     assert_int_equal(result.done_count, 1);
     assert_int_equal(f->durable_seq, 4);
@@ -51,7 +51,7 @@ static void replaying_everything_takes_each_delivered_event_once(void **state)
     put_ok(f, &b);
     put_many(f, 1000);
     mark(f, 1001);
-    assert_int_equal(control(f, OUTBOX_REPLAY, &all).done_count, 1001);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &all).done_count, 1001);
     assert_int_equal(count_on_disk(f, STORE_UNDELIVERED), 1 + 1001);
     /* Copies are no news: b is still the newest. */
     assert_true(is_duplicate(f, &b_again, b.id));
@@ -82,30 +82,30 @@ static void a_selection_is_what_matches_all_of_it(void **state)
     }
     mark(f, 10);
     selection.source = SLICE("even");
-    assert_int_equal(control(f, OUTBOX_REPLAY, &selection).done_count, 3);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &selection).done_count, 3);
     selection.limit = 2;
-    assert_int_equal(control(f, OUTBOX_REPLAY, &selection).done_count, 2);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &selection).done_count, 2);
     selection.source = SLICE("eve");
-    assert_int_equal(control(f, OUTBOX_REPLAY, &selection).done_count, 0);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &selection).done_count, 0);
 }
 
 static void a_replay_leaves_the_copies_of_earlier_ones_alone(void **state)
 {
     struct fixture *f = *state;
     struct store_selection all = select_all();
-    struct outbox_control_result result = {0};
+    struct outbox_operation_result result = {0};
 
     fixture_start(f);
     put_many(f, 3);
     mark(f, 3);
     for (uint64_t seq = 6; seq <= 12; seq += 3) {
-        assert_int_equal(control(f, OUTBOX_REPLAY, &all).done_count, 3);
+        assert_int_equal(operate(f, OUTBOX_REPLAY, &all).done_count, 3);
         assert_int_equal(stats_on_disk(f).last_seq, seq);
         mark(f, seq);
     }
     fixture_close(f);
     fixture_open(f);
-    outbox_control_now(f->outbox, OUTBOX_REPLAY, &all, &result);
+    outbox_operate_now(f->outbox, OUTBOX_REPLAY, &all, &result);
     assert_int_equal(result.done_count, 3);
     assert_int_equal(result.skipped_count, 0);
     fixture_close(f);
@@ -125,13 +125,13 @@ static void what_was_retried_is_replayed_like_any_other(void **state)
     put_ok(f, &event);
     outbox_bury(f->outbox, 1, "refused (0x87)");
     mark(f, 1);
-    assert_int_equal(control(f, DEAD_RETRY, &all).done_count, 1);
+    assert_int_equal(operate(f, DEAD_RETRY, &all).done_count, 1);
     mark(f, 2);
-    assert_int_equal(control(f, OUTBOX_REPLAY, &all).done_count, 1);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &all).done_count, 1);
     put_many(f, 1);
     mark(f, 4);
     all.limit = 2;
-    assert_int_equal(control(f, OUTBOX_REPLAY, &all).done_count, 2);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &all).done_count, 2);
     listed = list(f, STORE_UNDELIVERED);
     assert_int_equal(listed->count, 2);
     assert_true(uuid_equal(listed->rows[0].id, event.id));
@@ -144,7 +144,7 @@ static void a_replay_makes_room_among_what_is_kept(void **state)
     struct fixture *f = *state;
     struct event event = make_new_event();
     struct store_selection all = select_all();
-    struct outbox_control_result result;
+    struct outbox_operation_result result;
     struct listed *before, *after;
 
     f->options.max_bytes = 3 * event_cost_bytes(&event);
@@ -154,7 +154,7 @@ static void a_replay_makes_room_among_what_is_kept(void **state)
     /* The second time there are no originals left: the copies are all there is. */
     for (uint64_t seq = 3; seq <= 6; seq += 3) {
         mark(f, seq);
-        result = control(f, OUTBOX_REPLAY, &all);
+        result = operate(f, OUTBOX_REPLAY, &all);
         assert_int_equal(result.status, ST_OK);
         assert_int_equal(result.done_count, 3);
         after = list(f, STORE_ALL);
@@ -175,7 +175,7 @@ static void replay_stops_at_the_limit_and_says_so(void **state)
     struct fixture *f = *state;
     struct event event = make_new_event();
     struct store_selection all = select_all();
-    struct outbox_control_result result;
+    struct outbox_operation_result result;
 
     fixture_start(f);
     put_many(f, 3);
@@ -183,7 +183,7 @@ static void replay_stops_at_the_limit_and_says_so(void **state)
     fixture_close(f);
     f->options.max_bytes = 2 * event_cost_bytes(&event);
     fixture_start(f);
-    result = control(f, OUTBOX_REPLAY, &all);
+    result = operate(f, OUTBOX_REPLAY, &all);
     assert_int_equal(result.status, ST_FULL);
     assert_int_equal(result.done_count, 0); /* all or nothing */
     assert_non_null(strstr(result.why, "limit"));
@@ -197,7 +197,7 @@ static void a_retry_stops_at_the_limit_and_says_so(void **state)
     struct fixture *f = *state;
     struct event event = make_new_event();
     struct store_selection all = select_all();
-    struct outbox_control_result result;
+    struct outbox_operation_result result;
 
     f->options.max_bytes = 2 * event_cost_bytes(&event);
     fixture_start(f);
@@ -205,12 +205,12 @@ static void a_retry_stops_at_the_limit_and_says_so(void **state)
     outbox_bury(f->outbox, 1, "refused (0x87)");
     mark(f, 1);
     put_many(f, 2);
-    result = control(f, DEAD_RETRY, &all);
+    result = operate(f, DEAD_RETRY, &all);
     assert_int_equal(result.status, ST_FULL);
     assert_non_null(strstr(result.why, "limit"));
     assert_int_equal(count_on_disk(f, STORE_DEAD), 1);
     mark(f, 3); /* kept ones go for it */
-    assert_int_equal(control(f, DEAD_RETRY, &all).done_count, 1);
+    assert_int_equal(operate(f, DEAD_RETRY, &all).done_count, 1);
     assert_int_equal(count_on_disk(f, STORE_DEAD), 0);
     assert_sums_right(f);
 }
@@ -228,11 +228,11 @@ static void replay_never_brings_an_older_state_back(void **state)
     put_ok(f, &a);
     put_ok(f, &b);
     mark(f, 2);
-    assert_int_equal(control(f, OUTBOX_REPLAY, &only_a).done_count, 1);
-    assert_int_equal(control(f, OUTBOX_REPLAY, &only_b).done_count, 1);
-    assert_int_equal(control(f, OUTBOX_REPLAY, &only_a).done_count, 1);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &only_a).done_count, 1);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &only_b).done_count, 1);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &only_a).done_count, 1);
     mark(f, 5);
-    assert_int_equal(control(f, OUTBOX_REPLAY, &only_b).done_count, 1);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &only_b).done_count, 1);
     listed = list(f, STORE_ALL);
     assert_int_equal(listed->count, 6);
     assert_false(listed->rows[2].has_state);
@@ -248,7 +248,7 @@ static void drop_leaves_alone_what_is_on_its_way(void **state)
 {
     struct fixture *f = *state;
     struct store_selection all = select_all();
-    struct outbox_control_result result;
+    struct outbox_operation_result result;
     struct event *events[4];
     struct err err = {0};
     size_t count = 0;
@@ -260,7 +260,7 @@ static void drop_leaves_alone_what_is_on_its_way(void **state)
     while (count > 0) {
         event_free(events[--count]);
     }
-    result = control(f, OUTBOX_DROP, &all);
+    result = operate(f, OUTBOX_DROP, &all);
     assert_int_equal(result.done_count, 5);
     assert_int_equal(result.skipped_count, 3);
     assert_non_null(strstr(result.why, "on its way"));
@@ -269,7 +269,7 @@ static void drop_leaves_alone_what_is_on_its_way(void **state)
     /* The connection is lost, only the first of them had arrived. */
     outbox_rewind(f->outbox, 3);
     mark(f, 3);
-    assert_int_equal(control(f, OUTBOX_DROP, &all).done_count, 2);
+    assert_int_equal(operate(f, OUTBOX_DROP, &all).done_count, 2);
     assert_int_equal(stats_on_disk(f).delivered_seq, 10);
     assert_int_equal(stats_on_disk(f).undelivered_count, 0);
     assert_int_equal(count_on_disk(f, STORE_DELIVERED), 3);
@@ -290,7 +290,7 @@ static void dropped_events_are_gone_for_good_but_their_neighbours_are_not(void *
         put_ok(f, &event);
     }
     even.source = SLICE("even");
-    assert_int_equal(control(f, OUTBOX_DROP, &even).done_count, 750);
+    assert_int_equal(operate(f, OUTBOX_DROP, &even).done_count, 750);
     fixture_restart(f);
     assert_int_equal(read_all(f, seqs, COUNT_OF(seqs)), 750);
     assert_int_equal(seqs[0], 2);
@@ -315,7 +315,7 @@ static void what_was_dropped_may_come_again(void **state)
     fixture_start(f);
     put_ok(f, &a);
     put_ok(f, &b);
-    assert_int_equal(control(f, OUTBOX_DROP, &all).done_count, 2);
+    assert_int_equal(operate(f, OUTBOX_DROP, &all).done_count, 2);
     put_ok(f, &again);
     fixture_restart(f);
     assert_true(is_duplicate(f, &a, again.id));
@@ -332,7 +332,7 @@ static void what_was_dropped_is_still_the_newest_of_its_resource(void **state)
     fixture_start(f);
     put_ok(f, &a);
     put_ok(f, &b);
-    assert_int_equal(control(f, OUTBOX_DROP, &only_b).done_count, 1);
+    assert_int_equal(operate(f, OUTBOX_DROP, &only_b).done_count, 1);
     put_ok(f, &a_back);
 }
 
@@ -346,7 +346,7 @@ static void what_was_on_its_way_and_not_dropped_is_still_known(void **state)
     fixture_start(f);
     put_ok(f, &a);
     assert_int_equal(read_all(f, seqs, 1), 1);
-    assert_int_equal(control(f, OUTBOX_DROP, &all).skipped_count, 1);
+    assert_int_equal(operate(f, OUTBOX_DROP, &all).skipped_count, 1);
     assert_true(is_duplicate(f, &again, a.id));
 }
 
@@ -360,7 +360,7 @@ static void gaps_are_removed_along_with_their_neighbours(void **state)
     put_many(f, 1);
     put_ok(f, &event);
     put_many(f, 1);
-    assert_int_equal(control(f, OUTBOX_DROP, &one).done_count, 1);
+    assert_int_equal(operate(f, OUTBOX_DROP, &one).done_count, 1);
     mark(f, 3);
     assert_sums_right(f);
     fixture_close(f);
@@ -377,7 +377,7 @@ static void gaps_are_removed_along_with_their_neighbours(void **state)
 
 /* ---- dead letters ---- */
 
-static struct event *revive_as_event(void *ctx, const struct event *dead, struct err *why)
+static struct event *reparse_as_event(void *ctx, const struct event *dead, struct err *why)
 {
     struct event event = *dead;
 
@@ -396,25 +396,25 @@ static void a_quarantined_body_comes_back_when_it_makes_an_event(void **state)
     struct fixture *f = *state;
     struct event event = make_new_event();
     struct store_selection one = select_id(&event.id);
-    struct outbox_control_result result;
+    struct outbox_operation_result result;
     struct listed *listed;
     bool refuse = true;
 
-    f->options.revive = revive_as_event;
-    f->options.revive_ctx = &refuse;
+    f->options.reparse = reparse_as_event;
+    f->options.reparse_ctx = &refuse;
     fixture_start(f);
     event.topic = SLICE_NONE;
     event.reason = SLICE("not JSON");
     put_ok(f, &event);
 
-    result = control(f, DEAD_RETRY, &one);
+    result = operate(f, DEAD_RETRY, &one);
     assert_int_equal(result.status, ST_OK);
     assert_int_equal(result.skipped_count, 1);
     assert_string_equal(result.why, "still not JSON");
     assert_int_equal(count_on_disk(f, STORE_DEAD), 1);
 
     refuse = false;
-    assert_int_equal(control(f, DEAD_RETRY, &one).done_count, 1);
+    assert_int_equal(operate(f, DEAD_RETRY, &one).done_count, 1);
     assert_int_equal(count_on_disk(f, STORE_DEAD), 0);
     listed = list(f, STORE_UNDELIVERED);
     assert_int_equal(listed->count, 1);
@@ -440,7 +440,7 @@ static void a_refused_event_goes_back_as_it_was(void **state)
     put_ok(f, &newer);
     outbox_bury(f->outbox, 1, "refused (0x87)");
     mark(f, 2);
-    assert_int_equal(control(f, DEAD_RETRY, &one).done_count, 1);
+    assert_int_equal(operate(f, DEAD_RETRY, &one).done_count, 1);
     assert_int_equal(outbox_read(f->outbox, 2, 1, 1000, &read, &count, &err), ST_OK);
     assert_int_equal(count, 1);
     assert_true(uuid_equal(read->id, refused.id));
@@ -469,10 +469,10 @@ static void dead_letters_are_dropped_when_asked(void **state)
         put_ok(f, &event);
     }
     all.limit = 100;
-    assert_int_equal(control(f, DEAD_DROP, &all).done_count, 100);
+    assert_int_equal(operate(f, DEAD_DROP, &all).done_count, 100);
     assert_int_equal(count_on_disk(f, STORE_DEAD), 500);
     all.limit = 0;
-    assert_int_equal(control(f, DEAD_DROP, &all).done_count, 500);
+    assert_int_equal(operate(f, DEAD_DROP, &all).done_count, 500);
     assert_int_equal(stats_on_disk(f).dead_bytes, 0);
     assert_sums_right(f);
 }
@@ -493,7 +493,7 @@ static void a_dropped_dead_letter_may_come_again(void **state)
     fixture_restart(f);
     assert_true(is_duplicate(f, &refused, refused.id));
     assert_true(is_duplicate(f, &quarantined, quarantined.id));
-    assert_int_equal(control(f, DEAD_DROP, &all).done_count, 2);
+    assert_int_equal(operate(f, DEAD_DROP, &all).done_count, 2);
     put_ok(f, &refused);
     put_ok(f, &quarantined);
 }
@@ -508,7 +508,7 @@ static void a_dropped_dead_letter_may_come_again_after_a_restart(void **state)
     put_ok(f, &refused);
     outbox_bury(f->outbox, 1, "refused (0x87)");
     mark(f, 1);
-    assert_int_equal(control(f, DEAD_DROP, &all).done_count, 1);
+    assert_int_equal(operate(f, DEAD_DROP, &all).done_count, 1);
     fixture_restart(f);
     put_ok(f, &refused);
 }
@@ -519,17 +519,17 @@ static void a_stopped_outbox_is_operated_directly(void **state)
 {
     struct fixture *f = *state;
     struct store_selection all = select_all();
-    struct outbox_control_result result = {0};
+    struct outbox_operation_result result = {0};
 
     fixture_start(f);
     put_many(f, 300);
     mark(f, 290);
     fixture_close(f);
     fixture_open(f);
-    outbox_control_now(f->outbox, OUTBOX_DROP, &all, &result);
+    outbox_operate_now(f->outbox, OUTBOX_DROP, &all, &result);
     assert_int_equal(result.status, ST_OK);
     assert_int_equal(result.done_count, 10);
-    outbox_control_now(f->outbox, OUTBOX_REPLAY, &all, &result);
+    outbox_operate_now(f->outbox, OUTBOX_REPLAY, &all, &result);
     assert_int_equal(result.done_count, 290);
     fixture_close(f);
     assert_int_equal(count_on_disk(f, STORE_UNDELIVERED), 290);
@@ -543,7 +543,7 @@ static void what_is_asked_of_an_empty_outbox_is_done_at_once(void **state)
 
     fixture_start(f);
     for (int op = OUTBOX_REPLAY; op <= DEAD_DROP; op++) {
-        struct outbox_control_result result = control(f, (enum outbox_op)op, &all);
+        struct outbox_operation_result result = operate(f, (enum outbox_op)op, &all);
 
         assert_int_equal(result.status, ST_OK);
         assert_int_equal(result.done_count + result.skipped_count, 0);
@@ -608,14 +608,14 @@ static void each_event_that_something_was_done_to_has_a_line_with_its_id(void **
     put_ok(f, &newer);
     put_ok(f, &old);
     put_ok(f, &third);
-    assert_int_equal(control(f, OUTBOX_DROP, &only_third).done_count, 1);
+    assert_int_equal(operate(f, OUTBOX_DROP, &only_third).done_count, 1);
     outbox_bury(f->outbox, 2, "refused (0x87)");
     mark(f, 2);
-    assert_int_equal(control(f, OUTBOX_REPLAY, &only_newer).done_count, 1);
-    assert_int_equal(control(f, DEAD_RETRY, &only_old).done_count, 1);
+    assert_int_equal(operate(f, OUTBOX_REPLAY, &only_newer).done_count, 1);
+    assert_int_equal(operate(f, DEAD_RETRY, &only_old).done_count, 1);
     outbox_bury(f->outbox, 5, "refused (0x87)");
     mark(f, 5);
-    assert_int_equal(control(f, DEAD_DROP, &only_old).done_count, 1);
+    assert_int_equal(operate(f, DEAD_DROP, &only_old).done_count, 1);
     log = end_diverting(f, before);
     assert_line(log, "event is older than its resource's state", &old.id);
     assert_line(log, "event dropped", &third.id);

@@ -353,7 +353,7 @@ static void an_event_given_up_still_counts_for_dedupe_after_a_restart(void **sta
     put_ok(f, &b);
     only_b.ids = &b.id;
     only_b.id_count = 1;
-    assert_int_equal(control(f, OUTBOX_DROP, &only_b).done_count, 1);
+    assert_int_equal(operate(f, OUTBOX_DROP, &only_b).done_count, 1);
     fixture_restart(f);
     put_ok(f, &a_back);
 }

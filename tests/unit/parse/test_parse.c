@@ -445,7 +445,7 @@ static void a_challenge_has_at_most_the_length_of_a_field(void **state)
     buf_free(&body);
 }
 
-/* As intake revives a dead letter: nothing but the body is there, and the event as it was
+/* As intake reparses a dead letter: nothing but the body is there, and the event as it was
  * read. */
 static void fields_from_a_header_or_the_url_are_as_they_were_read_before(void **state)
 {

@@ -2,7 +2,7 @@
  * The bridge runs or it does not, and only the lock on the outbox knows: who gets it works on
  * the outbox directly, who finds it taken asks the bridge.
  */
-#include "bridge/cli/control.h"
+#include "bridge/cli/operator.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -31,7 +31,7 @@ static const struct operation {
     [DEAD_DROP] = {"dropped", STORE_DEAD, false},
 };
 
-struct control {
+struct order {
     enum outbox_op op;
     struct uuid *ids;
     bool *seen; /* beside ids */
@@ -41,25 +41,25 @@ struct control {
 
 /* ---- the selection ---- */
 
-static bool read_ids(const struct cli *cli, struct control *control)
+static bool read_ids(const struct cli *cli, struct order *order)
 {
     size_t count = (size_t)cli->argc - 1;
 
-    control->ids = xalloc((count + 1) * sizeof(*control->ids));
-    control->seen = xalloc(count + 1);
+    order->ids = xalloc((count + 1) * sizeof(*order->ids));
+    order->seen = xalloc(count + 1);
     for (size_t i = 0; i < count; i++) {
-        if (!cli_read_id(cli, cli->argv[i + 1], &control->ids[i])) {
+        if (!cli_read_id(cli, cli->argv[i + 1], &order->ids[i])) {
             return false;
         }
     }
-    control->selection.ids = count ? control->ids : NULL;
-    control->selection.id_count = count;
+    order->selection.ids = count ? order->ids : NULL;
+    order->selection.id_count = count;
     return true;
 }
 
-static bool read_selection(struct cli *cli, struct control *control)
+static bool read_selection(struct cli *cli, struct order *order)
 {
-    struct store_selection *selection = &control->selection;
+    struct store_selection *selection = &order->selection;
     const char *source = NULL;
     bool all = false;
     const struct cli_option options[] = {
@@ -67,11 +67,11 @@ static bool read_selection(struct cli *cli, struct control *control)
         {"--since", CLI_WHEN, &selection->since_ms},
         {"--until", CLI_WHEN, &selection->until_ms},
         {"--all", CLI_FLAG, &all},
-        {"--json", CLI_FLAG, &control->json},
+        {"--json", CLI_FLAG, &order->json},
         {0},
     };
 
-    if (!cli_arguments(cli, options, 0, INT_MAX) || !read_ids(cli, control)) {
+    if (!cli_arguments(cli, options, 0, INT_MAX) || !read_ids(cli, order)) {
         return false;
     }
     selection->source = slice_of(source);
@@ -84,35 +84,35 @@ static bool read_selection(struct cli *cli, struct control *control)
 
 static bool note_seen(void *ctx, const struct event *event, bool delivered)
 {
-    struct control *control = ctx;
+    struct order *order = ctx;
 
     (void)delivered;
-    for (size_t i = 0; i < control->selection.id_count; i++) {
-        control->seen[i] |= uuid_equal(control->ids[i], event->id);
+    for (size_t i = 0; i < order->selection.id_count; i++) {
+        order->seen[i] |= uuid_equal(order->ids[i], event->id);
     }
     return true;
 }
 
 /* Nothing is done if one of the ids is wrong: then the others may be, too. */
-static bool ids_are_there(struct store *store, struct control *control)
+static bool ids_are_there(struct store *store, struct order *order)
 {
-    bool dead = operations[control->op].which == STORE_DEAD;
+    bool dead = operations[order->op].which == STORE_DEAD;
     struct err err = {0};
     bool all_there = true;
 
-    if (control->selection.id_count == 0) {
+    if (order->selection.id_count == 0) {
         return true;
     }
-    if (store_list(store, dead ? STORE_DEAD : STORE_ALL, &control->selection, false, note_seen,
-                   control, &err) != ST_OK) {
+    if (store_list(store, dead ? STORE_DEAD : STORE_ALL, &order->selection, false, note_seen,
+                   order, &err) != ST_OK) {
         cli_fail("%s", err.text);
         return false;
     }
-    for (size_t i = 0; i < control->selection.id_count; i++) {
+    for (size_t i = 0; i < order->selection.id_count; i++) {
         char id[UUID_TEXT_SIZE];
 
-        if (!control->seen[i]) {
-            uuid_format(control->ids[i], id);
+        if (!order->seen[i]) {
+            uuid_format(order->ids[i], id);
             cli_fail("%s is not %s", id, dead ? "a dead letter" : "in the outbox");
             all_there = false;
         }
@@ -122,42 +122,42 @@ static bool ids_are_there(struct store *store, struct control *control)
 
 /* ---- the bridge is stopped ---- */
 
-static struct event *revive(void *ctx, const struct event *dead, struct err *why)
+static struct event *reparse(void *ctx, const struct event *dead, struct err *why)
 {
-    struct intake **reviver = ctx; /* made once it is known that nobody else has the outbox */
+    struct intake **reparser = ctx; /* made once it is known that nobody else has the outbox */
 
-    return intake_revive(*reviver, dead, why);
+    return intake_reparse(*reparser, dead, why);
 }
 
 /* Does it in the outbox. ST_BUSY: somebody else has it. */
-static enum status control_directly(const struct cli *cli, const struct control *control,
-                                    struct outbox_control_result *out_result, struct err *err)
+static enum status operate_directly(const struct cli *cli, const struct order *order,
+                                    struct outbox_operation_result *out_result, struct err *err)
 {
     struct config *config = cli->config;
-    struct intake *reviver = NULL;
+    struct intake *reparser = NULL;
     const struct outbox_options options = {
         .path = config->outbox.path,
         .max_bytes = (uint64_t)config->outbox.max_size,
         .keep_delivered_ms = config->outbox.keep_delivered_ms,
         .dedupe_window_ms = config->outbox.dedupe_window_ms,
-        .revive = revive,
-        .revive_ctx = &reviver,
+        .reparse = reparse,
+        .reparse_ctx = &reparser,
     };
     struct outbox *outbox = NULL;
     enum status st = outbox_open(&options, &outbox, err);
 
-    if (st == ST_OK && control->op == DEAD_RETRY) {
-        st = intake_create(config, NULL, &reviver, err);
+    if (st == ST_OK && order->op == DEAD_RETRY) {
+        st = intake_create(config, NULL, &reparser, err);
     }
     if (st == ST_OK) {
-        outbox_control_now(outbox, control->op, &control->selection, out_result);
+        outbox_operate_now(outbox, order->op, &order->selection, out_result);
         st = out_result->status;
         if (st != ST_OK) {
             err_set(err, st, "%s", out_result->why);
         }
     }
     outbox_close(outbox);
-    intake_drop(reviver);
+    intake_drop(reparser);
     return st;
 }
 
@@ -201,7 +201,7 @@ static uint64_t read_count(const struct cli_http_reply *reply, const char *name)
 }
 
 static enum status read_answer(const struct cli_http_reply *reply,
-                               struct outbox_control_result *out_result, struct err *err)
+                               struct outbox_operation_result *out_result, struct err *err)
 {
     struct buf text = {0};
 
@@ -213,7 +213,7 @@ static enum status read_answer(const struct cli_http_reply *reply,
         return ST_REFUSED;
     }
     cli_http_add_field(&text, reply, "why", "");
-    *out_result = (struct outbox_control_result){
+    *out_result = (struct outbox_operation_result){
         .done_count = read_count(reply, "done"),
         .skipped_count = read_count(reply, "skipped"),
     };
@@ -224,16 +224,16 @@ static enum status read_answer(const struct cli_http_reply *reply,
 }
 
 static enum status post(struct cli_http *http, const struct buf *token,
-                        const struct control *control, struct outbox_control_result *out_result,
+                        const struct order *order, struct outbox_operation_result *out_result,
                         struct err *err)
 {
-    struct cli_http_request request = {.path = admin_api_path(control->op)};
+    struct cli_http_request request = {.path = admin_api_path(order->op)};
     struct cli_http_reply reply = {0};
     struct buf json = {0}, header = {0};
     struct slice body;
     enum status st;
 
-    add_request(&json, &control->selection);
+    add_request(&json, &order->selection);
     body = buf_slice(&json);
     request.json = &body;
     if (token->len) {
@@ -249,8 +249,8 @@ static enum status post(struct cli_http *http, const struct buf *token,
     return st;
 }
 
-static enum status control_through_bridge(const struct cli *cli, const struct control *control,
-                                          struct outbox_control_result *out_result,
+static enum status operate_through_bridge(const struct cli *cli, const struct order *order,
+                                          struct outbox_operation_result *out_result,
                                           struct err *err)
 {
     const struct config_list *listen = &cli->config->admin.listen;
@@ -267,7 +267,7 @@ static enum status control_through_bridge(const struct cli *cli, const struct co
     }
     st = cli_http_open(listen->items[0], TIMEOUT_MS, &http, err);
     if (st == ST_OK) {
-        st = post(http, &cli->config->admin.token, control, out_result, err);
+        st = post(http, &cli->config->admin.token, order, out_result, err);
     }
     cli_http_close(http);
     return st == ST_UNREACHABLE
@@ -277,7 +277,7 @@ static enum status control_through_bridge(const struct cli *cli, const struct co
 
 /* ---- both ---- */
 
-static void print_json(const struct outbox_control_result *result)
+static void print_json(const struct outbox_operation_result *result)
 {
     struct buf why = {0};
 
@@ -288,7 +288,7 @@ static void print_json(const struct outbox_control_result *result)
 }
 
 static void print_words(const struct operation *operation,
-                        const struct outbox_control_result *result, bool running)
+                        const struct outbox_operation_result *result, bool running)
 {
     printf("%s %" PRIu64, operation->done, result->done_count);
     if (result->skipped_count) {
@@ -305,28 +305,28 @@ static void print_words(const struct operation *operation,
     putchar('\n');
 }
 
-static int report(const struct control *control, const struct outbox_control_result *result,
+static int report(const struct order *order, const struct outbox_operation_result *result,
                   bool running)
 {
-    const struct operation *operation = &operations[control->op];
+    const struct operation *operation = &operations[order->op];
 
-    if (control->json) {
+    if (order->json) {
         print_json(result);
     } else {
         print_words(operation, result, running);
     }
-    if (control->selection.id_count && result->done_count + result->skipped_count == 0) {
+    if (order->selection.id_count && result->done_count + result->skipped_count == 0) {
         return cli_fail("none of these is %s",
                         operation->which == STORE_DELIVERED ? "delivered yet" : "undelivered");
     }
     return result->skipped_count ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int run(const struct cli *cli, struct control *control)
+static int run(const struct cli *cli, struct order *order)
 {
-    struct outbox_control_result result = {0};
+    struct outbox_operation_result result = {0};
     struct store *store = cli_store(cli); /* opening the outbox would create one */
-    bool there = store && ids_are_there(store, control);
+    bool there = store && ids_are_there(store, order);
     bool running = false;
     struct err err = {0};
     enum status st;
@@ -335,26 +335,26 @@ static int run(const struct cli *cli, struct control *control)
     if (!there) {
         return EXIT_FAILED;
     }
-    st = control_directly(cli, control, &result, &err);
+    st = operate_directly(cli, order, &result, &err);
     if (st == ST_BUSY) {
         running = true;
-        st = control_through_bridge(cli, control, &result, &err);
+        st = operate_through_bridge(cli, order, &result, &err);
     }
-    return st == ST_OK ? report(control, &result, running) : cli_fail("%s", err.text);
+    return st == ST_OK ? report(order, &result, running) : cli_fail("%s", err.text);
 }
 
-int cli_control(struct cli *cli, enum outbox_op op)
+int cli_operate(struct cli *cli, enum outbox_op op)
 {
-    struct control control = {
+    struct order order = {
         .op = op,
         .selection = {.since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE},
     };
     int status = EXIT_USAGE;
 
-    if (read_selection(cli, &control)) {
-        status = cli_read_config(cli) ? run(cli, &control) : EXIT_FAILED;
+    if (read_selection(cli, &order)) {
+        status = cli_read_config(cli) ? run(cli, &order) : EXIT_FAILED;
     }
-    free(control.ids);
-    free(control.seen);
+    free(order.ids);
+    free(order.seen);
     return status;
 }
