@@ -70,32 +70,32 @@ static enum verdict judge(struct publisher *pub, int reason, int64_t now_ms)
     return grace_is_over(pub, now_ms) ? VERDICT_BURY : VERDICT_RETRY;
 }
 
-static void hold_the_line(struct publisher *pub, const struct window_event *event, int reason,
+static void pause_sending(struct publisher *pub, const struct window_event *event, int reason,
                           int64_t now_ms)
 {
     int64_t longest_ms = reason == 0x87 ? RETRY_UNAUTHORIZED_MS : RETRY_LONGEST_MS;
-    int64_t wait_ms = RETRY_FIRST_MS << (pub->holds < 16 ? pub->holds : 16);
+    int64_t wait_ms = RETRY_FIRST_MS << (pub->pauses < 16 ? pub->pauses : 16);
 
     metrics_refused(reason);
-    if (pub->hold) {
+    if (pub->paused) {
         return; /* one of several that were in flight together */
     }
-    if (pub->holds == 0) {
+    if (pub->pauses == 0) {
         log_warn("broker refuses for now, trying again", L_UUID("id", event->id),
                  L_INT("code", reason), L_STR("reason", mqtt_reason_text(reason)));
     }
-    pub->hold = true;
-    pub->hold_until_ms = now_ms + (wait_ms < longest_ms ? wait_ms : longest_ms);
-    pub->holds++;
+    pub->paused = true;
+    pub->paused_until_ms = now_ms + (wait_ms < longest_ms ? wait_ms : longest_ms);
+    pub->pauses++;
 }
 
-void publisher_release_hold(struct publisher *pub, int64_t now_ms)
+void publisher_resume(struct publisher *pub, int64_t now_ms)
 {
-    if (!pub->hold || now_ms < pub->hold_until_ms || window_messages(pub->window) > 0) {
+    if (!pub->paused || now_ms < pub->paused_until_ms || window_messages(pub->window) > 0) {
         return;
     }
-    pub->hold = false;
-    pub->alone = true;
+    pub->paused = false;
+    pub->solo = true;
     publisher_start_over(pub, pub->max_messages);
 }
 
@@ -106,7 +106,7 @@ static void refused(struct publisher *pub, uint64_t seq, unsigned part, int reas
     if (judge(pub, reason, now_ms) == VERDICT_BURY) {
         publisher_bury(pub, seq, part, reason);
     } else {
-        hold_the_line(pub, window_find(pub->window, seq), reason, now_ms);
+        pause_sending(pub, window_find(pub->window, seq), reason, now_ms);
     }
 }
 
@@ -125,10 +125,10 @@ static void delivered(struct publisher *pub, uint64_t seq, const struct answer *
     log_debug("event published", L_UUID("id", event.id), L_INT("code", answer->reason),
               L_INT("ms", took_ms));
     pub->useful = true;
-    pub->alone = false;
-    pub->alone_losses = 0;
-    if (!pub->hold) {
-        pub->holds = 0;
+    pub->solo = false;
+    pub->solo_losses = 0;
+    if (!pub->paused) {
+        pub->pauses = 0;
     }
 }
 
@@ -138,8 +138,8 @@ static void take_answer(struct publisher *pub, const struct answer *answer)
     unsigned part;
     enum window_found found = window_answered(pub->window, answer->token, &seq, &part);
 
-    if (found == WINDOW_OWN) {
-        publisher_own_answered(pub, answer->reason);
+    if (found == WINDOW_STATUS) {
+        publisher_status_answered(pub, answer->reason);
     } else if (found == WINDOW_EVENT) {
         pub->events_quiet_ms = clock_mono_ms();
         if (answer->reason >= 0x80) {

@@ -6,7 +6,7 @@
  *   answer.c      what the broker says to a message
  *   link.c        the connection: up, down, and when to try again
  *   send.c        events from the outbox to the broker
- *   status.c      the bridge's own topics
+ *   status.c      the bridge's status topics
  *   recover.c     start over, bury, end a connection
  *   window.[ch]   what is in flight
  */
@@ -21,7 +21,7 @@
 enum {
     FEED_EVENTS = 128, /* read ahead */
     FEED_BYTES = 1024 * 1024,
-    OWN_MAX_IN_FLIGHT = 8,
+    STATUS_MAX_IN_FLIGHT = 8,
 };
 
 /* The broker's answer to one message, as Paho's thread posts it. */
@@ -48,17 +48,17 @@ struct signals {
 };
 
 /* The failure to connect that was logged last. */
-struct said {
+struct logged_failure {
     char text[96];
 };
 
-/* The bridge's own topics, as bits, in the order in which they are published. */
+/* The bridge's status topics, as bits, in the order in which they are published. */
 enum {
-    OWN_STATE = 1,
-    OWN_INFO = 2,
-    OWN_HEALTH = 4,
-    OWN_OFFLINE = 8,
-    OWN_AT_CONNECT = OWN_STATE | OWN_INFO | OWN_HEALTH
+    STATUS_STATE = 1,
+    STATUS_INFO = 2,
+    STATUS_HEALTH = 4,
+    STATUS_OFFLINE = 8,
+    STATUS_AT_CONNECT = STATUS_STATE | STATUS_INFO | STATUS_HEALTH
 };
 
 struct publisher {
@@ -110,31 +110,31 @@ struct publisher {
     bool useful; /* this connection settled something */
     bool dying;  /* publishing failed, lost has not come yet */
     int64_t dying_since_ms;
-    struct said *said; /* by server */
-    bool retain_logged, own_refused_logged;
+    struct logged_failure *logged; /* by server */
+    bool retain_logged, status_refused_logged;
 
     /* order after trouble */
-    bool alone;         /* send the oldest one alone until it is settled */
-    uint64_t alone_seq; /* which one took the connection with it, alone_losses times in a row */
-    unsigned alone_losses;
-    int64_t alone_sent_ms;
+    bool solo;         /* send the oldest one alone until it is settled */
+    uint64_t solo_seq; /* which one took the connection with it, solo_losses times in a row */
+    unsigned solo_losses;
+    int64_t solo_sent_ms;
     /* A message is to be retried: nothing new until all in flight is answered and
-     * hold_until_ms. */
-    bool hold;
-    int64_t hold_until_ms;
-    unsigned holds;                /* in a row */
+     * paused_until_ms. */
+    bool paused;
+    int64_t paused_until_ms;
+    unsigned pauses;               /* in a row */
     int64_t unauthorized_since_ms; /* the first 0x87 of those that came one after the other */
     int64_t unauthorized_last_ms;  /* the latest one; 0: none yet */
 
     /* the watchdog: when something was in flight and nothing was answered since */
-    int64_t events_quiet_ms, own_quiet_ms;
+    int64_t events_quiet_ms, status_quiet_ms;
 
-    /* own topics */
+    /* status topics */
     struct buf info;
-    unsigned own_due;
-    size_t own_in_flight;
-    unsigned own_losses; /* in a row, with nothing but own messages in flight */
-    bool own_off;
+    unsigned status_due;
+    size_t status_in_flight;
+    unsigned status_losses; /* in a row, with nothing but status messages in flight */
+    bool status_off;
     char *state_topic, *info_topic, *health_topic;
     int64_t health_ms, started_ms;
 };
@@ -150,7 +150,7 @@ bool publisher_feed_has_more(const struct publisher *pub);
 
 void publisher_take_answers(struct publisher *pub);
 /* Ends a hold whose time has come. */
-void publisher_release_hold(struct publisher *pub, int64_t now_ms);
+void publisher_resume(struct publisher *pub, int64_t now_ms);
 
 /* --- link.c: the connection --- */
 
@@ -158,16 +158,16 @@ void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms);
 void publisher_link_lost(struct publisher *pub, int reason, const char *text);
 void publisher_link_watch(struct publisher *pub, int64_t now_ms);
 
-/* --- status.c: the bridge's own topics --- */
+/* --- status.c: the bridge's status topics --- */
 
-void publisher_own_init(struct publisher *pub);
-void publisher_own_fini(struct publisher *pub);
+void publisher_status_init(struct publisher *pub);
+void publisher_status_fini(struct publisher *pub);
 /* Under mu. Takes the info that was posted, if one was. */
-void publisher_own_take_info(struct publisher *pub);
-void publisher_own_send(struct publisher *pub);
-void publisher_own_answered(struct publisher *pub, int reason);
-/* The broker closed the connection while nothing but own messages was in flight. */
-void publisher_own_lost(struct publisher *pub);
+void publisher_status_take_info(struct publisher *pub);
+void publisher_status_send(struct publisher *pub);
+void publisher_status_answered(struct publisher *pub, int reason);
+/* The broker closed the connection while nothing but status messages was in flight. */
+void publisher_status_lost(struct publisher *pub);
 
 /* --- recover.c --- */
 

@@ -64,12 +64,13 @@ static void schedule_retry(struct publisher *pub, int reason, int64_t now_ms)
 /* Once per server and reason; how often it was tried is said when it works again. */
 static void log_connect_failure(struct publisher *pub, enum status st, const char *text)
 {
-    struct said *said = &pub->said[pub->server_index];
+    struct logged_failure *logged = &pub->logged[pub->server_index];
 
-    if (strncmp(text, said->text, sizeof(said->text) - 1) == 0) {
+    if (strncmp(text, logged->text, sizeof(logged->text) - 1) == 0) {
         return;
     }
-    (void)snprintf(said->text, sizeof(said->text), "%.*s", (int)sizeof(said->text) - 1, text);
+    (void)snprintf(logged->text, sizeof(logged->text), "%.*s", (int)sizeof(logged->text) - 1,
+                   text);
     if (st == ST_UNREACHABLE) {
         log_warn("cannot reach broker", L_STR("server", pub->server), L_STR("error", text));
     } else {
@@ -87,10 +88,10 @@ static void link_up(struct publisher *pub, int64_t now_ms)
 {
     pub->up = true;
     pub->max_messages = smaller(pub->options.max_in_flight, pub->limits.receive_maximum);
-    pub->connected_ms = pub->events_quiet_ms = pub->own_quiet_ms = now_ms;
-    pub->useful = pub->hold = pub->retain_logged = pub->own_refused_logged = false;
-    pub->own_due = pub->own_off ? 0 : OWN_AT_CONNECT;
-    memset(pub->said, 0, pub->options.server_count * sizeof(*pub->said));
+    pub->connected_ms = pub->events_quiet_ms = pub->status_quiet_ms = now_ms;
+    pub->useful = pub->paused = pub->retain_logged = pub->status_refused_logged = false;
+    pub->status_due = pub->status_off ? 0 : STATUS_AT_CONNECT;
+    memset(pub->logged, 0, pub->options.server_count * sizeof(*pub->logged));
     publisher_start_over(pub, pub->max_messages);
     metrics_set(METRIC_CONNECTED, 1);
     metrics_add(METRIC_RECONNECTS, metrics_get(METRIC_CONNECTS) > 0);
@@ -165,12 +166,12 @@ static void count_loss_against_head(struct publisher *pub, uint64_t head_seq)
 {
     char why[64];
 
-    pub->alone_losses = head_seq == pub->alone_seq ? pub->alone_losses + 1 : 1;
-    pub->alone_seq = head_seq;
-    if (pub->alone_losses >= LOSSES_TO_BURY) {
+    pub->solo_losses = head_seq == pub->solo_seq ? pub->solo_losses + 1 : 1;
+    pub->solo_seq = head_seq;
+    if (pub->solo_losses >= LOSSES_TO_BURY) {
         /* Fits. */
-        (void)snprintf(why, sizeof(why), "lost the connection %u times", pub->alone_losses);
-        pub->alone_losses = 0;
+        (void)snprintf(why, sizeof(why), "lost the connection %u times", pub->solo_losses);
+        pub->solo_losses = 0;
         publisher_bury_as(pub, head_seq, why);
     }
 }
@@ -184,11 +185,11 @@ static void find_culprit(struct publisher *pub, int reason, int64_t now_ms)
     if (!speaks_against_message(reason) || window_messages(pub->window) == 0) {
         return;
     }
-    if (window_messages(pub->window) == pub->own_in_flight) {
-        if (now_ms - pub->own_quiet_ms < soon_ms) {
-            publisher_own_lost(pub);
+    if (window_messages(pub->window) == pub->status_in_flight) {
+        if (now_ms - pub->status_quiet_ms < soon_ms) {
+            publisher_status_lost(pub);
         }
-    } else if (pub->alone && head != NULL && now_ms - pub->alone_sent_ms < soon_ms) {
+    } else if (pub->solo && head != NULL && now_ms - pub->solo_sent_ms < soon_ms) {
         count_loss_against_head(pub, head->seq);
     }
 }
@@ -222,10 +223,10 @@ void publisher_link_lost(struct publisher *pub, int reason, const char *text)
                  L_STR("reason", text), L_INT("in_flight", window_events(pub->window)));
     }
     find_culprit(pub, reason, now_ms);
-    pub->alone = pub->alone || window_events(pub->window) > 0;
+    pub->solo = pub->solo || window_events(pub->window) > 0;
     mqtt_disconnect(pub->mq, false);
     publisher_close_epoch(pub);
-    pub->up = pub->dying = pub->hold = false;
+    pub->up = pub->dying = pub->paused = false;
     pub->down_since_ms = now_ms;
     metrics_set(METRIC_CONNECTED, 0);
     publisher_start_over(pub, pub->max_messages);
@@ -244,10 +245,11 @@ void publisher_link_watch(struct publisher *pub, int64_t now_ms)
     }
     if (pub->dying && now_ms - pub->dying_since_ms >= DYING_MS) {
         publisher_link_lost(pub, 0, "publishing failed");
-    } else if (window_messages(pub->window) > pub->own_in_flight &&
+    } else if (window_messages(pub->window) > pub->status_in_flight &&
                now_ms - pub->events_quiet_ms >= limit_ms) {
         publisher_link_lost(pub, MQTT_CUT, "no acknowledgement for twice the keep-alive");
-    } else if (pub->own_in_flight > 0 && now_ms - pub->own_quiet_ms >= limit_ms) {
-        publisher_link_lost(pub, MQTT_CUT, "no acknowledgement of the bridge's own messages");
+    } else if (pub->status_in_flight > 0 && now_ms - pub->status_quiet_ms >= limit_ms) {
+        publisher_link_lost(pub, MQTT_CUT,
+                            "no acknowledgement of the bridge's status messages");
     }
 }

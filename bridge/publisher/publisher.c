@@ -27,7 +27,7 @@ enum {
     /* For the broker to take our last message, whatever was left of the drain time. */
     OFFLINE_WAIT_MS = 1000,
     /* One a message, and messages in flight are no more. */
-    MAX_ANSWERS = PUBLISHER_MAX_IN_FLIGHT + OWN_MAX_IN_FLIGHT,
+    MAX_ANSWERS = PUBLISHER_MAX_IN_FLIGHT + STATUS_MAX_IN_FLIGHT,
 };
 
 static void wake(struct publisher *pub)
@@ -116,8 +116,8 @@ static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
     if (!pub->up && pub->retry_ms < until_ms) {
         until_ms = pub->retry_ms;
     }
-    if (pub->hold && pub->hold_until_ms > now_ms && pub->hold_until_ms < until_ms) {
-        until_ms = pub->hold_until_ms;
+    if (pub->paused && pub->paused_until_ms > now_ms && pub->paused_until_ms < until_ms) {
+        until_ms = pub->paused_until_ms;
     }
     if (pub->seen.stop && pub->seen.stop_by_ms < until_ms) {
         until_ms = pub->seen.stop_by_ms;
@@ -131,7 +131,7 @@ static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
 static size_t answers_wanted(const struct publisher *pub)
 {
     size_t in_flight = window_messages(pub->window);
-    size_t wanted = publisher_feed_has_more(pub) && !pub->hold ? in_flight / 4 : in_flight;
+    size_t wanted = publisher_feed_has_more(pub) && !pub->paused ? in_flight / 4 : in_flight;
 
     return wanted > 0 ? wanted : 1;
 }
@@ -167,7 +167,7 @@ static void wait_for_signals(struct publisher *pub)
     pub->want_durable = pub->want_marked = false;
     pub->seen = pub->posted;
     pub->posted.lost = false;
-    publisher_own_take_info(pub);
+    publisher_status_take_info(pub);
     pub->answers = pub->posted_answers;
     taken.count = 0;
     pub->posted_answers = taken;
@@ -189,7 +189,7 @@ static bool may_stop(const struct publisher *pub)
     return pub->seen.stop &&
            (!pub->up || pub->dying || clock_mono_ms() >= pub->seen.stop_by_ms ||
             (pub->part == 0 && window_events(pub->window) == 0) ||
-            (pub->hold && window_messages(pub->window) == 0));
+            (pub->paused && window_messages(pub->window) == 0));
 }
 
 static void take_turn(struct publisher *pub)
@@ -203,9 +203,9 @@ static void take_turn(struct publisher *pub)
     }
     if (!pub->seen.stop) {
         publisher_link_connect_if_due(pub, now_ms);
-        publisher_release_hold(pub, now_ms);
+        publisher_resume(pub, now_ms);
     }
-    publisher_own_send(pub);
+    publisher_status_send(pub);
     publisher_send_events(pub);
     publisher_link_watch(pub, clock_mono_ms());
     metrics_set(METRIC_IN_FLIGHT, (int64_t)window_events(pub->window));
@@ -216,14 +216,14 @@ static void say_goodbye(struct publisher *pub)
 {
     int64_t until_ms = clock_mono_ms() + OFFLINE_WAIT_MS;
 
-    if (!pub->up || pub->dying || pub->own_off) {
+    if (!pub->up || pub->dying || pub->status_off) {
         return;
     }
-    pub->own_due = OWN_OFFLINE;
-    pub->alone = false;
+    pub->status_due = STATUS_OFFLINE;
+    pub->solo = false;
     while (clock_mono_ms() < until_ms && !pub->seen.lost && !pub->dying &&
-           (pub->own_due != 0 || pub->own_in_flight > 0)) {
-        publisher_own_send(pub);
+           (pub->status_due != 0 || pub->status_in_flight > 0)) {
+        publisher_status_send(pub);
         pub->seen.stop_by_ms = until_ms;
         wait_for_signals(pub);
         publisher_take_answers(pub);
@@ -247,7 +247,7 @@ static void *publisher_main(void *arg)
     say_goodbye(pub);
     post_mark(pub, &marked);
     /* If nobody took our "offline", the will has to say it. */
-    mqtt_disconnect(pub->mq, pub->own_due == 0 && pub->own_in_flight == 0);
+    mqtt_disconnect(pub->mq, pub->status_due == 0 && pub->status_in_flight == 0);
     publisher_close_epoch(pub);
     publisher_feed_drop(pub);
     metrics_set(METRIC_CONNECTED, 0);
@@ -279,13 +279,13 @@ enum status publisher_create(const struct publisher_options *options, struct out
           options->max_in_flight <= PUBLISHER_MAX_IN_FLIGHT);
     pub->options = *options;
     pub->outbox = outbox;
-    pub->said = xalloc(options->server_count * sizeof(*pub->said));
+    pub->logged = xalloc(options->server_count * sizeof(*pub->logged));
     pub->started_ms = pub->down_since_ms = clock_mono_ms();
     pub->read_seq = settled_seq;
     init_shared(pub, settled_seq);
     pub->window = window_create(pub->options.max_in_flight, settled_seq);
     window_restart(pub->window, pub->options.max_in_flight);
-    publisher_own_init(pub);
+    publisher_status_init(pub);
     st = mqtt_create(&pub->options.mqtt, &listener, &pub->mq, err);
     if (st != ST_OK) {
         publisher_destroy(pub);
@@ -327,10 +327,10 @@ void publisher_destroy(struct publisher *pub)
     }
     CHECK(!pub->started);
     mqtt_destroy(pub->mq);
-    publisher_own_fini(pub);
+    publisher_status_fini(pub);
     window_destroy(pub->window);
     buf_free(&pub->topic);
-    free(pub->said);
+    free(pub->logged);
     free(pub->answers.items);
     free(pub->posted_answers.items);
     CHECK(pthread_cond_destroy(&pub->changed) == 0);

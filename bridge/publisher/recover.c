@@ -46,7 +46,7 @@ void publisher_start_over(struct publisher *pub, size_t max_messages)
 {
     publisher_feed_drop(pub);
     window_restart(pub->window, max_messages);
-    pub->own_in_flight = 0;
+    pub->status_in_flight = 0;
     pub->read_seq = window_settled(pub->window);
     outbox_rewind(pub->outbox, pub->read_seq);
 }
@@ -61,7 +61,7 @@ void publisher_bury_as(struct publisher *pub, uint64_t seq, const char *why)
     outbox_bury(pub->outbox, seq, why);
     window_bury(pub->window, seq);
     pub->useful = true;
-    pub->alone = false;
+    pub->solo = false;
 }
 
 void publisher_bury(struct publisher *pub, uint64_t seq, unsigned part, int reason)

@@ -87,8 +87,8 @@ static void place_event(struct publisher *pub, const struct event *event)
     } else {
         pub->highest_sent_seq = event->seq;
     }
-    if (pub->alone) {
-        pub->alone_sent_ms = clock_mono_ms();
+    if (pub->solo) {
+        pub->solo_sent_ms = clock_mono_ms();
     }
 }
 
@@ -206,12 +206,12 @@ static bool send_event(struct publisher *pub, const struct event *event)
     return true;
 }
 
-/* May another event begin. Alone means alone: the bridge's own messages are not in flight
+/* May another event begin. Alone means alone: the bridge's status messages are not in flight
  * either, so that what happens to the connection says something about the event. */
 static bool may_start(const struct publisher *pub)
 {
-    if (pub->alone && (window_messages(pub->window) > 0 || pub->own_due != 0 ||
-                       window_oldest(pub->window) != NULL)) {
+    if (pub->solo && (window_messages(pub->window) > 0 || pub->status_due != 0 ||
+                      window_oldest(pub->window) != NULL)) {
         return false;
     }
     return !pub->seen.stop && window_has_room(pub->window) && window_may_send(pub->window) &&
@@ -222,7 +222,7 @@ void publisher_send_events(struct publisher *pub)
 {
     struct event *event;
 
-    while (pub->up && !pub->dying && !pub->hold) {
+    while (pub->up && !pub->dying && !pub->paused) {
         if (!pub->placed && !may_start(pub)) {
             return;
         }

@@ -1,5 +1,5 @@
 /*
- * The bridge's own topics: state (birth, and the will), info, health. Retained, QoS 1.
+ * The bridge's status topics: state (birth, and the will), info, health. Retained, QoS 1.
  *
  * They must never stand in the way of events. What the broker refuses is logged once a
  * connection and not missed; from a broker that closes the connection on them (some do instead
@@ -16,7 +16,7 @@
 
 enum { HEALTH_EVERY_MS = 30000, LOSSES_TO_END = 5 };
 
-static char *own_topic(const struct publisher *pub, const char *name)
+static char *status_topic(const struct publisher *pub, const char *name)
 {
     struct buf topic = {.len = 0};
 
@@ -24,17 +24,17 @@ static char *own_topic(const struct publisher *pub, const char *name)
     return buf_take(&topic);
 }
 
-void publisher_own_init(struct publisher *pub)
+void publisher_status_init(struct publisher *pub)
 {
-    pub->state_topic = own_topic(pub, "state");
-    pub->info_topic = own_topic(pub, "info");
-    pub->health_topic = own_topic(pub, "health");
+    pub->state_topic = status_topic(pub, "state");
+    pub->info_topic = status_topic(pub, "info");
+    pub->health_topic = status_topic(pub, "health");
     pub->options.mqtt.will_topic = pub->state_topic;
     pub->options.mqtt.will_payload = SLICE("{\"state\":\"offline\"}");
     buf_add_slice(&pub->info, pub->options.info);
 }
 
-void publisher_own_fini(struct publisher *pub)
+void publisher_status_fini(struct publisher *pub)
 {
     free(pub->state_topic);
     free(pub->info_topic);
@@ -43,13 +43,13 @@ void publisher_own_fini(struct publisher *pub)
     buf_free(&pub->posted_info);
 }
 
-void publisher_own_take_info(struct publisher *pub)
+void publisher_status_take_info(struct publisher *pub)
 {
     if (pub->info_posted) {
         buf_clear(&pub->info);
         buf_add_slice(&pub->info, buf_slice(&pub->posted_info));
         pub->info_posted = false;
-        pub->own_due |= OWN_INFO;
+        pub->status_due |= STATUS_INFO;
     }
 }
 
@@ -70,7 +70,7 @@ static void write_health(const struct publisher *pub, struct buf *out)
              (long long)metrics_get(METRIC_PUBLISHED), (unsigned long long)stats.dead_count);
 }
 
-static enum status publish_own(struct publisher *pub, unsigned which, int *out_token)
+static enum status publish_status(struct publisher *pub, unsigned which, int *out_token)
 {
     struct mqtt_message message = {
         .qos = pub->limits.maximum_qos > 0 ? 1 : 0,
@@ -80,17 +80,17 @@ static enum status publish_own(struct publisher *pub, unsigned which, int *out_t
     struct buf health = {.len = 0};
     enum status st;
 
-    if (which == OWN_INFO) {
+    if (which == STATUS_INFO) {
         message.topic = pub->info_topic;
         message.payload = buf_slice(&pub->info);
-    } else if (which == OWN_HEALTH) {
+    } else if (which == STATUS_HEALTH) {
         write_health(pub, &health);
         message.topic = pub->health_topic;
         message.payload = buf_slice(&health);
     } else {
         message.topic = pub->state_topic;
-        message.payload = which == OWN_STATE ? SLICE("{\"state\":\"online\"}")
-                                             : pub->options.mqtt.will_payload;
+        message.payload = which == STATUS_STATE ? SLICE("{\"state\":\"online\"}")
+                                                : pub->options.mqtt.will_payload;
     }
     st = mqtt_publish(pub->mq, &message, out_token, NULL);
     buf_free(&health);
@@ -99,21 +99,21 @@ static enum status publish_own(struct publisher *pub, unsigned which, int *out_t
 
 static void log_refused(struct publisher *pub, const char *why)
 {
-    if (!pub->own_refused_logged) {
-        log_warn("the broker does not take the bridge's own messages",
+    if (!pub->status_refused_logged) {
+        log_warn("the broker does not take the bridge's status messages",
                  L_STR("server", pub->server), L_STR("topic", pub->options.bridge_topic),
                  L_STR("reason", why));
-        pub->own_refused_logged = true;
+        pub->status_refused_logged = true;
     }
 }
 
-static void own_sent(struct publisher *pub, int token)
+static void status_sent(struct publisher *pub, int token)
 {
     if (token != 0) {
-        if (pub->own_in_flight++ == 0) {
-            pub->own_quiet_ms = clock_mono_ms();
+        if (pub->status_in_flight++ == 0) {
+            pub->status_quiet_ms = clock_mono_ms();
         }
-        window_sent_own(pub->window, token);
+        window_sent_status(pub->window, token);
     }
 }
 
@@ -121,10 +121,10 @@ static void own_sent(struct publisher *pub, int token)
 static bool send_one(struct publisher *pub, unsigned which)
 {
     int token = 0;
-    enum status st = publish_own(pub, which, &token);
+    enum status st = publish_status(pub, which, &token);
 
     if (st == ST_OK) {
-        own_sent(pub, token);
+        status_sent(pub, token);
     } else if (st == ST_TOO_LARGE || st == ST_INVALID) {
         log_refused(pub, status_text(st));
     } else if (st != ST_BUSY) {
@@ -133,46 +133,47 @@ static bool send_one(struct publisher *pub, unsigned which)
     return st == ST_OK || st == ST_TOO_LARGE || st == ST_INVALID;
 }
 
-void publisher_own_send(struct publisher *pub)
+void publisher_status_send(struct publisher *pub)
 {
     int64_t now_ms = clock_mono_ms();
 
-    if (!pub->up || pub->own_off || (pub->alone && window_events(pub->window) > 0)) {
+    if (!pub->up || pub->status_off || (pub->solo && window_events(pub->window) > 0)) {
         return;
     }
     if (now_ms - pub->health_ms >= HEALTH_EVERY_MS && !pub->seen.stop) {
-        pub->own_due |= OWN_HEALTH;
+        pub->status_due |= STATUS_HEALTH;
     }
-    for (unsigned which = OWN_STATE; which <= OWN_OFFLINE; which <<= 1) {
-        if ((pub->own_due & which) == 0) {
+    for (unsigned which = STATUS_STATE; which <= STATUS_OFFLINE; which <<= 1) {
+        if ((pub->status_due & which) == 0) {
             continue;
         }
         if (pub->dying || !window_may_send(pub->window) ||
-            pub->own_in_flight >= OWN_MAX_IN_FLIGHT || !send_one(pub, which)) {
+            pub->status_in_flight >= STATUS_MAX_IN_FLIGHT || !send_one(pub, which)) {
             return;
         }
-        pub->own_due &= ~which;
-        if (which == OWN_HEALTH) {
+        pub->status_due &= ~which;
+        if (which == STATUS_HEALTH) {
             pub->health_ms = now_ms;
         }
     }
 }
 
-void publisher_own_lost(struct publisher *pub)
+void publisher_status_lost(struct publisher *pub)
 {
-    if (++pub->own_losses == LOSSES_TO_END && !pub->own_off) {
-        log_error("broker ends the connection on the bridge's own messages: they are off until "
-                  "the next start",
-                  L_STR("server", pub->server), L_STR("topic", pub->options.bridge_topic));
-        pub->own_off = true;
+    if (++pub->status_losses == LOSSES_TO_END && !pub->status_off) {
+        log_error(
+            "broker ends the connection on the bridge's status messages: they are off until "
+            "the next start",
+            L_STR("server", pub->server), L_STR("topic", pub->options.bridge_topic));
+        pub->status_off = true;
     }
 }
 
-void publisher_own_answered(struct publisher *pub, int reason)
+void publisher_status_answered(struct publisher *pub, int reason)
 {
-    pub->own_in_flight--;
-    pub->own_quiet_ms = clock_mono_ms();
-    pub->own_losses = 0;
+    pub->status_in_flight--;
+    pub->status_quiet_ms = clock_mono_ms();
+    pub->status_losses = 0;
     if (reason >= 0x80) {
         metrics_refused(reason);
         log_refused(pub, mqtt_reason_text(reason));

@@ -16,7 +16,7 @@
 #include "common/check.h"
 
 enum { MAX_TOKEN = 65535 };
-enum { OWNER_NONE, OWNER_NOBODY, OWNER_BRIDGE, OWNER_EVENTS };
+enum { OWNER_NONE, OWNER_NOBODY, OWNER_STATUS, OWNER_EVENTS };
 
 struct place {
     struct window_event event;
@@ -41,7 +41,7 @@ struct window {
     uint64_t *buried;
     size_t buried_count;
 
-    /* Whose message a token is: OWNER_NONE, OWNER_BRIDGE, or OWNER_EVENTS + the event's index
+    /* Whose message a token is: OWNER_NONE, OWNER_STATUS, or OWNER_EVENTS + the event's index
      * in places. */
     uint16_t owners[MAX_TOKEN + 1];
 };
@@ -157,7 +157,7 @@ static void settle_place(struct window *window, struct place *place)
     advance(window);
 }
 
-static void own_token(struct window *window, int token, size_t owner)
+static void set_owner(struct window *window, int token, size_t owner)
 {
     CHECK(token >= 1 && token <= MAX_TOKEN);
     CHECK(window->owners[token] == OWNER_NONE);
@@ -178,13 +178,13 @@ void window_sent(struct window *window, int token)
         return;
     }
     place->tokens[place->messages++] = (uint16_t)token;
-    own_token(window, token, OWNER_EVENTS + (size_t)(place - window->places));
+    set_owner(window, token, OWNER_EVENTS + (size_t)(place - window->places));
 }
 
-void window_sent_own(struct window *window, int token)
+void window_sent_status(struct window *window, int token)
 {
     if (token != 0) {
-        own_token(window, token, OWNER_BRIDGE);
+        set_owner(window, token, OWNER_STATUS);
     }
 }
 
@@ -201,7 +201,7 @@ enum window_found window_answered(struct window *window, int token, uint64_t *ou
     window->owners[token] = OWNER_NONE;
     window->messages--;
     if (owner < OWNER_EVENTS) {
-        return owner == OWNER_BRIDGE ? WINDOW_OWN : WINDOW_NOTHING;
+        return owner == OWNER_STATUS ? WINDOW_STATUS : WINDOW_NOTHING;
     }
     place = &window->places[owner - OWNER_EVENTS];
     *out_part = place->tokens[0] == token ? 0 : 1;

@@ -4,10 +4,10 @@
  *
  * Events are put in the order in which they are sent (seq rises). An event is one or two
  * messages; it is settled when all of them are. Acknowledgements come in any order; the settled
- * mark moves in order only. An event holds its place until the mark that covers it is written,
+ * mark moves in order only. An event pauses its place until the mark that covers it is written,
  * so no more than `capacity` events are ever sent beyond that mark: that is what a crash can
  * duplicate. Messages in flight are limited besides, by what the broker allows; the bridge's
- * own messages count in that.
+ * status messages count in that.
  *
  * Pure: no I/O, no clock, no thread of its own.
  */
@@ -50,11 +50,11 @@ void window_put(struct window *window, const struct window_event *event, unsigne
 /* One message of the newest event was sent. token 0: QoS 0, which counts as settled by that. */
 void window_sent(struct window *window, int token);
 /* A message that belongs to no event was sent. */
-void window_sent_own(struct window *window, int token);
+void window_sent_status(struct window *window, int token);
 
 enum window_found {
     WINDOW_NOTHING, /* not in flight, or of an event that is buried */
-    WINDOW_OWN,     /* belongs to no event */
+    WINDOW_STATUS,  /* belongs to no event */
     WINDOW_EVENT,
 };
 /* The broker has answered this message: it is no longer in flight. For WINDOW_EVENT, *out_seq
@@ -83,6 +83,6 @@ void window_marked(struct window *window, uint64_t marked_seq);
 
 size_t window_events(const struct window *window);   /* put, not settled */
 size_t window_bytes(const struct window *window);    /* of those */
-size_t window_messages(const struct window *window); /* in flight, own ones included */
+size_t window_messages(const struct window *window); /* in flight, status messages included */
 
 #endif

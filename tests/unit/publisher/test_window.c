@@ -87,13 +87,13 @@ messages_in_flight_are_limited_by_what_the_broker_allows_and_own_ones_count(void
 
     (void)state;
     window_restart(window, 2);
-    window_sent_own(window, 1);
+    window_sent_status(window, 1);
     assert_true(window_may_send(window));
     send_one(window, 1, 2);
     assert_false(window_may_send(window));
     assert_true(window_has_room(window));
     assert_int_equal(window_messages(window), 2);
-    assert_int_equal(window_answered(window, 1, &seq, &part), WINDOW_OWN);
+    assert_int_equal(window_answered(window, 1, &seq, &part), WINDOW_STATUS);
     assert_true(window_may_send(window));
     window_destroy(window);
 }
