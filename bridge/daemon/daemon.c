@@ -6,7 +6,7 @@
  *     answer to go out
  *   - the publisher finishes what is in flight, says "offline" and disconnects; the backlog
  *     stays on disk
- *   - the outbox writes its last mark and closes
+ *   - the outbox writes its last watermark and closes
  * If the outbox fails for good, the same happens without waiting, and the exit status says so.
  */
 #include "bridge/daemon/internal.h"
@@ -36,11 +36,11 @@ enum {
 
 /* ---- start ---- */
 
-static void on_progress(void *ctx, uint64_t durable_seq, uint64_t marked_seq)
+static void on_progress(void *ctx, uint64_t durable_seq, uint64_t watermark_seq)
 {
     struct daemon *d = ctx;
 
-    publisher_progress(d->publisher, durable_seq, marked_seq);
+    publisher_progress(d->publisher, durable_seq, watermark_seq);
 }
 
 static void on_failed(void *ctx, const struct err *why)

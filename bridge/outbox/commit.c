@@ -2,7 +2,7 @@
  * One transaction and what follows from it.
  *
  * What can fail: there is no room, or another program holds the file: all of the transaction is
- * rolled back, its events are answered ST_FULL, and mark and burials are tried again without
+ * rolled back, its events are answered ST_FULL, and watermark and burials are tried again without
  * them. Anything else, above all a failed sync, is final: we cannot know what is on the disk.
  */
 #include "bridge/outbox/internal.h"
@@ -164,7 +164,7 @@ static enum status write_burials(struct outbox *ob, int64_t now_ms, struct err *
 
 static enum status write_all(struct outbox *ob, const struct batch *batch, struct err *err)
 {
-    /* A mark alone needs no sync: if it is lost with the power, its events are sent again. */
+    /* A watermark alone needs no sync: if it is lost with the power, its events are sent again. */
     bool synced = batch->count > 0 || ob->burials.first != NULL;
     enum status st = store_begin(ob->writer, synced, err);
 
@@ -172,7 +172,7 @@ static enum status write_all(struct outbox *ob, const struct batch *batch, struc
         st = write_burials(ob, batch->now_ms, err);
     }
     if (st == ST_OK) {
-        st = store_mark(ob->writer, batch->mark, err);
+        st = store_set_watermark(ob->writer, batch->watermark, err);
     }
     for (size_t i = 0; i < batch->count && st == ST_OK; i++) {
         st = write_submission(ob, batch, i, err);
@@ -221,22 +221,22 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
     return st;
 }
 
-/* Draining must go on when the disk is full: the publisher is told that the mark is where it
+/* Draining must go on when the disk is full: the publisher is told that the watermark is where it
  * wants it, though it is only in memory. If we die now, those events are sent once more, no
  * worse. */
-static void keep_mark_in_memory(struct outbox *ob, const struct err *why)
+static void keep_watermark_in_memory(struct outbox *ob, const struct err *why)
 {
-    uint64_t mark;
+    uint64_t watermark;
 
     if (!ob->no_room) {
-        log_warn("the outbox's mark cannot be written; delivery goes on",
+        log_warn("the outbox's watermark cannot be written; delivery goes on",
                  L_STR("why", why->text));
     }
     ob->no_room = true;
-    /* outbox_mark does not wake us while an older mark is on its way: so look once more after
+    /* outbox_set_watermark does not wake us while an older watermark is on its way: so look once more after
      * this one has been taken. */
-    while ((mark = atomic_load(&ob->mark_wanted)) > atomic_load(&ob->marked_seq)) {
-        atomic_store(&ob->marked_seq, mark);
+    while ((watermark = atomic_load(&ob->wanted_watermark)) > atomic_load(&ob->watermark_seq)) {
+        atomic_store(&ob->watermark_seq, watermark);
         outbox_tell_progress(ob);
     }
 }
@@ -293,7 +293,7 @@ void outbox_commit_batch(struct outbox *ob, struct batch *batch)
         return;
     }
     if (outbox_can_retry(st)) {
-        keep_mark_in_memory(ob, &err);
+        keep_watermark_in_memory(ob, &err);
         return;
     }
     if (st == ST_OK && has_events) {

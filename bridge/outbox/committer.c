@@ -1,8 +1,8 @@
 /*
  * The committer thread. One turn:
  *
- * - take all that came in: events, burials, operations by hand; and the publisher's mark
- * - one transaction: burials, the mark, then each event in order: a duplicate, or new, or
+ * - take all that came in: events, burials, operations by hand; and the publisher's watermark
+ * - one transaction: burials, the watermark, then each event in order: a duplicate, or new, or
  *   without room; then what was kept long enough goes
  * - COMMIT, with one sync for all of it
  * - remember what is new, let others see it, and only then answer everybody
@@ -54,9 +54,9 @@ static void take_batch(struct outbox *ob, struct batch *batch)
     batch->count = 0;
     batch->bytes = 0;
     batch->now_ms = clock_unix_ms();
-    /* Read before the last look into the inbox: a burial is put before the mark that covers it,
+    /* Read before the last look into the inbox: a burial is put before the watermark that covers it,
      * so it will be in the same transaction. */
-    batch->mark = atomic_load(&ob->mark_wanted);
+    batch->watermark = atomic_load(&ob->wanted_watermark);
     sort_in(ob, inbox_take_all(&ob->inbox));
     while (ob->submissions.first != NULL && batch->count < BATCH_COUNT &&
            batch->bytes < BATCH_BYTES) {
@@ -69,24 +69,24 @@ static void take_batch(struct outbox *ob, struct batch *batch)
 
 /* ---- a turn ---- */
 
-static bool mark_is_behind(const struct outbox *ob)
+static bool watermark_is_behind(const struct outbox *ob)
 {
     struct store_stats stats;
 
     store_get_stats(ob->writer, &stats);
-    return atomic_load(&ob->mark_wanted) > stats.delivered_seq;
+    return atomic_load(&ob->wanted_watermark) > stats.delivered_seq;
 }
 
 static bool has_housekeeping(const struct outbox *ob)
 {
-    return mark_is_behind(ob) || ob->burials.first != NULL || ob->more_expired;
+    return watermark_is_behind(ob) || ob->burials.first != NULL || ob->more_expired;
 }
 
 /* What somebody waits for or relies on. */
 static bool has_promises(const struct outbox *ob)
 {
     return ob->submissions.first != NULL || ob->operations.first != NULL ||
-           ((mark_is_behind(ob) || ob->burials.first != NULL) && !ob->no_room);
+           ((watermark_is_behind(ob) || ob->burials.first != NULL) && !ob->no_room);
 }
 
 /* Something to do without waiting for more? */

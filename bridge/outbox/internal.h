@@ -49,7 +49,7 @@ struct batch {
     struct submission *submissions[BATCH_COUNT];
     size_t count;
     uint64_t bytes;
-    uint64_t mark; /* as wanted by the publisher */
+    uint64_t watermark; /* as wanted by the publisher */
     int64_t now_ms;
 };
 
@@ -127,11 +127,11 @@ struct outbox {
     atomic_bool disk_full;   /* the last events did not fit on the disk */
     atomic_bool read_failed; /* for good; the committer acts on it */
     struct limit events, dead;
-    atomic_size_t submitting;     /* in outbox_submit, or inside and not answered yet */
-    _Atomic uint64_t durable_seq; /* everything up to it is on disk */
-    _Atomic uint64_t mark_wanted; /* the publisher's mark */
-    _Atomic uint64_t marked_seq;  /* what has become of it */
-    pthread_mutex_t idle_mu;      /* guards nothing but the wait for submitting == 0 */
+    atomic_size_t submitting;          /* in outbox_submit, or inside and not answered yet */
+    _Atomic uint64_t durable_seq;      /* everything up to it is on disk */
+    _Atomic uint64_t wanted_watermark; /* the publisher's watermark */
+    _Atomic uint64_t watermark_seq;    /* what has become of it */
+    pthread_mutex_t idle_mu;           /* guards nothing but the wait for submitting == 0 */
     pthread_cond_t idle;
 
     struct outbox_numbers *numbers;
@@ -157,7 +157,7 @@ void *outbox_committer_main(void *outbox);
 
 /* ---- commit.c; committer, or main thread before the start ---- */
 
-/* One transaction with the batch, the mark, all burials and what has expired. Answers and
+/* One transaction with the batch, the watermark, all burials and what has expired. Answers and
  * empties the batch, whatever comes of it. */
 void outbox_commit_batch(struct outbox *ob, struct batch *batch);
 /* Answers and empties the batch: none of it is on disk. */

@@ -13,7 +13,7 @@
 
 enum {
     QUEUE_BYTES = 33554432,  /* waiting for the committer, at most */
-    RESERVE_BYTES = 2097152, /* on the disk, for marks, removals and checkpoints */
+    RESERVE_BYTES = 2097152, /* on the disk, for watermarks, removals and checkpoints */
     DISK_RETRY_MS = 5000,
 };
 

@@ -37,7 +37,7 @@ void outbox_tell_progress(struct outbox *ob)
 {
     if (ob->listener.progress != NULL) {
         ob->listener.progress(ob->listener.ctx, atomic_load(&ob->durable_seq),
-                              atomic_load(&ob->marked_seq));
+                              atomic_load(&ob->watermark_seq));
     }
 }
 
@@ -54,9 +54,9 @@ enum status outbox_publish_stats(struct outbox *ob, struct err *err)
     atomic_store(&ob->events.settled_bytes, stats.undelivered_bytes);
     atomic_store(&ob->dead.settled_bytes, stats.dead_bytes);
     atomic_store(&ob->durable_seq, stats.last_seq);
-    /* It may be ahead of the disk's already, see keep_mark_in_memory. */
-    if (stats.delivered_seq > atomic_load(&ob->marked_seq)) {
-        atomic_store(&ob->marked_seq, stats.delivered_seq);
+    /* It may be ahead of the disk's already, see keep_watermark_in_memory. */
+    if (stats.delivered_seq > atomic_load(&ob->watermark_seq)) {
+        atomic_store(&ob->watermark_seq, stats.delivered_seq);
     }
     set_gauges(&stats, store_wal_bytes(ob->writer));
     outbox_tell_progress(ob);

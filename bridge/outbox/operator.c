@@ -302,9 +302,9 @@ static enum status transact(struct outbox *ob, struct operation *operation, stru
     for (size_t i = 0; i < page->count && st == ST_OK; i++) {
         st = apply_row(ob, operation, page, i, err);
     }
-    /* What is dropped right behind the mark is as good as delivered. */
+    /* What is dropped right behind the watermark is as good as delivered. */
     if (st == ST_OK && operation->op == OUTBOX_DROP) {
-        st = store_mark(ob->writer, 0, err);
+        st = store_set_watermark(ob->writer, 0, err);
     }
     if (st == ST_OK) {
         st = store_commit(ob->writer, err);

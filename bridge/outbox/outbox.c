@@ -259,9 +259,9 @@ enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
                         size_t max_bytes, struct event **out_events, size_t *out_count,
                         struct err *err)
 {
-    uint64_t marked_seq = atomic_load(&ob->marked_seq);
+    uint64_t watermark_seq = atomic_load(&ob->watermark_seq);
     struct store_range range = {
-        .after_seq = after_seq > marked_seq ? after_seq : marked_seq,
+        .after_seq = after_seq > watermark_seq ? after_seq : watermark_seq,
         .upto_seq = atomic_load(&ob->durable_seq),
         .max_count = max_count,
         .max_bytes = max_bytes,
@@ -291,16 +291,16 @@ void outbox_rewind(struct outbox *ob, uint64_t after_seq)
     CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
 }
 
-void outbox_mark(struct outbox *ob, uint64_t seq)
+void outbox_set_watermark(struct outbox *ob, uint64_t seq)
 {
-    uint64_t before = atomic_load(&ob->mark_wanted);
+    uint64_t before = atomic_load(&ob->wanted_watermark);
 
     if (seq <= before) {
         return;
     }
-    atomic_store(&ob->mark_wanted, seq); /* the publisher is the only one who does */
-    /* With an older mark still to be written, the committer looks again by itself. */
-    if (before <= atomic_load(&ob->marked_seq)) {
+    atomic_store(&ob->wanted_watermark, seq); /* the publisher is the only one who does */
+    /* With an older watermark still to be written, the committer looks again by itself. */
+    if (before <= atomic_load(&ob->watermark_seq)) {
         inbox_wake(&ob->inbox);
     }
 }
@@ -320,7 +320,7 @@ void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason)
 
 uint64_t outbox_delivered_seq(const struct outbox *ob)
 {
-    return atomic_load(&ob->marked_seq);
+    return atomic_load(&ob->watermark_seq);
 }
 
 /* ---- by hand ---- */

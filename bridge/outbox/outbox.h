@@ -6,7 +6,7 @@
  * next: group commit, no timer.
  *
  * Promise: after done(ST_OK) the event survives a crash; events come out in order of seq, each
- * at least once. The delivered mark on disk may lag behind what was delivered (duplicates after
+ * at least once. The delivered watermark on disk may lag behind what was delivered (duplicates after
  * a crash), never lead (loss). A failed write for lack of room is answered ST_FULL and tried
  * again with the next batch. A failed sync, any other failed write, or damage found in reading
  * is final: waiters get ST_IO, later submits ST_CLOSED, and the `failed` listener is called
@@ -41,10 +41,10 @@ struct outbox_options {
 /* What is told to others; called on the committer thread (failed also in outbox_close), must
  * not block. Each may be NULL. */
 struct outbox_listener {
-    /* (C) Everything up to durable_seq is on disk; everything up to marked_seq is marked as
-     * delivered there (on a full disk in memory only, so that delivery goes on). The mark may
-     * be ahead of outbox_mark: it passes over what was buried or dropped right behind it. */
-    void (*progress)(void *ctx, uint64_t durable_seq, uint64_t marked_seq);
+    /* (C) Everything up to durable_seq is on disk; everything up to watermark_seq is known as
+     * delivered there (on a full disk in memory only, so that delivery goes on). The watermark may
+     * be ahead of outbox_set_watermark: it passes over what was buried or dropped right behind it. */
+    void (*progress)(void *ctx, uint64_t durable_seq, uint64_t watermark_seq);
     /* The outbox has failed for good and takes nothing more: stop the process with an error.
      * Once. */
     void (*failed)(void *ctx, const struct err *why);
@@ -64,7 +64,7 @@ enum status outbox_start(struct outbox *ob, const struct outbox_listener *listen
  * committed and answered. Marks, burials and operations still work, so that the publisher can
  * finish. */
 void outbox_close_intake(struct outbox *ob);
-/* Main thread, when nobody else uses it any more. Writes the last mark, joins the threads,
+/* Main thread, when nobody else uses it any more. Writes the last watermark, joins the threads,
  * closes the store (one file is left, and the lock's), gives the lock back. Operations by hand
  * that are not done end as ST_CLOSED. NULL is allowed. */
 void outbox_close(struct outbox *ob);
@@ -96,9 +96,9 @@ enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
 void outbox_rewind(struct outbox *ob, uint64_t after_seq);
 /* (D) Publisher thread, never blocks. Every event up to seq is delivered or buried. Reaches the
  * disk with the next commit. */
-void outbox_mark(struct outbox *ob, uint64_t seq);
+void outbox_set_watermark(struct outbox *ob, uint64_t seq);
 /* (D) Publisher thread, never blocks. Moves an event to the dead letters; on disk no later than
- * a mark that covers it. */
+ * a watermark that covers it. */
 void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason);
 /* Any thread; exact before publishing starts. */
 uint64_t outbox_delivered_seq(const struct outbox *ob);

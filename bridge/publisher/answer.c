@@ -24,7 +24,7 @@ enum verdict {
     VERDICT_BURY,
     /* As RETRY for a while (rights may be on their way), then as BURY. */
     VERDICT_GRACE,
-    /* Not now: hold the line, then send again from the oldest that is not settled. */
+    /* Not now: pause, then send again from the oldest that is not settled. */
     VERDICT_RETRY,
 };
 

@@ -38,7 +38,7 @@ struct answers {
 /* What others tell the publisher thread. */
 struct signals {
     uint64_t durable_seq;
-    uint64_t marked_seq;
+    uint64_t watermark_seq;
     bool lost;
     uint32_t lost_epoch;
     int lost_reason;
@@ -79,7 +79,7 @@ struct publisher {
     uint32_t closed_epoch; /* what is said about this one and earlier ones is dropped */
     /* What the sleeping thread wants to be woken for, besides lost and stop. */
     size_t want_answers;
-    bool want_durable, want_marked;
+    bool want_durable, want_watermark;
 
     /* owned by the publisher thread */
     struct signals seen;
@@ -149,7 +149,7 @@ bool publisher_feed_has_more(const struct publisher *pub);
 /* --- answer.c: what the broker says to a message --- */
 
 void publisher_take_answers(struct publisher *pub);
-/* Ends a hold whose time has come. */
+/* Ends a pause whose time has come. */
 void publisher_resume(struct publisher *pub, int64_t now_ms);
 
 /* --- link.c: the connection --- */

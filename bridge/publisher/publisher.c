@@ -1,11 +1,11 @@
 /*
  * The publisher's thread: what it waits for, and the order of a turn.
  *
- *  - Others post (durable, marked, answers, lost, stop) under mu; the thread takes all of it at
+ *  - Others post (durable, watermark, answers, lost, stop) under mu; the thread takes all of it at
  *    once, then works without the lock. It says beforehand what it wants to be woken for, so
  *    that a broker that acknowledges a thousand messages wakes it a few times and not a
  *    thousand times.
- *  - A turn: lost? answers, marks; connect if it is time; own topics; events; the mark; the
+ *  - A turn: lost? answers, watermark; connect if it is time; status topics; events; the
  *    watchdog.
  *
  * Everything that goes wrong ends in one of two things: sending starts again at the oldest
@@ -80,15 +80,15 @@ static void on_waiting(void *ctx)
     heartbeat_now(&pub->heartbeat);
 }
 
-void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t marked_seq)
+void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t watermark_seq)
 {
     publisher_lock(pub);
     if ((pub->want_durable && durable_seq > pub->posted.durable_seq) ||
-        (pub->want_marked && marked_seq > pub->posted.marked_seq)) {
+        (pub->want_watermark && watermark_seq > pub->posted.watermark_seq)) {
         wake(pub);
     }
     pub->posted.durable_seq = durable_seq;
-    pub->posted.marked_seq = marked_seq;
+    pub->posted.watermark_seq = watermark_seq;
     publisher_unlock(pub);
 }
 
@@ -145,7 +145,7 @@ static bool anything_posted(const struct publisher *pub)
     return posted->lost || posted->stop != seen->stop || pub->info_posted ||
            pub->posted_answers.count >= pub->want_answers ||
            (pub->want_durable && posted->durable_seq > seen->durable_seq) ||
-           (pub->want_marked && posted->marked_seq > seen->marked_seq);
+           (pub->want_watermark && posted->watermark_seq > seen->watermark_seq);
 }
 
 static void wait_for_signals(struct publisher *pub)
@@ -158,13 +158,13 @@ static void wait_for_signals(struct publisher *pub)
     pub->want_answers = answers_wanted(pub);
     pub->want_durable =
         pub->up && window_has_room(pub->window) && !publisher_feed_has_more(pub);
-    pub->want_marked = !window_has_room(pub->window);
+    pub->want_watermark = !window_has_room(pub->window);
     while (!anything_posted(pub) && rc == 0) {
         rc = pthread_cond_timedwait(&pub->changed, &pub->mu, &until);
         CHECK(rc == 0 || rc == ETIMEDOUT);
     }
     pub->want_answers = 0; /* awake: nobody needs to wake us */
-    pub->want_durable = pub->want_marked = false;
+    pub->want_durable = pub->want_watermark = false;
     pub->seen = pub->posted;
     pub->posted.lost = false;
     publisher_status_take_info(pub);
@@ -174,13 +174,13 @@ static void wait_for_signals(struct publisher *pub)
     publisher_unlock(pub);
 }
 
-static void post_mark(struct publisher *pub, uint64_t *marked)
+static void post_watermark(struct publisher *pub, uint64_t *posted)
 {
     uint64_t settled = window_settled(pub->window);
 
-    if (settled > *marked) {
-        outbox_mark(pub->outbox, settled);
-        *marked = settled;
+    if (settled > *posted) {
+        outbox_set_watermark(pub->outbox, settled);
+        *posted = settled;
     }
 }
 
@@ -197,7 +197,7 @@ static void take_turn(struct publisher *pub)
     int64_t now_ms = clock_mono_ms();
 
     publisher_take_answers(pub);
-    window_marked(pub->window, pub->seen.marked_seq);
+    window_set_watermark(pub->window, pub->seen.watermark_seq);
     if (pub->seen.lost && pub->up && pub->seen.lost_epoch == pub->epoch) {
         publisher_link_lost(pub, pub->seen.lost_reason, pub->seen.lost_text);
     }
@@ -233,19 +233,19 @@ static void say_goodbye(struct publisher *pub)
 static void *publisher_main(void *arg)
 {
     struct publisher *pub = arg;
-    uint64_t marked = window_settled(pub->window);
+    uint64_t posted = window_settled(pub->window);
 
     while (!may_stop(pub)) {
         heartbeat_now(&pub->heartbeat);
         take_turn(pub);
-        post_mark(pub, &marked);
+        post_watermark(pub, &posted);
         if (!may_stop(pub)) {
             wait_for_signals(pub);
         }
     }
     publisher_take_answers(pub);
     say_goodbye(pub);
-    post_mark(pub, &marked);
+    post_watermark(pub, &posted);
     /* If nobody took our "offline", the will has to say it. */
     mqtt_disconnect(pub->mq, pub->status_due == 0 && pub->status_in_flight == 0);
     publisher_close_epoch(pub);
@@ -263,7 +263,7 @@ static void init_shared(struct publisher *pub, uint64_t settled_seq)
     thread_cond_init(&pub->changed);
     pub->answers.items = xalloc(MAX_ANSWERS * sizeof(struct answer));
     pub->posted_answers.items = xalloc(MAX_ANSWERS * sizeof(struct answer));
-    pub->posted.durable_seq = pub->posted.marked_seq = settled_seq;
+    pub->posted.durable_seq = pub->posted.watermark_seq = settled_seq;
 }
 
 enum status publisher_create(const struct publisher_options *options, struct outbox *outbox,

@@ -5,8 +5,8 @@
  * Order: everything is sent in order of seq on one connection; after a reconnect sending starts
  * again at the oldest event that is not settled.
  *
- * At most max_in_flight events are sent beyond the written mark, so that a crash of ours or of
- * the broker causes no more duplicates than that (after a power cut there may be more: a mark
+ * At most max_in_flight events are sent beyond the written watermark, so that a crash of ours or of
+ * the broker causes no more duplicates than that (after a power cut there may be more: a watermark
  * alone is written without a sync).
  *
  * Broker away: back-off with jitter over the list of servers, for ever; that is never held
@@ -56,7 +56,7 @@ void publisher_destroy(struct publisher *pub);
 void publisher_set_info(struct publisher *pub, struct slice info);
 
 /* (C) Any thread, never blocks: to be called from the outbox's listener. */
-void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t marked_seq);
+void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t watermark_seq);
 
 /* Any thread. The heartbeat goes on while a broker keeps us waiting within the limits (connect
  * time-out, twice the keep-alive). */

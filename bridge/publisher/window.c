@@ -36,7 +36,7 @@ struct window {
     uint64_t settled_seq;
     struct place *places; /* capacity of them */
 
-    /* Buried, and beyond the settled mark at the last restart: to be passed over when they are
+    /* Buried, and beyond the settled watermark at the last restart: to be passed over when they are
      * read again. */
     uint64_t *buried;
     size_t buried_count;
@@ -173,7 +173,7 @@ void window_sent(struct window *window, int token)
     CHECK(place->messages < WINDOW_MAX_MESSAGES && place->waiting > 0);
     if (token == 0) {
         place->messages++;
-        /* The caller sees to the mark each turn. */
+        /* The caller sees to the watermark each turn. */
         (void)window_deliver(window, place->event.seq);
         return;
     }
@@ -210,7 +210,7 @@ enum window_found window_answered(struct window *window, int token, uint64_t *ou
     return WINDOW_EVENT;
 }
 
-/* The events in the ring rise in seq, but with gaps. */
+/* The events in the ring rise in seq, but not without holes. */
 static struct place *find_place(const struct window *window, uint64_t seq)
 {
     uint64_t low = window->first;
@@ -285,10 +285,10 @@ uint64_t window_settled(const struct window *window)
     return window->settled_seq;
 }
 
-void window_marked(struct window *window, uint64_t marked_seq)
+void window_set_watermark(struct window *window, uint64_t watermark_seq)
 {
     while (window->first < window->settled &&
-           place_at(window, window->first)->event.seq <= marked_seq) {
+           place_at(window, window->first)->event.seq <= watermark_seq) {
         window->first++;
     }
 }

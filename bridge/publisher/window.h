@@ -1,11 +1,11 @@
 /*
  * window - which events are with the broker: what may be sent now, what is settled, how far the
- * delivered mark may move.
+ * delivered watermark may move.
  *
  * Events are put in the order in which they are sent (seq rises). An event is one or two
  * messages; it is settled when all of them are. Acknowledgements come in any order; the settled
- * mark moves in order only. An event pauses its place until the mark that covers it is written,
- * so no more than `capacity` events are ever sent beyond that mark: that is what a crash can
+ * watermark moves in order only. An event keeps its place until the watermark that covers it is written,
+ * so no more than `capacity` events are ever sent beyond that watermark: that is what a crash can
  * duplicate. Messages in flight are limited besides, by what the broker allows; the bridge's
  * status messages count in that.
  *
@@ -70,7 +70,7 @@ bool window_is_buried(const struct window *window, uint64_t seq);
 
 /* The event is in the window and not settled. */
 bool window_is_open(const struct window *window, uint64_t seq);
-/* The event, if it was put since the last restart (or is not yet marked); borrowed
+/* The event, if it was put since the last restart (or the watermark is behind it); borrowed
  * until the next change. */
 const struct window_event *window_find(const struct window *window, uint64_t seq);
 /* The oldest event that is not settled; NULL: none. */
@@ -78,8 +78,8 @@ const struct window_event *window_oldest(const struct window *window);
 
 /* Everything up to this seq is settled. */
 uint64_t window_settled(const struct window *window);
-/* The written mark has come this far. */
-void window_marked(struct window *window, uint64_t marked_seq);
+/* The written watermark has come this far. */
+void window_set_watermark(struct window *window, uint64_t watermark_seq);
 
 size_t window_events(const struct window *window);   /* put, not settled */
 size_t window_bytes(const struct window *window);    /* of those */

@@ -29,24 +29,24 @@ enum { ROW_RETAIN = 1, ROW_DELETION = 2, ROW_REPLAYED = 4, ROW_COPY = 8 };
 enum store_sql {
     SQL_BEGIN,
     SQL_COMMIT,
-    SQL_READ_MARK,
-    SQL_WRITE_MARK,
+    SQL_READ_TOTALS,
+    SQL_WRITE_TOTALS,
     SQL_ADD_EVENT,
     SQL_ADD_BODY,
     SQL_ADD_STATE,
     SQL_ADD_DEAD,
     SQL_BURY,
     SQL_DROP_BODY,
-    SQL_ADD_GAP,
+    SQL_ADD_TOMBSTONE,
     SQL_DROP_DEAD,
     SQL_DEAD_COST,
     SQL_TOTAL_AT,
-    SQL_GAPS_AFTER,
-    SQL_GAP_SUM,
+    SQL_TOMBSTONES_AFTER,
+    SQL_TOMBSTONE_SUM,
     SQL_OLDEST_KEPT,
     SQL_REMOVE_EVENTS,
     SQL_REMOVE_BODIES,
-    SQL_REMOVE_GAPS,
+    SQL_REMOVE_TOMBSTONES,
     SQL_OLDEST_UNDELIVERED,
     SQL_WALK_EVENTS,
     SQL_WALK_DEAD,
@@ -62,9 +62,9 @@ enum store_sql {
 };
 
 /* The single row of table mark. Sums are kept, so that nobody has to count rows. A total is the
- * sum of event_cost_bytes of all events ever stored, up to and including one; gaps are in it.
+ * sum of event_cost_bytes of all events ever stored, up to and including one; tombstones are in it.
  */
-struct store_mark {
+struct store_totals {
     uint64_t last_seq, last_total;
     uint64_t delivered_seq, delivered_total;
     uint64_t removed_seq, removed_total; /* rows up to here have been removed */
@@ -83,9 +83,9 @@ struct store {
     sqlite3_stmt *statements[SQL_COUNT];
 
     /* the writer's */
-    struct store_mark mark;      /* with the open transaction's changes */
-    struct store_mark committed; /* without them */
-    bool synced;                 /* the connection's synchronous is FULL */
+    struct store_totals totals;    /* with the open transaction's changes */
+    struct store_totals committed; /* without them */
+    bool synced;                   /* the connection's synchronous is FULL */
     uint64_t wal_bytes;
 };
 
@@ -105,11 +105,11 @@ enum status store_run(struct store *store, sqlite3_stmt *stmt, struct err *err,
 enum status store_query(struct store *store, sqlite3_stmt *stmt, int64_t *out_numbers,
                         int count, bool *out_found, struct err *err, const char *what) MUST_USE;
 enum status store_exec(struct store *store, const char *sql, struct err *err) MUST_USE;
-enum status store_read_mark(struct store *store, struct store_mark *out_mark,
-                            struct err *err) MUST_USE;
+enum status store_read_totals(struct store *store, struct store_totals *out_totals,
+                              struct err *err) MUST_USE;
 /* 0: no such file. */
 uint64_t store_file_bytes(const char *path, const char *suffix);
-void store_mark_stats(const struct store_mark *mark, struct store_stats *out_stats);
+void store_totals_stats(const struct store_totals *totals, struct store_stats *out_stats);
 
 /* ---- schema.c ---- */
 

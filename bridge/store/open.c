@@ -161,11 +161,11 @@ static enum status create_file(const char *path, struct err *err)
     return ST_OK;
 }
 
-/* The mark and the rows are written together; if they contradict each other, something else
+/* The watermark and the rows are written together; if they contradict each other, something else
  * wrote to the file, or the disk lied. */
-static enum status check_mark(struct store *store, struct err *err)
+static enum status check_totals(struct store *store, struct err *err)
 {
-    const struct store_mark *mark = &store->mark;
+    const struct store_totals *totals = &store->totals;
     sqlite3_stmt *stmt = store_statement(store, SQL_TOTAL_AT);
     int64_t total = 0;
     bool found = false;
@@ -174,15 +174,16 @@ static enum status check_mark(struct store *store, struct err *err)
     if (stmt == NULL) {
         return store_fail(store, err, "read the newest event");
     }
-    (void)sqlite3_bind_int64(stmt, 1, (int64_t)mark->last_seq);
+    (void)sqlite3_bind_int64(stmt, 1, (int64_t)totals->last_seq);
     st = store_query(store, stmt, &total, 1, &found, err, "read the newest event");
     if (st != ST_OK) {
         return st;
     }
-    if (mark->removed_seq > mark->delivered_seq || mark->delivered_seq > mark->last_seq ||
-        found != (mark->removed_seq < mark->last_seq) ||
-        (found && (uint64_t)total != mark->last_total)) {
-        return err_set(err, ST_INVALID, "damaged: its mark and its newest event disagree");
+    if (totals->removed_seq > totals->delivered_seq ||
+        totals->delivered_seq > totals->last_seq ||
+        found != (totals->removed_seq < totals->last_seq) ||
+        (found && (uint64_t)total != totals->last_total)) {
+        return err_set(err, ST_INVALID, "damaged: its watermark and its newest event disagree");
     }
     return ST_OK;
 }
@@ -210,12 +211,12 @@ static enum status set_up_writer(struct store *store, struct err *err)
         st = store_migrate(store, err);
     }
     if (st == ST_OK) {
-        st = store_read_mark(store, &store->mark, err);
+        st = store_read_totals(store, &store->totals, err);
     }
     if (st == ST_OK) {
-        st = check_mark(store, err);
+        st = check_totals(store, err);
     }
-    store->committed = store->mark;
+    store->committed = store->totals;
     store->wal_bytes = store_file_bytes(store->path, "-wal");
     return st;
 }

@@ -354,18 +354,18 @@ enum status store_list(struct store *store, enum store_which which,
                               .with_body = with_body,
                               .upto_key = INT64_MAX,
                               .selection = &sorted};
-    struct store_mark mark;
-    /* One snapshot: the mark must not move between its reading and the rows'. */
+    struct store_totals totals;
+    /* One snapshot: the watermark must not move between its reading and the rows'. */
     enum status st = store_exec(store, "BEGIN", err);
 
     sorted.ids = ids;
     if (st == ST_OK) {
-        st = store_read_mark(store, &mark, err);
+        st = store_read_totals(store, &totals, err);
     }
     if (st == ST_OK) {
-        listing.delivered_seq = mark.delivered_seq;
-        scan.after_key = which == STORE_UNDELIVERED ? mark.delivered_seq : 0;
-        scan.upto_key = which == STORE_DELIVERED ? mark.delivered_seq : INT64_MAX;
+        listing.delivered_seq = totals.delivered_seq;
+        scan.after_key = which == STORE_UNDELIVERED ? totals.delivered_seq : 0;
+        scan.upto_key = which == STORE_DELIVERED ? totals.delivered_seq : INT64_MAX;
         st = store_scan(store, &scan, list_row, &listing, err);
     }
     store_rollback(store); /* only ends the snapshot */
@@ -383,7 +383,7 @@ enum status store_get_oldest(struct store *store, int64_t *out_ms, struct err *e
     enum status st;
 
     if (stmt != NULL) {
-        (void)sqlite3_bind_int64(stmt, 1, (int64_t)store->mark.delivered_seq);
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)store->totals.delivered_seq);
     }
     st = store_query(store, stmt, &received_ms, 1, &found, err, "read the oldest event");
     if (st == ST_OK) {
@@ -395,16 +395,16 @@ enum status store_get_oldest(struct store *store, int64_t *out_ms, struct err *e
 enum status store_stats_read(struct store *store, struct store_stats *out_stats,
                              struct err *err)
 {
-    struct store_mark mark;
+    struct store_totals totals;
     struct store_stats stats;
     enum status st = store_exec(store, "BEGIN", err);
 
     if (st == ST_OK) {
-        st = store_read_mark(store, &mark, err);
+        st = store_read_totals(store, &totals, err);
     }
     if (st == ST_OK) {
-        store->mark = store->committed = mark;
-        store_mark_stats(&mark, &stats);
+        store->totals = store->committed = totals;
+        store_totals_stats(&totals, &stats);
         st = store_get_oldest(store, &stats.oldest_undelivered_ms, err);
     }
     store_rollback(store); /* only ends the snapshot */

@@ -17,8 +17,8 @@ static enum status total_at(struct store *store, uint64_t seq, uint64_t *out_tot
     int64_t total = 0;
     enum status st;
 
-    if (seq == store->mark.removed_seq) {
-        *out_total = store->mark.removed_total;
+    if (seq == store->totals.removed_seq) {
+        *out_total = store->totals.removed_total;
         return ST_OK;
     }
     if (stmt != NULL) {
@@ -59,20 +59,21 @@ static enum status run_for(struct store *store, enum store_sql which, uint64_t k
     return st;
 }
 
-static enum status add_gap(struct store *store, uint64_t seq, uint64_t cost, struct err *err)
+static enum status add_tombstone(struct store *store, uint64_t seq, uint64_t cost,
+                                 struct err *err)
 {
-    sqlite3_stmt *stmt = store_statement(store, SQL_ADD_GAP);
+    sqlite3_stmt *stmt = store_statement(store, SQL_ADD_TOMBSTONE);
 
     if (stmt != NULL) {
         (void)sqlite3_bind_int64(stmt, 1, (int64_t)seq);
         (void)sqlite3_bind_int64(stmt, 2, (int64_t)cost);
     }
-    return store_run(store, stmt, err, "write a gap");
+    return store_run(store, stmt, err, "write a tombstone");
 }
 
 enum status store_drop(struct store *store, uint64_t seq, struct err *err)
 {
-    struct store_mark *mark = &store->mark;
+    struct store_totals *totals = &store->totals;
     bool was_there = false;
     uint64_t cost = 0;
     enum status st = run_for(store, SQL_DROP_BODY, seq, &was_there, err, "drop a body");
@@ -82,17 +83,17 @@ enum status store_drop(struct store *store, uint64_t seq, struct err *err)
     }
     st = cost_of(store, seq, &cost, err);
     if (st == ST_OK) {
-        st = add_gap(store, seq, cost, err);
+        st = add_tombstone(store, seq, cost, err);
     }
     if (st != ST_OK) {
         return st;
     }
-    if (seq > mark->delivered_seq) {
-        mark->undelivered_count--;
-        mark->undelivered_bytes -= cost;
+    if (seq > totals->delivered_seq) {
+        totals->undelivered_count--;
+        totals->undelivered_bytes -= cost;
     } else {
-        mark->kept_count--;
-        mark->kept_bytes -= cost;
+        totals->kept_count--;
+        totals->kept_bytes -= cost;
     }
     return ST_OK;
 }
@@ -104,7 +105,7 @@ enum status store_bury(struct store *store, uint64_t seq, const char *reason, in
     uint64_t cost = 0;
     enum status st;
 
-    if (seq <= store->mark.removed_seq || seq > store->mark.last_seq) {
+    if (seq <= store->totals.removed_seq || seq > store->totals.last_seq) {
         return ST_OK;
     }
     st = cost_of(store, seq, &cost, err);
@@ -122,8 +123,8 @@ enum status store_bury(struct store *store, uint64_t seq, const char *reason, in
     if (st != ST_OK || sqlite3_changes(store->db) == 0) {
         return st;
     }
-    store->mark.dead_count++;
-    store->mark.dead_bytes += cost;
+    store->totals.dead_count++;
+    store->totals.dead_bytes += cost;
     return store_drop(store, seq, err);
 }
 
@@ -140,19 +141,19 @@ enum status store_drop_dead(struct store *store, uint64_t dead_key, struct err *
     st = store_query(store, stmt, &cost, 1, &found, err, "read a dead letter");
     if (st == ST_OK && found) {
         st = run_for(store, SQL_DROP_DEAD, dead_key, &found, err, "drop a dead letter");
-        store->mark.dead_count -= found;
-        store->mark.dead_bytes -= found ? (uint64_t)cost : 0;
+        store->totals.dead_count -= found;
+        store->totals.dead_bytes -= found ? (uint64_t)cost : 0;
     }
     return st;
 }
 
-/* ---- the mark and what is behind it ---- */
+/* ---- the watermark and what is behind it ---- */
 
-/* Moves *seq over the gaps right behind it. A run of them is walked once, by its primary key.
+/* Moves *seq over the tombstones right behind it. A run of them is walked once, by its primary key.
  */
-static enum status skip_gaps(struct store *store, uint64_t *seq, struct err *err)
+static enum status skip_tombstones(struct store *store, uint64_t *seq, struct err *err)
 {
-    sqlite3_stmt *stmt = store_statement(store, SQL_GAPS_AFTER);
+    sqlite3_stmt *stmt = store_statement(store, SQL_TOMBSTONES_AFTER);
 
     if (stmt != NULL) {
         (void)sqlite3_bind_int64(stmt, 1, (int64_t)*seq);
@@ -162,19 +163,19 @@ static enum status skip_gaps(struct store *store, uint64_t *seq, struct err *err
         ++*seq;
     }
     if (stmt == NULL || sqlite3_reset(stmt) != SQLITE_OK) {
-        return store_fail(store, err, "read the gaps");
+        return store_fail(store, err, "read the tombstones");
     }
     return ST_OK;
 }
 
-struct gap_sum {
+struct tombstone_sum {
     uint64_t count, bytes;
 };
 
-static enum status sum_gaps(struct store *store, uint64_t after, uint64_t upto,
-                            struct gap_sum *out_sum, struct err *err)
+static enum status sum_tombstones(struct store *store, uint64_t after, uint64_t upto,
+                                  struct tombstone_sum *out_sum, struct err *err)
 {
-    sqlite3_stmt *stmt = store_statement(store, SQL_GAP_SUM);
+    sqlite3_stmt *stmt = store_statement(store, SQL_TOMBSTONE_SUM);
     int64_t numbers[2] = {0};
     enum status st;
 
@@ -182,39 +183,39 @@ static enum status sum_gaps(struct store *store, uint64_t after, uint64_t upto,
         (void)sqlite3_bind_int64(stmt, 1, (int64_t)after);
         (void)sqlite3_bind_int64(stmt, 2, (int64_t)upto);
     }
-    st = store_query(store, stmt, numbers, 2, NULL, err, "add the gaps up");
-    *out_sum = (struct gap_sum){(uint64_t)numbers[0], (uint64_t)numbers[1]};
+    st = store_query(store, stmt, numbers, 2, NULL, err, "add the tombstones up");
+    *out_sum = (struct tombstone_sum){(uint64_t)numbers[0], (uint64_t)numbers[1]};
     return st;
 }
 
-enum status store_mark(struct store *store, uint64_t seq, struct err *err)
+enum status store_set_watermark(struct store *store, uint64_t seq, struct err *err)
 {
-    struct store_mark *mark = &store->mark;
-    struct gap_sum gaps = {0};
+    struct store_totals *totals = &store->totals;
+    struct tombstone_sum tombstones = {0};
     uint64_t total = 0, count, bytes;
     enum status st;
 
-    CHECK(seq <= mark->last_seq);
-    seq = seq > mark->delivered_seq ? seq : mark->delivered_seq;
-    st = skip_gaps(store, &seq, err);
-    if (st != ST_OK || seq == mark->delivered_seq) {
+    CHECK(seq <= totals->last_seq);
+    seq = seq > totals->delivered_seq ? seq : totals->delivered_seq;
+    st = skip_tombstones(store, &seq, err);
+    if (st != ST_OK || seq == totals->delivered_seq) {
         return st;
     }
     st = total_at(store, seq, &total, err);
     if (st == ST_OK) {
-        st = sum_gaps(store, mark->delivered_seq, seq, &gaps, err);
+        st = sum_tombstones(store, totals->delivered_seq, seq, &tombstones, err);
     }
     if (st != ST_OK) {
         return st;
     }
-    count = seq - mark->delivered_seq - gaps.count;
-    bytes = total - mark->delivered_total - gaps.bytes;
-    mark->undelivered_count -= count;
-    mark->undelivered_bytes -= bytes;
-    mark->kept_count += count;
-    mark->kept_bytes += bytes;
-    mark->delivered_seq = seq;
-    mark->delivered_total = total;
+    count = seq - totals->delivered_seq - tombstones.count;
+    bytes = total - totals->delivered_total - tombstones.bytes;
+    totals->undelivered_count -= count;
+    totals->undelivered_bytes -= bytes;
+    totals->kept_count += count;
+    totals->kept_bytes += bytes;
+    totals->delivered_seq = seq;
+    totals->delivered_total = total;
     return ST_OK;
 }
 
@@ -225,8 +226,8 @@ static sqlite3_stmt *oldest_kept(struct store *store, uint32_t max_rows)
     sqlite3_stmt *stmt = store_statement(store, SQL_OLDEST_KEPT);
 
     if (stmt != NULL) {
-        (void)sqlite3_bind_int64(stmt, 1, (int64_t)store->mark.removed_seq);
-        (void)sqlite3_bind_int64(stmt, 2, (int64_t)store->mark.delivered_seq);
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)store->totals.removed_seq);
+        (void)sqlite3_bind_int64(stmt, 2, (int64_t)store->totals.delivered_seq);
         (void)sqlite3_bind_int64(stmt, 3, max_rows);
     }
     return stmt;
@@ -249,11 +250,11 @@ static enum status find_removal(struct store *store, const struct store_removal 
                                 uint64_t *out_seq, uint64_t *out_total, struct err *err)
 {
     sqlite3_stmt *stmt = oldest_kept(store, removal->max_rows);
-    uint64_t seq = store->mark.removed_seq, total = store->mark.removed_total;
+    uint64_t seq = store->totals.removed_seq, total = store->totals.removed_total;
 
     while (stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW &&
            sqlite3_column_int64(stmt, 1) < removal->before_ms &&
-           total - store->mark.removed_total < removal->enough_bytes) {
+           total - store->totals.removed_total < removal->enough_bytes) {
         seq = (uint64_t)sqlite3_column_int64(stmt, 0);
         total = (uint64_t)sqlite3_column_int64(stmt, 2);
     }
@@ -269,26 +270,26 @@ enum status store_remove_kept(struct store *store, const struct store_removal *r
                               struct err *err)
 {
     static const enum store_sql removals[] = {SQL_REMOVE_EVENTS, SQL_REMOVE_BODIES,
-                                              SQL_REMOVE_GAPS};
-    struct store_mark *mark = &store->mark;
-    struct gap_sum gaps = {0};
+                                              SQL_REMOVE_TOMBSTONES};
+    struct store_totals *totals = &store->totals;
+    struct tombstone_sum tombstones = {0};
     uint64_t seq = 0, total = 0;
     bool changed;
     enum status st = find_removal(store, removal, &seq, &total, err);
 
-    if (st != ST_OK || seq == mark->removed_seq) {
+    if (st != ST_OK || seq == totals->removed_seq) {
         return st;
     }
-    st = sum_gaps(store, mark->removed_seq, seq, &gaps, err);
+    st = sum_tombstones(store, totals->removed_seq, seq, &tombstones, err);
     for (size_t i = 0; i < COUNT_OF(removals) && st == ST_OK; i++) {
         st = run_for(store, removals[i], seq, &changed, err, "remove delivered events");
     }
     if (st != ST_OK) {
         return st;
     }
-    mark->kept_count -= seq - mark->removed_seq - gaps.count;
-    mark->kept_bytes -= total - mark->removed_total - gaps.bytes;
-    mark->removed_seq = seq;
-    mark->removed_total = total;
+    totals->kept_count -= seq - totals->removed_seq - tombstones.count;
+    totals->kept_bytes -= total - totals->removed_total - tombstones.bytes;
+    totals->removed_seq = seq;
+    totals->removed_total = total;
     return ST_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * Statements and errors; the mark; the write-ahead log.
+ * Statements and errors; the watermark; the write-ahead log.
  */
 #include "bridge/store/internal.h"
 
@@ -15,14 +15,14 @@ enum { READER_WAIT_MS = 20 }; /* a checkpoint that rests waits so long for reade
 static const char *const statement_text[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
-    [SQL_READ_MARK] =
+    [SQL_READ_TOTALS] =
         "SELECT last_seq, last_total, delivered_seq, delivered_total, removed_seq,"
         " removed_total, undelivered_count, undelivered_bytes, kept_count,"
         " kept_bytes, dead_count, dead_bytes FROM mark",
-    [SQL_WRITE_MARK] = "UPDATE mark SET last_seq=?1, last_total=?2, delivered_seq=?3,"
-                       " delivered_total=?4, removed_seq=?5, removed_total=?6,"
-                       " undelivered_count=?7, undelivered_bytes=?8, kept_count=?9,"
-                       " kept_bytes=?10, dead_count=?11, dead_bytes=?12 WHERE one=1",
+    [SQL_WRITE_TOTALS] = "UPDATE mark SET last_seq=?1, last_total=?2, delivered_seq=?3,"
+                         " delivered_total=?4, removed_seq=?5, removed_total=?6,"
+                         " undelivered_count=?7, undelivered_bytes=?8, kept_count=?9,"
+                         " kept_bytes=?10, dead_count=?11, dead_bytes=?12 WHERE one=1",
     [SQL_ADD_EVENT] = "INSERT INTO event(" EVENT_COLUMNS ", seq, total_bytes)"
                       " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
     [SQL_ADD_BODY] = "INSERT INTO body(seq, body) VALUES(?1, ?2)",
@@ -39,21 +39,22 @@ static const char *const statement_text[SQL_COUNT] = {
                  " SELECT " EVENT_COLUMNS ", event.seq, ?2, ?3, ?4, body"
                  " FROM event CROSS JOIN body ON body.seq = event.seq WHERE event.seq = ?1",
     [SQL_DROP_BODY] = "DELETE FROM body WHERE seq = ?1",
-    [SQL_ADD_GAP] = "INSERT INTO gap(seq, cost_bytes) VALUES(?1, ?2)",
+    [SQL_ADD_TOMBSTONE] = "INSERT INTO gap(seq, cost_bytes) VALUES(?1, ?2)",
     [SQL_DROP_DEAD] = "DELETE FROM dead WHERE dead_key = ?1",
     [SQL_DEAD_COST] = "SELECT cost_bytes FROM dead WHERE dead_key = ?1",
     [SQL_TOTAL_AT] = "SELECT total_bytes FROM event WHERE seq = ?1",
-    [SQL_GAPS_AFTER] = "SELECT seq FROM gap WHERE seq > ?1 ORDER BY seq",
-    [SQL_GAP_SUM] = "SELECT count(*), sum(cost_bytes) FROM gap WHERE seq > ?1 AND seq <= ?2",
+    [SQL_TOMBSTONES_AFTER] = "SELECT seq FROM gap WHERE seq > ?1 ORDER BY seq",
+    [SQL_TOMBSTONE_SUM] =
+        "SELECT count(*), sum(cost_bytes) FROM gap WHERE seq > ?1 AND seq <= ?2",
     [SQL_OLDEST_KEPT] = "SELECT seq, received_ms, total_bytes FROM event"
                         " WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
     [SQL_REMOVE_EVENTS] = "DELETE FROM event WHERE seq <= ?1",
     [SQL_REMOVE_BODIES] = "DELETE FROM body WHERE seq <= ?1",
-    [SQL_REMOVE_GAPS] = "DELETE FROM gap WHERE seq <= ?1",
+    [SQL_REMOVE_TOMBSTONES] = "DELETE FROM gap WHERE seq <= ?1",
     [SQL_OLDEST_UNDELIVERED] = "SELECT received_ms FROM event WHERE seq > ?1"
                                " AND seq NOT IN (SELECT seq FROM gap) ORDER BY seq LIMIT 1",
     /* Dropped: no body, and no dead letter either. (One that was retried looks the same: its
-     * repeat may pass as new.) The dead letters are gathered once, and only if there is a gap.
+     * repeat may pass as new.) The dead letters are gathered once, and only if there is a tombstone.
      */
     [SQL_WALK_EVENTS] = "SELECT dedupe_key, digest, id, received_ms, flags, received_ms, 0,"
                         " CASE WHEN seq NOT IN (SELECT seq FROM gap) THEN 0"
@@ -175,34 +176,35 @@ enum status store_exec(struct store *store, const char *sql, struct err *err)
                : store_fail(store, err, "set up");
 }
 
-/* ---- the mark ---- */
+/* ---- the watermark ---- */
 
-enum { MARK_NUMBERS = sizeof(struct store_mark) / sizeof(uint64_t) };
+enum { TOTALS_NUMBERS = sizeof(struct store_totals) / sizeof(uint64_t) };
 
-enum status store_read_mark(struct store *store, struct store_mark *out_mark, struct err *err)
+enum status store_read_totals(struct store *store, struct store_totals *out_totals,
+                              struct err *err)
 {
-    int64_t numbers[MARK_NUMBERS] = {0};
-    enum status st = store_query(store, store_statement(store, SQL_READ_MARK), numbers,
-                                 MARK_NUMBERS, NULL, err, "read the mark");
+    int64_t numbers[TOTALS_NUMBERS] = {0};
+    enum status st = store_query(store, store_statement(store, SQL_READ_TOTALS), numbers,
+                                 TOTALS_NUMBERS, NULL, err, "read the totals");
 
     if (st == ST_OK) {
-        memcpy(out_mark, numbers, sizeof(*out_mark));
+        memcpy(out_totals, numbers, sizeof(*out_totals));
     }
     return st;
 }
 
-void store_mark_stats(const struct store_mark *mark, struct store_stats *out_stats)
+void store_totals_stats(const struct store_totals *totals, struct store_stats *out_stats)
 {
     *out_stats = (struct store_stats){
-        .first_seq = mark->removed_seq < mark->last_seq ? mark->removed_seq + 1 : 0,
-        .last_seq = mark->last_seq,
-        .delivered_seq = mark->delivered_seq,
-        .undelivered_count = mark->undelivered_count,
-        .undelivered_bytes = mark->undelivered_bytes,
-        .kept_count = mark->kept_count,
-        .kept_bytes = mark->kept_bytes,
-        .dead_count = mark->dead_count,
-        .dead_bytes = mark->dead_bytes,
+        .first_seq = totals->removed_seq < totals->last_seq ? totals->removed_seq + 1 : 0,
+        .last_seq = totals->last_seq,
+        .delivered_seq = totals->delivered_seq,
+        .undelivered_count = totals->undelivered_count,
+        .undelivered_bytes = totals->undelivered_bytes,
+        .kept_count = totals->kept_count,
+        .kept_bytes = totals->kept_bytes,
+        .dead_count = totals->dead_count,
+        .dead_bytes = totals->dead_bytes,
         .oldest_undelivered_ms = CLOCK_NONE,
     };
 }

@@ -17,9 +17,10 @@ struct store;
 
 /* Numbers that are known without reading rows one by one. */
 struct store_stats {
-    uint64_t first_seq;     /* of the rows that are there; 0 if none */
-    uint64_t last_seq;      /* the newest seq ever given */
-    uint64_t delivered_seq; /* the mark: everything up to it is delivered, buried or dropped */
+    uint64_t first_seq; /* of the rows that are there; 0 if none */
+    uint64_t last_seq;  /* the newest seq ever given */
+    uint64_t
+        delivered_seq; /* the watermark: everything up to it is delivered, buried or dropped */
     uint64_t undelivered_count;
     uint64_t undelivered_bytes; /* by event_cost_bytes */
     uint64_t kept_count;        /* delivered and kept */

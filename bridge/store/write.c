@@ -25,39 +25,39 @@ enum status store_begin(struct store *store, bool synced, struct err *err)
     return store_run(store, store_statement(store, SQL_BEGIN), err, "begin");
 }
 
-static enum status write_mark(struct store *store, struct err *err)
+static enum status write_totals(struct store *store, struct err *err)
 {
-    uint64_t numbers[sizeof(struct store_mark) / sizeof(uint64_t)];
-    sqlite3_stmt *stmt = store_statement(store, SQL_WRITE_MARK);
+    uint64_t numbers[sizeof(struct store_totals) / sizeof(uint64_t)];
+    sqlite3_stmt *stmt = store_statement(store, SQL_WRITE_TOTALS);
 
-    memcpy(numbers, &store->mark, sizeof(numbers));
+    memcpy(numbers, &store->totals, sizeof(numbers));
     for (size_t i = 0; i < COUNT_OF(numbers) && stmt != NULL; i++) {
         (void)sqlite3_bind_int64(stmt, (int)i + 1,
                                  (int64_t)numbers[i]); /* binding numbers cannot fail */
     }
-    return store_run(store, stmt, err, "write the mark");
+    return store_run(store, stmt, err, "write the totals");
 }
 
 enum status store_commit(struct store *store, struct err *err)
 {
     enum status st = ST_OK;
 
-    if (memcmp(&store->mark, &store->committed, sizeof(store->mark)) != 0) {
-        st = write_mark(store, err);
+    if (memcmp(&store->totals, &store->committed, sizeof(store->totals)) != 0) {
+        st = write_totals(store, err);
     }
     /* If we die in here, either all of it or nothing will be there. Nobody has been told. */
     if (st == ST_OK) {
         st = store_run(store, store_statement(store, SQL_COMMIT), err, "commit");
     }
     if (st == ST_OK) {
-        store->committed = store->mark;
+        store->committed = store->totals;
     }
     return st;
 }
 
 void store_rollback(struct store *store)
 {
-    store->mark = store->committed;
+    store->totals = store->committed;
     /* Some errors have rolled back already. If this one fails too, the next begin does. */
     if (!sqlite3_get_autocommit(store->db)) {
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
@@ -66,7 +66,7 @@ void store_rollback(struct store *store)
 
 void store_get_stats(const struct store *store, struct store_stats *out_stats)
 {
-    store_mark_stats(&store->mark, out_stats);
+    store_totals_stats(&store->totals, out_stats);
 }
 
 /* ---- events in ---- */
@@ -164,17 +164,17 @@ static enum status add_body_row(struct store *store, const struct event *event, 
 enum status store_append(struct store *store, struct event *event, uint64_t origin_seq,
                          struct err *err)
 {
-    struct store_mark *mark = &store->mark;
+    struct store_totals *totals = &store->totals;
     uint64_t cost;
     enum status st = ST_OK;
 
-    event->seq = mark->last_seq + 1;
+    event->seq = totals->last_seq + 1;
     if (event->state_topic.data != NULL) {
         st = guard_state(store, event, origin_seq == STORE_NEW ? event->seq : origin_seq, err);
     }
     cost = event_cost_bytes(event);
     if (st == ST_OK) {
-        st = add_event_row(store, event, mark->last_total + cost, err);
+        st = add_event_row(store, event, totals->last_total + cost, err);
     }
     if (st == ST_OK) {
         st = add_body_row(store, event, err);
@@ -182,10 +182,10 @@ enum status store_append(struct store *store, struct event *event, uint64_t orig
     if (st != ST_OK) {
         return st;
     }
-    mark->last_seq++;
-    mark->last_total += cost;
-    mark->undelivered_count++;
-    mark->undelivered_bytes += cost;
+    totals->last_seq++;
+    totals->last_total += cost;
+    totals->undelivered_count++;
+    totals->undelivered_bytes += cost;
     return ST_OK;
 }
 
@@ -205,8 +205,8 @@ enum status store_append_dead(struct store *store, const struct event *event, in
     }
     st = store_run(store, stmt, err, "append dead letter");
     if (st == ST_OK) {
-        store->mark.dead_count++;
-        store->mark.dead_bytes += cost;
+        store->totals.dead_count++;
+        store->totals.dead_bytes += cost;
     }
     return st;
 }

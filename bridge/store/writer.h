@@ -77,9 +77,9 @@ enum status store_bury(struct store *writer, uint64_t seq, const char *reason, i
 /* Gives an event up. One that is not there any more is no error. */
 enum status store_drop(struct store *writer, uint64_t seq, struct err *err) MUST_USE;
 enum status store_drop_dead(struct store *writer, uint64_t dead_key, struct err *err) MUST_USE;
-/* Everything up to seq is delivered, buried or dropped. The mark never goes back, and goes on
+/* Everything up to seq is delivered, buried or dropped. The watermark never goes back, and goes on
  * over what was buried or dropped right behind it. */
-enum status store_mark(struct store *writer, uint64_t seq, struct err *err) MUST_USE;
+enum status store_set_watermark(struct store *writer, uint64_t seq, struct err *err) MUST_USE;
 
 /* Removes delivered rows from the oldest on, until any of these is reached. */
 struct store_removal {

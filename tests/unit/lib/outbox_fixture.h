@@ -34,7 +34,7 @@ struct fixture {
     pthread_mutex_t mu;
     pthread_cond_t changed;
     /* under mu */
-    uint64_t durable_seq, marked_seq;
+    uint64_t durable_seq, watermark_seq;
     int failed_count;
     bool gate_entered, gate_open;
 };
@@ -68,13 +68,13 @@ static inline void wait_for_change(struct fixture *f)
 
 /* ---- life ---- */
 
-static inline void on_progress(void *ctx, uint64_t durable_seq, uint64_t marked_seq)
+static inline void on_progress(void *ctx, uint64_t durable_seq, uint64_t watermark_seq)
 {
     struct fixture *f = ctx;
 
     lock(f);
     f->durable_seq = durable_seq;
-    f->marked_seq = marked_seq;
+    f->watermark_seq = watermark_seq;
     pthread_cond_broadcast(&f->changed);
     unlock(f);
 }
@@ -299,9 +299,9 @@ static inline void open_gate(struct fixture *f)
 
 static inline void mark(struct fixture *f, uint64_t seq)
 {
-    outbox_mark(f->outbox, seq);
+    outbox_set_watermark(f->outbox, seq);
     lock(f);
-    while (f->marked_seq < seq) {
+    while (f->watermark_seq < seq) {
         wait_for_change(f);
     }
     unlock(f);

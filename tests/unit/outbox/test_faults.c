@@ -72,7 +72,7 @@ static void every_answer_had_a_sync_before_it_and_a_batch_has_one(void **state)
     assert_int_equal(atomic_load(&sync_count), before + 1);
 }
 
-static void a_mark_alone_costs_no_sync_and_is_still_in_the_file(void **state)
+static void a_watermark_alone_costs_no_sync_and_is_still_in_the_file(void **state)
 {
     struct fixture *f = *state;
     int before;
@@ -120,7 +120,7 @@ static void a_failed_sync_is_final(void **state)
     assert_int_equal(put(f, &event).status, ST_CLOSED);
     assert_int_equal(outbox_ready(f->outbox), ST_IO);
     syncs = atomic_load(&sync_count);
-    outbox_mark(f->outbox, 1); /* goes nowhere */
+    outbox_set_watermark(f->outbox, 1); /* goes nowhere */
     outbox_bury(f->outbox, 2, "goes nowhere");
     fixture_close(f);
     assert_int_equal(f->failed_count, 1);
@@ -223,7 +223,7 @@ static void a_write_without_room_is_refused_and_tried_again_later(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_new_event();
-    uint64_t marked_seq;
+    uint64_t watermark_seq;
 
     signal(SIGXFSZ, SIG_IGN);
     fixture_start(f);
@@ -243,8 +243,8 @@ static void a_write_without_room_is_refused_and_tried_again_later(void **state)
     put_ok(f, &event);
     put_many(f, 1); /* by then the committer has looked for room */
     assert_int_equal(outbox_ready(f->outbox), ST_OK);
-    marked_seq = stats_on_disk(f).delivered_seq;
-    assert_int_equal(marked_seq, 3);
+    watermark_seq = stats_on_disk(f).delivered_seq;
+    assert_int_equal(watermark_seq, 3);
     assert_int_equal(count_on_disk(f, STORE_DEAD), 1);
     assert_int_equal(f->failed_count, 0);
     assert_sums_right(f);
@@ -346,7 +346,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, repair_and_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(every_answer_had_a_sync_before_it_and_a_batch_has_one),
-        TEST(a_mark_alone_costs_no_sync_and_is_still_in_the_file),
+        TEST(a_watermark_alone_costs_no_sync_and_is_still_in_the_file),
         TEST(a_failed_sync_is_final),
         TEST(a_failed_sync_of_a_checkpoint_is_final_too),
         TEST(damage_found_in_reading_is_final),

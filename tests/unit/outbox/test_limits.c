@@ -186,7 +186,7 @@ struct removals {
     uint64_t kept_bytes, most_bytes;
 };
 
-static void note_removal(void *ctx, uint64_t durable_seq, uint64_t marked_seq)
+static void note_removal(void *ctx, uint64_t durable_seq, uint64_t watermark_seq)
 {
     struct removals *removals = ctx;
     struct store_stats stats;
@@ -197,7 +197,7 @@ static void note_removal(void *ctx, uint64_t durable_seq, uint64_t marked_seq)
         removals->most_bytes = removals->kept_bytes - stats.kept_bytes;
     }
     removals->kept_bytes = stats.kept_bytes;
-    on_progress(removals->f, durable_seq, marked_seq);
+    on_progress(removals->f, durable_seq, watermark_seq);
 }
 
 /* Webhooks wait for the commit that it is part of. */

@@ -396,7 +396,7 @@ static void reading_keeps_to_its_limits_but_always_gives_one(void **state)
     event_free(events[0]);
 }
 
-static void a_buried_event_is_a_dead_letter_and_the_mark_passes_it(void **state)
+static void a_buried_event_is_a_dead_letter_and_the_watermark_passes_it(void **state)
 {
     struct fixture *f = *state;
     uint64_t seqs[8];
@@ -473,7 +473,7 @@ static void submit_until_killed(struct fixture *f, int fd)
         lock(f);
         durable_seq = f->durable_seq;
         unlock(f);
-        outbox_mark(f->outbox, durable_seq / 2);
+        outbox_set_watermark(f->outbox, durable_seq / 2);
     }
     for (;;) {
         pause();
@@ -569,7 +569,7 @@ int main(void)
         TEST(an_event_given_up_still_counts_for_dedupe_after_a_restart),
         TEST(events_are_read_in_order_from_behind_the_mark),
         TEST(reading_keeps_to_its_limits_but_always_gives_one),
-        TEST(a_buried_event_is_a_dead_letter_and_the_mark_passes_it),
+        TEST(a_buried_event_is_a_dead_letter_and_the_watermark_passes_it),
         TEST(numbers_in_memory_are_those_on_disk),
         TEST(what_was_answered_survives_kill_in_order),
     };

@@ -65,7 +65,7 @@ void outbox_rewind(struct outbox *ob, uint64_t after_seq)
     (void)after_seq;
 }
 
-void outbox_mark(struct outbox *ob, uint64_t seq)
+void outbox_set_watermark(struct outbox *ob, uint64_t seq)
 {
     CHECK(pthread_mutex_lock(&ob->mu) == 0);
     CHECK(seq > ob->marked && seq <= ob->count);
@@ -209,7 +209,7 @@ static void add_many(struct rig *rig, int n)
     commit(rig);
 }
 
-static void wait_marked(struct rig *rig, uint64_t seq, int64_t timeout_ms)
+static void wait_watermark(struct rig *rig, uint64_t seq, int64_t timeout_ms)
 {
     int64_t until_ms = clock_unix_ms() + timeout_ms;
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
@@ -314,7 +314,7 @@ static void birth_comes_before_events_and_offline_before_the_end(void **state)
     (void)state;
     rig_start(rig);
     add_many(rig, 3);
-    wait_marked(rig, 3, 5000);
+    wait_watermark(rig, 3, 5000);
     publisher_stop(rig->pub, 2000);
     m = rig->broker.messages;
     assert_int_equal(rig->broker.count, 7);
@@ -374,7 +374,7 @@ static void a_message_carries_the_exact_body_and_its_metadata(void **state)
     event->retain = true;
     uuid_format(event->id, id);
     commit(rig);
-    wait_marked(rig, 1, 5000);
+    wait_watermark(rig, 1, 5000);
     m = &rig->broker.messages[3];
     assert_string_equal(m->topic, "t/1");
     assert_string_equal(m->payload, "{\"n\":1}");
@@ -403,7 +403,7 @@ static void a_state_topic_follows_its_event_retained_and_a_deletion_clears_it(vo
     add(rig)->state_topic = SLICE("s/1");
     rig->ob.events[2].deletion = true;
     commit(rig);
-    wait_marked(rig, 2, 5000);
+    wait_watermark(rig, 2, 5000);
     m = &rig->broker.messages[3];
     assert_string_equal(m[0].topic, "t/1");
     assert_false(m[0].retain);
@@ -432,7 +432,7 @@ static void qos_0_counts_as_delivered_when_it_is_sent(void **state)
     add(rig)->qos = 2;
     rig->ob.events[2].qos = 1;
     commit(rig);
-    wait_marked(rig, 2, 5000);
+    wait_watermark(rig, 2, 5000);
     assert_int_equal(rig->broker.messages[3].qos, 0);
     rig_end(rig);
 }
@@ -452,7 +452,7 @@ static void a_receive_maximum_of_one_is_kept_also_with_two_messages_an_event(voi
         event->state_topic = slice_of(rig->ob.states[event->seq]);
     }
     commit(rig);
-    wait_marked(rig, 20, 5000);
+    wait_watermark(rig, 20, 5000);
     assert_int_equal(rig->broker.count, 3 + 40);
     assert_order(rig, 20, 0);
     rig_end(rig);
@@ -472,7 +472,7 @@ static void the_brokers_lower_qos_and_missing_retain_are_kept_to(void **state)
     event->retain = true;
     event->qos = 2;
     commit(rig);
-    wait_marked(rig, 1, 5000);
+    wait_watermark(rig, 1, 5000);
     assert_true(fake_wait(&rig->broker, has_messages, 4, 5000));
     for (int i = 0; i < 4; i++) {
         assert_int_equal(rig->broker.messages[i].qos, 1);
@@ -481,7 +481,7 @@ static void the_brokers_lower_qos_and_missing_retain_are_kept_to(void **state)
     rig_end(rig);
 }
 
-static void no_more_than_max_in_flight_goes_out_beyond_the_mark_on_disk(void **state)
+static void no_more_than_max_in_flight_goes_out_beyond_the_watermark_on_disk(void **state)
 {
     struct rig *rig = rig_new(5);
 
@@ -489,13 +489,13 @@ static void no_more_than_max_in_flight_goes_out_beyond_the_mark_on_disk(void **s
     rig->ob.disk_is_slow = true;
     rig_start(rig);
     add_many(rig, 100);
-    wait_marked(rig, 16, 5000);
+    wait_watermark(rig, 16, 5000);
     assert_int_equal(rig->broker.count, 3 + 16);
     CHECK(pthread_mutex_lock(&rig->ob.mu) == 0);
     rig->ob.on_disk = 10; /* the mark has come so far */
     CHECK(pthread_mutex_unlock(&rig->ob.mu) == 0);
     commit(rig);
-    wait_marked(rig, 26, 5000);
+    wait_watermark(rig, 26, 5000);
     assert_int_equal(rig->broker.count, 3 + 26);
     rig_end(rig);
 }
@@ -513,7 +513,7 @@ static void after_a_loss_the_oldest_goes_alone_and_then_the_rest_in_order(void *
     rig->times = 2;
     rig_start(rig);
     add_many(rig, 200);
-    wait_marked(rig, 200, 10000);
+    wait_watermark(rig, 200, 10000);
     assert_order(rig, 200, 0);
     assert_int_equal(rig->broker.connections, 3);
     assert_int_equal(rig->ob.buried_count, 0);
@@ -538,7 +538,7 @@ static void a_message_that_takes_the_connection_with_it_five_times_is_buried(voi
     rig->times = 1000;
     rig_start(rig);
     add_many(rig, 20);
-    wait_marked(rig, 20, 20000);
+    wait_watermark(rig, 20, 20000);
     assert_int_equal(rig->ob.buried_count, 1);
     assert_int_equal(rig->ob.buried[0], 7);
     assert_string_equal(rig->ob.reasons[0], "lost the connection 5 times");
@@ -558,7 +558,7 @@ static void a_broker_that_is_away_is_never_held_against_a_message(void **state)
     rig->times = 6;
     rig_start(rig);
     add_many(rig, 3);
-    wait_marked(rig, 3, 20000);
+    wait_watermark(rig, 3, 20000);
     assert_int_equal(rig->ob.buried_count, 0);
     assert_true(clock_mono_ms() < until_ms + 20000);
     rig_end(rig);
@@ -573,7 +573,7 @@ static void refused_for_good(int reason, const char *text)
     rig->times = 1;
     rig_start(rig);
     add_many(rig, 30);
-    wait_marked(rig, 30, 5000);
+    wait_watermark(rig, 30, 5000);
     assert_int_equal(rig->ob.buried_count, 1);
     assert_int_equal(rig->ob.buried[0], 3);
     assert_string_equal(rig->ob.reasons[0], text);
@@ -605,7 +605,7 @@ static void a_packet_over_the_brokers_maximum_is_buried_without_being_sent(void 
     add(rig)->body = (struct slice){large, sizeof(large)};
     (void)add(rig);
     commit(rig);
-    wait_marked(rig, 3, 5000);
+    wait_watermark(rig, 3, 5000);
     assert_int_equal(seen(rig, "t/1") + seen(rig, "t/3"), 2);
     assert_int_equal(seen(rig, "t/2"), 0);
     assert_int_equal(rig->ob.buried[0], 2);
@@ -625,7 +625,7 @@ static void a_refusal_for_now_is_sent_again_before_what_follows(void **state)
     rig->times = 2;
     rig_start(rig);
     add_many(rig, 30);
-    wait_marked(rig, 30, 15000);
+    wait_watermark(rig, 30, 15000);
     assert_int_equal(rig->ob.buried_count, 0);
     assert_int_equal(rig->broker.connections, 1);
     assert_int_equal(seen(rig, "t/3"), 3);
@@ -648,7 +648,7 @@ static void not_authorized_is_buried_only_after_its_grace(void **state)
     rig->times = 1000;
     rig_start(rig);
     add_many(rig, 5);
-    wait_marked(rig, 5, 20000);
+    wait_watermark(rig, 5, 20000);
     assert_in_range(clock_mono_ms() - began, 9900, 16000);
     assert_int_equal(rig->ob.buried_count, 1);
     assert_int_equal(rig->ob.buried[0], 2);
@@ -667,7 +667,7 @@ static void own_messages_that_are_refused_do_not_stand_in_the_way(void **state)
     rig->times = 1;
     rig_start(rig);
     add_many(rig, 5);
-    wait_marked(rig, 5, 5000);
+    wait_watermark(rig, 5, 5000);
     assert_int_equal(rig->ob.buried_count, 0);
     assert_int_equal(rig->broker.connections, 1);
     rig_end(rig);
@@ -684,7 +684,7 @@ own_messages_that_end_the_connection_are_given_up_and_events_are_not_blamed(void
     rig->times = 1000;
     rig_start(rig);
     add_many(rig, 5);
-    wait_marked(rig, 5, 30000);
+    wait_watermark(rig, 5, 30000);
     assert_int_equal(rig->ob.buried_count, 0);
     rig_end(rig);
 }
@@ -702,7 +702,7 @@ static void without_an_answer_for_twice_the_keep_alive_it_connects_anew(void **s
     rig_start(rig);
     began = clock_mono_ms();
     add_many(rig, 3);
-    wait_marked(rig, 3, 10000);
+    wait_watermark(rig, 3, 10000);
     assert_in_range(clock_mono_ms() - began, 1900, 6000);
     assert_int_equal(rig->broker.connections, 2);
     rig_end(rig);
@@ -775,7 +775,7 @@ int main(void)
         cmocka_unit_test(qos_0_counts_as_delivered_when_it_is_sent),
         cmocka_unit_test(a_receive_maximum_of_one_is_kept_also_with_two_messages_an_event),
         cmocka_unit_test(the_brokers_lower_qos_and_missing_retain_are_kept_to),
-        cmocka_unit_test(no_more_than_max_in_flight_goes_out_beyond_the_mark_on_disk),
+        cmocka_unit_test(no_more_than_max_in_flight_goes_out_beyond_the_watermark_on_disk),
         cmocka_unit_test(after_a_loss_the_oldest_goes_alone_and_then_the_rest_in_order),
         cmocka_unit_test(a_message_that_takes_the_connection_with_it_five_times_is_buried),
         cmocka_unit_test(a_broker_that_is_away_is_never_held_against_a_message),

@@ -36,7 +36,7 @@ static void answer_yes(struct window *window, int token)
     window_deliver(window, seq);
 }
 
-static void the_mark_moves_in_order_although_answers_do_not(void **state)
+static void the_watermark_moves_in_order_although_answers_do_not(void **state)
 {
     struct window *window = new_window(8, 100);
 
@@ -56,7 +56,7 @@ static void the_mark_moves_in_order_although_answers_do_not(void **state)
     window_destroy(window);
 }
 
-static void an_event_keeps_its_place_until_its_mark_is_on_disk(void **state)
+static void an_event_keeps_its_place_until_its_watermark_is_on_disk(void **state)
 {
     struct window *window = new_window(2, 0);
 
@@ -67,11 +67,12 @@ static void an_event_keeps_its_place_until_its_mark_is_on_disk(void **state)
     answer_yes(window, 2);
     assert_false(window_has_room(window));
     assert_true(window_may_send(window));
-    window_marked(window, 1);
+    window_set_watermark(window, 1);
     assert_true(window_has_room(window));
     send_one(window, 3, 3);
     assert_false(window_has_room(window));
-    window_marked(window, 3); /* a mark beyond what is settled frees only what is settled */
+    window_set_watermark(window,
+                         3); /* a mark beyond what is settled frees only what is settled */
     assert_int_equal(window_oldest(window)->seq, 3);
     send_one(window, 4, 4);
     assert_false(window_has_room(window));
@@ -149,7 +150,7 @@ static void an_answer_that_nobody_waits_for_is_nothing(void **state)
     window_destroy(window);
 }
 
-static void a_restart_starts_after_the_settled_mark_and_forgets_all_tokens(void **state)
+static void a_restart_starts_after_the_settled_watermark_and_forgets_all_tokens(void **state)
 {
     struct window *window = new_window(4, 0);
     uint64_t seq;
@@ -303,7 +304,7 @@ static void run_model(unsigned seed)
             model_answer(&m);
         } else if (dice < 998) {
             m.marked = window_settled(m.window);
-            window_marked(m.window, m.marked);
+            window_set_watermark(m.window, m.marked);
         } else {
             model_restart(&m);
         }
@@ -315,7 +316,8 @@ static void run_model(unsigned seed)
     window_destroy(m.window);
 }
 
-static void whatever_the_order_of_answers_the_mark_never_leads_and_the_limits_hold(void **state)
+static void
+whatever_the_order_of_answers_the_watermark_never_leads_and_the_limits_hold(void **state)
 {
     (void)state;
     for (unsigned seed = 1; seed <= RUNS; seed++) {
@@ -326,17 +328,17 @@ static void whatever_the_order_of_answers_the_mark_never_leads_and_the_limits_ho
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_mark_moves_in_order_although_answers_do_not),
-        cmocka_unit_test(an_event_keeps_its_place_until_its_mark_is_on_disk),
+        cmocka_unit_test(the_watermark_moves_in_order_although_answers_do_not),
+        cmocka_unit_test(an_event_keeps_its_place_until_its_watermark_is_on_disk),
         cmocka_unit_test(
             messages_in_flight_are_limited_by_what_the_broker_allows_and_own_ones_count),
         cmocka_unit_test(an_event_of_two_messages_is_settled_by_the_second_answer),
         cmocka_unit_test(a_qos_0_message_is_settled_by_being_sent),
         cmocka_unit_test(an_answer_that_nobody_waits_for_is_nothing),
-        cmocka_unit_test(a_restart_starts_after_the_settled_mark_and_forgets_all_tokens),
+        cmocka_unit_test(a_restart_starts_after_the_settled_watermark_and_forgets_all_tokens),
         cmocka_unit_test(a_buried_event_is_settled_and_stays_buried_after_a_restart),
         cmocka_unit_test(
-            whatever_the_order_of_answers_the_mark_never_leads_and_the_limits_hold),
+            whatever_the_order_of_answers_the_watermark_never_leads_and_the_limits_hold),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,7 +115,7 @@ static void a_log_without_its_database_is_not_thrown_away(void **state)
     assert_int_equal(info.st_size, 8);
 }
 
-static void a_mark_that_contradicts_the_rows_is_damage(void **state)
+static void a_watermark_that_contradicts_the_rows_is_damage(void **state)
 {
     struct fixture *f = *state;
     struct outbox *outbox = NULL;
@@ -226,7 +226,7 @@ static void a_rolled_back_transaction_leaves_rows_and_sums_as_they_were(void **s
     assert_int_equal(store_begin(store, true, &err), ST_OK);
     assert_int_equal(store_append(store, event, STORE_NEW, &err), ST_OK);
     assert_int_equal(event->seq, 2);
-    assert_int_equal(store_mark(store, 2, &err), ST_OK);
+    assert_int_equal(store_set_watermark(store, 2, &err), ST_OK);
     assert_int_equal(store_bury(store, 1, "no", 1, &err), ST_OK);
     store_rollback(store);
     store_get_stats(store, &after);
@@ -355,7 +355,7 @@ int main(void)
         TEST(another_programs_database_is_refused_and_left_alone),
         TEST(a_newer_format_is_refused_and_left_alone),
         TEST(a_log_without_its_database_is_not_thrown_away),
-        TEST(a_mark_that_contradicts_the_rows_is_damage),
+        TEST(a_watermark_that_contradicts_the_rows_is_damage),
         TEST(an_empty_file_becomes_an_outbox),
         TEST(a_missing_file_or_directory_is_said_plainly),
         TEST(the_file_says_what_it_is),
