@@ -36,7 +36,7 @@ struct reader {
 /* Both return what reader_leave needs to come back. */
 size_t reader_enter_key(struct reader *reader, struct slice key);
 size_t reader_enter_item(struct reader *reader, size_t index);
-void reader_leave(struct reader *reader, size_t mark);
+void reader_leave(struct reader *reader, size_t offset);
 const char *reader_path(const struct reader *reader);
 /* What the file asks for from outside is not there: a fault, but only a warning while
  * optional. */

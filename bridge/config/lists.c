@@ -67,10 +67,10 @@ void config_read_list(struct reader *reader, const struct setting *setting,
     list->items = xalloc(count * sizeof(list->items[0]));
     list->count = count;
     for (size_t i = 0; i < count; i++) {
-        size_t mark = reader_enter_item(reader, i);
+        size_t offset = reader_enter_item(reader, i);
 
         list->items[i] = read_item(reader, setting, json_object_array_get_idx(value, i));
-        reader_leave(reader, mark);
+        reader_leave(reader, offset);
     }
 }
 
@@ -85,11 +85,11 @@ void config_read_secrets(struct reader *reader, const struct setting *setting,
     source->secret_count = json_object_array_length(value);
     source->secrets = xalloc(source->secret_count * sizeof(source->secrets[0]));
     for (size_t i = 0; i < source->secret_count; i++) {
-        size_t mark = reader_enter_item(reader, i);
+        size_t offset = reader_enter_item(reader, i);
 
         config_read_source_secret(reader, json_object_array_get_idx(value, i),
                                   &source->secrets[i]);
-        reader_leave(reader, mark);
+        reader_leave(reader, offset);
     }
 }
 
@@ -157,13 +157,13 @@ void config_read_pairs(struct reader *reader, const struct setting *setting,
     pairs->items = xalloc(count * sizeof(pairs->items[0]));
     json_object_object_foreach(value, key, item)
     {
-        size_t mark = reader_enter_key(reader, slice_of(key));
+        size_t offset = reader_enter_key(reader, slice_of(key));
         char *text = is_good_key(reader, setting, key) ? read_pair_value(reader, item) : NULL;
 
         if (text) {
             pairs->items[pairs->count++] = (struct config_pair){xstrdup(key), text};
         }
-        reader_leave(reader, mark);
+        reader_leave(reader, offset);
     }
 }
 

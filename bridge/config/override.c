@@ -264,7 +264,7 @@ static void merge_events(struct source_view *view)
     said->url_events = xalloc((pairs->count + 1) * sizeof(said->url_events[0]));
     buf_add_str(&reader.path, source_path(view, "events"));
     for (size_t i = 0; i < pairs->count; i++) {
-        size_t mark = reader_enter_key(&reader, slice_of(pairs->items[i].key));
+        size_t offset = reader_enter_key(&reader, slice_of(pairs->items[i].key));
 
         said->url_events[i].suffix = suffix_of(pairs->items[i].key, source->path);
         said->url_events[i].event = pairs->items[i].value;
@@ -272,7 +272,7 @@ static void merge_events(struct source_view *view)
             config_fault(view->faults, reader_path(&reader),
                          "is the same path as an earlier one; each event needs its own");
         }
-        reader_leave(&reader, mark);
+        reader_leave(&reader, offset);
     }
     buf_free(&reader.path);
     source->provider->url_events = said->url_events;

@@ -20,13 +20,13 @@ void config_check_pem(struct reader *reader, const char *key, const char *file,
 {
     struct buf text = {0};
     struct err err = {0};
-    size_t mark = reader_enter_key(reader, slice_of(key));
+    size_t offset = reader_enter_key(reader, slice_of(key));
 
     if (file && file_read_regular(file, MAX_PEM_BYTES, &text, &err) != ST_OK) {
         reader_miss(reader, "cannot be read: %s", err.text);
     } else if (file && !(holds(&text, "-----BEGIN ") && holds(&text, block))) {
         reader_miss(reader, "%s is not a PEM file with a %s", file, block);
     }
-    reader_leave(reader, mark);
+    reader_leave(reader, offset);
     buf_wipe(&text);
 }

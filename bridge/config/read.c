@@ -96,7 +96,7 @@ static void read_item(struct reader *reader, const struct setting *setting,
                       struct json_object *item, size_t index, void *base)
 {
     char parent[64];
-    size_t mark = reader_enter_item(reader, index);
+    size_t offset = reader_enter_item(reader, index);
 
     (void)snprintf(parent, sizeof(parent), "%s[]", setting->path);
     if (json_object_is_type(item, json_type_object)) {
@@ -104,7 +104,7 @@ static void read_item(struct reader *reader, const struct setting *setting,
     } else {
         config_wrong_type(reader, setting_words(SETTING_OBJECT)->what, item);
     }
-    reader_leave(reader, mark);
+    reader_leave(reader, offset);
 }
 
 static void read_sources(struct reader *reader, const struct setting *setting,
@@ -185,7 +185,7 @@ static void read_object(struct reader *reader, const char *parent, struct json_o
         json_object_object_foreach(object, name, value)
         {
             struct slice key = slice_of(name);
-            size_t mark = reader_enter_key(reader, key);
+            size_t offset = reader_enter_key(reader, key);
 
             setting = setting_find(parent, key);
             if (setting) {
@@ -193,16 +193,16 @@ static void read_object(struct reader *reader, const char *parent, struct json_o
             } else {
                 unknown_key(reader, parent, key);
             }
-            reader_leave(reader, mark);
+            reader_leave(reader, offset);
         }
     }
     for (size_t i = 0; (setting = setting_at(i)); i++) {
         if (setting_is_below(setting, parent) &&
             !json_object_object_get_ex(object, setting_key(setting), NULL)) {
-            size_t mark = reader_enter_key(reader, slice_of(setting_key(setting)));
+            size_t offset = reader_enter_key(reader, slice_of(setting_key(setting)));
 
             read_default(reader, setting, base);
-            reader_leave(reader, mark);
+            reader_leave(reader, offset);
         }
     }
 }

@@ -115,9 +115,9 @@ static bool is_plain_key(struct slice key)
 
 size_t reader_enter_key(struct reader *reader, struct slice key)
 {
-    size_t mark = reader->path.len;
+    size_t offset = reader->path.len;
 
-    if (mark > 0) {
+    if (offset > 0) {
         buf_add_char(&reader->path, '.');
     }
     if (is_plain_key(key)) {
@@ -125,22 +125,22 @@ size_t reader_enter_key(struct reader *reader, struct slice key)
     } else {
         config_add_quoted(&reader->path, key);
     }
-    return mark;
+    return offset;
 }
 
 size_t reader_enter_item(struct reader *reader, size_t index)
 {
-    size_t mark = reader->path.len;
+    size_t offset = reader->path.len;
 
     buf_addf(&reader->path, "[%zu]", index);
-    return mark;
+    return offset;
 }
 
-void reader_leave(struct reader *reader, size_t mark)
+void reader_leave(struct reader *reader, size_t offset)
 {
     if (reader->path.data) {
-        reader->path.len = mark;
-        reader->path.data[mark] = '\0';
+        reader->path.len = offset;
+        reader->path.data[offset] = '\0';
     }
 }
 

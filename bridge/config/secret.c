@@ -117,13 +117,13 @@ static void secret_from_object(struct reader *reader, struct json_object *object
 
     json_object_object_foreach(object, key, value)
     {
-        size_t mark = reader_enter_key(reader, slice_of(key));
+        size_t offset = reader_enter_key(reader, slice_of(key));
 
         /* Of several only the unknown ones are looked at: for their spelling. */
         if (one || (strcmp(key, "env") != 0 && strcmp(key, "file") != 0)) {
             secret_from_member(reader, key, value, out);
         }
-        reader_leave(reader, mark);
+        reader_leave(reader, offset);
     }
     if (!one) {
         config_fault(reader->faults, reader_path(reader),
@@ -179,14 +179,14 @@ void config_read_source_secret(struct reader *reader, struct json_object *value,
 
 void config_tell_missing(struct reader *reader, const struct config_secret *secret)
 {
-    size_t mark = reader_enter_key(reader, SLICE("file"));
+    size_t offset = reader_enter_key(reader, SLICE("file"));
 
     if (secret->empty) {
         reader_miss(reader, "%s is empty", secret->file);
     } else {
         reader_miss(reader, "cannot be read: open %s: %s", secret->file, strerror(ENOENT));
     }
-    reader_leave(reader, mark);
+    reader_leave(reader, offset);
 }
 
 void config_read_secret(struct reader *reader, struct json_object *value, bool for_commands,

@@ -159,7 +159,7 @@ struct level {
     struct json_object *keys; /* those seen so far; NULL: a list */
     bool key_comes;
     size_t item;
-    size_t mark;
+    size_t offset;
 };
 
 struct scan {
@@ -179,7 +179,7 @@ static void scan_key(struct scan *scan, struct level *level, struct slice quoted
     key = json_tokener_parse_ex(tokener, quoted.data, (int)quoted.len);
     name.data = json_object_get_string(key);
     name.len = (size_t)json_object_get_string_len(key);
-    reader_leave(&scan->reader, level->mark);
+    reader_leave(&scan->reader, level->offset);
     (void)reader_enter_key(&scan->reader, name);
     if (memchr(name.data, '\0', name.len)) {
         config_fault(scan->reader.faults, reader_path(&scan->reader),
@@ -204,7 +204,7 @@ static void scan_open(struct scan *scan, bool is_object)
     scan->levels[scan->depth++] = (struct level){
         .keys = is_object ? json_object_new_object() : NULL,
         .key_comes = is_object,
-        .mark = scan->reader.path.len,
+        .offset = scan->reader.path.len,
     };
     if (!is_object) {
         (void)reader_enter_item(&scan->reader, 0);
@@ -215,7 +215,7 @@ static void scan_close(struct scan *scan)
 {
     struct level *level = &scan->levels[--scan->depth];
 
-    reader_leave(&scan->reader, level->mark);
+    reader_leave(&scan->reader, level->offset);
     json_object_put(level->keys);
 }
 
@@ -223,7 +223,7 @@ static void scan_next(struct scan *scan, struct level *level)
 {
     level->key_comes = level->keys;
     if (!level->keys) {
-        reader_leave(&scan->reader, level->mark);
+        reader_leave(&scan->reader, level->offset);
         (void)reader_enter_item(&scan->reader, ++level->item);
     }
 }

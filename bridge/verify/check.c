@@ -154,7 +154,7 @@ static enum status check_header(const struct delivery *head, const char *name, s
     struct slice value;
     size_t count = 0;
 
-    if (!is_said(name)) {
+    if (!is_set(name)) {
         return ST_OK;
     }
     if (head->header) {
@@ -247,10 +247,10 @@ static enum status gather(const struct verifier *verifier, const struct delivery
     const struct provider_signature *signature = verifier->signature;
     struct slice timestamp = given->timestamp, id = SLICE_NONE;
 
-    if (is_said(signature->timestamp_header)) {
+    if (is_set(signature->timestamp_header)) {
         timestamp = delivery_header(delivery, signature->timestamp_header);
     }
-    if (is_said(signature->id_header)) {
+    if (is_set(signature->id_header)) {
         id = delivery_header(delivery, signature->id_header);
     }
     out_values->of[MESSAGE_BODY] = delivery->body;
@@ -327,7 +327,7 @@ enum status verifier_check(struct verifier *verifier, const struct delivery *del
 
 static void add_line(struct buf *out, const char *name, struct slice value)
 {
-    if (is_said(name)) {
+    if (is_set(name)) {
         buf_addf(out, "%s: %.*s\n", name, SLICE_ARG(value));
     }
 }

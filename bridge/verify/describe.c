@@ -48,14 +48,14 @@ static const char unsigned_time[] =
 
 static bool is_same_header(const char *a, const char *b)
 {
-    return is_said(a) && is_said(b) && slice_equal_nocase(slice_of(a), slice_of(b));
+    return is_set(a) && is_set(b) && slice_equal_nocase(slice_of(a), slice_of(b));
 }
 
 static void examine_header(struct examination *exam)
 {
     const char *header = exam->signature->header;
 
-    if (!is_said(header)) {
+    if (!is_set(header)) {
         missing(exam, "header", "is missing: the header that holds the signature or token");
     } else if (!delivery_is_token(slice_of(header))) {
         wrong(exam, "header", no_name);
@@ -66,7 +66,7 @@ static void examine_timestamp_header(struct examination *exam)
 {
     const char *header = exam->signature->timestamp_header;
 
-    if (!is_said(header)) {
+    if (!is_set(header)) {
         return;
     }
     if (lacks(exam, MESSAGE_TIMESTAMP)) {
@@ -85,7 +85,7 @@ static void examine_id_header(struct examination *exam)
     const struct provider_signature *signature = exam->signature;
     const char *header = signature->id_header;
 
-    if (!is_said(header)) {
+    if (!is_set(header)) {
         return;
     }
     if (lacks(exam, MESSAGE_ID)) {
@@ -186,7 +186,7 @@ static void examine_mark(struct examination *exam)
                           "without space, comma, semicolon and =",
     };
     const enum provider_form form = exam->signature->form;
-    const char *mark = is_said(exam->signature->mark) ? exam->signature->mark : "";
+    const char *mark = is_set(exam->signature->mark) ? exam->signature->mark : "";
     bool good = true;
 
     switch (form) {
@@ -224,7 +224,7 @@ static void examine_pairs(struct examination *exam)
         wrong(exam, "separator",
               "needs form \"pairs\": it stands between one key=value and the next");
     }
-    if (signature->ordered && !is_said(signature->timestamp_key)) {
+    if (signature->ordered && !is_set(signature->timestamp_key)) {
         wrong(exam, "ordered",
               "needs form \"pairs\" with a timestamp_key: it means the timestamp, then one "
               "signature, and nothing else");
@@ -236,7 +236,7 @@ static void examine_timestamp_key(struct examination *exam)
     const struct provider_signature *signature = exam->signature;
     const char *key = signature->timestamp_key;
 
-    if (!is_said(key)) {
+    if (!is_set(key)) {
         return;
     }
     if (lacks(exam, MESSAGE_TIMESTAMP)) {
@@ -245,14 +245,14 @@ static void examine_timestamp_key(struct examination *exam)
         wrong(exam, "timestamp_key",
               "needs form \"pairs\"; for a timestamp in a header of its own say "
               "timestamp_header");
-    } else if (is_said(signature->timestamp_header)) {
+    } else if (is_set(signature->timestamp_header)) {
         wrong(exam, "timestamp_key",
               "and timestamp_header exclude each other: the timestamp is in one place");
     } else if (!is_list_name(key)) {
         wrong(exam, "timestamp_key",
               "must be a key, such as t: printable ASCII without space, comma, semicolon and "
               "=");
-    } else if (is_said(signature->mark) && strcmp(key, signature->mark) == 0) {
+    } else if (is_set(signature->mark) && strcmp(key, signature->mark) == 0) {
         wrong(exam, "timestamp_key", "is the same as mark, the key of signatures");
     }
 }
@@ -264,7 +264,7 @@ static void examine_message(struct examination *exam)
     const struct provider_signature *signature = exam->signature;
     struct err err;
 
-    if (!is_said(signature->message)) {
+    if (!is_set(signature->message)) {
         missing(exam, "message",
                 "is missing: what is signed, such as {body} or {timestamp}.{body}");
         return;
@@ -274,11 +274,11 @@ static void examine_message(struct examination *exam)
         return;
     }
     exam->compiles = true;
-    if (exam->message.holds[MESSAGE_ID] && !is_said(signature->id_header)) {
+    if (exam->message.holds[MESSAGE_ID] && !is_set(signature->id_header)) {
         wrong(exam, "message", "holds {id}, so id_header must say where it is");
     }
-    if (exam->message.holds[MESSAGE_TIMESTAMP] && !is_said(signature->timestamp_header) &&
-        !is_said(signature->timestamp_key)) {
+    if (exam->message.holds[MESSAGE_TIMESTAMP] && !is_set(signature->timestamp_header) &&
+        !is_set(signature->timestamp_key)) {
         wrong(exam, "message",
               "holds {timestamp}, so timestamp_header or (form \"pairs\") timestamp_key must "
               "say where it is");
@@ -339,18 +339,18 @@ static void examine_token(struct examination *exam)
     } unused[] = {
         {"algorithm", signature->algorithm != ALGORITHM_UNSET},
         {"form", signature->form != FORM_UNSET && signature->form != FORM_PLAIN},
-        {"mark", is_said(signature->mark)},
+        {"mark", is_set(signature->mark)},
         {"separator", signature->separator != '\0'},
         {"ordered", signature->ordered},
         {"encoding", signature->encoding != ENCODING_UNSET},
         {"key", signature->key != KEY_UNSET && signature->key != KEY_TEXT},
-        {"message", is_said(signature->message)},
-        {"timestamp_header", is_said(signature->timestamp_header)},
-        {"timestamp_key", is_said(signature->timestamp_key)},
+        {"message", is_set(signature->message)},
+        {"timestamp_header", is_set(signature->timestamp_header)},
+        {"timestamp_key", is_set(signature->timestamp_key)},
         {"timestamp_format", signature->timestamp_format != TIMESTAMP_UNSET},
         {"tolerance", signature->tolerance_ms > 0},
         {"skew", signature->skew != SKEW_UNSET},
-        {"id_header", is_said(signature->id_header)},
+        {"id_header", is_set(signature->id_header)},
     };
 
     examine_header(exam);

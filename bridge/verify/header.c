@@ -46,7 +46,7 @@ static struct slice trim(struct slice text)
 
 static bool is_name(struct slice text, const char *name)
 {
-    return is_said(name) && slice_equal(text, slice_of(name));
+    return is_set(name) && slice_equal(text, slice_of(name));
 }
 
 static bool decode_mac(enum provider_encoding encoding, struct slice text, size_t mac_len,
@@ -179,7 +179,7 @@ static void write_mark(const struct provider_signature *signature, struct slice 
         buf_add_str(out, signature->mark);
         break;
     case FORM_PAIRS:
-        if (is_said(signature->timestamp_key)) {
+        if (is_set(signature->timestamp_key)) {
             buf_addf(out, "%s=%.*s%c", signature->timestamp_key, SLICE_ARG(timestamp),
                      separator_of(signature));
         }

@@ -19,7 +19,7 @@
 enum { VERIFY_MAX_MAC = 64 }; /* SHA-512 */
 
 /* A member of a description: there, and not empty (how the configuration takes one back). */
-static inline bool is_said(const char *text)
+static inline bool is_set(const char *text)
 {
     return text && *text != '\0';
 }
