@@ -1,3 +1,7 @@
+/*
+ * An event's fields and, behind them in the same allocation, its texts. The only thing that could
+ * fail is memory, and then the process stops.
+ */
 #include "bridge/event.h"
 
 #include <stdlib.h>
@@ -7,43 +11,36 @@
  */
 enum { ROW_COST_BYTES = 256 };
 
-enum { TEXT_COUNT = 9 };
+#define OFFSET_OF_TEXT(name) offsetof(struct event, name),
+static const size_t text_offsets[] = {EVENT_TEXTS(OFFSET_OF_TEXT)};
 
-/* Every text of an event. A new one is added here, and nowhere else in this file but
- * TEXT_COUNT. */
-static void list_texts(struct event *event, struct slice *out_texts[TEXT_COUNT])
+static struct slice *text_at(struct event *event, size_t i)
 {
-    struct slice *texts[TEXT_COUNT] = {
-        &event->source,      &event->event,       &event->resource_type,
-        &event->gid,         &event->delivery_id, &event->topic,
-        &event->state_topic, &event->body,        &event->reason,
-    };
-
-    memcpy(out_texts, texts, sizeof(texts));
+    return (struct slice *)((char *)event + text_offsets[i]);
 }
 
 static size_t texts_len(const struct event *event)
 {
-    return event->source.len + event->event.len + event->resource_type.len + event->gid.len +
-           event->delivery_id.len + event->topic.len + event->state_topic.len +
-           event->body.len + event->reason.len;
+#define PLUS_LEN_OF_TEXT(name) +event->name.len
+    return EVENT_TEXTS(PLUS_LEN_OF_TEXT);
 }
 
 struct event *event_copy(const struct event *fields)
 {
-    struct event *event = xalloc(sizeof(*event) + texts_len(fields) + TEXT_COUNT);
+    struct event *event =
+        xalloc(sizeof(*event) + texts_len(fields) + COUNT_OF(text_offsets) /* a NUL each */);
     char *at = (char *)(event + 1);
-    struct slice *texts[TEXT_COUNT];
 
     *event = *fields;
-    list_texts(event, texts);
-    for (size_t i = 0; i < TEXT_COUNT; i++) {
-        if (texts[i]->data == NULL) {
+    for (size_t i = 0; i < COUNT_OF(text_offsets); i++) {
+        struct slice *text = text_at(event, i);
+
+        if (text->data == NULL) {
             continue;
         }
-        memcpy(at, texts[i]->data, texts[i]->len);
-        texts[i]->data = at;
-        at += texts[i]->len + 1; /* a NUL behind each, for libraries that want one */
+        memcpy(at, text->data, text->len);
+        text->data = at;
+        at += text->len + 1; /* for libraries that want a NUL */
     }
     return event;
 }

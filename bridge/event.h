@@ -21,27 +21,33 @@ struct event_identity {
     uint8_t digest[EVENT_KEY_SIZE];
 };
 
-/* Everything that is known about an event. Text is absent (SLICE_NONE) or present. */
+/* Every text of an event. The struct's members, the copy and the cost are all made from this list,
+ * so a new text is added here; to be kept on disk, it needs a column as well (store/internal.h). */
+#define EVENT_TEXTS(TEXT)                                                                      \
+    TEXT(source)                                                                               \
+    TEXT(event) /* literal, such as resource.updated */                                        \
+    TEXT(resource_type)                                                                        \
+    TEXT(gid)                                                                                  \
+    TEXT(delivery_id)                                                                          \
+    TEXT(topic)       /* where it goes; decided when it was accepted */                        \
+    TEXT(state_topic) /* absent: none wanted, or a newer state was there already */            \
+    TEXT(body)        /* exactly as received */                                                \
+    TEXT(reason)      /* absent, or why this is quarantined: then there is no topic */
+#define EVENT_DECLARE_TEXT(name) struct slice name;
+
+/* Everything that is known about an event. A text is absent (SLICE_NONE) or present. */
 struct event {
     uint64_t seq; /* its place in the outbox, from 1; 0 until it is stored */
     struct uuid id;
     int64_t received_ms; /* Unix time */
-    int64_t event_ms;    /* Unix time at the provider; CLOCK_NONE if it does not say */
+    int64_t event_ms;    /* Unix time at the provider; CLOCK_NONE if unknown */
     struct event_identity identity;
-    struct slice source;
-    struct slice event; /* literal, such as resource.updated */
-    struct slice resource_type;
-    struct slice gid;
-    struct slice delivery_id;
-    struct slice topic;       /* where it goes; decided when it was accepted */
-    struct slice state_topic; /* absent: none wanted, or a newer state was there already */
-    struct slice body;        /* exactly as received */
-    struct slice reason;      /* absent, or why this is quarantined: then there is no topic */
-    uint32_t expiry_s;        /* MQTT message expiry, seconds; 0: none */
+    EVENT_TEXTS(EVENT_DECLARE_TEXT)
+    uint32_t expiry_s; /* MQTT message expiry, seconds; 0: none */
     uint8_t qos;
     bool retain;
     bool deletion; /* the resource is gone: clears the retained state */
-    bool replayed; /* somebody asked for it once more */
+    bool replayed; /* an operator asked for it once more */
     bool copy;     /* made by a replay beside its original: not replayed itself */
 };
 

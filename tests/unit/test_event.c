@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -33,6 +34,36 @@ static void a_copy_owns_every_byte_of_its_own(void **state)
     event_free(NULL);
 }
 
+/* The texts are neighbours in the struct, so that one that no list names is found here. */
+enum {
+    FIRST_TEXT = offsetof(struct event, source),
+    TEXT_COUNT = (offsetof(struct event, expiry_s) - FIRST_TEXT) / sizeof(struct slice),
+};
+
+static struct slice *text_of(struct event *event, size_t i)
+{
+    return (struct slice *)((char *)event + FIRST_TEXT) + i;
+}
+
+static void every_text_is_copied(void **state)
+{
+    struct event event = {0};
+    char texts[TEXT_COUNT][6];
+    struct event *copy;
+
+    (void)state;
+    for (size_t i = 0; i < TEXT_COUNT; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "1234%c", (char)('a' + i));
+        *text_of(&event, i) = slice_of(texts[i]);
+    }
+    copy = event_copy(&event);
+    for (size_t i = 0; i < TEXT_COUNT; i++) {
+        assert_true(slice_equal(*text_of(copy, i), *text_of(&event, i)));
+        assert_ptr_not_equal(text_of(copy, i)->data, texts[i]);
+    }
+    event_free(copy);
+}
+
 static void every_text_counts_towards_the_cost(void **state)
 {
     struct event event = {0};
@@ -40,16 +71,17 @@ static void every_text_counts_towards_the_cost(void **state)
 
     (void)state;
     assert_true(fixed > 0);
-    event.source = event.event = event.resource_type = event.gid = event.delivery_id =
-        SLICE("12345");
-    event.topic = event.state_topic = event.body = event.reason = SLICE("12345");
-    assert_int_equal(event_cost_bytes(&event), fixed + 45);
+    for (size_t i = 0; i < TEXT_COUNT; i++) {
+        *text_of(&event, i) = SLICE("12345");
+    }
+    assert_int_equal(event_cost_bytes(&event), fixed + 5 * TEXT_COUNT);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_owns_every_byte_of_its_own),
+        cmocka_unit_test(every_text_is_copied),
         cmocka_unit_test(every_text_counts_towards_the_cost),
     };
 
