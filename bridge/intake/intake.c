@@ -113,23 +113,9 @@ static void log_unreadable_time(const struct intake_source *source, const struct
     }
 }
 
-/* What {body.<path>} needs. */
-struct body_reader {
-    struct parsed *parsed;
-    struct slice body;
-};
-
-static struct slice read_body_text(void *ctx, struct slice path)
-{
-    struct body_reader *reader = ctx;
-
-    return parse_body_text(reader->parsed, reader->body, path);
-}
-
 static enum status find_topics(struct intake *intake, const struct intake_source *source,
                                struct parsed *parsed, struct event *event)
 {
-    struct body_reader reader = {parsed, event->body};
     char id[UUID_TEXT_SIZE];
     struct route_values values = {
         .source = event->source,
@@ -137,8 +123,8 @@ static enum status find_topics(struct intake *intake, const struct intake_source
         .event = event->event,
         .gid = event->gid,
         .id = {id, sizeof(id) - 1},
-        .body_text = read_body_text,
-        .ctx = &reader,
+        .body = event->body,
+        .parsed = parsed,
     };
     enum status st;
 

@@ -203,7 +203,7 @@ static struct slice value_of(const struct segment *segment, const struct route_v
     case ID:
         return values->id;
     case BODY:
-        return values->body_text(values->ctx, segment->text);
+        return parse_body_text(values->parsed, values->body, segment->text);
     }
     CHECK(!"a variable without a value");
     return SLICE_NONE;

@@ -15,6 +15,8 @@
 #include "common/buf.h"
 #include "common/err.h"
 
+#include "bridge/parse/parse.h"
+
 /* MQTT 5.0 section 1.5.4: a UTF-8 string is at most 65,535 bytes. */
 enum { ROUTE_MAX_TOPIC = 65535 };
 
@@ -28,14 +30,14 @@ struct route;
 enum status route_create(const char *text, struct route **out_route, struct err *err) MUST_USE;
 void route_destroy(struct route *route);
 
-/* What the variables stand for; {type} is resource_type, too, and {action} is what follows the last
- * dot of event. */
+/* The values of the variables; {type} is an alias for {resource_type}, and {action} is what follows
+ * the last dot of event. */
 struct route_values {
     struct slice source, resource_type, event, gid, id;
-    /* `{body.<path>}`: borrows path; ctx is the caller's. May be NULL if the template has no
-     * such variable. */
-    struct slice (*body_text)(void *ctx, struct slice path);
-    void *ctx;
+    /* For `{body.<path>}`: JSON, and what was read of it, which gets the texts that must be decoded
+     * (parse_body_text). */
+    struct slice body;
+    struct parsed *parsed;
 };
 
 /* Adds the topic to out. ST_TOO_LARGE: longer than ROUTE_MAX_TOPIC; out is as before then. */

@@ -12,12 +12,6 @@
 
 #include "bridge/parse/route.h"
 
-static struct slice body_text(void *ctx, struct slice path)
-{
-    (void)ctx;
-    return slice_equal(path, SLICE("resource.state")) ? SLICE("in/progress") : SLICE_NONE;
-}
-
 static struct route_values example(void)
 {
     return (struct route_values){
@@ -26,7 +20,7 @@ static struct route_values example(void)
         .event = SLICE("resource.updated"),
         .gid = SLICE("559befeeab59f"),
         .id = SLICE("0199a8f0-0000-7000-8000-000000000000"),
-        .body_text = body_text,
+        .body = SLICE("{\"resource\":{\"state\":\"in/progress\"}}"),
     };
 }
 

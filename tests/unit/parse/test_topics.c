@@ -18,18 +18,10 @@ enum {
 /* One delivery, read and routed. */
 struct routed {
     struct parsed parsed;
-    struct slice body;
     struct route_values values;
     struct buf topic;
     struct slice levels[MAX_LEVELS];
 };
-
-static struct slice body_text(void *ctx, struct slice path)
-{
-    struct routed *routed = ctx;
-
-    return parse_body_text(&routed->parsed, routed->body, path);
-}
 
 static struct slice value_of(struct routed *routed, const char *variable)
 {
@@ -46,7 +38,8 @@ static struct slice value_of(struct routed *routed, const char *variable)
     case 'i':
         return values->id;
     case 'b':
-        return body_text(routed, (struct slice){name.data + 5, name.len - 5});
+        return parse_body_text(&routed->parsed, values->body,
+                               (struct slice){name.data + 5, name.len - 5});
     case 'a':
         for (size_t i = event.len; i > 0; i--) {
             if (event.data[i - 1] == '.') {
@@ -190,15 +183,14 @@ static bool route_delivery(const struct source *source, const struct sent *sent,
     if (source->has_type) {
         check_field(&source->type, sent, parsed->resource_type);
     }
-    routed->body = sent->delivery.body;
     routed->values = (struct route_values){
         .source = SLICE("partners"),
         .resource_type = parsed->resource_type,
         .event = parsed->event,
         .gid = parsed->gid,
         .id = SLICE("0199a8f0-0000-7000-8000-000000000000"),
-        .body_text = body_text,
-        .ctx = routed,
+        .body = sent->delivery.body,
+        .parsed = &routed->parsed,
     };
     buf_clear(&routed->topic);
     st = route_topic(source->route, &routed->values, &routed->topic);
