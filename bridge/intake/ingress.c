@@ -298,7 +298,9 @@ static enum status submit_to_newest(struct ingress *ingress, struct http_request
     }
     state->source = source;
     state->source_index = intake_source_index(source);
-    state->secrets = 0;
+    if (check_head(request, why) != ST_OK) {
+        return ST_UNAUTHENTIC;
+    }
     return submit(newest, request, why);
 }
 

@@ -301,25 +301,20 @@ static enum status check_token(const struct verifier *verifier, const struct del
     for (size_t i = 0; i < verifier->count; i++) {
         found |= verify_equal_text(given, buf_slice(&verifier->tokens[i]));
     }
-    return found ? ST_OK
-                 : err_set(why, ST_UNAUTHENTIC, "header %s holds another token",
-                           verifier->signature->header);
+    return found && given.len > 0
+               ? ST_OK
+               : err_set(why, ST_UNAUTHENTIC, "header %s holds another token",
+                         verifier->signature->header);
 }
 
 enum status verifier_check(struct verifier *verifier, const struct delivery *delivery,
                            struct err *why)
 {
-    enum status st;
-
     if (verifier->signature->scheme == SCHEME_NONE) {
         return ST_OK;
     }
     if (verifier->count == 0) {
         return err_set(why, ST_UNAUTHENTIC, "there is no key yet to check it with");
-    }
-    st = verifier_check_head(verifier, delivery, why);
-    if (st != ST_OK) {
-        return st;
     }
     return verifier->signature->scheme == SCHEME_HMAC ? check_hmac(verifier, delivery, why)
                                                       : check_token(verifier, delivery, why);

@@ -61,7 +61,9 @@ void verifier_destroy(struct verifier *verifier);
 enum status verifier_check_head(const struct verifier *verifier, const struct delivery *head,
                                 struct err *why) MUST_USE;
 
-/* One thread at a time. ST_OK or ST_UNAUTHENTIC. A timestamp's age is measured against
+/* One thread at a time. ST_OK or ST_UNAUTHENTIC. The head is judged before, once, by
+ * verifier_check_head; a header that it would refuse is not used here either, but why is less
+ * precise then. A timestamp's age is measured against
  * delivery->received_ms in whole seconds; one that is exactly as old as the tolerance passes.
  * It is looked at after the signature. why (may be NULL) then says what is wrong, for the
  * operator: whoever sent it must not be told. Nothing in it is the sender's text. */
