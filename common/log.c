@@ -17,6 +17,7 @@ static const char *const level_names[] = {
 
 /* A peer's text is cut here: a line stays a line that people can read. */
 enum { LOG_MAX_VALUE = 256, LOG_MAX_LINE = 4096 };
+enum { LIMIT_MS = 1000 }; /* log_limit: one line in so much time */
 
 struct line {
     char text[LOG_MAX_LINE];
@@ -125,6 +126,20 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
     if (write(STDERR_FILENO, line.text, line.len) < 0) {
         return;
     }
+}
+
+bool log_allows(struct log_limit *limit, int64_t *out_left_out)
+{
+    int64_t now_ms = clock_mono_ms();
+    int64_t next_ms = atomic_load(&limit->next_ms);
+
+    if (now_ms < next_ms ||
+        !atomic_compare_exchange_strong(&limit->next_ms, &next_ms, now_ms + LIMIT_MS)) {
+        atomic_fetch_add(&limit->left_out, 1);
+        return false;
+    }
+    *out_left_out = atomic_exchange(&limit->left_out, 0);
+    return true;
 }
 
 void log_set_level(enum log_level level)

@@ -10,6 +10,8 @@
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
 
+#include <stdatomic.h>
+
 #include "common/buf.h"
 #include "common/uuid.h"
 
@@ -48,6 +50,15 @@ struct log_field {
 /* Any thread. Borrows everything. fields ends with a nameless one; absent text (SLICE_NONE)
  * leaves its field out. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields);
+
+/* For lines that a peer can cause: at most one a second for each limit, whatever comes. Zero-initialised
+ * is one that allows the next line. */
+struct log_limit {
+    _Atomic int64_t next_ms;
+    _Atomic int64_t left_out;
+};
+/* Any thread. True: write the line now, and say with it that *out_left_out were left out before. */
+bool log_allows(struct log_limit *limit, int64_t *out_left_out);
 
 /* Main thread, before others start. Lines below this level are not written; LOG_INFO to begin
  * with. */

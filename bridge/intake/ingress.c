@@ -1,21 +1,24 @@
+/*
+ * Webhooks over HTTP, step by step:
+ *   - the head: find the source at this path, and refuse what can be refused before the body comes
+ *   - the body: submit the delivery to the intake that has judged its head; if that refuses it and
+ *     there is a newer one by now, to that
+ *   - stored: answer, on the committer thread
+ *
+ * The answer may come after the intake is gone, so it uses nothing but the request's own state. A
+ * client that goes away gives its share of the intake back.
+ */
 #include "bridge/intake/ingress.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "common/json.h"
 #include "common/log.h"
 
 #include "bridge/health.h"
+#include "bridge/intake/internal.h"
 #include "bridge/metrics.h"
-
-enum {
-    LOG_EVERY_MS = 1000,
-    RETRY_AFTER_FULL_S = 5, /* room comes with delivery, not by itself */
-    ANSWER_SIZE = 96,
-};
 
 struct ingress {
     struct outbox *outbox;
@@ -29,173 +32,19 @@ struct ingress {
     struct intake *intake;
 };
 
-/* What a request takes with it. After the submit only source_index is looked at: the answer may
- * come after the intake and the ingress are gone. */
-struct request_state {
-    struct intake *intake; /* held from the head to the submit, or until the request is gone */
-    const struct intake_source *source;
-    struct slice suffix; /* in the request's path */
-    unsigned source_index;
-    unsigned secrets; /* of intake_check_head */
-};
-_Static_assert(sizeof(struct request_state) <= HTTP_STATE_SIZE,
-               "the state is kept in the request");
-
-/* Refusing */
-
-/* Lines about requests cost an attacker nothing, so their number is bounded; what is left out
- * is counted. */
-struct log_limit {
-    _Atomic int64_t next_ms;
-    _Atomic int64_t left_out;
-};
-static struct log_limit refusal_limits[REJECT_TIMEOUT + 1], challenge_limit;
-
-static bool may_log(struct log_limit *limit, int64_t *out_left_out)
-{
-    int64_t now_ms = clock_mono_ms();
-    int64_t next_ms = atomic_load(&limit->next_ms);
-
-    if (now_ms < next_ms ||
-        !atomic_compare_exchange_strong(&limit->next_ms, &next_ms, now_ms + LOG_EVERY_MS)) {
-        atomic_fetch_add(&limit->left_out, 1);
-        return false;
-    }
-    *out_left_out = atomic_exchange(&limit->left_out, 0);
-    return true;
-}
-
-/* why: NULL if there is no more to say. */
-static void log_refusal(enum reject reason, const char *source_name, const char *peer,
-                        const char *why)
-{
-    int64_t left_out;
-
-    if (may_log(&refusal_limits[reason], &left_out)) {
-        log_warn("webhook refused", L_STR("reason", reject_code(reason)),
-                 L_STR("source", source_name), L_STR("peer", peer), L_STR("why", why),
-                 L_INT("left_out", left_out));
-    }
-}
-
-static const char *source_name_of(const struct request_state *state)
-{
-    return metrics_source_name(state->source_index);
-}
-
-static void refuse(struct http_request *request, enum reject reason, const char *message,
-                   const char *allow)
-{
-    const struct request_state *state = http_request_state(request);
-    char text[HTTP_ERROR_SIZE];
-    struct http_answer answer = http_error(reason, message, text);
-
-    answer.allow = allow;
-    metrics_reject(reason, state->source_index);
-    log_debug("request refused", L_STR("reason", reject_code(reason)),
-              L_STR("source", source_name_of(state)));
-    http_answer(request, &answer);
-}
-
-/* Loop thread. The same words whatever is wrong with the signature: which part of it is not the
- * sender's business, but the operator's. */
-static void refuse_unauthentic(struct http_request *request, const struct err *why)
-{
-    const struct request_state *state = http_request_state(request);
-    char peer[HTTP_PEER_SIZE];
-
-    http_peer(request, peer);
-    log_refusal(REJECT_UNAUTHENTIC, source_name_of(state), peer, why->text);
-    refuse(request, REJECT_UNAUTHENTIC, "the signature is missing or wrong", NULL);
-}
-
-/* Any thread. */
-static void refuse_unavailable(struct http_request *request, enum status why)
-{
-    const struct request_state *state = http_request_state(request);
-    char text[HTTP_ERROR_SIZE];
-    struct http_answer answer = http_error(REJECT_UNAVAILABLE, status_text(why), text);
-
-    if (why == ST_FULL) {
-        answer.retry_after_s = RETRY_AFTER_FULL_S;
-    }
-    metrics_reject(REJECT_UNAVAILABLE, state->source_index);
-    log_refusal(REJECT_UNAVAILABLE, source_name_of(state), NULL, status_text(why));
-    http_answer(request, &answer);
-}
-
-/* Answering */
-
-static void answer_quarantined(struct http_request *request, const struct intake_result *result)
-{
-    const struct request_state *state = http_request_state(request);
-    char id[UUID_TEXT_SIZE];
-    struct buf text = {0};
-
-    uuid_format(result->id, id);
-    buf_addf(&text, "{\"status\":\"quarantined\",\"id\":\"%s\",\"reason\":", id);
-    json_add_string(&text, result->reason.data == NULL ? SLICE("") : result->reason);
-    buf_add_char(&text, '}');
-    if (result->duplicate) { /* it lies with the dead letters already */
-        metrics_count(METRIC_DUPLICATES, state->source_index);
-    } else {
-        metrics_count(METRIC_QUARANTINED, state->source_index);
-        log_warn("webhook quarantined", L_UUID("id", result->id),
-                 L_STR("source", source_name_of(state)), L_SLICE("reason", result->reason));
-    }
-    http_answer(request, &(struct http_answer){.status = 202, .body = buf_slice(&text)});
-    buf_free(&text);
-}
-
-static void answer_stored(struct http_request *request, const struct intake_result *result)
-{
-    const struct request_state *state = http_request_state(request);
-    const char *word = result->duplicate ? "duplicate" : "accepted";
-    char id[UUID_TEXT_SIZE];
-    char text[ANSWER_SIZE];
-    int len;
-
-    uuid_format(result->id, id);
-    len = snprintf(text, sizeof(text), "{\"status\":\"%s\",\"id\":\"%s\"}", word, id);
-    CHECK(len > 0 && len < ANSWER_SIZE);
-    metrics_count(result->duplicate ? METRIC_DUPLICATES : METRIC_ACCEPTED, state->source_index);
-    log_debug(result->duplicate ? "webhook is a duplicate" : "webhook accepted",
-              L_UUID("id", result->id), L_STR("source", source_name_of(state)));
-    http_answer(request, &(struct http_answer){.status = 200, .body = {text, (size_t)len}});
-}
-
-/* Whoever registers this path at the provider sees in the log that the provider has asked. */
-static void answer_challenge(struct http_request *request, struct slice challenge)
-{
-    const struct request_state *state = http_request_state(request);
-    struct buf text = {0};
-    int64_t left_out;
-
-    buf_add_str(&text, "{\"challenge\":");
-    json_add_string(&text, challenge);
-    buf_add_char(&text, '}');
-    metrics_count(METRIC_CHALLENGES, state->source_index);
-    if (may_log(&challenge_limit, &left_out)) {
-        log_info("challenge answered", L_STR("source", source_name_of(state)),
-                 L_INT("left_out", left_out));
-    }
-    http_answer(request, &(struct http_answer){.status = 200, .body = buf_slice(&text)});
-    buf_free(&text);
-}
-
 /* The committer thread; or the loop thread, when the intake or the outbox would not take it. */
 static void on_stored(void *ctx, const struct intake_result *result)
 {
     struct http_request *request = ctx;
 
     if (result->status != ST_OK) {
-        refuse_unavailable(request, result->status);
+        ingress_refuse_unavailable(request, result->status);
     } else if (result->challenge.data != NULL) {
-        answer_challenge(request, result->challenge);
+        ingress_answer_challenge(request, result->challenge);
     } else if (result->quarantined) {
-        answer_quarantined(request, result);
+        ingress_answer_quarantined(request, result);
     } else {
-        answer_stored(request, result);
+        ingress_answer_stored(request, result);
     }
 }
 
@@ -235,7 +84,7 @@ static bool find_source(struct ingress *ingress, struct http_request *request)
 
     state->source = intake_find(newest_intake(ingress), http_path(request), &state->suffix);
     if (state->source == NULL) {
-        refuse(request, REJECT_NOT_FOUND, "nothing answers at this path", NULL);
+        ingress_refuse(request, REJECT_NOT_FOUND, "nothing answers at this path", NULL);
         return false;
     }
     state->source_index = intake_source_index(state->source);
@@ -261,11 +110,11 @@ static void head_complete(void *ctx, struct http_request *request)
         return;
     }
     if (!slice_equal(http_method(request), SLICE("POST"))) {
-        refuse(request, REJECT_METHOD, "a webhook is a POST", "POST");
+        ingress_refuse(request, REJECT_METHOD, "a webhook is a POST", "POST");
     } else if (atomic_load(&ingress->stopping)) {
-        refuse_unavailable(request, ST_CLOSED);
+        ingress_refuse_unavailable(request, ST_CLOSED);
     } else if (check_head(request, &why) != ST_OK) {
-        refuse_unauthentic(request, &why);
+        ingress_refuse_unauthentic(request, &why);
     } else {
         state->intake = intake_hold(ingress->intake);
     }
@@ -315,7 +164,7 @@ static void body_complete(void *ctx, struct http_request *request)
         st = submit_to_newest(ctx, request, &why);
     }
     if (st == ST_UNAUTHENTIC) {
-        refuse_unauthentic(request, &why);
+        ingress_refuse_unauthentic(request, &why);
     }
     intake_drop(intake);
 }

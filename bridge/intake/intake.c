@@ -143,52 +143,6 @@ static enum status find_topics(struct intake *intake, const struct intake_source
     return ST_OK;
 }
 
-/* Absent unless it may decide what is a repeat. */
-static struct slice if_trusted(const struct intake_source *source, enum parse_field field,
-                               struct slice value)
-{
-    return source->trusted[field] ? value : SLICE_NONE;
-}
-
-/* Two events of one resource have the same key, and if they are equal the same digest; not every body
- * names its event. Two deliveries with one id are the same whatever their bodies say, which may
- * count how often they were sent. A quarantined delivery is the same as another one only if all
- * that could be read of it is. What the signature does not cover is left out everywhere, or
- * whoever has seen a delivery could send it again as another one. */
-static struct event_identity identify(const struct intake *intake,
-                                      const struct intake_source *source,
-                                      const struct event *event)
-{
-    struct slice id = if_trusted(source, PARSE_DELIVERY_ID, event->delivery_id);
-    struct slice name = if_trusted(source, PARSE_EVENT, event->event);
-    struct slice type = if_trusted(source, PARSE_TYPE, event->resource_type);
-    struct slice gid = if_trusted(source, PARSE_GID, event->gid);
-    /* Lists of different lengths, or one kind could be given the key of another. */
-    const struct slice resource[] = {event->source, type, gid};
-    const struct slice delivery[] = {event->source, id};
-    const struct slice quarantined[] = {
-        event->source, SLICE("quarantined"), event->body, name, type, gid, id};
-    const struct slice content[] = {event->body, name};
-    uint8_t key[DIGEST_SIZE], digest[DIGEST_SIZE];
-    struct event_identity identity;
-
-    if (event->reason.data) {
-        digester_run(intake->digester, quarantined, COUNT_OF(quarantined), key);
-    } else if (id.len > 0) {
-        digester_run(intake->digester, delivery, COUNT_OF(delivery), key);
-    } else {
-        digester_run(intake->digester, resource, COUNT_OF(resource), key);
-    }
-    if (event->reason.data || id.len > 0) {
-        memcpy(digest, key, sizeof(digest));
-    } else {
-        digester_run(intake->digester, content, COUNT_OF(content), digest);
-    }
-    memcpy(identity.key, key, sizeof(identity.key));
-    memcpy(identity.digest, digest, sizeof(identity.digest));
-    return identity;
-}
-
 static uint32_t expiry_s(int64_t expiry_ms)
 {
     int64_t seconds = expiry_ms / 1000 + (expiry_ms % 1000 > 0);
@@ -229,7 +183,7 @@ static void make_event(struct intake *intake, const struct intake_source *source
     } else if (find_topics(intake, source, parsed, event) != ST_OK) {
         event->reason = SLICE("its topic would be longer than MQTT allows");
     }
-    event->identity = identify(intake, source, event);
+    event->identity = intake_identify(intake, source, event);
 }
 
 /* What waits for the outbox's answer. */

@@ -1,13 +1,17 @@
 /*
- * intake_internal - what the files of the intake module share; nobody else includes it.
+ * intake/internal - what the files of intake share. Calls go down this list only:
  *
- * intake.c         one delivery: verify, read, submit; dead letters read again
- * source.c  a source as it is set up, and which one answers at a path
- * keys.c    the secrets of a source, and the files that they come from
+ *   ingress.c   webhooks over HTTP: the steps of a request
+ *   answer.c    what a webhook is answered, counted and logged as
+ *   intake.c    one delivery: verify, parse, route, submit; dead letters parsed again
+ *   identity.c  which deliveries are the same: the rule of dedupe
+ *   source.c    a source as it is set up, and which one answers at a path
+ *   keys.c      the secrets of a source, and the files that they come from
  */
 #ifndef BRIDGE_INTAKE_INTERNAL_H
 #define BRIDGE_INTAKE_INTERNAL_H
 
+#include "bridge/http/http.h"
 #include "bridge/intake/intake.h"
 #include "bridge/parse/parse.h"
 #include "bridge/parse/route.h"
@@ -51,7 +55,41 @@ struct intake {
     struct buf topic, state_topic; /* of the delivery at hand */
 };
 
-/* All of them: one thread at a time. */
+/* --- answer.c; any thread, but for what says otherwise. Each answers the request, which is gone
+ * after it. --- */
+
+/* What a request takes with it. After the submit only source_index is looked at: the answer may
+ * come after the intake and the ingress are gone. */
+struct request_state {
+    struct intake *intake; /* held from the head to the submit, or until the request is gone */
+    const struct intake_source *source;
+    struct slice suffix; /* in the request's path */
+    unsigned source_index;
+    unsigned secrets; /* of intake_check_head */
+};
+_Static_assert(sizeof(struct request_state) <= HTTP_STATE_SIZE,
+               "the state is kept in the request");
+
+/* Loop thread. allow: for a 405; NULL: none. */
+void ingress_refuse(struct http_request *request, enum reject reason, const char *message,
+                    const char *allow);
+/* Loop thread. The same words whatever is wrong with the signature: which part of it is for the
+ * operator to know (why), not for the sender. */
+void ingress_refuse_unauthentic(struct http_request *request, const struct err *why);
+void ingress_refuse_unavailable(struct http_request *request, enum status why);
+void ingress_answer_stored(struct http_request *request, const struct intake_result *result);
+void ingress_answer_quarantined(struct http_request *request,
+                                const struct intake_result *result);
+/* Whoever registers this path at the provider sees in the log that the provider has asked. */
+void ingress_answer_challenge(struct http_request *request, struct slice challenge);
+
+/* --- identity.c --- */
+
+struct event_identity intake_identify(const struct intake *intake,
+                                      const struct intake_source *source,
+                                      const struct event *event);
+
+/* All that follows: one thread at a time. */
 
 /* --- source.c --- */
 
@@ -67,9 +105,6 @@ void intake_source_fini(struct intake_source *source);
 enum status intake_keys_create(const struct config_source *config,
                                struct intake_keys **out_keys, struct err *err) MUST_USE;
 void intake_keys_destroy(struct intake_keys *keys); /* wipes; NULL is allowed */
-/* As intake_check_head. */
-enum status intake_keys_check_head(struct intake_keys *keys, const struct delivery *head,
-                                   unsigned *out_secrets, struct err *why) MUST_USE;
 /* As verifier_check, with the secrets of this moment; and if others counted at its head
  * (delivery->secrets) and were replaced since, with those, too. */
 enum status intake_keys_check(struct intake_keys *keys, const struct delivery *delivery,

@@ -190,9 +190,11 @@ static void look_now_and_then(struct intake_keys *keys)
     }
 }
 
-enum status intake_keys_check_head(struct intake_keys *keys, const struct delivery *head,
-                                   unsigned *out_secrets, struct err *why)
+enum status intake_check_head(const struct intake_source *source, const struct delivery *head,
+                              unsigned *out_secrets, struct err *why)
 {
+    struct intake_keys *keys = source->keys;
+
     look_now_and_then(keys);
     *out_secrets = keys->generation;
     return verifier_check_head(keys->verifier, head, why);

@@ -135,12 +135,6 @@ const struct intake_source *intake_find(const struct intake *intake, struct slic
     return source;
 }
 
-enum status intake_check_head(const struct intake_source *source, const struct delivery *head,
-                              unsigned *out_secrets, struct err *why)
-{
-    return intake_keys_check_head(source->keys, head, out_secrets, why);
-}
-
 unsigned intake_source_index(const struct intake_source *source)
 {
     return source->metrics_index;
