@@ -7,8 +7,11 @@ An event counts when the broker has acknowledged it: for the bridge the time tha
 last answer is part of the time; Fastify answers after the acknowledgement.
 
     tests/bench/bench.py [--rounds 3] [--seconds 5] [--connections 64] [--size 1100] [--subscriber]
+    tests/bench/bench.py --against OTHER/build/hook2mqtt
 
-Exits with 1 if the bridge is slower than the peer (median of the rounds), or its memory is above the limit.
+--against measures another build of the bridge, such as the one before a change, in place of Fastify: only a ratio from
+one run says which is faster. Exits with 1 if the bridge is slower than the peer (median of the rounds), or its memory
+is above the limit.
 """
 
 import argparse
@@ -185,6 +188,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--size", type=int, default=1100)
+    parser.add_argument("--against", type=pathlib.Path, metavar="PROGRAM", help="another build, in place of the peer")
     parser.add_argument("--subscriber", action="store_true", help="one is attached to the broker, QoS 0")
     return parser.parse_args()
 
@@ -192,7 +196,8 @@ def arguments():
 def main():
     options = arguments()
     end_on_sigterm()
-    install_peer()
+    if not options.against:
+        install_peer()
     with scratch("bench") as folder, contextlib.ExitStack() as stack:
         broker = rig.make_broker(folder / "broker")
         stack.callback(broker.kill)
@@ -200,8 +205,11 @@ def main():
         if options.subscriber:
             stack.callback(Drain(broker.port).kill)
         bridge = BridgeSide("hook2mqtt", folder / "bridge", broker.port, lib_bridge.PROGRAM)
-        sides = [bridge, PeerSide(broker.port)]
-        if STOCK.exists():
+        if options.against:
+            sides = [bridge, BridgeSide("the other build", folder / "other", broker.port, options.against.resolve())]
+        else:
+            sides = [bridge, PeerSide(broker.port)]
+        if STOCK.exists() and not options.against:
             sides.append(BridgeSide("hook2mqtt, stock Paho", folder / "stock", broker.port, STOCK))
         print(
             f"{options.connections} connections, {options.size} bytes, QoS 1, {os.cpu_count()} cores,"
