@@ -1,0 +1,281 @@
+#!/usr/bin/python3
+"""
+Stands in for the tools that documents use and that would change the machine. The name it is called by says which one.
+
+Each does the nearest real thing inside of DOCUMENT_FOLDER: packages are looked up in apt's lists, the unit file is
+verified by systemd and its command started, the containers' own configurations are run without containers.
+"""
+
+import fcntl
+import os
+import pathlib
+import re
+import signal
+import socket
+import sqlite3 as sqlite
+import subprocess
+import sys
+import time
+
+FOLDER = pathlib.Path(os.environ["DOCUMENT_FOLDER"])
+PROGRAM = os.environ["DOCUMENT_PROGRAM"]
+ETC, STATE = FOLDER / "etc/hook2mqtt", FOLDER / "var/lib/hook2mqtt"
+UNIT = FOLDER / "lib/systemd/system/hook2mqtt.service"
+DEADLINE_S = 30
+
+
+def run(*command, **options):
+    return subprocess.run([*map(str, command)], check=True, **options)
+
+
+def real(tool):
+    """The tool of that name behind this one, or None."""
+    for folder in os.environ["PATH"].split(":"):
+        path = os.path.join(folder, tool)
+        if os.access(path, os.X_OK) and os.path.realpath(path) != os.path.realpath(__file__):
+            return path
+    return None
+
+
+def wait_until(condition, what):
+    give_up = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > give_up:
+            sys.exit(f"gave up waiting until {what}")
+        time.sleep(0.02)
+
+
+def spawn(command, log, env=None):
+    with open(FOLDER / log, "ab") as output:
+        return subprocess.Popen(
+            [*map(str, command)], env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+
+
+def broker_answers():
+    try:
+        socket.create_connection(("127.0.0.1", 1883)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def sudo(args):
+    os.execvp(args[0], args)
+
+
+def apt_get(args):
+    names = [arg for arg in args if not arg.startswith("-")]
+    if names == ["update"]:
+        return
+    assert names[0] == "install", args
+    for name in names[1:]:
+        if not is_installed(name):
+            run("apt-cache", "show", "--quiet", name, stdout=subprocess.DEVNULL)
+    if "mosquitto" in names:  # Debian starts it at once, for this machine only
+        spawn(["mosquitto", "-p", "1883"], "mosquitto.log")
+        wait_until(broker_answers, "the broker listens")
+
+
+def is_installed(name):
+    return subprocess.run(["dpkg-query", "-W", name], capture_output=True, check=False).returncode == 0
+
+
+def make(args):
+    targets = [arg for arg in args if "=" not in arg and not arg.startswith("-")]
+    if set(targets) & {"install", "uninstall"}:
+        args = [*args, f"DESTDIR={FOLDER}", "PREFIX=/usr/local"]
+    elif not set(targets) <= {"run"}:
+        args = ["-n", *args]  # it is what runs this
+    os.execv(real("make"), ["make", *args])
+
+
+def mosquitto_sub(args):
+    """Says when it has subscribed; at once, into a file as on a terminal."""
+    os.execvp("stdbuf", ["stdbuf", "-oL", real("mosquitto_sub"), "-d", *args])
+
+
+def hook2mqtt(args):
+    """With the default configuration where this folder has it."""
+    if not {"-c", "--config", "--help"} & set(args):
+        args = ["-c", str(moved_config(ETC / "bridge.json")), *args]
+    os.execv(PROGRAM, ["hook2mqtt", *args])
+
+
+def sqlite3(args):
+    """The library has what the command's .backup does."""
+    file, command = args
+    target = re.fullmatch(r"\.backup '(.+)'", command)[1]
+    with sqlite.connect(f"file:{file}?mode=ro", uri=True) as source, sqlite.connect(target) as copy:
+        source.backup(copy)
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+# systemd: one service, and what the unit says about it.
+
+
+def pid():
+    try:
+        return int((FOLDER / "bridge.pid").read_text())
+    except FileNotFoundError:
+        return None
+
+
+def verify_unit():
+    """By systemd itself, once. Units that it mentions are not in this folder."""
+    verified = FOLDER / "verified"
+    if verified.exists():
+        return
+    verified.touch()
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", f"--root={FOLDER}", UNIT], capture_output=True, text=True, check=False
+    )
+    complaints = [line for line in done.stderr.splitlines() if "hook2mqtt.service" in line]
+    if any("not found" not in line for line in complaints):
+        sys.exit("\n".join(complaints))
+
+
+def environment():
+    found = {"PATH": os.environ["PATH"]}
+    file = ETC / "environment"
+    if file.exists():
+        for line in file.read_text().splitlines():
+            name, value = line.split("=", 1)
+            found[name] = value
+    return found
+
+
+def moved_config(file):
+    """A copy of it, whose paths are in this folder."""
+    text = re.sub(r"(?<![\w.])(/etc/hook2mqtt|/var/lib/hook2mqtt|/run/hook2mqtt)", rf"{FOLDER}\1", file.read_text())
+    if '"outbox"' not in text:
+        text = text.replace("{\n", f'{{ "outbox": {{ "path": "{STATE}/outbox.db" }},\n', 1)
+    copy = FOLDER / "running.json"
+    copy.write_text(text)
+    return copy
+
+
+def start_bridge(config, env, program=PROGRAM):
+    file = moved_config(config)
+    run(program, "check", "-c", file, env=env, stdout=subprocess.DEVNULL)
+    process = spawn([program, "run", "-c", file], "journal", env)
+    (FOLDER / "bridge.pid").write_text(str(process.pid))
+    wait_until(lambda: process.poll() is not None or is_ready(file), "the bridge is ready")
+    if process.poll() is not None:
+        sys.exit(journal())
+
+
+def is_ready(config):
+    return subprocess.run(
+        [PROGRAM, "-c", str(config), "health", "--ready"], capture_output=True, check=False,
+        env=dict(os.environ, **environment()),
+    ).returncode == 0
+
+
+def stop_bridge():
+    if pid():
+        os.kill(pid(), signal.SIGTERM)
+        wait_until(is_outbox_free, "the bridge has ended")
+        (FOLDER / "bridge.pid").unlink()
+
+
+def is_outbox_free():
+    with open(STATE / "outbox.db.lock", "rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def systemctl(args):
+    verb = [arg for arg in args if not arg.startswith("-")]
+    if verb[0] == "cleanup":
+        stop_bridge()
+        return
+    if verb[0] != "daemon-reload":
+        assert verb[1] == "hook2mqtt", args
+        assert UNIT.exists(), "it is not installed"
+        verify_unit()
+    if verb[0] in ("stop", "restart"):
+        stop_bridge()
+    if verb[0] in ("start", "restart") or verb[0] == "enable" and "--now" in args:
+        start_bridge(ETC / "bridge.json", environment(), FOLDER / "usr/local/bin/hook2mqtt")
+    elif verb[0] == "reload":
+        moved_config(ETC / "bridge.json")
+        before = journal().count("configuration reloaded")
+        os.kill(pid(), signal.SIGHUP)
+        wait_until(lambda: journal().count("configuration reloaded") > before, "it has reloaded")
+    elif verb[0] not in ("stop", "enable", "daemon-reload", "status"):
+        sys.exit(f"systemctl: {args}")
+
+
+def journal():
+    return (FOLDER / "journal").read_text()
+
+
+def journalctl(args):
+    assert args[:2] == ["-u", "hook2mqtt"], args
+    print(journal())
+
+
+# Containers: the same programs and configurations, without the walls.
+
+
+def docker_compose(args):
+    compose = pathlib.Path("docker-compose.yml").read_text()
+    for file in re.findall(r"\./(config/docker/\S+?):", compose) + ["config/docker/Dockerfile"]:
+        assert pathlib.Path(file).exists(), file
+    defaults = dict(re.findall(r"\$\{(\w+):-([^}]+)\}", compose))
+    env = {**os.environ, **defaults}
+    env_file = pathlib.Path(".env")
+    if env_file.exists():
+        env.update(line.split("=", 1) for line in env_file.read_text().splitlines())
+    if args == ["up", "-d"]:
+        if real("docker-compose"):
+            run(real("docker-compose"), "config", "--quiet", env=env)
+        start_broker(env)
+        start_bridge(container_config(), env)
+    elif args[:2] == ["exec", "bridge"]:
+        assert args[2] == "hook2mqtt", args
+        os.execve(PROGRAM, ["hook2mqtt", "-c", str(FOLDER / "running.json"), *args[3:]], env)
+    elif args == ["logs", "bridge"]:
+        print(journal())
+    elif args == ["down"]:
+        stop_bridge()
+    elif args[:3] == ["kill", "-s", "HUP"]:
+        os.kill(pid(), signal.SIGHUP)
+    else:
+        sys.exit(f"docker-compose: {args}")
+
+
+def container_config():
+    """The bridge's, with the addresses that the services have here."""
+    text = pathlib.Path("config/docker/bridge.json").read_text()
+    file = FOLDER / "container.json"
+    file.write_text(text.replace("//mosquitto:", "//127.0.0.1:"))
+    return file
+
+
+def start_broker(env):
+    """With the script and the files of the container, which are elsewhere here."""
+    folder = FOLDER / "mosquitto"
+    folder.mkdir()
+    text = pathlib.Path("config/docker/mosquitto.sh").read_text()
+    text = text.replace("/mosquitto/config/", f"{pathlib.Path.cwd()}/config/docker/").replace("/mosquitto/", f"{folder}/")
+    config = pathlib.Path("config/docker/mosquitto.conf").read_text()
+    config = config.replace("/mosquitto/config/", f"{pathlib.Path.cwd()}/config/docker/")
+    # The container's image starts it as a user who may read all of this.
+    (folder / "mosquitto.conf").write_text(config.replace("/mosquitto/", f"{folder}/") + "\nuser root\n")
+    text = re.sub(r"-c \S+/mosquitto.conf", f"-c {folder}/mosquitto.conf", text)
+    text = re.sub(r"^chown .*\n", "", text, flags=re.MULTILINE).replace(f"{folder}/data", str(folder / "data"))
+    (folder / "data").mkdir()
+    spawn(["/bin/sh", "-c", text], "mosquitto/log", env)
+    wait_until(broker_answers, "the broker listens")
+
+
+TOOLS = {
+    "apt-get": apt_get, "docker-compose": docker_compose, "hook2mqtt": hook2mqtt, "journalctl": journalctl, "make": make,
+    "mosquitto_sub": mosquitto_sub, "sqlite3": sqlite3, "sudo": sudo, "systemctl": systemctl,
+}
+TOOLS[os.path.basename(sys.argv[0])](sys.argv[1:])
