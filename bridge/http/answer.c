@@ -1,11 +1,14 @@
 /*
- * An answer, from whoever gives it to the library.
+ * Takes an answer from the handler's thread to the loop, and from there to the library.
  *
- * One that comes while the handler still runs on the loop thread stays with the request: the
- * loop queues it when the handler returns, and the connection is never suspended. Every other
- * one goes through the inbox, which the loop empties between two runs of the library; so it
- * cannot overtake the suspending, which is done after the handler has returned, and nobody but
- * the loop touches the connection.
+ * If the handler answers before it returns, on the loop thread, the answer stays with the
+ * request: the loop queues it next, and the connection is never suspended. Every other answer
+ * goes through the inbox (handoff B: intake/ingress.c on_stored is the other end), which the
+ * loop empties between two runs of the library. So it cannot overtake the suspension, which
+ * follows the handler's return, and only the loop touches the connection.
+ *
+ * If the server has stopped meanwhile, the answer goes nowhere and its memory is freed. If there
+ * is no memory for the library's response, the connection is cut.
  */
 #include "bridge/http/internal.h"
 
@@ -34,12 +37,13 @@ void http_answer(struct http_request *request, const struct http_answer *answer)
         return;
     }
     if (!inbox_put(&server->answers, &request->link, &was_empty)) {
-        /* Stopped without waiting for us: the connection is gone. */
+        /* The server stopped without waiting for us: the connection is gone. */
         http_request_release(request);
     } else if (was_empty) {
         http_wake(server);
     }
-    /* Not before: the put may have been what http_stop waited for. */
+    /* Last: once the answer is put, http_stop may return, and only this reference keeps the
+     * server alive. */
     http_server_release(server);
 }
 
@@ -67,7 +71,7 @@ bool http_allows_read(struct http_request *request)
     if (slice_equal(method, SLICE("GET")) || slice_equal(method, SLICE("HEAD"))) {
         return true;
     }
-    answer = http_error(REJECT_METHOD, "this can only be read", text);
+    answer = http_error(REJECT_METHOD, "only GET and HEAD are allowed here", text);
     answer.allow = "GET, HEAD";
     http_answer(request, &answer);
     return false;
@@ -98,7 +102,7 @@ bool http_request_queue(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
     bool last = request->answer.close || atomic_load(&request->server->quiesced);
-    /* The text stays with the request, which is there until the library is done (on_completed).
+    /* Not copied: the text stays with the request, which outlives the response (on_completed).
      */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         request->answer_body.len, request->answer_body.data, MHD_RESPMEM_PERSISTENT);
@@ -122,8 +126,8 @@ void http_request_send(struct http_request *request)
     struct http_connection *connection = request->connection;
 
     if (!http_request_queue(request)) {
-        http_connection_cut(connection); /* no memory for an answer */
+        http_connection_cut(connection); /* no memory for the response */
     }
     MHD_resume_connection(connection->mhd);
-    http_request_release(request); /* the handler's share; the loop's is left */
+    http_request_release(request); /* the handler's reference; the loop keeps its own */
 }

@@ -1,11 +1,12 @@
 /*
- * What RFC 9112 forbids and libmicrohttpd 0.9.75 lets pass. Two parties that disagree about
- * where a request ends can be played against each other (request smuggling), so all of it is
- * refused and ends the connection.
+ * Checks a head for faults that RFC 9112 forbids and libmicrohttpd 0.9.75 lets pass: the request
+ * line, then all fields in one pass, then how the body is framed. The first fault is refused,
+ * with its status, and ends the connection: two parties that disagree about where a request ends
+ * can be played off against each other (request smuggling).
  *
- * Some things are gone before anybody can ask the library about them: folded fields, NUL bytes,
- * lines that end in a bare LF, and a line that begins with a colon (it ends the head, as an
- * empty one does). On the open internet a proxy belongs in front.
+ * The library hides some faults, so they cannot be checked here: folded fields, NUL bytes, lines
+ * that end in a bare LF, and a line that begins with a colon (it ends the head, as an empty line
+ * does). On the open internet, put a proxy in front.
  */
 #include "bridge/http/internal.h"
 
@@ -20,7 +21,7 @@
 #define FAULT(why, text) ((struct http_fault){.reason = (why), .message = (text)})
 #define NO_FAULT         ((struct http_fault){.message = NULL})
 
-/* What the fields say that matters here. */
+/* The fields that decide about a request's framing. */
 struct fields {
     unsigned host_count, length_count, coding_count, expect_count;
     struct slice length, coding, expect;
@@ -39,8 +40,8 @@ static bool is_field_value(const char *text, size_t len)
     return true;
 }
 
-static enum MHD_Result look_at_field(void *cls, enum MHD_ValueKind kind, const char *key,
-                                     size_t key_len, const char *value, size_t value_len)
+static enum MHD_Result note_field(void *cls, enum MHD_ValueKind kind, const char *key,
+                                  size_t key_len, const char *value, size_t value_len)
 {
     struct fields *fields = cls;
     struct slice name = {key, key_len};
@@ -76,7 +77,7 @@ static bool is_hex(char c)
     return isxdigit((unsigned char)c) != 0;
 }
 
-bool http_check_target(const char *target)
+bool http_target_is_bad(const char *target)
 {
     for (const char *p = target; *p != '\0'; p++) {
         unsigned char c = (unsigned char)*p;
@@ -123,7 +124,7 @@ static struct http_fault check_framing(const struct fields *fields, bool http_1_
         return FAULT(REJECT_BAD_REQUEST, "the transfer encoding is malformed");
     }
     if (!slice_equal_nocase(fields->coding, SLICE("chunked"))) {
-        return FAULT(REJECT_NOT_IMPLEMENTED, "the only transfer encoding is chunked");
+        return FAULT(REJECT_NOT_IMPLEMENTED, "the only transfer encoding supported is chunked");
     }
     return NO_FAULT;
 }
@@ -134,28 +135,24 @@ static struct http_fault check_fields(const struct fields *fields, bool http_1_1
         return FAULT(REJECT_BAD_REQUEST, "a header field is malformed");
     }
     if (fields->host_count > 1 || (http_1_1 && fields->host_count == 0)) {
-        return FAULT(REJECT_BAD_REQUEST, "there must be one Host");
+        return FAULT(REJECT_BAD_REQUEST, "exactly one Host field is required");
     }
     if (http_1_1 && (fields->expect_count > 1 ||
                      (fields->expect_count == 1 &&
                       !slice_equal_nocase(fields->expect, SLICE("100-continue"))))) {
-        return FAULT(REJECT_EXPECTATION, "the only expectation is 100-continue");
+        return FAULT(REJECT_EXPECTATION, "the only expectation supported is 100-continue");
     }
     return check_framing(fields, http_1_1);
 }
 
-static bool has_length(const struct fields *fields)
-{
-    return fields->length_count + fields->coding_count > 0;
-}
-
 static struct http_fault check_body(struct http_request *request, const struct fields *fields)
 {
-    if (strcmp(request->method, "POST") == 0 && !has_length(fields)) {
-        return FAULT(REJECT_LENGTH, "a POST must say how long its body is");
+    if (strcmp(request->method, "POST") == 0 && fields->length_count == 0 &&
+        fields->coding_count == 0) {
+        return FAULT(REJECT_LENGTH, "a POST must declare the length of its body");
     }
     request->chunked = fields->coding_count > 0;
-    /* The library has made sure that it is a number and that it fits. */
+    /* The library has checked that it is a number that fits. */
     request->length = fields->length_count > 0 ? strtoull(fields->length.data, NULL, 10) : 0;
     if (request->length > request->server->max_body_bytes) {
         return FAULT(REJECT_TOO_LARGE, "the body is too large");
@@ -171,7 +168,7 @@ struct http_fault http_check_head(struct http_request *request)
     if (fault.message != NULL) {
         return fault;
     }
-    (void)MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, look_at_field,
+    (void)MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, note_field,
                                       &fields);
     fault = check_fields(&fields, strcmp(request->version, "HTTP/1.1") == 0);
     return fault.message != NULL ? fault : check_body(request, &fields);

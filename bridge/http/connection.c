@@ -1,11 +1,15 @@
 /*
- * Connections by phase, and lingering.
+ * The phases of a connection and their deadlines; lingering.
+ *
+ * A connection is in one queue, that of its phase. All in a queue have the same time limit, so
+ * its first one is due first. A connection past its deadline is shut down, which the library
+ * notices in its next run and closes.
  *
  * A request that is refused before its body was read ends the connection while the peer may
- * still be sending. Closing a socket with unread bytes makes the kernel send a reset, and a
- * reset can destroy the answer before the peer reads it. So the library closes its descriptor,
- * but we keep a second one for a moment, read and drop what comes, and close when the peer
- * does.
+ * still be sending. Closing a socket with unread bytes makes the kernel send a reset, which can
+ * destroy the answer before the peer has read it. So when the library closes its descriptor, we
+ * keep a duplicate for at most HTTP_LINGER_MS, read and discard, and close when the peer does.
+ * If that is impossible (no descriptor left), the answer may be lost.
  */
 #include "bridge/http/internal.h"
 
@@ -74,7 +78,7 @@ struct http_connection *http_connection_open(struct http_server *server,
     connection->server = server;
     connection->mhd = mhd;
     connection->watch.fd = fd;
-    /* What it sends first may be so wrong that the library never calls us. */
+    /* Its first bytes may be so wrong that the library closes it without calling us. */
     connection->linger = true;
     connection->peer.any.sa_family = peer->sa_family;
     if (peer->sa_family == AF_INET) {
@@ -94,7 +98,8 @@ static void forget(struct http_connection *connection)
     free(connection);
 }
 
-/* Reads and drops some of what is there. True when the peer has closed, or is gone. */
+/* Reads and discards some of the bytes that have arrived. True when the peer has closed or is
+ * gone. */
 static bool drained(int fd)
 {
     char waste[16 * 1024];
@@ -108,7 +113,7 @@ static bool drained(int fd)
 
 static void end_lingering(struct http_connection *connection)
 {
-    /* This takes it out of the epoll set, too: nobody else has it any more. */
+    /* This also removes it from the epoll set: the library has closed its own descriptor. */
     (void)close(connection->watch.fd);
     forget(connection);
 }
@@ -123,7 +128,7 @@ static void linger_ready(struct http_server *server, struct http_watch *watch)
     }
 }
 
-/* False: nothing to wait for, or no way to. */
+/* Starts to linger. False: there is no need to, or no descriptor for it. */
 static bool linger(struct http_connection *connection)
 {
     struct http_server *server = connection->server;
@@ -157,7 +162,7 @@ void http_connection_close(struct http_connection *connection)
 
 void http_connection_cut(struct http_connection *connection)
 {
-    /* The library sees the end of the connection in its next run, and closes it. */
+    /* The library notices in its next run, and closes it. */
     (void)shutdown(connection->watch.fd, SHUT_RDWR); /* fails if the peer was faster */
     http_connection_enter(connection, PHASE_CUT);
 }

@@ -1,18 +1,18 @@
 /*
- * http/internal - what the files of http share. Calls go down this list only:
+ * http/internal - shared by the files of http. Calls go down this list only:
  *
- *   server.c      start, stop, and the thread: waits, turns, stops
- *   listen.c      takes connections in, within the limit
+ *   server.c      start, stop, and the loop thread
+ *   listen.c      accepts connections, within the limit
  *   library.c     libmicrohttpd's callbacks: one request from its first line to its answer
- *   check.c       what RFC 9112 forbids and the library lets pass
- *   answer.c      an answer on its way to the loop, and to the library
+ *   check.c       heads that RFC 9112 forbids and the library lets pass
+ *   answer.c      takes an answer to the loop, and from there to the library
  *   connection.c  deadlines by phase; lingering after a refusal
- *   request.c     a request's life, and what a handler may ask it
+ *   request.c     a request's lifetime and its accessors
  *
- * libmicrohttpd runs in external mode: it has no thread of its own, every MHD_* call is made by
- * the loop thread. One daemon without a listening socket serves all of ours: we accept, so the
- * limit on connections is one for all sockets, quiescing is just not accepting, and a unix
- * socket is like any other.
+ * libmicrohttpd runs in external mode: it has no thread of its own, and only the loop thread
+ * makes MHD_* calls. One daemon without a listening socket serves all of ours. We accept, so one
+ * limit on connections covers all sockets, quiescing is simply not accepting, and a unix socket
+ * needs no special case.
  */
 #ifndef BRIDGE_HTTP_INTERNAL_H
 #define BRIDGE_HTTP_INTERNAL_H
@@ -34,28 +34,28 @@ struct MHD_Daemon;
 enum {
     HTTP_MAX_TARGET_BYTES = 8 * 1024,
     HTTP_MAX_HEAD_BYTES = 16 * 1024,
-    /* What the library may use per connection. It is wiped after every request, so more is not
-       free. */
+    /* The library's memory per connection. It wipes this after every request, so a larger pool
+     * costs time. */
     HTTP_POOL_BYTES = 32 * 1024,
     HTTP_IDLE_MS = 60 * 1000,
     HTTP_LINGER_MS = 2 * 1000,
 };
 
-/* A descriptor in the outer epoll set, and what is to be done when it is ready. */
+/* A descriptor in the loop's epoll set, and the function to call when it is ready. */
 struct http_watch {
     int fd;
     void (*ready)(struct http_server *server, struct http_watch *watch);
 };
 
-/* Where a connection is; each phase has one time limit, so its queue is in order of the
+/* The phase of a connection. Each phase has one time limit, so its queue is in order of the
  * deadlines. */
 enum http_phase {
-    PHASE_READING,   /* a request comes in: an absolute deadline, however the bytes drip */
+    PHASE_READING,   /* a request arrives: one deadline, however slowly it drips */
     PHASE_WAITING,   /* for the handler's answer; suspended; no deadline */
     PHASE_SENDING,   /* the answer goes out */
     PHASE_IDLE,      /* kept, between requests */
     PHASE_CUT,       /* shut down by us; the library will notice and close it */
-    PHASE_LINGERING, /* not the library's: we read what still comes, or the answer is lost */
+    PHASE_LINGERING, /* no longer the library's: we read on, or the answer would be lost */
     PHASE_COUNT,
 };
 
@@ -67,12 +67,12 @@ struct http_queue {
 /* Loop thread only. */
 struct http_connection {
     struct http_server *server;
-    struct MHD_Connection *mhd; /* until it lingers */
-    struct http_watch watch;    /* ours only while it lingers */
+    struct MHD_Connection *mhd; /* NULL while lingering */
+    struct http_watch watch;    /* its descriptor is ours only while lingering */
     struct http_connection *prev, *next;
     enum http_phase phase;
     int64_t since_ms, deadline_ms;
-    bool linger; /* when closed now, the peer may still be sending */
+    bool linger; /* if it were closed now, the peer might still be sending */
     union {
         struct sockaddr any;
         struct sockaddr_in in;
@@ -88,34 +88,34 @@ struct http_fault {
 enum http_stage {
     STAGE_HEAD, /* nothing checked yet */
     STAGE_BODY,
-    STAGE_ANSWER, /* answered, or with the handler */
+    STAGE_ANSWER, /* answered, or the handler has it */
 };
 
 struct http_request {
-    struct inbox_link link; /* on its way back to the loop */
+    struct inbox_link link; /* in server->answers, on its way back to the loop */
     struct http_server *server;
     struct http_connection *connection;
-    /* The loop's, and the handler's from body() to its answer. */
+    /* One for the loop, and one for the handler from body() to its answer. */
     _Atomic unsigned refs;
 
     /* owned by the loop thread */
     enum http_stage stage;
     const char *method, *path, *version; /* the library's; valid until the answer is sent */
     size_t target_bytes;
-    bool target_bad; /* has bytes or escapes that no path may have */
+    bool target_bad; /* contains bytes or escapes that no target may have */
     bool chunked;
-    bool whole;      /* everything of it has been read */
-    bool passed;     /* head() has let it pass, body() or gone() comes */
+    bool whole;      /* all of it has been read */
+    bool passed;     /* head() let it pass: body() or gone() will follow */
     uint64_t length; /* Content-Length, or 0 */
     struct buf body;
     size_t held_bytes; /* its share of server->held_bytes */
-    size_t read_bytes; /* of the body, with what was thrown away since `fault` */
+    size_t read_bytes; /* of the body, including bytes discarded since `fault` */
     struct http_fault fault;
 
-    /* owned by whoever holds the request: the loop, or the handler until it answers */
+    /* owned by the loop or, from body() to its answer, by the handler */
     bool answered;
     _Alignas(max_align_t) unsigned char state[HTTP_STATE_SIZE];
-    struct http_answer answer; /* its body is in answer_body */
+    struct http_answer answer; /* without its body, which is in answer_body */
     struct buf answer_body;
 };
 
@@ -129,41 +129,40 @@ struct http_server {
     unsigned max_connections;
     struct MHD_Daemon *daemon;
     int epoll_fd;
-    /* An eventfd: there is an answer, or quiesced or stop_at_ms has changed. */
+    /* An eventfd: an answer has come in, or quiesced or stop_at_ms has changed. */
     struct http_watch wake;
     /* The daemon's own epoll set. */
     struct http_watch inside;
     struct http_watch *listeners;
     size_t listener_count;
-    /* The main thread's, for joining. */
-    pthread_t thread;
-    /* The same, written by the loop itself before it takes any connection. */
+    pthread_t thread; /* the main thread's, for joining */
+    /* The same thread; the loop writes it before it accepts any connection. */
     pthread_t loop_thread;
 
     /* shared */
     struct inbox answers;
-    _Atomic size_t refs; /* http_stop's, and one for each request that the handler holds */
+    _Atomic size_t refs; /* one for http_stop, and one for each request that the handler has */
     _Atomic bool quiesced;
-    _Atomic int64_t stop_at_ms; /* 0: not yet */
+    _Atomic int64_t stop_at_ms; /* 0: not stopping */
     struct heartbeat heartbeat;
 
     /* owned by the loop thread */
     int64_t now_ms; /* of this turn */
-    int64_t
-        last_requests_ms; /* until then a stop waits for requests that are on their way; 0 */
+    /* At a stop: wait until then for requests that are already on their way. 0: not stopping. */
+    int64_t last_requests_ms;
     struct http_queue queues[PHASE_COUNT];
     unsigned connection_count;
     unsigned live_count; /* requests between their request line and the end of their answer */
-    size_t held_bytes;   /* of bodies, as far as they have come */
-    struct http_request *current; /* whose handler is running and has not answered */
-    struct http_request *spare[HTTP_MAX_SPARE]; /* kept for reuse, with some of their memory */
+    size_t held_bytes;   /* of all bodies, as far as they have arrived */
+    struct http_request *current; /* its handler is running and has not answered yet */
+    struct http_request *spare[HTTP_MAX_SPARE]; /* for reuse, with some of their memory */
     size_t spare_count;
     bool listening;
     int64_t listen_again_ms;
     int64_t next_complaint_ms;
 };
 
-/* Loop thread, all of them, unless said otherwise. */
+/* All for the loop thread, except where noted. */
 
 /* listen.c */
 void http_listen_ready(struct http_server *server, struct http_watch *listener);
@@ -179,7 +178,7 @@ struct http_connection *http_connection_open(struct http_server *server,
 void http_connection_close(struct http_connection *connection);
 void http_connection_enter(struct http_connection *connection, enum http_phase phase);
 void http_connection_cut(struct http_connection *connection);
-/* Every turn: cuts what is late. */
+/* Every turn: cuts connections that are late. */
 void http_connections_expire(struct http_server *server);
 /* How long until the next deadline; never more than THREAD_TURN_MS. */
 int http_connections_wait_ms(const struct http_server *server);
@@ -191,29 +190,28 @@ enum status http_daemon_start(struct http_server *server, struct err *err) MUST_
 
 /* answer.c */
 /* Gives the answer to the library, in one of its callbacks or for a suspended connection.
- * False: no memory, or the connection is past it. */
+ * False: no memory, or the connection can no longer be answered. */
 bool http_request_queue(struct http_request *request);
 /* The handler has answered a request that waited: sends it. */
 void http_request_send(struct http_request *request);
 
 /* check.c */
-/* The first thing that is wrong with the head; message NULL: nothing. Fills in length and
- * chunked. */
+/* Returns the first fault of the head (message NULL: none). Fills in length and chunked. */
 struct http_fault http_check_head(struct http_request *request);
-/* Pure. True if no request target may hold this. */
-bool http_check_target(const char *target);
+/* Pure. True if the request target has a byte or an escape that none may have. */
+bool http_target_is_bad(const char *target);
 
 /* request.c */
-/* Gives an empty one, with some memory of an earlier one. */
+/* Gives an empty request, a spare one if there is one. */
 struct http_request *http_request_take(struct http_server *server);
-/* Ends the loop's share. */
+/* Gives up the loop's reference. */
 void http_request_give_back(struct http_request *request);
-/* Any thread. Ends one share; the last one frees. */
+/* Any thread. Gives up one reference; the last one frees. */
 void http_request_release(struct http_request *request);
 void http_request_free(struct http_request *request);
-/* Any thread. There is an answer, or the server is to stop. */
+/* Any thread. Wakes the loop: there is an answer, or the server is to quiesce or stop. */
 void http_wake(struct http_server *server);
-/* Any thread. Ends one share; the last one frees. */
+/* Any thread. Gives up one reference; the last one frees. */
 void http_server_release(struct http_server *server);
 
 #endif

@@ -1,18 +1,19 @@
 /*
- * One request, as libmicrohttpd calls us:
- * - on_target: its request line is there;
- * - on_request, first call: its head is there. It is checked, and the handler may refuse it;
- * - on_request, more calls: its body comes, piece by piece;
- * - on_request, last call: it is complete. The handler answers at once, or the connection is
- *   suspended until it does (answer.c);
- * - on_completed: the answer is sent, or the connection is lost.
+ * libmicrohttpd's callbacks, in the order of a request:
  *
- * While a body comes the library takes no answer. So a body that turns out to be too large, or
- * to find no room, is read on and thrown away, up to a bound, and refused when it ends; beyond
- * the bound the connection is closed without an answer.
+ * - on_target: the request line has arrived
+ * - on_request, first call: the head is complete. It is checked, and the handler may refuse it
+ * - on_request, more calls: the body arrives, piece by piece
+ * - on_request, last call: the body is complete. The handler answers at once, or the connection
+ *   is suspended until it does (answer.c)
+ * - on_completed: the answer is sent, or the connection is lost
  *
- * A Content-Length is a promise that costs nothing, so it reserves nothing: bytes count, and
- * get memory, when they come.
+ * The library takes no answer while a body arrives. So a body that is too large, or finds no
+ * room, is read on and discarded, up to a bound, and refused at its end; beyond the bound the
+ * connection is closed without an answer.
+ *
+ * Announcing a Content-Length costs a client nothing, so it reserves nothing: bytes are counted,
+ * and get memory, when they arrive.
  */
 #include "bridge/http/internal.h"
 
@@ -45,13 +46,13 @@ static bool hold(struct http_request *request, size_t bytes)
     return true;
 }
 
-static void let_go(struct http_request *request)
+static void unhold(struct http_request *request)
 {
     request->server->held_bytes -= request->held_bytes;
     request->held_bytes = 0;
 }
 
-/* Refusing: what this layer finds itself. */
+/* --- refusing --- */
 
 static enum MHD_Result queue(struct http_request *request)
 {
@@ -78,7 +79,7 @@ static const struct http_fault no_room = {REJECT_UNAVAILABLE,
                                           "too many bodies are on their way, try again later"};
 static const struct http_fault too_large = {REJECT_TOO_LARGE, "the body is too large"};
 
-/* The calls */
+/* --- the callbacks --- */
 
 static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd)
 {
@@ -88,7 +89,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
     request->connection =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     request->target_bytes = target == NULL ? 0 : strlen(target);
-    request->target_bad = target == NULL || http_check_target(target);
+    request->target_bad = target == NULL || http_target_is_bad(target);
     request->connection->linger = true;
     if (request->connection->phase == PHASE_IDLE) {
         http_connection_enter(request->connection, PHASE_READING);
@@ -116,7 +117,7 @@ static enum MHD_Result head_complete(struct http_request *request)
     struct http_fault fault = http_check_head(request);
 
     if (fault.message == NULL && !has_room(request->server, request->length)) {
-        fault = no_room; /* before the client sends it in vain */
+        fault = no_room; /* now, rather than after the client has sent it in vain */
     }
     if (fault.message != NULL) {
         return refuse(request, fault);
@@ -128,13 +129,14 @@ static enum MHD_Result head_complete(struct http_request *request)
         return MHD_YES;
     }
     request->stage = STAGE_ANSWER;
-    /* An answer in the first call ends the connection. Without a body that can be spared: the
-     * last call comes next. */
+    /* An answer in the first call ends the connection. Without a body there is no need for
+     * that: the last call comes next. */
     return request->whole ? MHD_YES : queue(request);
 }
 
-/* Any body of an allowed size is read to its end, so that its sender gets the answer. */
-static enum MHD_Result throw_away(struct http_request *request)
+/* A body is read to its end if its size is allowed, or not much more, so that the sender gets the
+ * answer. */
+static enum MHD_Result discard(struct http_request *request)
 {
     const struct http_handler *handler = &request->server->handler;
 
@@ -152,7 +154,7 @@ static void give_up_body(struct http_request *request, struct http_fault fault)
 {
     request->fault = fault;
     buf_free(&request->body);
-    let_go(request);
+    unhold(request);
 }
 
 static enum MHD_Result body_piece(struct http_request *request, const char *data, size_t len)
@@ -161,7 +163,7 @@ static enum MHD_Result body_piece(struct http_request *request, const char *data
 
     request->read_bytes += len;
     if (request->fault.message != NULL) {
-        return throw_away(request);
+        return discard(request);
     }
     if (len > max_bytes - request->body.len) {
         give_up_body(request, too_large);
@@ -192,15 +194,14 @@ static enum MHD_Result body_complete(struct http_request *request)
         http_server_release(server);
         return result;
     }
-    /* It may be answered already, by another thread: then the answer waits in the inbox until
-     * we are back in the loop. */
+    /* Another thread may have answered already: that answer waits in the inbox until we are back
+     * in the loop. */
     http_connection_enter(request->connection, PHASE_WAITING);
     MHD_suspend_connection(request->connection->mhd);
     return MHD_YES;
 }
 
-/* A proxy's absolute form (http://host/path) is to be understood too: RFC 9112 section 3.2.2.
- */
+/* A server must also accept the absolute form (http://host/path): RFC 9112 section 3.2.2. */
 static const char *origin_form(const char *target)
 {
     const char *authority = NULL;
@@ -217,7 +218,7 @@ static const char *origin_form(const char *target)
     return path != NULL ? path : "/";
 }
 
-/* NOLINTNEXTLINE(readability-function-size): the library wants eight parameters. */
+/* NOLINTNEXTLINE(readability-function-size): the library's callback has eight parameters. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *path,
                                   const char *method, const char *version, const char *data,
                                   size_t *len, void **context)
@@ -239,12 +240,12 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     case STAGE_ANSWER:
         break;
     }
-    /* Answered in the head without a body to wait for; or cut while it was waiting for an
-     * answer. */
+    /* Answered at its head, with no body to wait for; or cut while it waited for an answer. */
     return request->connection->phase == PHASE_CUT ? MHD_NO : queue(request);
 }
 
-static void report_foreign_answer(const struct http_request *request)
+/* The library refused the request itself. */
+static void report_library_refusal(const struct http_request *request)
 {
     const struct http_handler *handler = &request->server->handler;
     const union MHD_ConnectionInfo *info =
@@ -252,15 +253,6 @@ static void report_foreign_answer(const struct http_request *request)
 
     if (request->stage != STAGE_ANSWER && info != NULL && handler->refused != NULL) {
         handler->refused(handler->ctx, info->http_status);
-    }
-}
-
-static void tell_if_gone(struct http_request *request)
-{
-    const struct http_handler *handler = &request->server->handler;
-
-    if (request->passed && handler->gone != NULL) {
-        handler->gone(handler->ctx, request);
     }
 }
 
@@ -274,9 +266,11 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     (void)mhd;
     (void)code;
     *context = NULL;
-    report_foreign_answer(request);
-    tell_if_gone(request);
-    let_go(request);
+    report_library_refusal(request);
+    if (request->passed && server->handler.gone != NULL) {
+        server->handler.gone(server->handler.ctx, request);
+    }
+    unhold(request);
     if (connection->phase != PHASE_CUT) {
         http_connection_enter(connection, PHASE_IDLE);
     }
@@ -300,7 +294,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
     }
 }
 
-/* What the library says is about single clients, so it is never more than a debug line. */
+/* The library's messages are about single clients, so they are only debug lines. */
 static void log_library(void *cls, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 static void log_library(void *cls, const char *format, va_list args)

@@ -1,3 +1,12 @@
+/*
+ * Accepts connections and gives them to the library.
+ *
+ * At max_connections, or when descriptors or memory run out, the connection that has been idle
+ * longest is cut to make room. Until there is room, the sockets are not watched: newcomers wait
+ * in the kernel's queue, and the loop does not spin on sockets that it cannot serve. If no
+ * connection is idle, that is logged, at most once a minute. A newcomer that fails by itself is
+ * skipped.
+ */
 #include "bridge/http/internal.h"
 
 #include <errno.h>
@@ -10,8 +19,8 @@
 #include "common/log.h"
 
 enum {
-    ACCEPTS_PER_TURN = 64, /* so that those who are in get their turn */
-    MIN_IDLE_MS = 1000,    /* a kept connection may be taken for a newcomer after this */
+    ACCEPTS_PER_TURN = 64, /* so that accepted connections get their turn */
+    MIN_IDLE_MS = 1000,    /* only after this may a newcomer replace a kept connection */
     PAUSE_MS = 100,        /* after accept ran out of descriptors or memory */
     COMPLAINT_EVERY_MS = 60 * 1000,
 };
@@ -19,7 +28,7 @@ enum {
 static void watch_all(struct http_server *server, int op)
 {
     for (size_t i = 0; i < server->listener_count; i++) {
-        /* Several servers may share a socket; one of them is enough for a new connection. */
+        /* Several servers may share a socket; a new connection need only wake one of them. */
         struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
                                     .data.ptr = &server->listeners[i]};
 
@@ -63,7 +72,7 @@ static void complain(struct http_server *server, const char *why)
     }
 }
 
-/* There is a newcomer and no room for it. It stays in the kernel's queue. */
+/* A newcomer waits, in the kernel's queue, and there is no room for it. */
 static void make_room(struct http_server *server, const char *why)
 {
     struct http_connection *oldest = replaceable(server);
@@ -73,7 +82,7 @@ static void make_room(struct http_server *server, const char *why)
     } else {
         complain(server, why);
     }
-    http_listen_stop(server); /* until http_listen_update finds that it is gone */
+    http_listen_stop(server); /* until http_listen_update finds room */
 }
 
 static bool out_of_resources(int error)
@@ -81,7 +90,7 @@ static bool out_of_resources(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* True if it is worth trying the next one. */
+/* True if it is worth trying the next newcomer. */
 static bool accept_one(struct http_server *server, int listen_fd)
 {
     struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
@@ -95,11 +104,10 @@ static bool accept_one(struct http_server *server, int listen_fd)
             make_room(server, "no more descriptors or memory");
             return false;
         }
-        /* Whatever else is wrong is wrong with this one newcomer (accept(2), "Error handling").
-         */
+        /* Any other error concerns this one newcomer (accept(2), "Error handling"). */
         return errno != EAGAIN && errno != EINVAL && errno != EBADF;
     }
-    /* Takes the descriptor, also on failure. A unix peer's own address says nothing. */
+    /* Takes the descriptor, also on failure. A unix peer's address is useless. */
     (void)MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer,
                              peer.ss_family == AF_UNIX ? (socklen_t)sizeof(sa_family_t)
                                                        : peer_len);
@@ -109,7 +117,7 @@ static bool accept_one(struct http_server *server, int listen_fd)
 void http_listen_ready(struct http_server *server, struct http_watch *listener)
 {
     if (!server->listening) {
-        return; /* an earlier listener of this turn has found that there is no room */
+        return; /* an earlier listener of this turn found no room */
     }
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         bool full = server->connection_count >= server->max_connections;

@@ -1,9 +1,10 @@
 /*
- * A request's life, and what a handler may ask it.
+ * A request's lifetime and its accessors.
  *
- * Its memory is the loop's and, from body() to its answer, the handler's as well; the handler's
- * share keeps the server alive, too. So an answer that comes after the server was stopped finds
- * both still there, goes nowhere, and frees them.
+ * The loop holds a reference to a request; from body() to its answer the handler holds another
+ * one, and one to the server. So an answer that comes after the server was stopped still finds
+ * both, goes nowhere, and frees them. A request that has ended is kept for reuse, with its
+ * buffers if they are small. Only memory could run out, and then the process stops.
  */
 #include "bridge/http/internal.h"
 
@@ -16,12 +17,12 @@
 
 #include <microhttpd.h>
 
-enum { KEEP_BYTES = 16 * 1024 }; /* a spare request keeps buffers up to this size */
+enum { KEEP_BYTES = 16 * 1024 }; /* the largest buffer that a spare request keeps */
 
 static void close_fd(int fd)
 {
     if (fd >= 0) {
-        (void)close(fd); /* nothing was written through it that could be lost */
+        (void)close(fd); /* no data to lose */
     }
 }
 
@@ -45,11 +46,11 @@ void http_wake(struct http_server *server)
 {
     uint64_t one = 1;
 
-    /* It can only fail when the counter is full, and then the loop is being woken anyway. */
+    /* It fails only if the counter is full, and then the loop is being woken already. */
     (void)!write(server->wake.fd, &one, sizeof(one));
 }
 
-static void trim(struct buf *buf)
+static void shrink(struct buf *buf)
 {
     if (buf->cap > KEEP_BYTES) {
         buf_free(buf);
@@ -92,12 +93,12 @@ void http_request_give_back(struct http_request *request)
     struct http_server *server = request->server;
 
     if (atomic_load(&request->refs) > 1 || server->spare_count == HTTP_MAX_SPARE) {
-        /* The handler may still have it: then the server was stopped without waiting for it. */
+        /* The handler may still have it, if the server was stopped without waiting. */
         http_request_release(request);
         return;
     }
-    trim(&request->body);
-    trim(&request->answer_body);
+    shrink(&request->body);
+    shrink(&request->answer_body);
     server->spare[server->spare_count++] = request;
 }
 
@@ -148,7 +149,7 @@ size_t http_header(const struct http_request *request, const char *name,
                                       &search);
     while (search.value.len > 0 &&
            strchr(" \t", search.value.data[search.value.len - 1]) != NULL) {
-        /* White space behind a value is not part of it; the library leaves it there. */
+        /* Trailing white space is not part of the value, but the library leaves it there. */
         search.value.len--;
     }
     *out_value = search.value;

@@ -1,13 +1,16 @@
 /*
- * The loop, turn by turn:
- * - wait for a socket, an answer or a deadline;
- * - give the connections whose answers have come back to the library;
- * - let the library read, parse, call back and write;
- * - cut what is late; listen again if there is room.
+ * Start, stop, and the loop thread. One turn:
  *
- * The library works on what it has in memory too (pipelined requests, sockets that it has not
- * read to their end), which no descriptor tells: MHD_get_timeout says 0 then, and the turn must
- * not wait.
+ * - wait for a socket, an answer or a deadline
+ * - give each answer that has come in to the library, which resumes its connection
+ * - let the library read, parse, call back and write
+ * - cut late connections; accept again if there is room
+ *
+ * The library may have work that no descriptor shows (pipelined requests, sockets that it has
+ * not read to their end). MHD_get_timeout returns 0 then, and the turn must not wait.
+ *
+ * A start can fail for lack of descriptors or memory; everything opened so far is released. A
+ * stop waits for live requests until its deadline; the rest are cut, counted and logged.
  */
 #include "bridge/http/internal.h"
 
@@ -24,8 +27,8 @@
 
 enum {
     EVENTS_PER_TURN = 64,
-    /* At a stop: a client that was just answered may be sending its next request. It gets an
-     * answer that ends the connection, not a reset. */
+    /* At a stop, a client that was just answered may be sending its next request. It gets an
+     * answer with Connection: close, not a reset. */
     LAST_REQUESTS_MS = 500,
     STOPPING_TURN_MS = 50,
 };
@@ -75,7 +78,7 @@ static void turn(struct http_server *server)
     wait_and_dispatch(server);
     heartbeat_now(&server->heartbeat);
     take_answers(server);
-    (void)MHD_run(server->daemon); /* it can only fail for a daemon of another mode */
+    (void)MHD_run(server->daemon); /* fails only for a daemon of another mode */
     http_connections_expire(server);
     http_listen_update(server);
 }
@@ -124,7 +127,7 @@ static void shut_down(struct http_server *server)
     inbox_close(&server->answers);
     take_answers(server);
     abandon_waiting(server);
-    /* Sends what is ready; after the stop it would be dropped without a word. */
+    /* Sends the answers that are ready; MHD_stop_daemon would drop them silently. */
     (void)MHD_run(server->daemon);
     MHD_stop_daemon(server->daemon);
     http_connections_end_lingering(server);
@@ -156,13 +159,13 @@ static void woken(struct http_server *server, struct http_watch *watch)
     uint64_t count;
 
     (void)server;
-    (void)!read(watch->fd, &count,
-                sizeof(count)); /* emptied before the inbox is, so no wake-up is lost */
+    /* The eventfd is emptied before the inbox, so no wake-up is lost. */
+    (void)!read(watch->fd, &count, sizeof(count));
 }
 
 static void inside_ready(struct http_server *server, struct http_watch *watch)
 {
-    (void)server; /* the loop runs the library every turn */
+    (void)server; /* nothing to do: the loop runs the library every turn */
     (void)watch;
 }
 

@@ -1,5 +1,5 @@
 /*
- * Everything here goes over real sockets: what counts is what a client reads.
+ * The listener over real sockets: the tests assert the bytes that a client reads.
  */
 #include "tests/unit/lib/http_side.h"
 
@@ -85,7 +85,7 @@ static const struct refusal refusals[] = {
     {LINE "Transfer-Encoding:\r\n\r\n", 501, "not_implemented"},
 };
 
-static void what_http_forbids_is_refused_and_ends_the_connection(void **state)
+static void requests_that_http_forbids_are_refused_and_end_the_connection(void **state)
 {
     (void)state;
     start(usual);
@@ -103,9 +103,9 @@ static void what_http_forbids_is_refused_and_ends_the_connection(void **state)
     stop(DEADLINE_MS);
 }
 
-/* libmicrohttpd is faster than we are here. What matters: it refuses, and the connection ends.
- */
-static void what_the_library_refuses_itself_ends_the_connection_too(void **state)
+/* libmicrohttpd finds these faults first and answers itself. It must refuse, and the connection
+ * must end. */
+static void a_refusal_by_the_library_ends_the_connection_too(void **state)
 {
     static const struct refusal own[] = {
         {LINE "Content-Length: x\r\n\r\n", 400, NULL},
@@ -152,15 +152,15 @@ static void the_handler_refuses_in_the_head(void **state)
         "{\"error\":\"method_not_allowed\",\"message\":\"no\"}");
     assert_true(has_field("\r\nAllow: POST\r\n"));
     assert_true(has_field("\r\nWWW-Authenticate: Bearer\r\n"));
-    assert_false(has_field("\r\nConnection: close\r\n")); /* no body was to come */
-    /* The body never comes, and need not. */
+    assert_false(has_field("\r\nConnection: close\r\n")); /* no body was announced */
+    /* This body is announced but never sent: the answer does not wait for it. */
     ask(fd, POST("/refused", 900), 405,
         "{\"error\":\"method_not_allowed\",\"message\":\"no\"}");
     assert_true(has_field("\r\nConnection: close\r\n"));
     assert_closed(fd);
     close(fd);
     assert_int_equal(side.body_count, 0);
-    assert_int_equal(side.refused_count, 0); /* the handler counts its own */
+    assert_int_equal(side.refused_count, 0); /* the handler counts its own refusals */
     stop(DEADLINE_MS);
 }
 
@@ -176,7 +176,7 @@ static void a_head_request_gets_the_length_but_no_body(void **state)
     assert_int_equal(reply.status, 405);
     assert_int_equal(content_length(reply.head),
                      strlen("{\"error\":\"method_not_allowed\",\"message\":\"no\"}"));
-    ask(fd, POST("/", 2) "ok", 200, "ok"); /* nothing was in between */
+    ask(fd, POST("/", 2) "ok", 200, "ok"); /* no body came between the two answers */
     close(fd);
     stop(DEADLINE_MS);
 }
@@ -299,7 +299,7 @@ static void wait_gone(unsigned count)
     assert_int_equal(seen, count);
 }
 
-static void a_request_that_ends_before_its_body_is_there_is_gone(void **state)
+static void a_request_that_ends_before_its_body_is_reported_gone(void **state)
 {
     static const char chunked[] = LINE "Transfer-Encoding: chunked\r\n\r\n";
     int fd;
@@ -372,7 +372,7 @@ static void all_kinds_of_sockets_are_served_at_once(void **state)
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/sock", dir);
     snprintf(address, sizeof(address), "unix:%s", path);
-    if (net_listen(&ipv6, &probe, NULL) == ST_OK) { /* containers often have none */
+    if (net_listen(&ipv6, &probe, NULL) == ST_OK) { /* containers often have no IPv6 */
         close(probe);
         count = 3;
     }
@@ -442,13 +442,14 @@ static void stopping_loses_no_answer(void **state)
     struct http_request *request = take_pending();
 
     http_quiesce(server);
-    ask(idle, POST("/", 1) "x", 200, "x"); /* still served, for the last time */
+    ask(idle, POST("/", 1) "x", 200, "x"); /* still served, but as its last request */
     assert_true(has_field("\r\nConnection: close\r\n"));
     assert_closed(idle);
     late = connect_client();
     send_text(late, POST("/", 1) "x");
     waiting = (struct pollfd){.fd = late, .events = POLLIN};
-    assert_int_equal(poll(&waiting, 1, 200), 0); /* left to whoever listens next */
+    assert_int_equal(poll(&waiting, 1, 200),
+                     0); /* it waits for the next process that listens */
 
     assert_int_equal(pthread_create(&stopper, NULL, stop_in_thread, &timeout_ms), 0);
     answer_text(request, 200, SLICE("the last one"));
@@ -463,7 +464,7 @@ static void stopping_loses_no_answer(void **state)
     stop(0);
 }
 
-static void stopping_cuts_what_is_not_answered_in_time(void **state)
+static void stopping_cuts_requests_that_are_not_answered_in_time(void **state)
 {
     int64_t started_ms;
     int waiting, reading;
@@ -480,14 +481,14 @@ static void stopping_cuts_what_is_not_answered_in_time(void **state)
     assert_in_range(clock_mono_ms() - started_ms, 150, 5000);
     assert_closed(waiting);
     assert_closed(reading);
-    assert_memory_equal(http_body(request).data, "x",
-                        1); /* it is the answerer's until it answers */
+    /* The request belongs to the handler until it answers. */
+    assert_memory_equal(http_body(request).data, "x", 1);
     answer_text(request, 200, SLICE("to nobody"));
     close(waiting);
     close(reading);
 }
 
-/* Several answerers at once, each as fast as it can. */
+/* Several threads answer at once, each as fast as it can. */
 
 static void *answer_all(void *arg)
 {
@@ -555,8 +556,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_complete_request_is_answered_and_the_connection_is_kept),
         TEST(the_handler_sees_method_path_and_fields),
-        TEST(what_http_forbids_is_refused_and_ends_the_connection),
-        TEST(what_the_library_refuses_itself_ends_the_connection_too),
+        TEST(requests_that_http_forbids_are_refused_and_end_the_connection),
+        TEST(a_refusal_by_the_library_ends_the_connection_too),
         TEST(the_handler_refuses_in_the_head),
         TEST(a_head_request_gets_the_length_but_no_body),
         TEST(http_1_0_is_answered),
@@ -564,12 +565,12 @@ int main(void)
         TEST(a_request_may_come_byte_by_byte),
         TEST(a_client_that_has_closed_its_half_is_answered),
         TEST(a_client_may_go_while_its_answer_is_pending),
-        TEST(a_request_that_ends_before_its_body_is_there_is_gone),
+        TEST(a_request_that_ends_before_its_body_is_reported_gone),
         TEST(expect_100_continue_is_honoured),
         TEST(all_kinds_of_sockets_are_served_at_once),
         TEST(a_unix_client_with_a_long_name_of_its_own_is_served),
         TEST(stopping_loses_no_answer),
-        TEST(stopping_cuts_what_is_not_answered_in_time),
+        TEST(stopping_cuts_requests_that_are_not_answered_in_time),
         TEST(answers_may_come_from_any_thread_at_any_time),
     };
 

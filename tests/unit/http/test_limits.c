@@ -1,5 +1,5 @@
 /*
- * What a client may not make us read, hold, or wait for.
+ * Limits on the bytes, the memory and the time that a client can make the listener spend.
  */
 #include "tests/unit/lib/http_side.h"
 
@@ -38,7 +38,7 @@ static void long_targets_and_heads_are_refused(void **state)
     stop(DEADLINE_MS);
 }
 
-/* Beyond the library's own memory it answers by itself, or cuts. */
+/* A head larger than the library's memory: it answers itself, or cuts. */
 static void a_head_without_end_is_refused_or_cut(void **state)
 {
     static char field[256 * 1024];
@@ -60,7 +60,7 @@ static void a_head_without_end_is_refused_or_cut(void **state)
     stop(DEADLINE_MS);
 }
 
-static void a_body_of_the_largest_size_is_taken(void **state)
+static void a_body_of_the_largest_size_is_accepted(void **state)
 {
     char body[MAX_BODY + 1];
     int fd;
@@ -79,8 +79,8 @@ static void a_body_of_the_largest_size_is_taken(void **state)
     stop(DEADLINE_MS);
 }
 
-/* The client writes all of it before it reads, as many do: the answer must not be lost in a
- * reset. */
+/* Like many clients, this one writes the whole body before it reads: the answer must not be lost
+ * in a reset. */
 static void a_body_over_the_limit_is_refused_while_it_is_being_sent(void **state)
 {
     size_t len = 4 << 20;
@@ -127,7 +127,7 @@ static void send_chunks(int fd, size_t count)
     }
 }
 
-static void a_chunked_body_over_the_limit_is_refused_when_it_ends(void **state)
+static void a_chunked_body_over_the_limit_is_refused_at_its_end(void **state)
 {
     int fd;
 
@@ -152,7 +152,7 @@ static void a_chunked_body_without_end_is_cut(void **state)
     start(usual);
     fd = connect_client();
     send_text(fd, LINE "Transfer-Encoding: chunked\r\n\r\n");
-    send_chunks(fd, 100 * 1000); /* ends when the server does not take it any more */
+    send_chunks(fd, 100 * 1000); /* ends when the server has closed */
     assert_closed(fd);
     close(fd);
     wait_connections(0);
@@ -161,9 +161,9 @@ static void a_chunked_body_without_end_is_cut(void **state)
     stop(DEADLINE_MS);
 }
 
-static void a_length_that_is_only_promised_takes_no_room(void **state)
+static void an_announced_length_takes_no_room_by_itself(void **state)
 {
-    enum { MANY = 65, LARGE = 1 << 20 }; /* one more than what fits if all of them came */
+    enum { MANY = 65, LARGE = 1 << 20 }; /* one more than would fit, if all of them came */
     struct http_options options = usual;
     int fds[MANY];
 
@@ -215,7 +215,7 @@ static int hold_body(size_t len, struct http_request **out_request)
     return fd;
 }
 
-static void let_body_go(int fd, struct http_request *request)
+static void release_body(int fd, struct http_request *request)
 {
     answer_text(request, 200, SLICE("held"));
     assert_reply(fd, 200, "held");
@@ -237,7 +237,7 @@ static void assert_no_room(int fd, unsigned refused_count)
     assert_int_equal(side.refused_last, 503);
 }
 
-static void bodies_that_are_being_held_are_bounded_together(void **state)
+static void bodies_in_memory_are_bounded_together(void **state)
 {
     struct http_request *held[4];
     int fds[4], fd;
@@ -247,27 +247,27 @@ static void bodies_that_are_being_held_are_bounded_together(void **state)
     for (size_t i = 0; i < 4; i++) {
         fds[i] = hold_body(QUARTER, &held[i]);
     }
-    fd = connect_client(); /* says that it has a body */
+    fd = connect_client(); /* announces a body */
     send_text(fd, POST("/", 1));
     assert_no_room(fd, 1);
-    fd = connect_client(); /* does not say how much */
+    fd = connect_client(); /* announces no length */
     send_text(fd, LINE "Transfer-Encoding: chunked\r\n\r\n");
     send_chunks(fd, 10);
     send_text(fd, "0\r\n\r\n");
     assert_no_room(fd, 2);
-    fd = connect_client(); /* has none */
+    fd = connect_client(); /* has no body */
     ask(fd, POST("/", 0), 200, "");
-    let_body_go(fds[0], held[0]);
+    release_body(fds[0], held[0]);
     ask(fd, POST("/", 1) "x", 200, "x");
     close(fd);
     for (size_t i = 1; i < 4; i++) {
-        let_body_go(fds[i], held[i]);
+        release_body(fds[i], held[i]);
     }
     wait_refused(2);
     stop(DEADLINE_MS);
 }
 
-static void a_body_that_finds_no_room_on_its_way_is_refused_when_it_ends(void **state)
+static void a_body_that_finds_no_room_midway_is_refused_at_its_end(void **state)
 {
     struct http_request *held[4];
     int fds[4], fd;
@@ -286,11 +286,11 @@ static void a_body_that_finds_no_room_on_its_way_is_refused_when_it_ends(void **
     send_bytes(fd, quarter, QUARTER - 500);
     assert_no_room(fd, 1);
 
-    fd = connect_client(); /* what it had is free again */
+    fd = connect_client(); /* the refused body's room is free again */
     ask(fd, POST("/", 10) "0123456789", 200, "0123456789");
     close(fd);
     for (size_t i = 0; i < 4; i++) {
-        let_body_go(fds[i], held[i]);
+        release_body(fds[i], held[i]);
     }
     wait_refused(1);
     stop(DEADLINE_MS);
@@ -300,7 +300,7 @@ static void drip(int fd, const char *text)
 {
     struct pollfd gone = {.fd = fd, .events = POLLIN};
 
-    /* One byte each 20 ms until the server has enough of it. */
+    /* A byte every 20 ms until the server closes. */
     while (*text != '\0' && poll(&gone, 1, 20) == 0 && send(fd, text, 1, MSG_NOSIGNAL) == 1) {
         text++;
     }
@@ -330,7 +330,7 @@ static void a_client_that_drips_is_cut_and_counted(void **state)
     drip(fd, slow);
     assert_closed(fd);
     close(fd);
-    fd = connect_client(); /* says nothing at all */
+    fd = connect_client(); /* sends nothing at all */
     assert_closed(fd);
     close(fd);
     wait_refused(3);
@@ -338,7 +338,7 @@ static void a_client_that_drips_is_cut_and_counted(void **state)
     stop(DEADLINE_MS);
 }
 
-static void our_own_time_does_not_count(void **state)
+static void time_that_our_answer_takes_is_not_limited(void **state)
 {
     struct http_options options = usual;
     struct pollfd early;
@@ -350,8 +350,8 @@ static void our_own_time_does_not_count(void **state)
     fd = connect_client();
     send_text(fd, POST("/later", 1) "x");
     early = (struct pollfd){.fd = fd, .events = POLLIN};
-    assert_int_equal(poll(&early, 1, 500),
-                     0); /* five time limits long nothing comes, no end either */
+    /* For five times the limit, neither an answer nor a close. */
+    assert_int_equal(poll(&early, 1, 500), 0);
     answer_text(take_pending(), 200, SLICE("at last"));
     assert_reply(fd, 200, "at last");
     assert_int_equal(poll(&early, 1, 300), 0); /* a kept connection has its own limit */
@@ -377,7 +377,7 @@ static void a_client_that_does_not_read_its_answer_is_cut(void **state)
     stop(DEADLINE_MS);
 }
 
-static void connections_are_limited_and_the_silent_one_makes_room(void **state)
+static void connections_are_limited_and_a_silent_one_makes_room(void **state)
 {
     struct http_options options = usual;
     struct pollfd waiting;
@@ -402,7 +402,7 @@ static void connections_are_limited_and_the_silent_one_makes_room(void **state)
     close(a);
     a = connect_client();
     close(c);
-    ask(a, POST("/", 1) "a", 200, "a"); /* and c's place is free as soon as it goes */
+    ask(a, POST("/", 1) "a", 200, "a"); /* c's place is free as soon as it closes */
     close(a);
     close(b);
     stop(DEADLINE_MS);
@@ -445,17 +445,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(long_targets_and_heads_are_refused),
         TEST(a_head_without_end_is_refused_or_cut),
-        TEST(a_body_of_the_largest_size_is_taken),
+        TEST(a_body_of_the_largest_size_is_accepted),
         TEST(a_body_over_the_limit_is_refused_while_it_is_being_sent),
-        TEST(a_chunked_body_over_the_limit_is_refused_when_it_ends),
+        TEST(a_chunked_body_over_the_limit_is_refused_at_its_end),
         TEST(a_chunked_body_without_end_is_cut),
-        TEST(a_length_that_is_only_promised_takes_no_room),
-        TEST(bodies_that_are_being_held_are_bounded_together),
-        TEST(a_body_that_finds_no_room_on_its_way_is_refused_when_it_ends),
+        TEST(an_announced_length_takes_no_room_by_itself),
+        TEST(bodies_in_memory_are_bounded_together),
+        TEST(a_body_that_finds_no_room_midway_is_refused_at_its_end),
         TEST(a_client_that_drips_is_cut_and_counted),
-        TEST(our_own_time_does_not_count),
+        TEST(time_that_our_answer_takes_is_not_limited),
         TEST(a_client_that_does_not_read_its_answer_is_cut),
-        TEST(connections_are_limited_and_the_silent_one_makes_room),
+        TEST(connections_are_limited_and_a_silent_one_makes_room),
         TEST(more_than_a_thousand_connections_are_served),
     };
 

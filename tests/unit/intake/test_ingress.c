@@ -386,8 +386,8 @@ static void health_is_answered_here_too(void **state)
     ask("GET /healthz", "", "");
     assert_answer(200, "{\"status\":\"ok\"}");
     ask("POST /healthz", "", "");
-    assert_answer(405,
-                  "{\"error\":\"method_not_allowed\",\"message\":\"this can only be read\"}");
+    assert_answer(405, "{\"error\":\"method_not_allowed\",\"message\":\"only GET and HEAD are "
+                       "allowed here\"}");
     assert_field("\r\nAllow: GET, HEAD\r\n");
 }
 

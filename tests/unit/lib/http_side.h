@@ -1,7 +1,6 @@
 /*
  * http_side - both sides of a test over HTTP: a server whose handler answers at once, refuses
- * in the head or hands the request to the test; and a client that reads what is really on the
- * wire.
+ * at the head or hands the request to the test; and a client that reads the bytes on the wire.
  */
 #ifndef TESTS_UNIT_LIB_HTTP_SIDE_H
 #define TESTS_UNIT_LIB_HTTP_SIDE_H
@@ -30,8 +29,7 @@
 
 enum { DEADLINE_MS = 10 * 1000, MAX_BODY = 1000, MAX_PENDING = 64, TEXT_SIZE = 512 };
 
-/* The server's side: a handler that answers at once, refuses in the head, or hands the request
- * to the test. */
+/* --- the server's side --- */
 
 static struct {
     pthread_mutex_t mu;
@@ -39,12 +37,12 @@ static struct {
     /* under mu */
     struct http_request *pending[MAX_PENDING];
     size_t pending_count;
-    /* Each request that passes its head comes to its body or is gone. */
+    /* Each request that passes its head either completes its body or is reported gone. */
     unsigned passed_count, body_count, gone_count;
     unsigned refused_count;
     unsigned refused_last;
     int connection_count;
-    char seen[TEXT_SIZE]; /* what the handler read of the last head */
+    char seen[TEXT_SIZE]; /* the last head, as the handler read it */
 } side = {.mu = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static struct http_server *server;
@@ -66,7 +64,7 @@ static inline void changed(void)
     CHECK(pthread_cond_broadcast(&side.changed) == 0);
 }
 
-/* Call with the lock; false after the deadline. */
+/* The caller has locked side.mu. False after the deadline. */
 static inline bool wait_changed(void)
 {
     struct timespec at;
@@ -269,7 +267,7 @@ static inline void wait_connections(int count)
     assert_int_equal(seen, count);
 }
 
-/* The client's side. */
+/* --- the client's side --- */
 
 static inline int connect_fd(int listen_fd)
 {
@@ -307,8 +305,8 @@ static inline void send_text(int fd, const char *text)
     send_bytes(fd, text, strlen(text));
 }
 
-/* Reads to the end of the head, byte by byte so that nothing of what follows is lost; false at
- * the end of the connection. */
+/* Reads to the end of the head, byte by byte so that it takes nothing of the body. False: the
+ * connection ended first. */
 static inline bool read_head(int fd, char *head, size_t size)
 {
     size_t len = 0;
