@@ -70,7 +70,7 @@ enum status file_read_regular(const char *path, size_t max_bytes, struct buf *ou
     }
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
         (void)close(fd);
-        return err_set(err, ST_INVALID, "%s is no regular file", path);
+        return err_set(err, ST_INVALID, "%s is not a regular file", path);
     }
     return read_and_close(fd, path, max_bytes, out, err);
 }

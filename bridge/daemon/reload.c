@@ -135,7 +135,7 @@ static void log_changes(const struct daemon *d, const struct config *config)
     list_only_in(d->config, config, &removed);
     config_list_changes(d->started_with, config, &stay);
     if (stay.len > 0) {
-        log_warn("these settings have changed and count after a restart",
+        log_warn("these settings have changed and take effect after a restart",
                  L_SLICE("settings", buf_slice(&stay)));
     }
     log_info("configuration reloaded", L_INT("sources", config->source_count),

@@ -1,9 +1,9 @@
 /*
- * Answers to webhooks: each is counted, logged and given to http, which cannot fail.
+ * Answers to webhooks: each is counted, logged and given to http. None of this can fail.
  *
- * A refusal tells its sender nothing useful; the reason goes to the log. Requests cost a sender
- * nothing, so the log takes at most one line a second for each reason, and the next line counts
- * those left out: nobody can fill the disk.
+ * A refusal tells the sender nothing that would help an attacker; the reason goes to the log. The
+ * log takes at most one line a second for each reason, and the next line has the number of those
+ * left out: requests are free for a sender, and must not fill our disk.
  */
 #include "bridge/intake/internal.h"
 
@@ -15,7 +15,7 @@
 #include "bridge/metrics.h"
 
 enum {
-    RETRY_AFTER_FULL_S = 5, /* room comes with delivery, not by itself */
+    RETRY_AFTER_FULL_S = 5, /* room comes only with deliveries to the broker */
     ANSWER_SIZE = 96,
 };
 
@@ -23,7 +23,7 @@ static struct log_limit refusal_limits[REJECT_TIMEOUT + 1], challenge_limit;
 
 /* --- refusals --- */
 
-/* why: NULL if there is no more to say. */
+/* peer, why: NULL leaves the field out. */
 static void log_refusal(enum reject reason, const char *source_name, const char *peer,
                         const char *why)
 {

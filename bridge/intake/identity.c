@@ -1,15 +1,16 @@
 /*
- * Which deliveries are the same: the rule of dedupe. The outbox compares identities; what they are
- * made of is decided here. Nothing can fail.
+ * The dedupe rule: two deliveries are the same if their identities, a key and a digest, are equal.
+ * The identity is made here; the outbox compares (outbox/dedupe.c). Nothing can fail.
  *
- *   key and digest   made of
- *   a delivery id    source and id, both: the body may count how often it was sent
- *   a resource       key: source, type, gid; digest: body and event name. The outbox compares with
- *                    the newest event of the key, so A, B, A is a real change back to A
- *   quarantined      source, body and all that could be parsed, both
+ *   delivery             key                  digest
+ *   has a delivery id    source, id           the same: the body may contain a count of attempts
+ *   has none             source, type, gid    body, event name. The outbox compares with the newest
+ *                                             event of the key, so A, B, A is a change back to A
+ *   is quarantined       source, body and     the same
+ *                        all parsed fields
  *
- * A field that the signature does not cover (not trusted) is left out. Otherwise whoever has seen a
- * delivery could send it again as another event.
+ * A field that the signature does not cover (not trusted) is left out. Otherwise anybody who has
+ * seen a delivery could send it again as another event.
  */
 #include "bridge/intake/internal.h"
 
@@ -29,7 +30,7 @@ struct event_identity intake_identify(const struct intake *intake,
     struct slice name = if_trusted(source, PARSE_EVENT, event->event);
     struct slice type = if_trusted(source, PARSE_TYPE, event->resource_type);
     struct slice gid = if_trusted(source, PARSE_GID, event->gid);
-    /* Lists of different lengths, or a sender could give one kind the key of another. */
+    /* The lists have different lengths, so that no sender can give one kind the key of another. */
     const struct slice resource[] = {event->source, type, gid};
     const struct slice delivery[] = {event->source, id};
     const struct slice quarantined[] = {

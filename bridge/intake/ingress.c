@@ -1,12 +1,14 @@
 /*
  * Webhooks over HTTP, step by step:
- *   - the head: find the source at this path, and refuse what can be refused before the body comes
- *   - the body: submit the delivery to the intake that has judged its head; if that refuses it and
- *     there is a newer one by now, to that
- *   - stored: answer, on the committer thread
  *
- * The answer may come after the intake is gone, so it uses nothing but the request's own state. A
- * client that goes away gives its share of the intake back.
+ * - head: find the source for the path; refuse a wrong path or method, or a missing signature
+ * - body: submit the delivery to the intake that judged its head. If that finds it not authentic
+ *   and a reload has brought a newer intake, submit it to the newer one
+ * - stored: answer, on the committer thread
+ *
+ * The answer may come after the intake is freed, so it uses only the request's own state. If the
+ * client goes away before its body is complete, the request's reference to the intake is dropped.
+ * If the outbox does not take the event, the answer is 503.
  */
 #include "bridge/intake/ingress.h"
 
@@ -25,14 +27,16 @@ struct ingress {
     struct http_server *http;
 
     /* shared */
-    _Atomic(struct intake *) next; /* handed over and not yet fetched; or NULL */
+    _Atomic(struct intake *) next; /* from a reload, not fetched yet; or NULL */
     _Atomic bool stopping;
 
     /* owned by the loop thread */
     struct intake *intake;
 };
 
-/* The committer thread; or the loop thread, when the intake or the outbox would not take it. */
+/* Handoff B, from the outbox (outbox/commit.c) through intake.c on_stored to http/answer.c, which
+ * takes the answer back to the loop. Committer thread; or loop thread, for a challenge or an event
+ * that the outbox did not take. */
 static void on_stored(void *ctx, const struct intake_result *result)
 {
     struct http_request *request = ctx;
@@ -48,7 +52,7 @@ static void on_stored(void *ctx, const struct intake_result *result)
     }
 }
 
-/* The steps of a request */
+/* --- the steps of a request --- */
 
 static struct intake *newest_intake(struct ingress *ingress)
 {
@@ -77,7 +81,7 @@ static struct delivery delivery_of(struct http_request *request)
                              .ctx = request};
 }
 
-/* False: it has been answered. */
+/* False: there is none, and the request has been answered. */
 static bool find_source(struct ingress *ingress, struct http_request *request)
 {
     struct request_state *state = http_request_state(request);
@@ -120,7 +124,7 @@ static void head_complete(void *ctx, struct http_request *request)
     }
 }
 
-/* The request may be gone once this has returned ST_OK. */
+/* After ST_OK the request may be answered already: do not use it. */
 static enum status submit(struct intake *intake, struct http_request *request, struct err *why)
 {
     const struct request_state *state = http_request_state(request);
@@ -130,7 +134,8 @@ static enum status submit(struct intake *intake, struct http_request *request, s
     return intake_submit(intake, state->source, &delivery, on_stored, request, why);
 }
 
-/* A sender that changes its secret in the same moment as we do is right by one of the two. */
+/* If the sender changed its secret at the same moment as we did, one of the two intakes verifies
+ * the delivery. */
 static enum status submit_to_newest(struct ingress *ingress, struct http_request *request,
                                     struct err *why)
 {
@@ -192,7 +197,7 @@ static void connection_changed(void *ctx, int change)
     metrics_add(METRIC_CONNECTIONS, change);
 }
 
-/* Starting and stopping */
+/* --- start and stop --- */
 
 static unsigned connections_each(const struct config *config)
 {

@@ -1,13 +1,13 @@
 /*
- * ingress - webhooks over HTTP: turns requests into deliveries for the intake, and results into
- * the answers of the contract.
+ * ingress - webhooks over HTTP: turns requests into deliveries for the intake, and the intake's
+ * results into the answers of the contract.
  *
- * What can be refused before the body is read is: an unknown path, another method than POST, a
- * signature that is missing or there twice. Every refusal is counted; the log says at most one
- * line a second for each reason, so nobody can fill the disk.
+ * These are refused before their body is read: an unknown path, a method other than POST, a
+ * signature header that is missing or appears twice. Every refusal is counted; the log takes at
+ * most one line a second for each reason, so that nobody can fill the disk.
  *
- * The configuration and the secrets can change while requests come: each is judged by the ones that
- * were there when its head was complete; if these refuse its signature, by those of its end.
+ * The configuration and the secrets can change while requests arrive. A request is judged by those
+ * in force when its head was complete; if they refuse its signature, by those in force at its end.
  */
 #ifndef BRIDGE_INTAKE_INGRESS_H
 #define BRIDGE_INTAKE_INGRESS_H
@@ -21,20 +21,20 @@ struct ingress;
 
 /* Main thread. One ingress is one loop thread with an intake of its own; config.ingress.threads
  * of them share the sockets and max_connections. Borrows outbox and the sockets until
- * ingress_stop; holds config until nothing needs it any more. */
+ * ingress_stop; keeps a reference to config as long as it needs one. */
 enum status ingress_start(struct config *config, struct outbox *outbox, const int *listen_fds,
                           size_t listen_count, struct ingress **out_ingress,
                           struct err *err) MUST_USE;
-/* Main thread. Takes the intake, with which every request is judged whose head is complete
- * after this has returned. The loop thread fetches it at the next one. Until then it is the
- * main thread's, which frees it if still another one comes; the one before is the loop
- * thread's, which frees it when its last request is submitted or gone. */
+/* Main thread. Takes the intake: it judges every request whose head completes after this has
+ * returned. The loop thread fetches it at the next request. Until then the new intake belongs to
+ * the main thread, which frees it if another reload replaces it. The old intake belongs to the
+ * loop thread, which frees it when its last request is submitted or gone. */
 void ingress_reload(struct ingress *ingress, struct intake *intake);
-/* Main thread. No new connections; what comes on the old ones is answered 503. Deliveries under
- * way go on. */
+/* Main thread. No new connections; new requests on the old ones are answered 503. Deliveries under
+ * way continue. */
 void ingress_quiesce(struct ingress *ingress);
-/* Main thread. Waits for the answers of what is under way, at most timeout_ms; then stops and
- * frees. NULL is allowed. */
+/* Main thread. Waits, at most timeout_ms, until the deliveries under way are answered; then stops
+ * and frees. NULL is allowed. */
 void ingress_stop(struct ingress *ingress, int64_t timeout_ms);
 const struct heartbeat *ingress_heartbeat(const struct ingress *ingress);
 

@@ -1,12 +1,13 @@
 /*
- * The happy path of intake_submit:
- *   - verify: the signature over the raw bytes; nothing of the body has been looked at before
- *   - read:   parse the delivery, find its topics, work out its identity
- *   - submit: a copy goes to the outbox, with a waiter; the outbox answers when it is on disk
+ * The good path of intake_submit:
  *
- * Not authentic: nothing happens. A challenge: answered at once, with what it asks for. Authentic,
- * but no event: goes the same way with a reason in place of a topic, which makes it a dead letter.
- * Not taken by the outbox: answered at once.
+ * - verify: check the signature over the raw bytes, before anything reads the body
+ * - read: parse the delivery, make its topics and its identity
+ * - submit: give a copy to the outbox, with a waiter; the outbox answers when it is on disk
+ *
+ * Not authentic: nothing happens, and the caller answers. A challenge: answered at once with the
+ * text it asks for. Authentic, but no event: takes the same way with a reason in place of a topic,
+ * which makes it a dead letter. Not taken by the outbox: answered at once with the status.
  */
 #include "bridge/intake/internal.h"
 
@@ -67,14 +68,14 @@ void intake_drop(struct intake *intake)
     }
 }
 
-/* FNV-1a: these need not be hard to guess, a collision costs a line in the log. */
+/* FNV-1a: it need not resist an attacker; a collision only loses a line of the log. */
 static uint64_t hash_pair(struct slice a, struct slice b)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
     for (size_t i = 0; i < a.len + 1 + b.len; i++) {
         unsigned char c = i < a.len    ? (unsigned char)a.data[i]
-                          : i == a.len ? 0 /* identifiers hold no NUL */
+                          : i == a.len ? 0 /* identifiers contain no NUL */
                                        : (unsigned char)b.data[i - a.len - 1];
 
         hash = (hash ^ c) * UINT64_C(0x100000001b3);
@@ -96,19 +97,18 @@ static void log_unknown(const struct intake_source *source, const struct event *
         return;
     }
     logged->hashes[logged->count++] = hash;
-    log_warn(
-        logged->count < INTAKE_LOGGED_MAX
-            ? "event unknown to the provider's catalogue; passed on"
-            : "event unknown to the provider's catalogue; passed on; others are only counted",
-        L_UUID("id", event->id), L_SLICE("source", event->source),
-        L_SLICE("resource_type", event->resource_type), L_SLICE("event", event->event));
+    log_warn(logged->count < INTAKE_LOGGED_MAX
+                 ? "event not in the provider's catalogue; passed on"
+                 : "event not in the provider's catalogue; passed on; more are only counted",
+             L_UUID("id", event->id), L_SLICE("source", event->source),
+             L_SLICE("resource_type", event->resource_type), L_SLICE("event", event->event));
 }
 
 static void log_unreadable_time(const struct intake_source *source, const struct event *event)
 {
     if (!source->logged->unreadable_time) {
         source->logged->unreadable_time = true;
-        log_warn("event time not understood; for retained states the time of receipt counts",
+        log_warn("event time not understood; retained states are ordered by time of receipt",
                  L_UUID("id", event->id), L_SLICE("source", source->name));
     }
 }
@@ -157,7 +157,7 @@ static void take_parsed(struct event *event, const struct intake_source *source,
     event->resource_type = parsed->resource_type;
     event->gid = parsed->gid;
     event->delivery_id = parsed->delivery_id;
-    /* Both decide over a retained state. */
+    /* Both decide about a retained state, so they must be signed. */
     event->event_ms = source->trusted[PARSE_TIME] ? parsed->event_ms : CLOCK_NONE;
     event->deletion = source->trusted[PARSE_EVENT] && parsed->deletion;
 }
@@ -170,9 +170,9 @@ static void take_settings(struct event *event, const struct intake_source *sourc
     event->expiry_s = expiry_s(source->config->message_expiry_ms);
 }
 
-/* Fills in what the delivery (read: what came of reading it) and the source's settings say. The
- * event has its id, received_ms and body; afterwards it borrows from parsed and from the
- * intake, too. It has a topic or a reason. */
+/* Fills in the event from the source's settings and from parsed; read is parser_read's status. The
+ * event comes with its id, received_ms and body; afterwards it also borrows from parsed and from
+ * the intake, and it has either a topic or a reason. */
 static void make_event(struct intake *intake, const struct intake_source *source,
                        enum status read, struct parsed *parsed, struct event *event)
 {
@@ -186,7 +186,7 @@ static void make_event(struct intake *intake, const struct intake_source *source
     event->identity = intake_identify(intake, source, event);
 }
 
-/* What waits for the outbox's answer. */
+/* Waits for the outbox's answer, to pass it on to done. */
 struct waiter {
     intake_done_fn *done;
     void *ctx;
@@ -210,8 +210,9 @@ static struct waiter *waiter_create(const struct event *event, intake_done_fn *d
     return waiter;
 }
 
-/* Ends the waiter. */
-static void answer(void *ctx, const struct outbox_result *stored)
+/* Handoff B: the outbox has answered, on the committer thread; done passes it on to the loop. Frees
+ * the waiter. */
+static void on_stored(void *ctx, const struct outbox_result *stored)
 {
     struct waiter *waiter = ctx;
     struct intake_result result = {
@@ -244,10 +245,11 @@ static void submit(struct intake *intake, const struct intake_source *source,
     if (waiter->unknown) {
         log_unknown(source, event);
     }
-    /* From here on the waiter is the committer's, unless the outbox refuses. */
-    st = outbox_submit(intake->outbox, event_copy(event), answer, waiter);
+    /* Handoff A: the committer (outbox/committer.c) takes the event from its inbox. From here on the
+     * waiter belongs to it, unless the outbox refuses. */
+    st = outbox_submit(intake->outbox, event_copy(event), on_stored, waiter);
     if (st != ST_OK) {
-        answer(waiter, &(struct outbox_result){.status = st});
+        on_stored(waiter, &(struct outbox_result){.status = st});
     }
 }
 
@@ -307,7 +309,7 @@ struct event *intake_reparse(void *ctx, const struct event *dead, struct err *wh
     st = parser_read(source->parser, &delivery, dead, &parsed);
     make_event(intake, source, st, &parsed, &event);
     if (parsed.challenge.data) {
-        (void)err_set(why, ST_INVALID, "it is a challenge, which is no event");
+        (void)err_set(why, ST_INVALID, "it is a challenge, not an event");
     } else if (event.reason.data) {
         (void)err_set(why, ST_INVALID, "%.*s", SLICE_ARG(event.reason));
     } else {

@@ -1,11 +1,11 @@
 /*
- * intake/internal - what the files of intake share. Calls go down this list only:
+ * intake/internal - shared by the files of intake. Calls go down this list only:
  *
  *   ingress.c   webhooks over HTTP: the steps of a request
- *   answer.c    what a webhook is answered, counted and logged as
- *   intake.c    one delivery: verify, parse, route, submit; dead letters parsed again
- *   identity.c  which deliveries are the same: the rule of dedupe
- *   source.c    a source as it is set up, and which one answers at a path
+ *   answer.c    answers, counts and logs the outcome of a webhook
+ *   intake.c    one delivery: verify, parse, route, submit; reparses dead letters
+ *   identity.c  the dedupe rule: which deliveries are the same
+ *   source.c    sets up a source; finds the source for a path
  *   keys.c      the secrets of a source, and the files that they come from
  */
 #ifndef BRIDGE_INTAKE_INTERNAL_H
@@ -19,8 +19,8 @@
 
 struct intake_keys;
 
-/* What has been logged, and is not again. Unknown events are known by their hash; a peer decides
- * how many there are. */
+/* Things that were logged and are not logged again. Unknown events are remembered by their hash,
+ * up to a maximum, because a peer decides how many there are. */
 enum { INTAKE_LOGGED_MAX = 64 };
 
 struct intake_logged {
@@ -34,13 +34,13 @@ struct intake_source {
     struct slice name;
     struct slice path; /* does not end with a slash */
     unsigned metrics_index;
-    /* Which fields may decide what is a repeat, and what becomes of a retained state. */
+    /* The signature covers these fields, so they may decide about duplicates and retained states. */
     bool trusted[PARSE_FIELDS];
     struct parser *parser;
     struct route *topic;
     struct route *state_topic; /* NULL: none */
 
-    /* What changes while the intake is used. */
+    /* These two change while the intake is used. */
     struct intake_keys *keys; /* NULL in an intake that only reparses */
     struct intake_logged *logged;
 };
@@ -52,18 +52,18 @@ struct intake {
     struct digester *digester;
     struct intake_source *sources;
     size_t source_count;
-    struct buf topic, state_topic; /* of the delivery at hand */
+    struct buf topic, state_topic; /* of the current delivery */
 };
 
-/* --- answer.c; any thread, but for what says otherwise. Each answers the request, which is gone
- * after it. --- */
+/* --- answer.c; any thread, except where noted. Each answers the request: do not use it
+ * afterwards. --- */
 
-/* What a request takes with it. After the submit only source_index is looked at: the answer may
- * come after the intake and the ingress are gone. */
+/* Kept in the request. After the submit only source_index may be read: the answer may come after
+ * the intake and the ingress are freed. */
 struct request_state {
-    struct intake *intake; /* held from the head to the submit, or until the request is gone */
+    struct intake *intake; /* a reference, from the head to the submit or until it is gone */
     const struct intake_source *source;
-    struct slice suffix; /* in the request's path */
+    struct slice suffix; /* borrowed from the request's path */
     unsigned source_index;
     unsigned secrets; /* of intake_check_head */
 };
@@ -73,14 +73,14 @@ _Static_assert(sizeof(struct request_state) <= HTTP_STATE_SIZE,
 /* Loop thread. allow: for a 405; NULL: none. */
 void ingress_refuse(struct http_request *request, enum reject reason, const char *message,
                     const char *allow);
-/* Loop thread. The same words whatever is wrong with the signature: which part of it is for the
- * operator to know (why), not for the sender. */
+/* Loop thread. The message is the same for every fault of a signature: the reason (why) is for the
+ * operator, not for the sender. */
 void ingress_refuse_unauthentic(struct http_request *request, const struct err *why);
 void ingress_refuse_unavailable(struct http_request *request, enum status why);
 void ingress_answer_stored(struct http_request *request, const struct intake_result *result);
 void ingress_answer_quarantined(struct http_request *request,
                                 const struct intake_result *result);
-/* Whoever registers this path at the provider sees in the log that the provider has asked. */
+/* Logged, so that an operator who registers this path sees that the provider has asked. */
 void ingress_answer_challenge(struct http_request *request, struct slice challenge);
 
 /* --- identity.c --- */
@@ -89,24 +89,25 @@ struct event_identity intake_identify(const struct intake *intake,
                                       const struct intake_source *source,
                                       const struct event *event);
 
-/* All that follows: one thread at a time. */
+/* From here on: one thread at a time. */
 
 /* --- source.c --- */
 
-/* Borrows config until intake_source_fini, which is to be called in every case. verifies: for
- * deliveries, which takes secrets. */
+/* Borrows config until intake_source_fini, which must be called even if this fails. verifies: the
+ * source is for deliveries, and needs its secrets. */
 enum status intake_source_init(struct intake_source *source, const struct config_source *config,
                                bool verifies, struct err *err) MUST_USE;
 void intake_source_fini(struct intake_source *source);
 
 /* --- keys.c --- */
 
-/* Borrows config until intake_keys_destroy. ST_INVALID: there is no secret, and none can come. */
+/* Borrows config until intake_keys_destroy. ST_INVALID: there is no secret, and no file that could
+ * bring one. */
 enum status intake_keys_create(const struct config_source *config,
                                struct intake_keys **out_keys, struct err *err) MUST_USE;
 void intake_keys_destroy(struct intake_keys *keys); /* wipes; NULL is allowed */
-/* As verifier_check, with the secrets of this moment; and if others counted at its head
- * (delivery->secrets) and were replaced since, with those, too. */
+/* As verifier_check, with the current secrets; and also with the secrets that were in force at its
+ * head (delivery->secrets), if they were replaced since. */
 enum status intake_keys_check(struct intake_keys *keys, const struct delivery *delivery,
                               struct err *why) MUST_USE;
 

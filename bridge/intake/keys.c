@@ -1,10 +1,13 @@
 /*
- * The secrets of one source. Those from files are read again when a file has changed; each file
- * counts for itself, so that one that is missing does not keep another one's new secret out.
+ * The secrets of one source, and the verifier made of them. A secret from a file is read again when
+ * the file has changed. Each file is handled by itself, so that a missing one does not keep another
+ * one's new secret out.
  *
- * A file is looked at by its stamp: who it is and when it changed. The stamp is taken before
- * the file is read, so what is written in between is found the next time. What could not be read
- * for reasons that may pass (no descriptor is left) is tried again.
+ * A stamp (the file's identity and time of change) tells whether a file has changed. It is taken
+ * before the file is read, so a write in between is found the next time. If a read fails for a
+ * reason that may pass (no descriptor left), it is tried again; for any other reason it waits for
+ * the next change. Until a file gives a usable secret the old one stays, and that is logged once
+ * for each change.
  */
 #include "bridge/intake/internal.h"
 
@@ -17,21 +20,21 @@
 
 enum {
     LOOK_EVERY_MS = 1000,
-    REPLACED_MS = 60 * 1000, /* more than most requests take, or are allowed to */
+    REPLACED_MS = 60 * 1000, /* longer than most requests take, or may take */
 };
 
 struct stamp {
-    bool taken;   /* else it is like none that is */
-    dev_t device; /* all that follows is 0: there is no such file */
+    bool taken;   /* false: never read; differs from every real stamp */
+    dev_t device; /* this and all that follows is 0 if there is no such file */
     ino_t inode;
     off_t size;
     struct timespec modified, changed;
 };
 
 struct key {
-    struct buf value;  /* empty: could not be read yet */
-    struct stamp read; /* of the file when it was read last, or is known to hold none */
-    struct stamp told; /* when a fault was logged last */
+    struct buf value;    /* empty: could not be read yet */
+    struct stamp read;   /* when the file was last read, or found to contain no secret */
+    struct stamp warned; /* when a fault was last logged */
 };
 
 struct intake_keys {
@@ -39,10 +42,10 @@ struct intake_keys {
     struct key *keys; /* one for each of its secrets */
     struct verifier *verifier;
     unsigned generation; /* of the verifier: 1, 2, … */
-    struct verifier
-        *replaced; /* the generation before, for deliveries that had begun; or NULL */
+    /* The generation before, for deliveries whose head came before the change; or NULL. */
+    struct verifier *replaced;
     int64_t forget_replaced_ms;
-    int64_t next_look_ms; /* monotonic; INT64_MAX: none of them is from a file */
+    int64_t next_look_ms; /* monotonic; INT64_MAX: no secret is from a file */
 };
 
 /* --- files --- */
@@ -52,7 +55,7 @@ static struct stamp stamp_of(const char *file)
     struct stat info;
 
     if (stat(file, &info) != 0) {
-        return (struct stamp){.taken = true}; /* why it cannot be read is said by reading it */
+        return (struct stamp){.taken = true}; /* reading it will tell why */
     }
     return (struct stamp){.taken = true,
                           .device = info.st_dev,
@@ -98,14 +101,14 @@ static enum status make_verifier(const struct intake_keys *keys, struct verifier
     return st;
 }
 
-/* True if other secrets count now. */
+/* True if the verifier was replaced. */
 static bool renew_verifier(struct intake_keys *keys)
 {
     struct verifier *verifier = NULL;
     struct err err = {0};
 
     if (make_verifier(keys, &verifier, &err) != ST_OK) {
-        log_warn("changed secrets cannot be used, the old ones stay",
+        log_warn("changed secrets cannot be used; the old ones stay",
                  L_STR("source", keys->config->name), L_STR("error", err.text));
         return false;
     }
@@ -117,17 +120,17 @@ static bool renew_verifier(struct intake_keys *keys)
     return true;
 }
 
-static void tell(const struct intake_keys *keys, struct key *key, const struct stamp *stamp,
-                 const struct err *err)
+static void warn_once(const struct intake_keys *keys, struct key *key,
+                      const struct stamp *stamp, const struct err *err)
 {
-    if (!same_stamp(stamp, &key->told)) {
-        key->told = *stamp;
-        log_warn("a secret's file has changed and cannot be used, the old secret stays",
+    if (!same_stamp(stamp, &key->warned)) {
+        key->warned = *stamp;
+        log_warn("a secret file has changed but cannot be used; the old secret stays",
                  L_STR("source", keys->config->name), L_STR("error", err->text));
     }
 }
 
-/* True if it holds another secret now. A secret that is there stays if its file holds none. */
+/* True if the file has brought another secret. If it contains none, the old secret stays. */
 static bool look_at_file(struct intake_keys *keys, size_t at)
 {
     const char *file = keys->config->secrets[at].file;
@@ -147,7 +150,7 @@ static bool look_at_file(struct intake_keys *keys, size_t at)
     }
     if (st != ST_OK) {
         if (key->value.len > 0 || st != ST_NOT_FOUND) {
-            tell(keys, key, &stamp, &err);
+            warn_once(keys, key, &stamp, &err);
         }
         return false;
     }
@@ -161,7 +164,7 @@ static bool look_at_file(struct intake_keys *keys, size_t at)
     return changed;
 }
 
-/* True if other secrets count now. */
+/* True if a file has brought another secret and the verifier was replaced. */
 static bool look(struct intake_keys *keys)
 {
     bool changed = false;
@@ -174,7 +177,7 @@ static bool look(struct intake_keys *keys)
     return changed && renew_verifier(keys);
 }
 
-/* A secret that was taken away must stop counting, also if only its owner delivers. */
+/* A secret that was taken away must become invalid even while every delivery verifies with it. */
 static void look_now_and_then(struct intake_keys *keys)
 {
     int64_t now_ms = clock_mono_ms();

@@ -1,5 +1,10 @@
 /*
- * A source as it is set up, and which one answers at a path.
+ * Sets up a source: its secrets, its parser with the fields it trusts, its topics. Any of these may
+ * be unusable; the error names the source, and intake_source_fini frees the rest.
+ *
+ * Finds the source for a path: the one with exactly this path; else the one with the longest path
+ * that this one continues, if its provider appends something to its URLs. A path that fits none,
+ * or continues with an event that the provider does not list, has no source.
  */
 #include "bridge/intake/internal.h"
 
@@ -16,7 +21,8 @@ static enum status create_parser(struct intake_source *source, struct err *err)
         return err_wrap(err, "fields.%s", key);
     }
     for (enum parse_field field = 0; field < PARSE_FIELDS; field++) {
-        /* Without a delivery id or a time no event is lost, so for these it takes more. */
+        /* A template of the user's own is trusted for the fields that an event cannot do without,
+         * but not for a delivery id or a time. */
         bool own = field != PARSE_DELIVERY_ID && field != PARSE_TIME &&
                    config_says_field(source->config, field);
 
@@ -110,7 +116,8 @@ static struct slice suffix_behind(const struct intake_source *source, struct sli
     return at < path.len ? (struct slice){path.data + at, path.len - at} : SLICE_NONE;
 }
 
-/* Where events are listed by their suffix (that of the path itself is empty), others do not exist. */
+/* If the provider lists its events by suffix, any other suffix does not exist. The suffix of the
+ * path itself is empty. */
 static bool takes(const struct intake_source *source, struct slice suffix)
 {
     const struct provider *provider = source->config->provider;

@@ -939,18 +939,18 @@ def test_a_pipe_in_the_place_of_a_certificate_keeps_nobody_waiting(start, api, a
     file.unlink()
     os.mkfifo(file)
     bridge.reload(refused=setting == "mqtt")  # of the API only the commands know
-    assert "is no regular file" in bridge.log_text()
-    assert "is no regular file" in bridge.cli("check", expect=None).stdout.decode()
+    assert "is not a regular file" in bridge.log_text()
+    assert "is not a regular file" in bridge.cli("check", expect=None).stdout.decode()
     assert bridge.stop() == 0
 
 
 def test_a_pipe_in_the_place_of_what_is_stored_keeps_nobody_waiting(api, ricloud, secret_file, weavy):
     os.mkfifo(secret_file)
     ricloud.run("create", expect=1)
-    assert "is no regular file" in ricloud.err
+    assert "is not a regular file" in ricloud.err
     os.mkfifo(state_file(weavy))
     for args in (["list"], ["login"]):
-        weavy.fails(*args, saying="is no regular file")
+        weavy.fails(*args, saying="is not a regular file")
     assert api.asked() == []
 
 
@@ -980,7 +980,7 @@ def test_an_authority_that_cannot_be_read_is_named_and_a_pipe_keeps_nobody_waiti
     commands = Commands(start, "ricloud", ricloud_source(api, [{"file": str(tmp_path / "one")}], ca_file=str(file)))
     commands.fails("get", "7", saying=f"api.ca_file: open {file}: No such file")
     os.mkfifo(file)
-    commands.fails("get", "7", saying=f"api.ca_file: {file} is no regular file")
+    commands.fails("get", "7", saying=f"api.ca_file: {file} is not a regular file")
     commands.run("get", "7", "--dry-run")
     assert api.asked() == []
 

@@ -20,6 +20,8 @@ EXTRA_PATH = "/webhooks/extra"
 EXTRA = {**SOURCE, "name": "extra", "path": EXTRA_PATH, "topic": "extra/{gid}"}
 RICLOUD_PATH = "/webhooks/phones"
 NEW_SECRET, OLD_SECRET = "reload-new-5f1c77", "reload-old-88a0d2"
+RESTART_NEEDED = "these settings have changed and take effect after a restart"
+SECRET_UNUSABLE = "a secret file has changed but cannot be used; the old secret stays"
 
 
 def sources_of_info(broker):
@@ -306,9 +308,9 @@ def test_settings_that_need_a_restart_are_named_and_stay_as_they_were(start, bro
     bridge.config["sources"] = [SOURCE, EXTRA]
     for _ in range(2):  # each time, as long as it is so
         bridge.reload()
-        line = bridge.lines("these settings have changed and count after a restart", level="warn")[-1]
+        line = bridge.lines(RESTART_NEEDED, level="warn")[-1]
         assert set(line["settings"].split(", ")) == {"outbox.max_size", "mqtt.servers", "ingress.threads"}
-    assert len(bridge.lines("these settings have changed and count after a restart")) == 2
+    assert len(bridge.lines(RESTART_NEEDED)) == 2
     bridge.accept(events.body(), path=EXTRA_PATH)
     bridge.wait_settled()
 
@@ -316,7 +318,7 @@ def test_settings_that_need_a_restart_are_named_and_stay_as_they_were(start, bro
     bridge.config["mqtt"]["servers"] = [broker.url]
     bridge.config["ingress"].pop("threads")
     bridge.reload()
-    assert len(bridge.lines("these settings have changed and count after a restart")) == 2
+    assert len(bridge.lines(RESTART_NEEDED)) == 2
 
 
 def test_the_admin_token_changes(start, tmp_path):
@@ -346,7 +348,7 @@ def test_the_admin_token_stays_until_a_restart_if_the_listener_changes(start):
     bridge.config["admin"] = {"listen": ["[::1]:0"]}
     bridge.reload()
     assert bridge.get("/metrics").status == 401
-    [line] = bridge.lines("these settings have changed and count after a restart")
+    [line] = bridge.lines(RESTART_NEEDED)
     assert line["settings"] == "admin.listen, admin.token"
 
 
@@ -467,7 +469,7 @@ def test_a_secret_file_that_vanishes_keeps_the_secret_and_is_warned_of(start, tm
     file.unlink()
     assert bridge.post(events.body(), secret="wrong").status == 401
     bridge.accept(events.body(), secret=OLD_SECRET)
-    [line] = bridge.lines("a secret's file has changed and cannot be used, the old secret stays", level="warn")
+    [line] = bridge.lines(SECRET_UNUSABLE, level="warn")
     assert line["source"] == "partners" and str(file) in line["error"]
     # A reload reads all of the configuration, and that is wrong now.
     bridge.reload(refused=True)
@@ -482,11 +484,11 @@ def test_a_pipe_in_the_place_of_a_secret_keeps_nobody_waiting(start, tmp_path):
     os.mkfifo(file)
     assert bridge.post(events.body(), secret="wrong").status == 401
     bridge.accept(events.body(), secret=OLD_SECRET)
-    [line] = bridge.lines("a secret's file has changed and cannot be used, the old secret stays")
-    assert "is no regular file" in line["error"]
+    [line] = bridge.lines(SECRET_UNUSABLE)
+    assert "is not a regular file" in line["error"]
     bridge.reload(refused=True)
     bridge.stop()
-    assert "is no regular file" in bridge.cli("check", expect=1).stdout.decode()
+    assert "is not a regular file" in bridge.cli("check", expect=1).stdout.decode()
 
 
 def test_a_secret_that_could_not_be_read_for_a_moment_is_read_later(start, tmp_path):
@@ -501,7 +503,7 @@ def test_a_secret_that_could_not_be_read_for_a_moment_is_read_later(start, tmp_p
         assert bridge.post(events.body(), secret=NEW_SECRET, connection=connection).status == 401
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         bridge.accept(events.body(), secret=NEW_SECRET, connection=connection)
-        [line] = bridge.lines("a secret's file has changed and cannot be used, the old secret stays")
+        [line] = bridge.lines(SECRET_UNUSABLE)
         assert "Too many open files" in line["error"]
 
 

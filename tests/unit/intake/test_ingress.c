@@ -1,5 +1,5 @@
 /*
- * The answer table, over a real socket; the intake and the outbox behind it are replaced.
+ * The table of answers, over a real socket; the intake and the outbox are replaced by fakes.
  */
 #include "tests/unit/lib/http_ask.h"
 
@@ -16,7 +16,7 @@
 
 enum { DEADLINE_MS = 10 * 1000 };
 
-/* In place of intake.c and outbox.c. */
+/* --- fakes of intake.c and outbox.c --- */
 
 struct intake_source {
     const char *path;
@@ -24,7 +24,7 @@ struct intake_source {
     const char *name;
 };
 
-/* Its references are counted, and it is never freed. */
+/* Counts its references; never freed. */
 struct intake {
     const struct intake_source *sources;
     size_t source_count;
@@ -38,13 +38,13 @@ static const struct intake_source renamed_sources[] = {{"/hooks/a", "X-Sig", "a2
 static struct intake old_intake, new_intake, newer_intake;
 
 static struct {
-    struct intake_result result; /* what the next submit comes to */
+    struct intake_result result; /* of the next submit */
     enum status ready;
     bool from_another_thread;
     char signature[64], suffix[64], body[64];
     atomic_uint submit_count;
     const struct intake *submitted_to;
-    const struct intake *refused_by; /* NULL: by none */
+    const struct intake *refused_by; /* finds the delivery not authentic; or NULL */
 } fake;
 
 enum status intake_create(struct config *config, struct outbox *outbox,
@@ -129,7 +129,7 @@ enum status intake_submit(struct intake *intake, const struct intake_source *sou
     snprintf(fake.suffix, sizeof(fake.suffix), "%.*s", SLICE_ARG(delivery->suffix));
     snprintf(fake.body, sizeof(fake.body), "%.*s", SLICE_ARG(delivery->body));
     assert_true(llabs(delivery->received_ms - clock_unix_ms()) < 60 * 1000);
-    assert_int_equal(delivery->secrets, 7); /* this intake has judged the head */
+    assert_int_equal(delivery->secrets, 7); /* as this intake's head check returned */
     atomic_fetch_add(&fake.submit_count, 1);
     if (fake.result.status == ST_UNAUTHENTIC || intake == fake.refused_by) {
         return err_set(why, ST_UNAUTHENTIC, "another secret made it");
@@ -167,7 +167,7 @@ enum status outbox_operate(struct outbox *ob, enum outbox_op op,
     return ST_CLOSED;
 }
 
-/* The server and a client. */
+/* --- the server and a client --- */
 
 static struct ingress *ingress;
 
@@ -223,8 +223,7 @@ static void assert_field(const char *field)
     }
 }
 
-/* How often a request was refused for this reason, as /metrics says; source "": none is known.
- */
+/* The count of refusals for this reason, from the metrics page; source "": no source is known. */
 static long refused(const char *reason, const char *source)
 {
     struct buf page = {0};
@@ -253,7 +252,7 @@ static void result(struct intake_result given)
     fake.result = given;
 }
 
-static void what_is_stored_is_answered_with_its_id(void **state)
+static void a_stored_delivery_is_answered_with_its_id(void **state)
 {
     int64_t accepted = metrics_total(METRIC_ACCEPTED);
 
@@ -282,7 +281,7 @@ static void what_is_stored_is_answered_with_its_id(void **state)
     assert_int_equal(metrics_total(METRIC_ACCEPTED) - accepted, 2);
 }
 
-static void a_source_that_verifies_nothing_wants_no_header(void **state)
+static void a_source_that_verifies_nothing_needs_no_header(void **state)
 {
     (void)state;
     result((struct intake_result){.status = ST_OK});
@@ -290,7 +289,7 @@ static void a_source_that_verifies_nothing_wants_no_header(void **state)
     assert_answer(200, "{\"status\":\"accepted\",\"id\":\"" ID "\"}");
 }
 
-static void a_signature_that_is_missing_double_or_wrong_is_401_in_the_same_words(void **state)
+static void a_missing_double_or_wrong_signature_is_401_in_the_same_words(void **state)
 {
     long before = refused("unauthorized", "a");
 
@@ -299,14 +298,14 @@ static void a_signature_that_is_missing_double_or_wrong_is_401_in_the_same_words
     assert_answer(401, DENIED);
     ask(SIGNED, WITH WITH, "{}");
     assert_answer(401, DENIED);
-    assert_int_equal(fake.submit_count, 0); /* the body was not even looked at */
+    assert_int_equal(fake.submit_count, 0); /* the body was not read */
     result((struct intake_result){.status = ST_UNAUTHENTIC});
     ask(SIGNED, WITH, "{}");
     assert_answer(401, DENIED);
     assert_int_equal(refused("unauthorized", "a") - before, 3);
 }
 
-static void what_cannot_be_stored_now_is_503_with_retry_after(void **state)
+static void a_delivery_that_cannot_be_stored_is_503_with_retry_after(void **state)
 {
     static const struct {
         enum status status;
@@ -357,7 +356,7 @@ static void other_paths_and_methods_are_refused(void **state)
     assert_int_equal(fake.submit_count, 0);
 }
 
-static void what_http_refuses_is_counted_without_a_source(void **state)
+static void a_refusal_by_http_is_counted_without_a_source(void **state)
 {
     long before = refused("too_large", "");
     int fd = connect_client();
@@ -371,7 +370,7 @@ static void what_http_refuses_is_counted_without_a_source(void **state)
     assert_int_equal(refused("too_large", "") - before, 1);
 }
 
-static void health_is_answered_here_too(void **state)
+static void health_is_answered_on_this_listener_too(void **state)
 {
     (void)state;
     ask("GET /healthz", "", "");
@@ -411,7 +410,7 @@ static void while_stopping_old_connections_are_answered_503(void **state)
     close(fd);
 }
 
-static void what_follows_the_path_reaches_the_intake_decoded(void **state)
+static void the_end_of_the_path_reaches_the_intake_decoded(void **state)
 {
     (void)state;
     result((struct intake_result){.status = ST_OK});
@@ -420,7 +419,7 @@ static void what_follows_the_path_reaches_the_intake_decoded(void **state)
     assert_string_equal(fake.suffix, "new customer");
 }
 
-static void a_challenge_is_given_back_and_is_nothing_accepted(void **state)
+static void a_challenge_is_echoed_and_not_counted_as_accepted(void **state)
 {
     int64_t accepted = metrics_total(METRIC_ACCEPTED);
     int64_t challenges = metrics_total(METRIC_CHALLENGES);
@@ -436,9 +435,9 @@ static void a_challenge_is_given_back_and_is_nothing_accepted(void **state)
     assert_int_equal(metrics_total(METRIC_CHALLENGES) - challenges, 2);
 }
 
-/* Reloads. */
+/* --- reloads --- */
 
-/* Half a request, as far as the handler has seen its head. */
+/* Half a request; returns when the handler has seen its head. */
 static int send_half(void)
 {
     static const char half[] = SIGNED " HTTP/1.1\r\nHost: x\r\n" WITH
@@ -477,7 +476,7 @@ static void a_request_whose_head_came_before_a_reload_is_judged_by_the_old_intak
     ingress_reload(ingress, &new_intake);
     ask("POST /hooks/c", WITH, "{}");
     assert_status(200);
-    wait_refs(&old_intake, 1); /* the half one's */
+    wait_refs(&old_intake, 1); /* the reference of the half request */
     assert_int_equal(send(fd, "}", 1, 0), 1);
     read_all(fd);
     close(fd);
@@ -487,7 +486,7 @@ static void a_request_whose_head_came_before_a_reload_is_judged_by_the_old_intak
     wait_refs(&old_intake, 0);
 }
 
-static void what_the_old_intake_refuses_is_judged_by_the_new_one(void **state)
+static void a_request_that_the_old_intake_refuses_is_judged_by_the_new_one(void **state)
 {
     int fd = send_half();
 
@@ -506,7 +505,7 @@ static void what_the_old_intake_refuses_is_judged_by_the_new_one(void **state)
     wait_refs(&new_intake, 1);
 }
 
-static void what_the_old_intake_refuses_and_the_new_one_does_not_know_is_401(void **state)
+static void a_request_that_neither_intake_accepts_is_401(void **state)
 {
     long before = refused("unauthorized", "a");
     int fd = send_half();
@@ -524,7 +523,7 @@ static void what_the_old_intake_refuses_and_the_new_one_does_not_know_is_401(voi
     wait_refs(&old_intake, 0);
 }
 
-static void a_reload_that_no_request_has_seen_gives_way_to_the_next(void **state)
+static void a_reload_that_no_request_has_seen_is_replaced_by_the_next(void **state)
 {
     (void)state;
     result((struct intake_result){.status = ST_OK});
@@ -536,14 +535,14 @@ static void a_reload_that_no_request_has_seen_gives_way_to_the_next(void **state
     assert_ptr_equal(fake.submitted_to, &newer_intake);
     set_up_intake(&new_intake, new_sources, COUNT_OF(new_sources));
     ingress_reload(ingress, &new_intake);
-    ingress_stop(ingress, 0); /* with one that has not been fetched */
+    ingress_stop(ingress, 0); /* while the new intake has not been fetched */
     ingress = NULL;
     assert_int_equal(atomic_load(&newer_intake.refs), 0);
     assert_int_equal(atomic_load(&new_intake.refs), 0);
     assert_int_equal(atomic_load(&old_intake.refs), 0);
 }
 
-static void a_request_that_goes_away_lets_its_intake_go(void **state)
+static void a_request_that_goes_away_releases_its_intake(void **state)
 {
     static const char too_large[] =
         SIGNED " HTTP/1.1\r\nHost: x\r\n" WITH "Transfer-Encoding: chunked\r\n\r\n3e9\r\n";
@@ -571,7 +570,7 @@ static void a_request_that_goes_away_lets_its_intake_go(void **state)
     assert_int_equal(fake.submit_count, 0);
 }
 
-static void what_is_refused_by_its_head_holds_no_intake(void **state)
+static void a_request_refused_at_its_head_keeps_no_intake(void **state)
 {
     (void)state;
     ask("POST /nowhere", WITH, "{}");
@@ -588,23 +587,23 @@ static void what_is_refused_by_its_head_holds_no_intake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_stored_is_answered_with_its_id),
-        TEST(a_source_that_verifies_nothing_wants_no_header),
-        TEST(a_signature_that_is_missing_double_or_wrong_is_401_in_the_same_words),
-        TEST(what_cannot_be_stored_now_is_503_with_retry_after),
+        TEST(a_stored_delivery_is_answered_with_its_id),
+        TEST(a_source_that_verifies_nothing_needs_no_header),
+        TEST(a_missing_double_or_wrong_signature_is_401_in_the_same_words),
+        TEST(a_delivery_that_cannot_be_stored_is_503_with_retry_after),
         TEST(other_paths_and_methods_are_refused),
-        TEST(what_http_refuses_is_counted_without_a_source),
-        TEST(health_is_answered_here_too),
+        TEST(a_refusal_by_http_is_counted_without_a_source),
+        TEST(health_is_answered_on_this_listener_too),
         TEST(while_stopping_old_connections_are_answered_503),
-        TEST(what_follows_the_path_reaches_the_intake_decoded),
-        TEST(a_challenge_is_given_back_and_is_nothing_accepted),
+        TEST(the_end_of_the_path_reaches_the_intake_decoded),
+        TEST(a_challenge_is_echoed_and_not_counted_as_accepted),
         TEST(after_a_reload_requests_are_judged_by_the_new_intake),
         TEST(a_request_whose_head_came_before_a_reload_is_judged_by_the_old_intake),
-        TEST(what_the_old_intake_refuses_is_judged_by_the_new_one),
-        TEST(what_the_old_intake_refuses_and_the_new_one_does_not_know_is_401),
-        TEST(a_reload_that_no_request_has_seen_gives_way_to_the_next),
-        TEST(a_request_that_goes_away_lets_its_intake_go),
-        TEST(what_is_refused_by_its_head_holds_no_intake),
+        TEST(a_request_that_the_old_intake_refuses_is_judged_by_the_new_one),
+        TEST(a_request_that_neither_intake_accepts_is_401),
+        TEST(a_reload_that_no_request_has_seen_is_replaced_by_the_next),
+        TEST(a_request_that_goes_away_releases_its_intake),
+        TEST(a_request_refused_at_its_head_keeps_no_intake),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * One delivery: what is submitted of it, and what is answered.
+ * One delivery: the event that is submitted, and the answer.
  */
 #include "tests/unit/lib/intake_fixture.h"
 
@@ -46,7 +46,7 @@ static void deliver_header(const char *signature, struct slice body)
     deliver_with(PARTNERS, &headers, body);
 }
 
-static void deliver_signed_rightly(struct slice body)
+static void deliver_partners(struct slice body)
 {
     deliver_signed(PARTNERS, &provider_creads, "your_secret_key", body);
 }
@@ -59,7 +59,7 @@ static void deliver(struct slice body)
 static void an_authentic_delivery_is_submitted_as_an_event(void **state)
 {
     (void)state;
-    deliver_signed_rightly(SLICE(PROJECT));
+    deliver_partners(SLICE(PROJECT));
     assert_int_equal(fake.count, 1);
     assert_slice(fake.event->source, "partners");
     assert_slice(fake.event->event, "resource.updated");
@@ -99,7 +99,7 @@ static void each_source_has_its_own_settings(void **state)
     assert_int_equal(fake.event->event_ms, CLOCK_NONE);
 }
 
-static void what_is_not_authentic_never_gets_further(void **state)
+static void a_delivery_that_is_not_authentic_is_not_read(void **state)
 {
     const char *const signatures[] = {
         NULL, "", "1c87db2bffdc66eeb4357067fff2404e3c36c5071a76fd7c428608e69e01a827"};
@@ -111,7 +111,7 @@ static void what_is_not_authentic_never_gets_further(void **state)
         assert_int_equal(answer.result.status, ST_UNAUTHENTIC);
         assert_int_equal(fake.count, 0);
     }
-    /* Not even to find out that it is no JSON. */
+    /* Nobody even finds out that this is not JSON. */
     deliver_header("", SLICE("{"));
     assert_int_equal(answer.result.status, ST_UNAUTHENTIC);
     assert_false(answer.result.quarantined);
@@ -121,8 +121,7 @@ static void an_authentic_body_that_makes_no_event_is_quarantined(void **state)
 {
     (void)state;
     fake.later = true;
-    deliver_signed_rightly(
-        SLICE("{\"event\":\"resource.updated\",\"resource_type\":\"project\"}"));
+    deliver_partners(SLICE("{\"event\":\"resource.updated\",\"resource_type\":\"project\"}"));
     assert_slice(fake.event->reason, "resource_gid is missing");
     assert_slice(fake.event->topic, NULL);
     assert_slice(fake.event->state_topic, NULL);
@@ -138,7 +137,7 @@ static void an_authentic_body_that_makes_no_event_is_quarantined(void **state)
     assert_string_equal(answer.reason, "resource_gid is missing");
 }
 
-static void a_topic_that_cannot_be_is_quarantined(void **state)
+static void a_body_whose_topic_is_too_long_is_quarantined(void **state)
 {
     struct buf body = {0};
 
@@ -165,7 +164,7 @@ static void a_topic_that_cannot_be_is_quarantined(void **state)
     buf_free(&body);
 }
 
-static void the_outboxs_answer_is_passed_on_once(void **state)
+static void the_answer_of_the_outbox_is_passed_on_once(void **state)
 {
     (void)state;
     fake.duplicate = true;
@@ -190,7 +189,7 @@ static void the_outboxs_answer_is_passed_on_once(void **state)
     assert_int_equal(answer.result.status, ST_CLOSED);
 }
 
-static void nothing_of_a_delivery_is_needed_after_the_submit(void **state)
+static void a_delivery_may_be_freed_after_the_submit(void **state)
 {
     char *body = strdup(PROJECT);
 
@@ -228,13 +227,13 @@ static void the_key_is_the_resource_and_the_digest_the_body(void **state)
     assert_false(same_key(deleted, elsewhere));
     assert_true(same_digest(deleted, elsewhere));
 
-    /* Where one field ends and the next begins matters. */
+    /* The same bytes, split differently between the fields, are another resource. */
     other = identity_of(
         OPEN, SLICE("{\"event\":\"e\",\"resource_type\":\"ab\",\"resource_gid\":\"c\"}"));
     shifted = identity_of(
         OPEN, SLICE("{\"event\":\"e\",\"resource_type\":\"a\",\"resource_gid\":\"bc\"}"));
     assert_false(same_key(other, shifted));
-    /* However it is spelled. */
+    /* Another spelling of the same value is the same resource. */
     assert_true(same_key(
         other, identity_of(OPEN, SLICE("{\"event\":\"e\",\"resource_type\":\"\\u0061b\","
                                        "\"resource_gid\":\"c\"}"))));
@@ -267,7 +266,7 @@ static void deliver_unknown(void)
                   "\"resource_gid\":\"2\"}"));
 }
 
-static void unknown_events_pass_are_counted_and_logged_once_each(void **state)
+static void unknown_events_pass_and_are_counted_and_logged_once_each(void **state)
 {
     int64_t before = metrics_get(METRIC_UNKNOWN_EVENTS);
     char *log = stderr_of(deliver_unknown);
@@ -317,14 +316,14 @@ static void deliver_odd_times(void)
                  "{\"event\":\"resource.updated\",\"resource_type\":\"project\","
                  "\"resource_gid\":\"1\",\"resource\":{\"modified_at\":%s}}",
                  times[i]);
-        deliver_signed_rightly(buf_slice(&body));
+        deliver_partners(buf_slice(&body));
         assert_int_equal(answer.result.status, ST_OK);
         assert_true((fake.event->event_ms == CLOCK_NONE) == (i > 0));
         buf_free(&body);
     }
 }
 
-static void a_time_that_is_not_understood_is_said_once(void **state)
+static void a_time_that_is_not_understood_is_logged_once(void **state)
 {
     char *log = stderr_of(deliver_odd_times);
 
@@ -346,7 +345,7 @@ static struct event dead_letter(const char *source, struct slice body)
     return dead;
 }
 
-static void a_dead_letter_that_makes_an_event_now_is_reparsed_as_itself(void **state)
+static void a_reparsed_dead_letter_keeps_its_id_and_time(void **state)
 {
     struct event dead = dead_letter("partners", SLICE(PROJECT));
     struct err why = {0};
@@ -360,12 +359,12 @@ static void a_dead_letter_that_makes_an_event_now_is_reparsed_as_itself(void **s
     assert_slice(reparsed->reason, NULL);
     assert_slice(reparsed->body, PROJECT);
     assert_true(reparsed->body.data != dead.body.data);
-    deliver_signed_rightly(SLICE(DELETED));
+    deliver_partners(SLICE(DELETED));
     assert_true(same_key(reparsed->identity, fake.event->identity));
     event_free(reparsed);
 }
 
-static void a_dead_letter_that_still_makes_none_says_why(void **state)
+static void a_dead_letter_that_still_makes_no_event_gives_a_reason(void **state)
 {
     struct event bad = dead_letter("partners", SLICE("{}"));
     struct event orphan = dead_letter("gone", SLICE(PROJECT));
@@ -390,7 +389,7 @@ static void assert_not_created(const char *text)
     assert_null(none);
 }
 
-static void a_source_that_cannot_work_stops_the_creation(void **state)
+static void a_source_that_cannot_work_fails_the_creation(void **state)
 {
     struct intake *none = NULL;
     struct err err = {0};
@@ -408,7 +407,7 @@ static void a_source_that_cannot_work_stops_the_creation(void **state)
     intake_drop(NULL);
 }
 
-static void to_reparse_no_secret_is_needed(void **state)
+static void reparsing_needs_no_secret(void **state)
 {
     struct event dead = dead_letter("partners", SLICE(PROJECT));
     struct intake *reparser = NULL;
@@ -424,7 +423,7 @@ static void to_reparse_no_secret_is_needed(void **state)
     intake_drop(reparser);
 }
 
-static void who_holds_an_intake_can_use_it_when_the_configuration_is_gone(void **state)
+static void an_intake_outlives_the_configuration_it_was_made_from(void **state)
 {
     struct intake *held = intake_hold(intake);
 
@@ -432,7 +431,7 @@ static void who_holds_an_intake_can_use_it_when_the_configuration_is_gone(void *
     intake_drop(intake);
     config_destroy(config);
     config = NULL;
-    deliver_signed_rightly(SLICE(PROJECT));
+    deliver_partners(SLICE(PROJECT));
     assert_slice(fake.event->topic, "partners/project/resource.updated/559b%2F1");
     intake = held; /* the last reference, for tear_down */
 }
@@ -444,21 +443,21 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_authentic_delivery_is_submitted_as_an_event),
         TEST(each_source_has_its_own_settings),
-        TEST(what_is_not_authentic_never_gets_further),
+        TEST(a_delivery_that_is_not_authentic_is_not_read),
         TEST(an_authentic_body_that_makes_no_event_is_quarantined),
-        TEST(a_topic_that_cannot_be_is_quarantined),
-        TEST(the_outboxs_answer_is_passed_on_once),
-        TEST(nothing_of_a_delivery_is_needed_after_the_submit),
+        TEST(a_body_whose_topic_is_too_long_is_quarantined),
+        TEST(the_answer_of_the_outbox_is_passed_on_once),
+        TEST(a_delivery_may_be_freed_after_the_submit),
         TEST(the_key_is_the_resource_and_the_digest_the_body),
         TEST(each_quarantined_body_has_a_key_of_its_own),
-        TEST(unknown_events_pass_are_counted_and_logged_once_each),
+        TEST(unknown_events_pass_and_are_counted_and_logged_once_each),
         TEST(a_peer_cannot_fill_the_log_with_unknown_events),
-        TEST(a_time_that_is_not_understood_is_said_once),
-        TEST(a_dead_letter_that_makes_an_event_now_is_reparsed_as_itself),
-        TEST(a_dead_letter_that_still_makes_none_says_why),
-        TEST(a_source_that_cannot_work_stops_the_creation),
-        TEST(to_reparse_no_secret_is_needed),
-        TEST(who_holds_an_intake_can_use_it_when_the_configuration_is_gone),
+        TEST(a_time_that_is_not_understood_is_logged_once),
+        TEST(a_reparsed_dead_letter_keeps_its_id_and_time),
+        TEST(a_dead_letter_that_still_makes_no_event_gives_a_reason),
+        TEST(a_source_that_cannot_work_fails_the_creation),
+        TEST(reparsing_needs_no_secret),
+        TEST(an_intake_outlives_the_configuration_it_was_made_from),
     };
 
     return cmocka_run_group_tests_name("intake", tests, NULL, NULL);

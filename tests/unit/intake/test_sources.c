@@ -1,6 +1,5 @@
 /*
- * What each source says about its deliveries: the path below which it answers, what makes one a
- * repeat, and challenges.
+ * A source's own rules for its deliveries: its path, duplicates, challenges, required headers.
  */
 #include "tests/unit/lib/intake_fixture.h"
 
@@ -13,12 +12,12 @@ static void assert_found(const char *path, const char *source, const char *suffi
 
     if (source == NULL) {
         if (found != NULL) {
-            fail_msg("%s is answered", path);
+            fail_msg("%s has a source", path);
         }
         return;
     }
     if (found == NULL) {
-        fail_msg("nothing answers at %s", path);
+        fail_msg("%s has no source", path);
     }
     assert_int_equal(intake_source_index(found), metrics_source(source));
     assert_slice(found_suffix, suffix);
@@ -67,7 +66,7 @@ static void a_provider_that_appends_something_is_found_below_its_path_too(void *
     assert_found("/hooks/mor/x", "phones", "mor/x");
 }
 
-static void where_events_are_listed_others_do_not_exist(void **state)
+static void a_source_that_lists_its_events_has_no_other_paths(void **state)
 {
     (void)state;
     use("{'name':'erp','provider':'weavy','path':'/erp/token','verify':'none',"
@@ -79,11 +78,11 @@ static void where_events_are_listed_others_do_not_exist(void **state)
     assert_found("/erp/token/", NULL, NULL);
     assert_found("/erp/token/new", NULL, NULL);
     assert_found("/erp/token/new-customer/", NULL, NULL);
-    /* No list: the suffix is the event. */
+    /* This source lists no events: the suffix is the event. */
     assert_found("/erp/CustomerCreated", "any", "CustomerCreated");
 }
 
-static void what_the_path_says_becomes_the_event(void **state)
+static void the_end_of_the_path_becomes_the_event(void **state)
 {
     (void)state;
     use("{'name':'erp','provider':'weavy','path':'/erp','verify':'none',"
@@ -93,7 +92,7 @@ static void what_the_path_says_becomes_the_event(void **state)
     assert_slice(fake.event->topic, "weavy/customer.created/C1");
 }
 
-/* ---- repeats ---- */
+/* ---- duplicates ---- */
 
 #define RICLOUD(id, gid, retries)                                                              \
     "{\"id\":\"" id "\",\"resource\":\"event\",\"type\":\"poll\",\"action\":\"completed\","    \
@@ -106,7 +105,7 @@ static struct event_identity signed_identity(const char *path, const char *body)
     return fake.event->identity;
 }
 
-static void a_signed_delivery_id_decides_what_is_a_repeat(void **state)
+static void a_signed_delivery_id_decides_about_duplicates(void **state)
 {
     struct event_identity first, again, other, elsewhere;
 
@@ -116,7 +115,7 @@ static void a_signed_delivery_id_decides_what_is_a_repeat(void **state)
     first = signed_identity("/a", RICLOUD("e1", "g", "0"));
     assert_slice(fake.event->delivery_id, "e1");
     assert_slice(fake.event->topic, "ricloud/poll/completed/g");
-    /* Its body counts how often it was sent. */
+    /* The body contains a count of attempts. */
     again = signed_identity("/a", RICLOUD("e1", "g", "1"));
     assert_true(same_key(first, again) && same_digest(first, again));
     assert_memory_equal(first.key, first.digest, sizeof(first.key));
@@ -142,7 +141,7 @@ static void a_delivery_id_is_never_taken_for_a_resource(void **state)
     assert_false(same_key(named, fake.event->identity));
 }
 
-static void an_empty_delivery_id_is_none(void **state)
+static void an_empty_delivery_id_is_ignored(void **state)
 {
     struct event_identity first, again;
 
@@ -150,11 +149,11 @@ static void an_empty_delivery_id_is_none(void **state)
     use("{'name':'a','provider':'ricloud','path':'/a','secrets':['s']}");
     first = signed_identity("/a", RICLOUD("", "g", "0"));
     again = signed_identity("/a", RICLOUD("", "g", "1"));
-    assert_true(same_key(first, again)); /* of the resource */
+    assert_true(same_key(first, again)); /* the key of the resource */
     assert_false(same_digest(first, again));
 }
 
-static void a_quarantined_body_is_itself_whatever_its_delivery_id(void **state)
+static void a_quarantined_body_is_identified_by_its_bytes_not_its_delivery_id(void **state)
 {
     struct event_identity first, other;
 
@@ -167,7 +166,7 @@ static void a_quarantined_body_is_itself_whatever_its_delivery_id(void **state)
     assert_false(same_key(first, other));
 }
 
-static void quarantined_bodies_that_only_their_url_tells_apart_are_two(void **state)
+static void quarantined_bodies_that_differ_only_in_the_url_are_different(void **state)
 {
     struct headers headers = {.text = "X-T: s"};
     struct event_identity first;
@@ -204,7 +203,7 @@ static int64_t time_in_header(const char *trust)
     return fake.event->event_ms;
 }
 
-static void an_unsigned_time_decides_over_no_retained_state(void **state)
+static void an_unsigned_time_decides_about_no_retained_state(void **state)
 {
     (void)state;
     assert_true(time_in_header("") == CLOCK_NONE);
@@ -237,14 +236,14 @@ static void an_unsigned_delivery_id_decides_nothing(void **state)
     first = hub_identity("/hub", "72d3162e", HUB("1"));
     assert_slice(fake.event->delivery_id, "72d3162e");
     assert_slice(fake.event->event, "push");
-    /* Another body with a known id is no repeat, and a known body with another id is one. */
+    /* Another body with a known id is not a duplicate; a known body with another id is. */
     forged = hub_identity("/hub", "72d3162e", HUB("2"));
     assert_false(same_digest(first, forged));
     copied = hub_identity("/hub", "other", HUB("1"));
     assert_true(same_key(first, copied) && same_digest(first, copied));
 }
 
-static void an_unsigned_delivery_id_decides_where_the_source_says_so(void **state)
+static void an_unsigned_delivery_id_decides_if_the_source_trusts_it(void **state)
 {
     struct event_identity first, again, copied, nameless, changed;
 
@@ -256,7 +255,7 @@ static void an_unsigned_delivery_id_decides_where_the_source_says_so(void **stat
     assert_true(same_key(first, again) && same_digest(first, again));
     copied = hub_identity("/hub", "other", HUB("1"));
     assert_false(same_key(first, copied));
-    /* Without one it is as everywhere. */
+    /* Without an id the usual rule applies. */
     nameless = hub_identity("/hub", NULL, HUB("1"));
     changed = hub_identity("/hub", NULL, HUB("2"));
     assert_true(same_key(nameless, changed));
@@ -298,7 +297,7 @@ static void a_challenge_is_answered_and_not_stored(void **state)
     assert_int_equal(answer.result.status, ST_OK);
     assert_string_equal(answer.challenge, "3eZbrw1aB\"");
     assert_int_equal(fake.count, 0);
-    /* Nobody else learns whether there is one. */
+    /* Only an authentic sender learns whether challenges are answered. */
     deliver_signed("/chat", &provider_slack, "wrong", SLICE(CHALLENGE));
     assert_int_equal(answer.count, 1);
     assert_int_equal(answer.result.status, ST_UNAUTHENTIC);
@@ -319,7 +318,7 @@ static bool has_headers(const char *path, const char *lines)
                              NULL) == ST_OK;
 }
 
-static void what_proves_a_delivery_must_be_there_once(void **state)
+static void each_header_of_the_signature_must_appear_once(void **state)
 {
     (void)state;
     use("{'name':'chat','provider':'slack','path':'/chat','secrets':['s']},"
@@ -334,7 +333,7 @@ static void what_proves_a_delivery_must_be_there_once(void **state)
 
 /* ---- dead letters ---- */
 
-static void what_came_in_headers_is_known_when_a_dead_letter_is_read_again(void **state)
+static void a_reparsed_dead_letter_keeps_the_values_from_headers(void **state)
 {
     struct event dead = {.source = SLICE("hub"),
                          .event = SLICE("push"),
@@ -359,7 +358,7 @@ static void what_came_in_headers_is_known_when_a_dead_letter_is_read_again(void 
     event_free(reparsed);
 }
 
-static void a_dead_letter_that_is_a_challenge_is_no_event(void **state)
+static void a_dead_letter_that_is_a_challenge_makes_no_event(void **state)
 {
     struct event dead = {.source = SLICE("chat"),
                          .received_ms = 1600000000000,
@@ -382,21 +381,21 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_source_is_found_at_exactly_its_path),
         TEST(a_provider_that_appends_something_is_found_below_its_path_too),
-        TEST(where_events_are_listed_others_do_not_exist),
-        TEST(what_the_path_says_becomes_the_event),
-        TEST(a_signed_delivery_id_decides_what_is_a_repeat),
+        TEST(a_source_that_lists_its_events_has_no_other_paths),
+        TEST(the_end_of_the_path_becomes_the_event),
+        TEST(a_signed_delivery_id_decides_about_duplicates),
         TEST(a_delivery_id_is_never_taken_for_a_resource),
-        TEST(an_empty_delivery_id_is_none),
-        TEST(a_quarantined_body_is_itself_whatever_its_delivery_id),
-        TEST(quarantined_bodies_that_only_their_url_tells_apart_are_two),
-        TEST(an_unsigned_time_decides_over_no_retained_state),
+        TEST(an_empty_delivery_id_is_ignored),
+        TEST(a_quarantined_body_is_identified_by_its_bytes_not_its_delivery_id),
+        TEST(quarantined_bodies_that_differ_only_in_the_url_are_different),
+        TEST(an_unsigned_time_decides_about_no_retained_state),
         TEST(an_unsigned_delivery_id_decides_nothing),
-        TEST(an_unsigned_delivery_id_decides_where_the_source_says_so),
+        TEST(an_unsigned_delivery_id_decides_if_the_source_trusts_it),
         TEST(a_header_that_the_signature_covers_is_trusted),
         TEST(a_challenge_is_answered_and_not_stored),
-        TEST(what_proves_a_delivery_must_be_there_once),
-        TEST(what_came_in_headers_is_known_when_a_dead_letter_is_read_again),
-        TEST(a_dead_letter_that_is_a_challenge_is_no_event),
+        TEST(each_header_of_the_signature_must_appear_once),
+        TEST(a_reparsed_dead_letter_keeps_the_values_from_headers),
+        TEST(a_dead_letter_that_is_a_challenge_makes_no_event),
     };
 
     return cmocka_run_group_tests_name("intake: sources", tests, NULL, NULL);

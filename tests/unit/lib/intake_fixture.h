@@ -1,6 +1,6 @@
 /*
- * intake_fixture - an intake with a configuration that is read from a file, in front of an outbox
- * that only remembers; and deliveries to it, signed as their provider would.
+ * intake_fixture - an intake with a configuration from a file, in front of a fake outbox that
+ * records events; and deliveries to it, signed as their provider would sign them.
  */
 #ifndef TESTS_UNIT_LIB_INTAKE_FIXTURE_H
 #define TESTS_UNIT_LIB_INTAKE_FIXTURE_H
@@ -27,13 +27,13 @@
 
 enum { MAX_HEADERS = 8 };
 
-/* ---- an outbox that remembers, in place of the real one ---- */
+/* ---- a fake outbox that records the last event ---- */
 
 static struct {
     enum status submit_status;
     enum status done_status;
     bool duplicate;
-    bool later; /* the answer is given by answer_pending */
+    bool later; /* do not answer until answer_pending */
     unsigned count;
     struct event *event; /* the last one */
     outbox_done_fn *done;
@@ -91,7 +91,7 @@ static inline void remove_file(const char *name)
     assert_int_equal(unlink(path), 0);
 }
 
-/* sources: what stands in the brackets, with ' for " and @ for the directory. */
+/* sources: the members of the array, with ' for " and @ for the directory. */
 static inline void load(const char *sources)
 {
     struct config_faults faults = {0};
@@ -121,7 +121,7 @@ static inline void load(const char *sources)
     config_faults_free(&faults);
 }
 
-/* Starts again with what the configuration says now. */
+/* Starts again with the current configuration. */
 static inline void recreate(void)
 {
     struct err err = {0};
@@ -168,7 +168,7 @@ static inline int tear_down(void **state)
     return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* ---- deliveries, and what was answered ---- */
+/* ---- deliveries and their answers ---- */
 
 static struct {
     unsigned count;
@@ -217,7 +217,7 @@ static inline size_t find_header(void *ctx, const char *name, struct slice *out_
     return count;
 }
 
-/* The source must be there. */
+/* There must be a source for path. */
 static inline void deliver_with(const char *path, struct headers *headers, struct slice body)
 {
     struct delivery delivery = {
@@ -233,7 +233,7 @@ static inline void deliver_with(const char *path, struct headers *headers, struc
     }
 }
 
-/* Adds what proves a delivery of this moment to come from who knows the secret. */
+/* Adds the headers with which the provider signs this body with this secret. */
 static inline void sign(const struct provider *provider, const char *secret, const char *id,
                         struct slice body, struct headers *headers)
 {
@@ -284,7 +284,7 @@ static inline bool same_digest(struct event_identity a, struct event_identity b)
 
 /* ---- the log ---- */
 
-/* What is written to stderr while this runs, for free(). */
+/* Gives everything that is written to stderr while this runs, for free(). */
 static inline char *stderr_of(void (*run)(void))
 {
     FILE *file = tmpfile();
