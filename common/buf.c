@@ -26,6 +26,24 @@ bool slice_starts_with(struct slice s, struct slice prefix)
     return s.len >= prefix.len && slice_equal((struct slice){s.data, prefix.len}, prefix);
 }
 
+struct slice slice_from(struct slice s, size_t offset)
+{
+    return (struct slice){s.data + offset, s.len - offset};
+}
+
+struct slice slice_trim(struct slice s, const char *set)
+{
+    size_t set_len = strlen(set);
+
+    while (s.len > 0 && memchr(set, s.data[0], set_len) != NULL) {
+        s = slice_from(s, 1);
+    }
+    while (s.len > 0 && memchr(set, s.data[s.len - 1], set_len) != NULL) {
+        s.len--;
+    }
+    return s;
+}
+
 void buf_reserve(struct buf *buf, size_t more)
 {
     size_t needed = buf->len + more + 1;

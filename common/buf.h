@@ -25,6 +25,9 @@ struct slice slice_of(const char *text); /* NULL gives SLICE_NONE */
 bool slice_equal(struct slice a, struct slice b);
 bool slice_equal_nocase(struct slice a, struct slice b); /* ASCII only */
 bool slice_starts_with(struct slice s, struct slice prefix);
+struct slice slice_from(struct slice s, size_t offset); /* without its first offset bytes */
+struct slice slice_trim(struct slice s,
+                        const char *set); /* without these bytes at either end */
 
 /* A growing byte buffer, always followed by a NUL that does not count. Zero-initialised is
  * empty. Callers hold what a peer can make grow against a limit of their own before they add

@@ -52,7 +52,7 @@ static bool skip_one_of(struct reader *in, const char *set)
 {
     for (; *set != '\0'; set++) {
         if (in->rest.len > 0 && in->rest.data[0] == *set) {
-            in->rest = (struct slice){in->rest.data + 1, in->rest.len - 1};
+            in->rest = slice_from(in->rest, 1);
             return true;
         }
     }
@@ -73,7 +73,7 @@ static int read_digit(struct reader *in)
         return 0;
     }
     digit = in->rest.data[0] - '0';
-    in->rest = (struct slice){in->rest.data + 1, in->rest.len - 1};
+    in->rest = slice_from(in->rest, 1);
     return digit;
 }
 

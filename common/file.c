@@ -232,7 +232,7 @@ static enum status write_synced(int fd, struct slice data, struct err *err)
             return err_set_errno(err, ST_IO, errno, "write");
         }
         if (n > 0) {
-            data = (struct slice){data.data + n, data.len - (size_t)n};
+            data = slice_from(data, (size_t)n);
         }
     }
     /* The room that was not needed. */

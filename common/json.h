@@ -47,9 +47,8 @@ struct json_value {
  * one counts. */
 struct json_value json_find(struct slice text, struct slice path);
 
-/* Is this a path that somebody can have meant: names with single dots between them, a `*` at the
- * end only, nothing that asks for an element of an array? ST_INVALID with a reason that ends in
- * what would be right. */
+/* A path is names with single dots between them, and at most one `*`, at its end. ST_INVALID if it
+ * is not, or asks for an element of an array; the reason ends with the correct form. */
 enum status json_check_path(struct slice path, struct err *err) MUST_USE;
 
 /* The same for several paths in one pass; at most JSON_MAX_PATHS. out_values[i] is what
@@ -61,8 +60,10 @@ void json_find_all(struct slice text, const struct slice *paths, size_t count,
 /* What a text that json_check accepted is as a whole. */
 enum json_kind json_kind_of(struct slice text);
 
-/* The string between the quotes has a backslash, so its value differs from its bytes. */
+/* The string has a backslash, so its value differs from the bytes between its quotes. */
 bool json_has_escape(struct json_value string);
+/* The bytes between the quotes of a string. */
+struct slice json_inside_quotes(struct json_value string);
 
 /* Adds text as a JSON string, quotes included. Bytes that are not UTF-8 become U+FFFD. */
 void json_add_string(struct buf *out, struct slice text);

@@ -349,25 +349,25 @@ enum status json_check_path(struct slice path, struct err *err)
     const char *star = path.len > 0 ? memchr(path.data, '*', path.len) : NULL;
 
     if (path.len == 0) {
-        return err_set(err, ST_INVALID, "names no field; write it as in data.id");
+        return err_set(err, ST_INVALID, "names no field; write a path such as data.id");
     }
     if (asks_for_element(path)) {
         return err_set(err, ST_INVALID,
-                       "the path %.*s asks for an element, but arrays cannot be looked into; "
-                       "write names with dots between them, as in data.id",
+                       "the path %.*s asks for an array element, but arrays cannot be looked "
+                       "into; write names with dots between them, such as data.id",
                        SLICE_ARG(path));
     }
     if (path.data[0] == '.' || path.data[path.len - 1] == '.' ||
         memmem(path.data, path.len, "..", 2)) {
         return err_set(err, ST_INVALID,
-                       "the path %.*s has a dot with no name beside it; write one "
-                       "dot between two names, as in data.id",
+                       "the path %.*s has a dot with no name beside it; write one dot between "
+                       "two names, such as data.id",
                        SLICE_ARG(path));
     }
     if (star && star != path.data + path.len - 1) {
         return err_set(err, ST_INVALID,
-                       "the path %.*s has a * inside; write it at the end, as in "
-                       "data.code*, for the first field whose name begins so",
+                       "the path %.*s has a * before its end; write it at the end, such as "
+                       "data.code*, for the first field whose name begins like that",
                        SLICE_ARG(path));
     }
     return ST_OK;
@@ -381,4 +381,9 @@ enum json_kind json_kind_of(struct slice text)
 bool json_has_escape(struct json_value string)
 {
     return string.raw.len > 0 && memchr(string.raw.data, '\\', string.raw.len) != NULL;
+}
+
+struct slice json_inside_quotes(struct json_value string)
+{
+    return (struct slice){string.raw.data + 1, string.raw.len - 2};
 }

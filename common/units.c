@@ -28,7 +28,7 @@ static bool parse(struct slice text, const struct unit *units, size_t count, int
             __builtin_add_overflow(number, name.data[0] - '0', &number)) {
             return false;
         }
-        name = (struct slice){name.data + 1, name.len - 1};
+        name = slice_from(name, 1);
     }
     if (name.len == text.len) {
         return false; /* no digits */

@@ -147,12 +147,8 @@ size_t http_header(const struct http_request *request, const char *name,
 
     (void)MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, search_header,
                                       &search);
-    while (search.value.len > 0 &&
-           strchr(" \t", search.value.data[search.value.len - 1]) != NULL) {
-        /* Trailing white space is not part of the value, but the library leaves it there. */
-        search.value.len--;
-    }
-    *out_value = search.value;
+    /* The library leaves white space behind the value, which is not part of it. */
+    *out_value = slice_trim(search.value, " \t");
     return search.count;
 }
 

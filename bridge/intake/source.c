@@ -113,7 +113,7 @@ static struct slice suffix_behind(const struct intake_source *source, struct sli
     while (at < path.len && path.data[at] == '/') {
         at++;
     }
-    return at < path.len ? (struct slice){path.data + at, path.len - at} : SLICE_NONE;
+    return at < path.len ? slice_from(path, at) : SLICE_NONE;
 }
 
 /* If the provider lists its events by suffix, any other suffix does not exist. The suffix of the

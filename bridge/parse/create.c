@@ -1,3 +1,10 @@
+/*
+ * A parser is made of a provider's description: each field's template is compiled (template.c), the
+ * deletion event and the challenge are checked, and every path of the body is listed once, for one
+ * pass over it. The first fault ends it, with the key and a reason that shows the correct form.
+ *
+ * Also decides which fields to trust: those whose parts are all covered by the signature.
+ */
 #include "bridge/parse/internal.h"
 
 #include <stdlib.h>
@@ -24,7 +31,7 @@ static bool is_constant(const struct alternative *alternative)
     return i == alternative->count;
 }
 
-/* Not where it makes repeats of different deliveries, and not in place of a time. */
+/* A constant delivery id would make duplicates of different deliveries; a constant is no time. */
 static enum status refuse_constants(const struct template *template, const char *example,
                                     struct err *err)
 {
@@ -81,9 +88,9 @@ static enum status compile_fields(struct parser *parser, const char **out_key, s
         return err_set(err, ST_INVALID, "is missing; write where it is, such as {body.type}");
     }
     if (parser->fields[PARSE_EVENT].may_be_missing) {
-        return err_set(
-            err, ST_INVALID,
-            "must be there; write where it is, such as {body.type}, without a | behind it");
+        return err_set(err, ST_INVALID,
+                       "must not be optional; write where it is, such as {body.type}, without "
+                       "a | at the end");
     }
     return ST_OK;
 }
@@ -97,25 +104,25 @@ static enum status check_deletion_event(const char *text, const char **out_key, 
     if (text[0] == '\0' || strcmp(text, "*") == 0) {
         return err_set(err, ST_INVALID,
                        "names no event; write one, such as resource.deleted, or *.deleted for "
-                       "all that end so");
+                       "all events with that ending");
     }
     if (strchr(text + 1, '*')) {
         return err_set(err, ST_INVALID,
-                       "has a * that is not its first character; write *.deleted for all that "
-                       "end so");
+                       "has a * that is not its first character; write *.deleted for all "
+                       "events with that ending");
     }
     return ST_OK;
 }
 
-/* Where a template would hold {body.…}, a path alone is wanted. */
-static enum status add_bare_path(struct parser *parser, const char *path, size_t *out_place,
+/* A path without the {body.…} of a template around it. */
+static enum status add_bare_path(struct parser *parser, const char *path, size_t *out_index,
                                  struct err *err)
 {
     if (strpbrk(path, "{}")) {
         return err_set(err, ST_INVALID,
-                       "must be a path of the body alone, without braces, as in data.id");
+                       "must be a path in the body, without braces, such as data.id");
     }
-    return parser_add_path(parser, slice_of(path), out_place, err);
+    return parser_add_path(parser, slice_of(path), out_index, err);
 }
 
 static enum status add_challenge(struct parser *parser, const char **out_key, struct err *err)
@@ -130,9 +137,10 @@ static enum status add_challenge(struct parser *parser, const char **out_key, st
                : challenge->value == NULL ? "challenge.value"
                                           : "challenge.echo";
     if (challenge->field == NULL || challenge->value == NULL || challenge->echo == NULL) {
-        return err_set(err, ST_INVALID,
-                       "is missing; a challenge is recognised by a field and its value, and "
-                       "answered by what it wants echoed");
+        return err_set(
+            err, ST_INVALID,
+            "is missing; a challenge needs a field, the value that identifies it, and "
+            "the field to echo");
     }
     *out_key = "challenge.field";
     st = add_bare_path(parser, challenge->field, &parser->challenge_field, err);
@@ -177,7 +185,7 @@ void parser_destroy(struct parser *parser)
     }
 }
 
-/* The message that is signed holds this header. */
+/* True if the header is part of the signed message. */
 static bool is_signed(const struct provider_signature *signature, const char *header)
 {
     struct slice name = slice_of(header);

@@ -1,11 +1,14 @@
 /*
- * parser_read:
- * - one pass over the body finds all that any template or the challenge asks for
- * - a challenge ends it here
- * - each field is the first of its alternatives whose parts are all there
+ * A delivery to fields:
  *
- * Why a field is not there is worked out only when it must be told: nobody wants to know why
- * one alternative was not taken if another one was.
+ * - check that the body is JSON and an object
+ * - find, in one pass over it, every value that a template or the challenge needs
+ * - a challenge: return the text it wants back, and stop
+ * - each field is the first alternative of its template whose parts are all present
+ *
+ * A body that is not JSON, a field that is missing or one that is too long is quarantined, with a
+ * reason for the sender. The reason is worked out only then: most templates have alternatives that
+ * are missing in most deliveries.
  */
 #include "bridge/parse/internal.h"
 
@@ -20,16 +23,14 @@
 struct reading {
     const struct parser *parser;
     const struct delivery *delivery;
-    const struct event *known;       /* NULL: the delivery has its headers and its URL */
+    const struct event *known;       /* NULL if the delivery has its headers and its URL */
     const struct json_value *values; /* of parser->paths */
     struct parsed *out;
 };
 
-static enum status quarantine(struct parsed *parsed, enum status st, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
-/* The first reason is the one that counts. */
-static enum status quarantine(struct parsed *parsed, enum status st, const char *format, ...)
+/* Keeps the first reason. Returns st. */
+static PRINTF_LIKE(3, 4) enum status
+    quarantine(struct parsed *parsed, enum status st, const char *format, ...)
 {
     char *reason = parsed->reason;
     va_list args;
@@ -78,7 +79,7 @@ static struct slice url_text(const struct reading *r)
     return slice_of(provider_url_event(provider, suffix));
 }
 
-/* Absent if the part is not there. */
+/* Absent if the part is missing. */
 static struct slice part_text(struct reading *r, const struct part *part,
                               enum parse_field field)
 {
@@ -132,23 +133,23 @@ static enum status quarantine_header(struct reading *r, const char *name)
         return quarantine(r->out, ST_MISSING, "header %s is not text", name);
     }
     if (count == 2) {
-        return quarantine(r->out, ST_MISSING, "header %s is there twice", name);
+        return quarantine(r->out, ST_MISSING, "header %s appears twice", name);
     }
-    return quarantine(r->out, ST_MISSING, "header %s is there %zu times", name, count);
+    return quarantine(r->out, ST_MISSING, "header %s appears %zu times", name, count);
 }
 
 static enum status quarantine_url(struct reading *r)
 {
     if (r->delivery->suffix.len == 0) {
-        return quarantine(r->out, ST_MISSING, "the URL has nothing behind the source's path");
+        return quarantine(r->out, ST_MISSING, "the URL has nothing after the source's path");
     }
     if (r->parser->provider->url_events) {
-        return quarantine(r->out, ST_MISSING, "the end of the URL is that of no event");
+        return quarantine(r->out, ST_MISSING, "the end of the URL belongs to no event");
     }
     return quarantine(r->out, ST_MISSING, "the end of the URL is not one segment of text");
 }
 
-/* Tells what is wrong with the part, which is not there. */
+/* part is missing; the reason says why. */
 static enum status quarantine_part(struct reading *r, const struct part *part)
 {
     switch (part->kind) {
@@ -161,7 +162,7 @@ static enum status quarantine_part(struct reading *r, const struct part *part)
     case PART_URL:
         return quarantine_url(r);
     }
-    CHECK(!"text is always there");
+    CHECK(!"text is never missing");
     return ST_MISSING;
 }
 
@@ -187,8 +188,8 @@ static enum status quarantine_length(struct reading *r, const struct alternative
                       PARSE_MAX_FIELD);
 }
 
-/* known: the field's value when it was read before. Leaves *out_text absent if there is
- * none. */
+/* known: the field's value in r->known. Leaves *out_text absent if the field is missing and may
+ * be. */
 static enum status read_field(struct reading *r, enum parse_field field, struct slice known,
                               struct slice *out_text)
 {
@@ -277,17 +278,13 @@ static enum status read_challenge(struct reading *r)
 
 static bool begins_as_json(struct slice body)
 {
-    size_t i = 0;
+    struct slice text = slice_trim(body, " \t\r\n");
 
-    while (i < body.len && (body.data[i] == ' ' || body.data[i] == '\t' ||
-                            body.data[i] == '\r' || body.data[i] == '\n')) {
-        i++;
-    }
-    return i < body.len && (body.data[i] == '{' || body.data[i] == '[');
+    return text.len > 0 && (text.data[0] == '{' || text.data[0] == '[');
 }
 
-/* Of a body that is not JSON: some providers send forms unless they are told otherwise. What
- * begins as JSON was meant to be JSON, whatever its type says: curl calls everything a form. */
+/* For a body that is not JSON: some providers send forms by default. A body that begins like JSON
+ * was meant to be JSON, whatever its Content-Type: curl calls everything a form. */
 static bool is_form(const struct delivery *delivery)
 {
     static const struct slice types[] = {SLICE("application/x-www-form-urlencoded"),
@@ -314,7 +311,7 @@ static enum status quarantine_no_json(const struct delivery *delivery, size_t er
     }
     if (is_form(delivery)) {
         return quarantine(out, ST_INVALID,
-                          "a form, not JSON: let the provider send the content type "
+                          "a form, not JSON: set the provider's content type to "
                           "application/json");
     }
     return quarantine(out, ST_INVALID, "not JSON (RFC 8259): wrong at byte %zu", error_at);

@@ -1,3 +1,11 @@
+/*
+ * Topic templates. One is parsed once, into segments: literal text and variables. A topic is then
+ * the segments' values in order, each variable's value percent-encoded so that it cannot leave its
+ * level.
+ *
+ * A wrong template is refused with a reason that shows the correct form. A value is never wrong,
+ * but the topic may get too long: then out is as before.
+ */
 #include "bridge/parse/route.h"
 
 #include <stdio.h>
@@ -25,10 +33,10 @@ static const struct {
 
 #define BODY_PREFIX SLICE("body.")
 
-/* A piece of a template. text: what a LITERAL says, or the path of a BODY. */
+/* A piece of a template. */
 struct segment {
     enum variable variable;
-    struct slice text;
+    struct slice text; /* of a LITERAL, or the path of a BODY */
 };
 
 struct route {
@@ -56,13 +64,13 @@ static enum status unknown_variable(struct slice name, struct err *err)
         (void)snprintf(shown, sizeof(shown), "did you mean {%s}?", near.word);
     } else {
         (void)snprintf(shown, sizeof(shown),
-                       "known are {source}, {resource_type}, {event}, "
-                       "{action}, {gid}, {id} and {body.<path>}");
+                       "the variables are {source}, {resource_type}, {event}, {action}, {gid}, "
+                       "{id} and {body.<path>}");
     }
     return err_set(err, ST_INVALID, "unknown variable {%.*s}; %s", SLICE_ARG(name), shown);
 }
 
-/* name: what stands between the braces. */
+/* name: the text between the braces. */
 static enum status add_variable(struct route *route, struct slice name, struct err *err)
 {
     for (size_t i = 0; i < COUNT_OF(variables); i++) {
@@ -72,7 +80,7 @@ static enum status add_variable(struct route *route, struct slice name, struct e
         }
     }
     if (slice_starts_with(name, BODY_PREFIX) && name.len > BODY_PREFIX.len) {
-        struct slice path = {name.data + BODY_PREFIX.len, name.len - BODY_PREFIX.len};
+        struct slice path = slice_from(name, BODY_PREFIX.len);
 
         add_segment(route, BODY, path);
         return json_check_path(path, err);
@@ -80,7 +88,7 @@ static enum status add_variable(struct route *route, struct slice name, struct e
     return unknown_variable(name, err);
 }
 
-/* What can be said of the text without looking at its variables. */
+/* The checks that need not know about variables. */
 static enum status check_template(struct slice text, struct err *err)
 {
     if (text.len == 0) {
@@ -89,13 +97,13 @@ static enum status check_template(struct slice text, struct err *err)
                        "partners/{resource_type}/{event}/{gid}");
     }
     if (text.len > ROUTE_MAX_TOPIC) {
-        return err_set(err, ST_INVALID, "is longer than a topic can be; %d bytes at most",
+        return err_set(err, ST_INVALID, "is longer than a topic may be; use at most %d bytes",
                        ROUTE_MAX_TOPIC);
     }
     if (text.data[0] == '$') {
         return err_set(err, ST_INVALID,
-                       "begins with $, which is the broker's own; begin with "
-                       "another character");
+                       "begins with $, which is reserved for the broker; begin with another "
+                       "character");
     }
     for (size_t i = 0; i < text.len;) {
         uint32_t c;
@@ -105,7 +113,8 @@ static enum status check_template(struct slice text, struct err *err)
             return err_set(err, ST_INVALID, "is not UTF-8 at byte %zu; save it as UTF-8", i);
         }
         if (utf8_is_unfit(c)) {
-            return err_set(err, ST_INVALID, "holds U+%04X, which topics cannot; take it out",
+            return err_set(err, ST_INVALID,
+                           "contains U+%04X, which topics must not contain; remove it",
                            (unsigned)c);
         }
         i += n;
@@ -129,16 +138,15 @@ static enum status parse_template(struct route *route, struct slice text, struct
             return ST_OK;
         }
         if (*stop == '+' || *stop == '#') {
-            return err_set(err, ST_INVALID,
-                           "holds the wildcard %c, which only subscriptions "
-                           "may; take it out",
-                           *stop);
+            return err_set(
+                err, ST_INVALID,
+                "contains the wildcard %c, which is only for subscriptions; remove it", *stop);
         }
         if (*stop == '}') {
-            return err_set(err, ST_INVALID, "holds a } without its {; write {name}");
+            return err_set(err, ST_INVALID, "contains a } without its {; write {name}");
         }
         if (close == NULL || *close != '}') {
-            return err_set(err, ST_INVALID, "holds a { without its }; write {name}");
+            return err_set(err, ST_INVALID, "contains a { without its }; write {name}");
         }
         st = add_variable(route, (struct slice){stop + 1, (size_t)(close - stop - 1)}, err);
         if (st != ST_OK) {
@@ -209,7 +217,7 @@ static struct slice value_of(const struct segment *segment, const struct route_v
     return SLICE_NONE;
 }
 
-/* How many bytes at i pass as they are; 0: the byte there must be encoded. */
+/* How many bytes at i can stay as they are; 0: the byte there must be encoded. */
 static size_t fit_bytes(struct slice value, size_t i, uint32_t *out_code_point)
 {
     unsigned char c = (unsigned char)value.data[i];
@@ -256,7 +264,7 @@ enum status route_topic(const struct route *route, const struct route_values *va
     for (size_t i = 0; i < route->count; i++) {
         const struct segment *segment = &route->segments[i];
         struct slice value = value_of(segment, values);
-        bool fits = value.len <= ROUTE_MAX_TOPIC; /* else it is not even worth encoding */
+        bool fits = value.len <= ROUTE_MAX_TOPIC; /* if not, encoding it would be in vain */
 
         if (fits && segment->variable == LITERAL) {
             buf_add_slice(out, value);

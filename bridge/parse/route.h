@@ -2,12 +2,12 @@
  * route - fields to topic: topic templates such as partners/{resource_type}/{event}/{gid}.
  * Pure; any thread.
  *
- * A substituted value is always one topic level, or a part of one: `/ + # %`, a leading `$`,
- * control characters (U+0080 to U+009F, too), code points that are no characters (U+FDD0 to
- * U+FDEF, and the last two of each plane) and bytes that are not UTF-8 are percent-encoded byte
- * by byte (upper-case hex), an empty or absent value is `_`. So no value can leave its level,
- * brokers that are strict about MQTT's "should not include" take every topic, and two different
- * values never share a topic (but for the empty one and `_`).
+ * A substituted value is always one topic level, or a part of one. These are percent-encoded byte
+ * by byte (upper-case hex): `/ + # %`, a leading `$`, control characters (also U+0080 to U+009F),
+ * non-characters (U+FDD0 to U+FDEF, and the last two code points of each plane) and bytes that are
+ * not UTF-8. An empty or absent value becomes `_`. So no value can leave its level, brokers that
+ * enforce MQTT's "should not include" accept every topic, and two different values never share a
+ * topic (except the empty value and `_`).
  */
 #ifndef BRIDGE_PARSE_ROUTE_H
 #define BRIDGE_PARSE_ROUTE_H
@@ -23,24 +23,24 @@ enum { ROUTE_MAX_TOPIC = 65535 };
 /* A parsed template; immutable. */
 struct route;
 
-/* Borrows text. ST_INVALID with a reason that ends in what would be right: an unknown variable
- * (near misses are suggested), a path that json_check_path refuses, an unclosed brace, a
- * wildcard, an empty template, a leading `$`, a control character, text that is not UTF-8 or
- * longer than a topic. Gives a route for route_destroy. */
+/* Borrows text. ST_INVALID with a reason that ends with the correct form: an unknown variable (near
+ * misses are suggested), a path that json_check_path refuses, an unclosed brace, a wildcard, an
+ * empty template, a leading `$`, a control character, text that is not UTF-8 or longer than a
+ * topic. Gives a route for route_destroy. */
 enum status route_create(const char *text, struct route **out_route, struct err *err) MUST_USE;
 void route_destroy(struct route *route);
 
-/* The values of the variables; {type} is an alias for {resource_type}, and {action} is what follows
- * the last dot of event. */
+/* The values of the variables; {type} is an alias for {resource_type}, and {action} is the part of
+ * event behind its last dot. */
 struct route_values {
     struct slice source, resource_type, event, gid, id;
-    /* For `{body.<path>}`: JSON, and what was read of it, which gets the texts that must be decoded
-     * (parse_body_text). */
+    /* For `{body.<path>}`: a JSON body, and the parsed delivery, which owns the texts that must be
+     * decoded (parse_body_text). */
     struct slice body;
     struct parsed *parsed;
 };
 
-/* Adds the topic to out. ST_TOO_LARGE: longer than ROUTE_MAX_TOPIC; out is as before then. */
+/* Adds the topic to out. ST_TOO_LARGE: longer than ROUTE_MAX_TOPIC; out is unchanged. */
 enum status route_topic(const struct route *route, const struct route_values *values,
                         struct buf *out) MUST_USE;
 

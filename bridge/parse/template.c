@@ -1,5 +1,10 @@
 /*
- * The language of field templates (see struct provider_fields).
+ * The language of field templates (see struct provider_fields), compiled from left to right: text
+ * and {parts}, with | between alternatives. An empty last alternative makes the field optional.
+ *
+ * A template can be wrong in many ways; each has a reason that shows the correct form. Some are not
+ * errors of syntax but mistakes that would go unnoticed: text that looks like a path without its
+ * braces, or {url} for a source that has no paths below its own.
  */
 #include "bridge/parse/internal.h"
 
@@ -19,12 +24,7 @@ static const struct {
 #define BODY_PREFIX   SLICE("body.")
 #define HEADER_PREFIX SLICE("header.")
 
-static struct slice slice_from(struct slice s, size_t offset)
-{
-    return (struct slice){s.data + offset, s.len - offset};
-}
-
-enum status parser_add_path(struct parser *parser, struct slice path, size_t *out_place,
+enum status parser_add_path(struct parser *parser, struct slice path, size_t *out_index,
                             struct err *err)
 {
     enum status st = json_check_path(path, err);
@@ -38,13 +38,13 @@ enum status parser_add_path(struct parser *parser, struct slice path, size_t *ou
     }
     if (i == JSON_MAX_PATHS) {
         return err_set(err, ST_INVALID,
-                       "the fields together are made of more than %d fields of the body; "
-                       "take some out",
+                       "the templates together use more than %d fields of the body; remove "
+                       "some",
                        JSON_MAX_PATHS);
     }
     parser->path_count += i == parser->path_count;
     parser->paths[i] = path;
-    *out_place = i;
+    *out_index = i;
     return ST_OK;
 }
 
@@ -61,7 +61,7 @@ static enum status add_part(struct template *template, struct part part, struct 
 
     if (alternative->count == PARTS_MAX) {
         return err_set(err, ST_INVALID,
-                       "has more than %d parts in one alternative; take some out", PARTS_MAX);
+                       "has more than %d parts in one alternative; remove some", PARTS_MAX);
     }
     if (part.kind == PART_HEADER) {
         part.header = strndup(part.text.data, part.text.len);
@@ -87,8 +87,8 @@ static enum status add_header(struct template *template, struct slice name, stru
 {
     if (!delivery_is_token(name)) {
         return err_set(err, ST_INVALID,
-                       "\"%.*s\" is no header's name; write letters, digits and "
-                       "dashes, as in {header.X-Event}",
+                       "\"%.*s\" is not a header name; use letters, digits and dashes, such as "
+                       "{header.X-Event}",
                        SLICE_ARG(name));
     }
     return add_part(template, (struct part){.kind = PART_HEADER, .text = name}, err);
@@ -101,8 +101,8 @@ static enum status add_url(const struct parser *parser, struct template *templat
 
     if (!provider->takes_suffix && provider->url_events == NULL) {
         return err_set(err, ST_INVALID,
-                       "{url} is what follows the source's path, but nothing does there; "
-                       "say \"path_suffix\": true, or give \"events\"");
+                       "{url} is the part of the URL after the source's path, but this source "
+                       "has none; set \"path_suffix\": true, or \"events\"");
     }
     return add_part(template, (struct part){.kind = PART_URL}, err);
 }
@@ -123,11 +123,11 @@ static enum status unknown_part(struct slice name, struct err *err)
                            SLICE_ARG(name), kinds[i].form);
         }
     }
-    return err_set(err, ST_INVALID, "unknown part {%.*s}; known are %s, %s and %s",
+    return err_set(err, ST_INVALID, "unknown part {%.*s}; the parts are %s, %s and %s",
                    SLICE_ARG(name), kinds[0].form, kinds[1].form, kinds[2].form);
 }
 
-/* name: what stands between the braces. */
+/* name: the text between the braces. */
 static enum status add_named(struct parser *parser, struct template *template,
                              struct slice name, struct err *err)
 {
@@ -156,7 +156,7 @@ static enum status check_text(struct slice text, struct err *err)
     }
     if (!utf8_is_fit(text)) {
         return err_set(err, ST_INVALID,
-                       "holds a control character, or is not UTF-8; take it out");
+                       "contains a control character or is not UTF-8; remove it");
     }
     return ST_OK;
 }
@@ -180,8 +180,9 @@ static bool begins_a_name(struct slice text)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-/* What is a path elsewhere (body.type, $.order.id, .id) would be the same text for all events
- * here. Nothing is called so; v1.order.created, or shop.example, may well be a constant. */
+/* Text that other programs read as a path (body.type, $.order.id, .id) would here be the same
+ * constant for all events, which nobody wants. v1.order.created or shop.example may well be
+ * constants. */
 static enum status check_constant(struct slice text, struct err *err)
 {
     struct slice path = text;
@@ -199,13 +200,14 @@ static enum status check_constant(struct slice text, struct err *err)
     if (st != ST_OK) {
         return st;
     }
-    return err_set(err, ST_INVALID,
-                   "\"%.*s\" without braces is that text itself, in every delivery; write "
-                   "{%s.%.*s}",
-                   SLICE_ARG(text), is_header ? "header" : "body", SLICE_ARG(path));
+    return err_set(
+        err, ST_INVALID,
+        "\"%.*s\" without braces is constant text, the same in every delivery; write "
+        "{%s.%.*s}",
+        SLICE_ARG(text), is_header ? "header" : "body", SLICE_ARG(path));
 }
 
-/* At the `|` or the end behind the alternative. */
+/* At the `|` or the end of the text behind the alternative. */
 static enum status end_alternative(struct template *template, bool last, struct err *err)
 {
     const struct alternative *ended = &template->alternatives[template->count - 1];
@@ -218,15 +220,15 @@ static enum status end_alternative(struct template *template, bool last, struct 
     }
     if (!last || template->count == 1) {
         return err_set(err, ST_INVALID,
-                       "has an empty alternative that is not the last one, which says that the "
-                       "field may be missing; take one | out");
+                       "has an empty alternative that is not the last; an empty last one makes "
+                       "the field optional; remove a |");
     }
     template->count--;
     template->may_be_missing = true;
     return ST_OK;
 }
 
-/* At a brace; *at is moved behind what it closes. */
+/* At a brace; moves *at behind the closing one. */
 static enum status compile_brace(struct parser *parser, const char **at,
                                  struct template *template, struct err *err)
 {
@@ -234,10 +236,10 @@ static enum status compile_brace(struct parser *parser, const char **at,
     const char *close = strpbrk(start, "{}");
 
     if (**at == '}') {
-        return err_set(err, ST_INVALID, "holds a } without its {; write {body.type}");
+        return err_set(err, ST_INVALID, "contains a } without its {; write {body.type}");
     }
     if (close == NULL || *close != '}') {
-        return err_set(err, ST_INVALID, "holds a { without its }; write {body.type}");
+        return err_set(err, ST_INVALID, "contains a { without its }; write {body.type}");
     }
     *at = close + 1;
     return add_named(parser, template, (struct slice){start, (size_t)(close - start)}, err);
@@ -249,7 +251,7 @@ enum status template_compile(struct parser *parser, const char *text, struct tem
     enum status st = check_text(slice_of(text), err);
 
     if (st == ST_OK && strcmp(text, "|") == 0) {
-        out->may_be_missing = true; /* and always is */
+        out->may_be_missing = true; /* no alternatives: it always is */
         return ST_OK;
     }
     add_alternative(out);

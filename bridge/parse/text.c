@@ -1,5 +1,7 @@
 /*
- * Values as text: slices of the body where that will do, else made.
+ * JSON values as text. Most are slices of the body; only strings with escapes, and joined texts,
+ * are made, and belong to the parsed delivery. A value that is not a scalar has no text.
+ * json-c decodes the escapes; the string is checked JSON, so only memory could fail.
  */
 #include "bridge/parse/internal.h"
 
@@ -9,10 +11,10 @@
 #include <json-c/json_object.h>
 #include <json-c/json_tokener.h>
 
-/* What decodes to more than any field or topic may hold; \u0041 is one byte. */
+/* A longer string decodes to more than any field or topic may have, even if all of it is \u0041. */
 enum { MAX_RAW = 6 * 65535 + 2 };
 
-/* A list, because slices point into what is there already. */
+/* A list, because slices point into the texts and they must not move. */
 struct parsed_text {
     struct parsed_text *next;
     char data[];
@@ -37,20 +39,16 @@ static char *make_text(struct parsed *parsed, size_t len)
     return text->data;
 }
 
-static struct slice inside_quotes(struct slice raw)
-{
-    return (struct slice){raw.data + 1, raw.len - 2};
-}
-
 /* Most strings have no escapes and never come here. */
-static struct slice decode_string(struct parsed *parsed, struct slice raw)
+static struct slice decode_string(struct parsed *parsed, struct json_value string)
 {
+    struct slice raw = string.raw;
     struct json_tokener *tokener;
     struct json_object *object;
     struct slice value = SLICE_NONE;
 
     if (raw.len > MAX_RAW) {
-        return inside_quotes(raw); /* too long for everybody, decoded or not */
+        return json_inside_quotes(string); /* too long for any use, decoded or not */
     }
     tokener = json_tokener_new();
     CHECK(tokener != NULL);
@@ -70,9 +68,9 @@ static struct slice decode_string(struct parsed *parsed, struct slice raw)
 struct slice parse_string(struct parsed *parsed, struct json_value string)
 {
     if (json_has_escape(string)) {
-        return decode_string(parsed, string.raw);
+        return decode_string(parsed, string);
     }
-    return inside_quotes(string.raw);
+    return json_inside_quotes(string);
 }
 
 struct slice parse_scalar(struct parsed *parsed, struct json_value value)

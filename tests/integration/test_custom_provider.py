@@ -628,7 +628,7 @@ def test_what_is_no_json_at_all_is_told_in_words(start):
 
     form = ("Content-Type", "application/x-www-form-urlencoded")
     assert reason(b"payload=%7B%22event%22%3A%22x%22%7D", form) == (
-        "a form, not JSON: let the provider send the content type application/json"
+        "a form, not JSON: set the provider's content type to application/json"
     )
     assert reason(b"payload=%7B%22event%22%3A%22y%22%7D") == "not JSON (RFC 8259): wrong at byte 0"
     assert reason(b"", form) == "the body is empty"

@@ -28,6 +28,17 @@ static void slices_compare_by_bytes(void **state)
     assert_false(slice_starts_with(SLICE("uni"), SLICE("unix:")));
 }
 
+static void trimming_removes_bytes_of_the_set_at_either_end(void **state)
+{
+    (void)state;
+    assert_true(slice_equal(slice_trim(SLICE("\t a \tb \t"), " \t"), SLICE("a \tb")));
+    assert_true(slice_equal(slice_trim(SLICE("a"), " \t"), SLICE("a")));
+    assert_int_equal(slice_trim(SLICE(" \t"), " \t").len, 0);
+    assert_int_equal(slice_trim(SLICE("\0"), " \t").len, 1); /* the set's NUL is not in it */
+    assert_null(slice_trim(SLICE_NONE, " \t").data);
+    assert_true(slice_equal(slice_from(SLICE("abc"), 1), SLICE("bc")));
+}
+
 static void a_buffer_grows_and_stays_terminated(void **state)
 {
     struct buf buf = {0};
@@ -77,6 +88,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(absent_and_empty_differ_but_are_equal_bytes),
         cmocka_unit_test(slices_compare_by_bytes),
+        cmocka_unit_test(trimming_removes_bytes_of_the_set_at_either_end),
         cmocka_unit_test(a_buffer_grows_and_stays_terminated),
         cmocka_unit_test(formatted_text_of_any_length_is_whole),
         cmocka_unit_test(what_is_taken_is_the_callers),

@@ -84,7 +84,7 @@ static void a_sample_is_read_with_its_headers_and_its_url(void **state)
         NULL, NULL);
     assert_checked(BY_HEADER("{'event':'a','url':'x','headers':{'X-Event':'a','x-event':'a'},"
                              "'body':{}}"),
-                   "sources[0].samples[0]", "header X-Event is there twice");
+                   "sources[0].samples[0]", "header X-Event appears twice");
     assert_checked(BY_HEADER("{'event':'a','url':'x%2Fy','headers':{'X-Event':'a'},'body':{}}"),
                    "sources[0].samples[0]", "the end of the URL is not one segment");
 }

@@ -1,5 +1,5 @@
 /*
- * What the tests of parse have in common: providers, parsers and deliveries in a line each.
+ * parse_fixture - parsers and deliveries for the tests of parse, in a line each.
  */
 #ifndef TESTS_UNIT_LIB_PARSE_FIXTURE_H
 #define TESTS_UNIT_LIB_PARSE_FIXTURE_H
@@ -37,7 +37,7 @@ static inline struct parser *make_parser(const struct provider *provider)
     return parser;
 }
 
-/* Headers, ended by one without a name. */
+/* An array of headers ends with one without a name. */
 struct header {
     const char *name;
     struct slice value;
@@ -58,7 +58,7 @@ static inline size_t find_header(void *ctx, const char *name, struct slice *out_
 
 static struct header no_headers[] = {{NULL, SLICE_NONE}};
 
-/* A delivery of a body, with neither headers nor a suffix. */
+/* A delivery with neither headers nor a suffix. */
 static inline struct delivery plain(struct slice body)
 {
     return (struct delivery){.body = body, .header = find_header, .ctx = no_headers};
@@ -74,7 +74,7 @@ static inline enum status read_once(const struct provider *provider, struct deli
     return st;
 }
 
-/* The result outlives the parser only as far as it is no literal text of its templates, which
+/* Fails unless the delivery parses. The result may outlive the parser: literal text of a template
  * belongs to the provider. */
 static inline struct parsed read_well(const struct provider *provider, struct delivery delivery)
 {

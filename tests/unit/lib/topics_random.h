@@ -1,6 +1,5 @@
 /*
- * Random sources and crafted deliveries for test_topics.c: what they say, and what their fields
- * should be.
+ * Random sources and crafted deliveries for test_topics.c, with the expected values of their fields.
  */
 #ifndef TESTS_UNIT_LIB_TOPICS_RANDOM_H
 #define TESTS_UNIT_LIB_TOPICS_RANDOM_H
@@ -15,7 +14,7 @@ enum { MAX_LEVELS = 5, MAX_PIECES = 3 };
 
 static uint64_t seed, rng;
 
-/* Says which source it was, and ends the test. */
+/* Prints the seed of the source and fails the test. */
 #define REQUIRE(condition, ...)                                                                \
     do {                                                                                       \
         if (!(condition)) {                                                                    \
@@ -38,12 +37,12 @@ static size_t below(size_t n)
 
 static const char *const atoms[] = {
     "", /* stands for a NUL */
-    /* what means something in a topic, and what looks like it */
+    /* with a meaning in topics, or looking like it */
     "/", "//", "+", "#", "/#", "/+/", "$", "$SYS/", "$share/g/", "%", "%2F", "%2f", "%00",
     "%25", "..", "../", ".", "_", "\\", "\"", "{gid}", "|", " ", "a", "b", "x.updated",
     "\u00e9", "\u20ac", "\U0001F600", "\uff0f", "\u2044", "\ufeff", "\u200b", "e\u0301",
     "\ufffd",
-    /* controls and code points that are no characters */
+    /* controls and non-characters */
     "\x01", "\t", "\r\n", "\x1F", "\x7F", "\xC2\x80", "\xC2\x9F", "\xEF\xB7\x90",
     "\xEF\xB7\xAF", "\xEF\xBF\xBE", "\xEF\xBF\xBF", "\xF0\x9F\xBF\xBE", "\xF4\x8F\xBF\xBF",
     /* not UTF-8: overlong, surrogates, too large, cut, alone */
@@ -61,7 +60,7 @@ static void craft(struct buf *out)
     for (size_t count = below(5); count > 0; count--) {
         add_atom(out, atoms[below(COUNT_OF(atoms))]);
     }
-    if (below(500) == 0) { /* about as long as a field, or as a topic, can be */
+    if (below(500) == 0) { /* about the maximum of a field, or of a topic */
         const char *atom = atoms[below(COUNT_OF(atoms))];
         size_t size = below(2) ? PARSE_MAX_FIELD - 4 + below(8) : ROUTE_MAX_TOPIC;
 
@@ -71,7 +70,7 @@ static void craft(struct buf *out)
     }
 }
 
-/* Where a delivery says something; the text is what it says there, decoded. */
+/* A place in a delivery, and the decoded text there. */
 enum place { BODY_A, BODY_B, BODY_INNER, HEADER_A, HEADER_B, URL, PLACES };
 
 static const struct {
@@ -89,7 +88,7 @@ struct sent {
     bool is_json;
     bool there[PLACES];
     struct buf text[PLACES];
-    /* as it is sent */
+    /* in their encoded form */
     struct buf body;
     struct header headers[2 * PLACES + 1];
     struct delivery delivery;
@@ -104,8 +103,9 @@ static void add_escape(struct buf *out, uint32_t c)
     }
 }
 
-/* Adds text as a string of JSON, some of it escaped; what is not UTF-8 as half a surrogate
- * pair, which is U+FFFD then, or now and then as it is: false, it is no JSON. */
+/* Adds text as a JSON string, with some characters escaped, and replaces text by the value that it
+ * should decode to. Bytes that are not UTF-8 become half a surrogate pair, which decodes to U+FFFD;
+ * now and then they are added as they are, and it returns false: this is not JSON. */
 static bool spell(struct buf *out, struct buf *text)
 {
     bool as_it_is = below(64) == 0, is_json = true;
@@ -118,14 +118,14 @@ static bool spell(struct buf *out, struct buf *text)
 
         if (n == 0 && as_it_is) {
             buf_add_char(out, text->data[i++]);
-            buf_add_char(out, '.'); /* so that nothing behind completes it */
+            buf_add_char(out, '.'); /* so that the next bytes cannot complete it */
             is_json = false;
             continue;
         }
         if (n == 0) {
             buf_add_str(out, below(2) ? "\\ud800" : "\\uDFFF");
             buf_add_str(&decoded, "\ufffd");
-            /* Two halves beside each other may be a whole. */
+            /* So that two halves do not make a pair. */
             buf_add_char(out, '.');
             buf_add_char(&decoded, '.');
             i++;
@@ -224,7 +224,7 @@ static void sent_fini(struct sent *sent)
 
 /* ---- random sources ---- */
 
-/* Text, or a place. */
+/* A literal text, or a place. */
 struct field_part {
     const char *text; /* NULL: place */
     enum place place;
@@ -241,7 +241,7 @@ struct field {
 
 static void make_field(struct field *field)
 {
-    /* None that makes what looks like a path, as ".x" does: that is refused. */
+    /* A text such as ".x" looks like a path and would be refused. */
     static const char *const texts[] = {"x.", "x", "/", "#", "$", "resource.", "\u00e9", "%2F"};
 
     buf_clear(&field->template);
@@ -261,7 +261,7 @@ static void make_field(struct field *field)
     }
 }
 
-/* What the field should be; false if it should not be there. */
+/* Sets out to the expected value of the field; false if it should be missing. */
 static bool expect_field(const struct field *field, const struct sent *sent, struct buf *out)
 {
     for (size_t i = 0; i < field->count; i++) {

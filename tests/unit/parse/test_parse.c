@@ -1,3 +1,6 @@
+/*
+ * parser_read: the fields of a delivery, the reasons for a quarantine, and challenges.
+ */
 #include "tests/unit/lib/parse_fixture.h"
 
 static enum status read_creads(struct slice body, struct parsed *out)
@@ -10,7 +13,7 @@ static void assert_creads_refused(struct slice body, enum status want, const cha
     assert_refused(&provider_creads, plain(body), want, reason);
 }
 
-/* A body with this in place of its gid. */
+/* A body whose gid is this JSON text. */
 static struct slice with_gid(const char *gid)
 {
     static struct buf body;
@@ -92,7 +95,7 @@ static void only_the_literal_event_is_a_deletion(void **state)
     }
 }
 
-static void a_deletion_may_be_all_events_that_end_alike(void **state)
+static void a_deletion_may_be_all_events_with_one_ending(void **state)
 {
     (void)state;
     assert_true(deletes("*.deleted", "customer.deleted"));
@@ -104,7 +107,7 @@ static void a_deletion_may_be_all_events_that_end_alike(void **state)
     assert_false(deletes("*.deleted", "*.deletex"));
 }
 
-/* What was read of a delivery with this resource; its texts are gone. */
+/* A parsed delivery with this resource; its texts are freed. */
 static struct parsed read_resource(const char *resource)
 {
     struct buf body = {0};
@@ -124,7 +127,7 @@ static int64_t time_of(const char *resource)
     return read_resource(resource).event_ms;
 }
 
-static void the_events_time_is_the_change_or_else_the_creation(void **state)
+static void the_event_time_is_the_change_or_else_the_creation(void **state)
 {
     (void)state;
     assert_int_equal(time_of("{\"modified_at\":\"2014-09-08T22:47:31-08:00\"}"), 1410245251000);
@@ -149,7 +152,7 @@ static void a_time_may_be_unix_seconds_or_milliseconds(void **state)
     assert_int_equal(time_of("{\"modified_at\":\"1410216451042\"}"), 1410216451042);
 }
 
-static void a_time_that_cannot_be_read_is_no_time(void **state)
+static void a_time_that_cannot_be_read_is_unknown(void **state)
 {
     (void)state;
     assert_int_equal(time_of("{}"), CLOCK_NONE);
@@ -162,14 +165,13 @@ static void a_time_that_cannot_be_read_is_no_time(void **state)
     assert_int_equal(time_of("{\"modified_at\":-1}"), CLOCK_NONE);
     assert_int_equal(time_of("{\"modified_at\":1e9}"), CLOCK_NONE);
     assert_int_equal(time_of("{\"modified_at\":14102164510000}"), CLOCK_NONE);
-    /* Not taken for one with the creation's time. */
+    /* The time of creation does not stand in for a change that cannot be read. */
     assert_int_equal(
         time_of("{\"modified_at\":\"yesterday\",\"created_at\":\"2014-09-08T22:47:31+0000\"}"),
         CLOCK_NONE);
 }
 
-static void
-a_time_that_is_said_in_an_unknown_form_is_told_from_one_that_is_not_said(void **state)
+static void a_time_in_an_unknown_form_differs_from_no_time(void **state)
 {
     const char *const unreadable[] = {"{\"modified_at\":\"yesterday\"}",
                                       "{\"modified_at\":1e9}",
@@ -226,7 +228,7 @@ static void several_decoded_fields_live_side_by_side(void **state)
     parsed_fini(&parsed);
 }
 
-static void a_body_that_is_no_json_object_is_refused(void **state)
+static void a_body_that_is_not_a_json_object_is_refused(void **state)
 {
     (void)state;
     assert_creads_refused(SLICE(""), ST_INVALID, "the body is empty");
@@ -251,10 +253,9 @@ static void assert_refused_as(struct slice type, const char *body, const char *r
     assert_refused(&provider_creads, delivery, ST_INVALID, reason);
 }
 
-static void a_form_is_told_by_its_content_type(void **state)
+static void a_form_is_recognised_by_its_content_type(void **state)
 {
-    const char *form = "a form, not JSON: let the provider send the content type "
-                       "application/json";
+    const char *form = "a form, not JSON: set the provider's content type to application/json";
     const char *no_json = "not JSON (RFC 8259): wrong at byte 0";
     const char *body = "payload=%7B%22action%22%3A%22opened%22%7D";
     struct delivery unknown = {.body = slice_of(body)};
@@ -275,7 +276,7 @@ static void a_form_is_told_by_its_content_type(void **state)
     assert_refused(&provider_creads, unknown, ST_INVALID, no_json);
 }
 
-static void a_body_must_be_json_even_if_nothing_of_it_is_read(void **state)
+static void a_body_must_be_json_even_if_no_field_comes_from_it(void **state)
 {
     struct provider provider = {.fields = {.event = "always"}};
     struct parsed parsed = read_well(&provider, plain(SLICE("{\"a\":1}")));
@@ -288,7 +289,7 @@ static void a_body_must_be_json_even_if_nothing_of_it_is_read(void **state)
     assert_refused(&provider, plain(SLICE("[]")), ST_INVALID, "JSON, but not an object");
 }
 
-static void a_field_that_is_missing_is_named(void **state)
+static void a_missing_field_is_named(void **state)
 {
     (void)state;
     assert_creads_refused(SLICE("{}"), ST_MISSING, "event is missing");
@@ -308,7 +309,7 @@ static void a_field_that_is_missing_is_named(void **state)
                           "resource_gid is missing");
 }
 
-static void what_cannot_be_an_identifier_is_refused(void **state)
+static void a_field_that_is_too_long_is_refused(void **state)
 {
     struct buf gid = {0};
     struct parsed parsed;
@@ -316,7 +317,7 @@ static void what_cannot_be_an_identifier_is_refused(void **state)
     (void)state;
     buf_add_char(&gid, '"');
     for (int i = 0; i < PARSE_MAX_FIELD; i++) {
-        buf_add_str(&gid, "\\u0061"); /* its decoded length is what counts */
+        buf_add_str(&gid, "\\u0061"); /* the limit is for the decoded length */
     }
     buf_add_char(&gid, '"');
     assert_int_equal(read_creads(with_gid(gid.data), &parsed), ST_OK);
@@ -329,7 +330,7 @@ static void what_cannot_be_an_identifier_is_refused(void **state)
     buf_free(&gid);
 }
 
-static void what_was_good_is_there_although_another_field_is_not(void **state)
+static void good_fields_are_filled_in_although_another_is_wrong(void **state)
 {
     struct parsed parsed;
 
@@ -344,7 +345,7 @@ static void what_was_good_is_there_although_another_field_is_not(void **state)
     parsed_fini(&parsed);
 }
 
-static void the_first_of_several_reasons_is_told(void **state)
+static void the_first_of_several_reasons_is_kept(void **state)
 {
     (void)state;
     assert_creads_refused(SLICE("{\"event\":\"e\",\"resource_type\":{}}"), ST_MISSING,
@@ -353,7 +354,7 @@ static void the_first_of_several_reasons_is_told(void **state)
                           "event is not text");
 }
 
-static void the_text_of_any_scalar_of_the_body_can_be_had(void **state)
+static void any_scalar_of_the_body_can_be_read_as_text(void **state)
 {
     struct slice body =
         SLICE("{\"event\":\"e\",\"resource_type\":\"t\",\"resource_gid\":\"g\","
@@ -381,7 +382,7 @@ static const struct provider challenging = {
     .challenge = {.field = "type", .value = "url_verification", .echo = "challenge"},
 };
 
-static void a_challenge_wants_its_text_back_and_nothing_else(void **state)
+static void a_challenge_has_a_text_to_echo_and_no_fields(void **state)
 {
     struct parsed parsed = read_well(
         &challenging,
@@ -399,7 +400,7 @@ static void a_challenge_wants_its_text_back_and_nothing_else(void **state)
     parsed_fini(&parsed);
 }
 
-static void what_only_looks_like_a_challenge_is_an_event(void **state)
+static void a_body_that_only_looks_like_a_challenge_is_an_event(void **state)
 {
     const struct slice bodies[] = {
         SLICE("{\"type\":\"url_verification\",\"gid\":\"g\"}"),
@@ -445,9 +446,8 @@ static void a_challenge_has_at_most_the_length_of_a_field(void **state)
     buf_free(&body);
 }
 
-/* As intake reparses a dead letter: nothing but the body is there, and the event as it was
- * read. */
-static void fields_from_a_header_or_the_url_are_as_they_were_read_before(void **state)
+/* As intake reparses a dead letter, which has only its body and the event as it was read. */
+static void fields_from_a_header_or_the_url_keep_their_known_values(void **state)
 {
     struct provider provider = {
         .takes_suffix = true,
@@ -457,8 +457,8 @@ static void fields_from_a_header_or_the_url_are_as_they_were_read_before(void **
                    .event_time = "{header.X-Time}"},
     };
     struct event known = {.event = SLICE("thing.made"),
-                          .resource_type = SLICE("not looked at"),
-                          .gid = SLICE("not looked at"),
+                          .resource_type = SLICE("not used"),
+                          .gid = SLICE("not used"),
                           .delivery_id = SLICE("7"),
                           .event_ms = 42};
     struct delivery delivery = {
@@ -474,7 +474,7 @@ static void fields_from_a_header_or_the_url_are_as_they_were_read_before(void **
     assert_int_equal(parsed.event_ms, 42);
     parsed_fini(&parsed);
 
-    /* It was not read then: then it is what the body says now. */
+    /* A value that was not read then comes from the body now. */
     known.event = known.delivery_id = SLICE_NONE;
     assert_int_equal(read_once(&provider, delivery, &known, &parsed), ST_OK);
     assert_slice(parsed.event, "o");
@@ -482,7 +482,7 @@ static void fields_from_a_header_or_the_url_are_as_they_were_read_before(void **
     parsed_fini(&parsed);
 }
 
-static void a_delivery_that_has_its_headers_needs_nothing_known(void **state)
+static void a_delivery_that_has_its_headers_ignores_the_known_event(void **state)
 {
     struct provider provider = {.takes_suffix = true, .fields = {.event = "{url}"}};
     struct event known = {.event = SLICE("old")};
@@ -500,7 +500,7 @@ static void a_delivery_that_has_its_headers_needs_nothing_known(void **state)
     parsed_fini(&parsed);
 }
 
-static void every_sample_of_the_provider_is_read(void **state)
+static void every_sample_of_a_provider_is_read(void **state)
 {
     struct parser *parser = make_parser(&provider_creads);
     struct provider_sample_values values = {
@@ -534,29 +534,28 @@ int main(void)
         cmocka_unit_test(a_delivery_is_read),
         cmocka_unit_test(a_deletion_needs_no_resource),
         cmocka_unit_test(only_the_literal_event_is_a_deletion),
-        cmocka_unit_test(a_deletion_may_be_all_events_that_end_alike),
-        cmocka_unit_test(the_events_time_is_the_change_or_else_the_creation),
+        cmocka_unit_test(a_deletion_may_be_all_events_with_one_ending),
+        cmocka_unit_test(the_event_time_is_the_change_or_else_the_creation),
         cmocka_unit_test(a_time_may_be_unix_seconds_or_milliseconds),
-        cmocka_unit_test(a_time_that_cannot_be_read_is_no_time),
-        cmocka_unit_test(
-            a_time_that_is_said_in_an_unknown_form_is_told_from_one_that_is_not_said),
+        cmocka_unit_test(a_time_that_cannot_be_read_is_unknown),
+        cmocka_unit_test(a_time_in_an_unknown_form_differs_from_no_time),
         cmocka_unit_test(gids_of_any_shape_pass),
         cmocka_unit_test(escapes_are_decoded),
         cmocka_unit_test(several_decoded_fields_live_side_by_side),
-        cmocka_unit_test(a_body_that_is_no_json_object_is_refused),
-        cmocka_unit_test(a_form_is_told_by_its_content_type),
-        cmocka_unit_test(a_body_must_be_json_even_if_nothing_of_it_is_read),
-        cmocka_unit_test(a_field_that_is_missing_is_named),
-        cmocka_unit_test(what_cannot_be_an_identifier_is_refused),
-        cmocka_unit_test(what_was_good_is_there_although_another_field_is_not),
-        cmocka_unit_test(the_first_of_several_reasons_is_told),
-        cmocka_unit_test(the_text_of_any_scalar_of_the_body_can_be_had),
-        cmocka_unit_test(a_challenge_wants_its_text_back_and_nothing_else),
-        cmocka_unit_test(what_only_looks_like_a_challenge_is_an_event),
+        cmocka_unit_test(a_body_that_is_not_a_json_object_is_refused),
+        cmocka_unit_test(a_form_is_recognised_by_its_content_type),
+        cmocka_unit_test(a_body_must_be_json_even_if_no_field_comes_from_it),
+        cmocka_unit_test(a_missing_field_is_named),
+        cmocka_unit_test(a_field_that_is_too_long_is_refused),
+        cmocka_unit_test(good_fields_are_filled_in_although_another_is_wrong),
+        cmocka_unit_test(the_first_of_several_reasons_is_kept),
+        cmocka_unit_test(any_scalar_of_the_body_can_be_read_as_text),
+        cmocka_unit_test(a_challenge_has_a_text_to_echo_and_no_fields),
+        cmocka_unit_test(a_body_that_only_looks_like_a_challenge_is_an_event),
         cmocka_unit_test(a_challenge_has_at_most_the_length_of_a_field),
-        cmocka_unit_test(fields_from_a_header_or_the_url_are_as_they_were_read_before),
-        cmocka_unit_test(a_delivery_that_has_its_headers_needs_nothing_known),
-        cmocka_unit_test(every_sample_of_the_provider_is_read),
+        cmocka_unit_test(fields_from_a_header_or_the_url_keep_their_known_values),
+        cmocka_unit_test(a_delivery_that_has_its_headers_ignores_the_known_event),
+        cmocka_unit_test(every_sample_of_a_provider_is_read),
     };
 
     return cmocka_run_group_tests_name("parse", tests, NULL, NULL);

@@ -1,3 +1,7 @@
+/*
+ * Topic templates: the topics that they make, their encoding and their limit, and the faults that
+ * are refused.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,7 +80,7 @@ static void every_variable_has_its_value(void **state)
                  "/559befeeab59f559befeeab59f/x-559befeeab59f-y/");
 }
 
-static void the_action_is_what_follows_the_last_dot(void **state)
+static void the_action_is_the_event_behind_its_last_dot(void **state)
 {
     const struct {
         struct slice event;
@@ -100,7 +104,7 @@ static void the_action_is_what_follows_the_last_dot(void **state)
     }
 }
 
-static void what_means_something_in_a_topic_is_encoded(void **state)
+static void characters_with_a_meaning_in_topics_are_encoded(void **state)
 {
     (void)state;
     assert_gid(SLICE("a/b"), "a%2Fb");
@@ -120,7 +124,7 @@ static void what_means_something_in_a_topic_is_encoded(void **state)
     assert_gid(SLICE("_"), "_");
 }
 
-static void characters_pass_and_what_is_none_is_encoded(void **state)
+static void characters_pass_and_other_bytes_are_encoded(void **state)
 {
     (void)state;
     assert_gid(SLICE("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"),
@@ -145,8 +149,7 @@ static int compare_text(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* All values of two bytes: none leaves its level, no two share a topic but the empty one
- * and "_". */
+/* Tries all values of two bytes. */
 static void no_value_leaves_its_level_and_no_two_share_one(void **state)
 {
     struct route *route = make("{gid}");
@@ -179,7 +182,7 @@ static void no_value_leaves_its_level_and_no_two_share_one(void **state)
     route_destroy(route);
 }
 
-static void a_topic_is_added_behind_what_is_there(void **state)
+static void a_topic_is_added_behind_the_text_in_the_buffer(void **state)
 {
     struct route *route = make("t/{gid}");
     struct route_values values = example();
@@ -227,36 +230,36 @@ static void a_topic_has_at_most_65535_bytes(void **state)
     route_destroy(NULL);
 }
 
-static void an_impossible_template_is_refused_with_what_would_be_right(void **state)
+static void a_wrong_template_is_refused_with_the_correct_form(void **state)
 {
     const struct {
         const char *template, *reason;
     } cases[] = {
         {"", "is empty; write one such as partners/{resource_type}/{event}/{gid}"},
         {"$SYS/{gid}",
-         "begins with $, which is the broker's own; begin with another character"},
-        {"a/+/b", "holds the wildcard +, which only subscriptions may; take it out"},
-        {"a/#", "holds the wildcard #, which only subscriptions may; take it out"},
-        {"a/{gid", "holds a { without its }; write {name}"},
-        {"a/{", "holds a { without its }; write {name}"},
-        {"a/{{gid}}", "holds a { without its }; write {name}"},
-        {"a/gid}", "holds a } without its {; write {name}"},
+         "begins with $, which is reserved for the broker; begin with another character"},
+        {"a/+/b", "contains the wildcard +, which is only for subscriptions; remove it"},
+        {"a/#", "contains the wildcard #, which is only for subscriptions; remove it"},
+        {"a/{gid", "contains a { without its }; write {name}"},
+        {"a/{", "contains a { without its }; write {name}"},
+        {"a/{{gid}}", "contains a { without its }; write {name}"},
+        {"a/gid}", "contains a } without its {; write {name}"},
         {"a/{gdi}", "unknown variable {gdi}; did you mean {gid}?"},
         {"a/{ressource_type}",
          "unknown variable {ressource_type}; did you mean {resource_type}?"},
         {"a/{tpye}", "unknown variable {tpye}; did you mean {type}?"},
-        {"a/{}", "unknown variable {}; known are {source}, {resource_type}, {event}, {action}, "
-                 "{gid}, {id} and {body.<path>}"},
-        {"{body.}", "unknown variable {body.}; known are {source}, {resource_type}, {event}, "
-                    "{action}, {gid}, {id} and {body.<path>}"},
+        {"a/{}", "unknown variable {}; the variables are {source}, {resource_type}, {event}, "
+                 "{action}, {gid}, {id} and {body.<path>}"},
+        {"{body.}", "unknown variable {body.}; the variables are {source}, {resource_type}, "
+                    "{event}, {action}, {gid}, {id} and {body.<path>}"},
         {"{body.items[0].id}",
-         "the path items[0].id asks for an element, but arrays cannot be looked "
-         "into; write names with dots between them, as in data.id"},
+         "the path items[0].id asks for an array element, but arrays cannot be looked into; "
+         "write names with dots between them, such as data.id"},
         {"{body.a..b}", "the path a..b has a dot with no name beside it; write one dot between "
-                        "two names, as in data.id"},
-        {"a\x01", "holds U+0001, which topics cannot; take it out"},
-        {"a\xC2\x85", "holds U+0085, which topics cannot; take it out"},
-        {"a\xEF\xBF\xBF", "holds U+FFFF, which topics cannot; take it out"},
+                        "two names, such as data.id"},
+        {"a\x01", "contains U+0001, which topics must not contain; remove it"},
+        {"a\xC2\x85", "contains U+0085, which topics must not contain; remove it"},
+        {"a\xEF\xBF\xBF", "contains U+FFFF, which topics must not contain; remove it"},
         {"ab\xFF", "is not UTF-8 at byte 2; save it as UTF-8"},
     };
 
@@ -281,7 +284,7 @@ static void a_template_longer_than_a_topic_is_refused(void **state)
     assert_non_null(text);
     memset(text, 'x', ROUTE_MAX_TOPIC + 1);
     assert_int_equal(route_create(text, &route, &err), ST_INVALID);
-    assert_string_equal(err.text, "is longer than a topic can be; 65535 bytes at most");
+    assert_string_equal(err.text, "is longer than a topic may be; use at most 65535 bytes");
     text[ROUTE_MAX_TOPIC] = '\0';
     assert_int_equal(route_create(text, &route, &err), ST_OK);
     route_destroy(route);
@@ -293,13 +296,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_topic_of_the_contract),
         cmocka_unit_test(every_variable_has_its_value),
-        cmocka_unit_test(the_action_is_what_follows_the_last_dot),
-        cmocka_unit_test(what_means_something_in_a_topic_is_encoded),
-        cmocka_unit_test(characters_pass_and_what_is_none_is_encoded),
+        cmocka_unit_test(the_action_is_the_event_behind_its_last_dot),
+        cmocka_unit_test(characters_with_a_meaning_in_topics_are_encoded),
+        cmocka_unit_test(characters_pass_and_other_bytes_are_encoded),
         cmocka_unit_test(no_value_leaves_its_level_and_no_two_share_one),
-        cmocka_unit_test(a_topic_is_added_behind_what_is_there),
+        cmocka_unit_test(a_topic_is_added_behind_the_text_in_the_buffer),
         cmocka_unit_test(a_topic_has_at_most_65535_bytes),
-        cmocka_unit_test(an_impossible_template_is_refused_with_what_would_be_right),
+        cmocka_unit_test(a_wrong_template_is_refused_with_the_correct_form),
         cmocka_unit_test(a_template_longer_than_a_topic_is_refused),
     };
 

@@ -1,3 +1,7 @@
+/*
+ * Field templates: the values that they find in a delivery, the faults that are refused, and which
+ * of them the signature covers.
+ */
 #include "tests/unit/lib/parse_fixture.h"
 
 /* The event that a template finds in a delivery. */
@@ -40,7 +44,7 @@ static void a_template_is_text_and_parts(void **state)
     assert_event("{body.e}{body.e}", delivery, "");
 }
 
-static void a_part_that_is_plain_points_into_the_body(void **state)
+static void a_plain_part_points_into_the_body(void **state)
 {
     struct provider provider = {.fields = {.event = "{body.x}|{body.e}", .gid = "{body.g}"}};
     struct slice body = SLICE("{\"e\":\"event\",\"g\":12}");
@@ -53,7 +57,7 @@ static void a_part_that_is_plain_points_into_the_body(void **state)
     parsed_fini(&parsed);
 }
 
-static void the_first_alternative_whose_parts_are_all_there_counts(void **state)
+static void the_first_alternative_with_all_its_parts_is_taken(void **state)
 {
     (void)state;
     assert_event("{body.a}|{body.b}", plain(SLICE("{\"b\":\"2\",\"a\":\"1\"}")), "1");
@@ -68,7 +72,7 @@ static void the_first_alternative_whose_parts_are_all_there_counts(void **state)
     assert_event("{body.a}|unknown", plain(SLICE("{}")), "unknown");
 }
 
-static void what_is_told_is_wrong_with_the_first_alternative(void **state)
+static void the_reason_is_the_fault_of_the_first_alternative(void **state)
 {
     (void)state;
     assert_no_event("{body.a}.{body.b}|{body.c}", plain(SLICE("{\"a\":\"1\"}")),
@@ -80,7 +84,7 @@ static void what_is_told_is_wrong_with_the_first_alternative(void **state)
     assert_no_event("x{body.a.b}y|{header.X}", plain(SLICE("{\"a\":1}")), "a.b is missing");
 }
 
-static void an_empty_last_alternative_says_that_the_field_may_be_missing(void **state)
+static void an_empty_last_alternative_makes_the_field_optional(void **state)
 {
     struct provider provider = {
         .fields = {.event = "{body.e}", .resource_type = "{body.t}|", .gid = "{body.g}|"}};
@@ -93,7 +97,7 @@ static void an_empty_last_alternative_says_that_the_field_may_be_missing(void **
     assert_gid("{body.g}|", "{\"g\":1}", "1");
 }
 
-static void a_bar_alone_says_that_there_is_no_such_field(void **state)
+static void a_bar_alone_means_that_there_is_no_such_field(void **state)
 {
     struct provider provider = {.signature = {.scheme = SCHEME_HMAC},
                                 .fields = {.event = "{header.X}|{body.e}",
@@ -113,7 +117,8 @@ static void a_bar_alone_says_that_there_is_no_such_field(void **state)
     assert_false(parsed.unreadable_time);
     parsed_fini(&parsed);
     assert_false(parser_trusts(parser, PARSE_EVENT));
-    assert_true(parser_trusts(parser, PARSE_TYPE)); /* nothing decides it, nor the event */
+    assert_true(
+        parser_trusts(parser, PARSE_TYPE)); /* always absent, so no unsigned part decides it */
     parser_destroy(parser);
 }
 
@@ -129,7 +134,7 @@ static void fields_without_a_template_are_absent(void **state)
     parsed_fini(&parsed);
 }
 
-static void a_delivery_id_may_be_missing_whatever_is_in_its_place(void **state)
+static void a_delivery_id_may_be_missing_or_not_text(void **state)
 {
     const char *const bodies[] = {"{}", "{\"i\":null}", "{\"i\":{}}", "{\"i\":true}"};
     struct provider provider = {.fields = {.event = "e", .delivery_id = "{body.i}"}};
@@ -146,7 +151,7 @@ static void a_delivery_id_may_be_missing_whatever_is_in_its_place(void **state)
     parsed_fini(&parsed);
 }
 
-static void without_a_template_the_type_is_what_precedes_the_events_last_dot(void **state)
+static void without_a_template_the_type_is_the_event_up_to_its_last_dot(void **state)
 {
     const struct {
         const char *event, *type;
@@ -182,7 +187,7 @@ static void a_number_is_text_in_a_gid_only(void **state)
                     "a is not text");
 }
 
-static void a_star_finds_the_first_scalar_whose_name_begins_so(void **state)
+static void a_star_finds_the_first_scalar_whose_name_has_the_prefix(void **state)
 {
     (void)state;
     assert_gid("{body.result.code*}", "{\"result\":{\"name\":\"n\",\"codedeal\":\"D1\"}}",
@@ -196,7 +201,7 @@ static void a_star_finds_the_first_scalar_whose_name_begins_so(void **state)
                     "result.code* is missing");
 }
 
-static void a_field_that_is_put_together_is_limited_as_a_whole(void **state)
+static void a_field_that_is_joined_from_parts_is_limited_as_a_whole(void **state)
 {
     struct provider provider = {.fields = {.event = "{body.a}{body.a}", .gid = "{body.b}-x"}};
     struct buf body = {0};
@@ -241,7 +246,7 @@ static void a_header_is_a_part(void **state)
     assert_event("{header.X-Empty}", with_header(headers), "");
 }
 
-static void a_header_must_be_there_once(void **state)
+static void a_header_must_appear_once(void **state)
 {
     struct header headers[] = {{"X-Event", SLICE("a")}, {"X-EVENT", SLICE("b")},
                                {"Y", SLICE("a")},       {"Y", SLICE("a")},
@@ -249,15 +254,15 @@ static void a_header_must_be_there_once(void **state)
     struct delivery delivery = with_header(headers);
 
     (void)state;
-    assert_no_event("{header.X-Event}", delivery, "header X-Event is there twice");
-    assert_no_event("{header.Y}", delivery, "header Y is there 3 times");
+    assert_no_event("{header.X-Event}", delivery, "header X-Event appears twice");
+    assert_no_event("{header.Y}", delivery, "header Y appears 3 times");
     assert_no_event("{header.X}", delivery, "header X is missing");
     assert_event("{header.X-Event}|{body.action}", delivery, "opened");
     delivery.header = NULL;
     assert_no_event("{header.X-Event}", delivery, "header X-Event is missing");
 }
 
-static void a_header_or_an_end_of_the_url_that_is_no_text_is_not_there(void **state)
+static void a_header_or_an_end_of_the_url_that_is_not_text_is_missing(void **state)
 {
     const struct slice bad[] = {
         SLICE("a\xFF"), SLICE("a\xC0\xAF"), SLICE("a\tb"),         SLICE("a\0b"),
@@ -284,14 +289,14 @@ static void the_end_of_the_url_is_a_part(void **state)
     assert_event("{url}", delivery, "new customer");
     assert_event("weavy.{url}", delivery, "weavy.new customer");
     delivery.suffix = SLICE_NONE;
-    assert_no_event("{url}", delivery, "the URL has nothing behind the source's path");
+    assert_no_event("{url}", delivery, "the URL has nothing after the source's path");
     delivery.suffix = SLICE("a/b");
     assert_no_event("{url}", delivery, "the end of the URL is not one segment of text");
     delivery.suffix = SLICE("/");
     assert_no_event("{url}", delivery, "the end of the URL is not one segment of text");
 }
 
-static void the_end_of_the_url_may_stand_for_an_event(void **state)
+static void the_end_of_the_url_may_be_mapped_to_an_event(void **state)
 {
     const struct provider_url_event events[] = {
         {"new-customer", "NewCustomer"}, {"deal/new", "NewDeal"}, {NULL, NULL}};
@@ -314,14 +319,14 @@ static void the_end_of_the_url_may_stand_for_an_event(void **state)
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         delivery.suffix = slice_of(bad[i]);
         assert_refused(&provider, delivery, ST_MISSING,
-                       "the end of the URL is that of no event");
+                       "the end of the URL belongs to no event");
     }
     delivery.suffix = SLICE_NONE;
     assert_refused(&provider, delivery, ST_MISSING,
-                   "the URL has nothing behind the source's path");
+                   "the URL has nothing after the source's path");
 }
 
-static void a_reason_that_is_cut_is_still_text(void **state)
+static void a_reason_that_is_cut_is_still_utf8(void **state)
 {
     struct buf template = {0};
     struct provider provider = {0};
@@ -354,65 +359,68 @@ static void assert_wrong(const struct provider *provider, const char *key, const
 }
 
 #define ARRAYS(path)                                                                           \
-    "the path " path                                                                           \
-    " asks for an element, but arrays cannot be looked into; write names with dots "           \
-    "between them, as in data.id"
+    "the path " path " asks for an array element, but arrays cannot be looked into; "          \
+    "write names with dots between them, such as data.id"
+#define DOTS(path)                                                                             \
+    "the path " path " has a dot with no name beside it; write one dot between two names, "    \
+    "such as data.id"
+#define STAR(path)                                                                             \
+    "the path " path " has a * before its end; write it at the end, such as data.code*, for "  \
+    "the first field whose name begins like that"
+#define NO_PATH  "names no field; write a path such as data.id"
+#define UNCLOSED "contains a { without its }; write {body.type}"
+#define UNOPENED "contains a } without its {; write {body.type}"
+#define UNFIT    "contains a control character or is not UTF-8; remove it"
+#define EMPTY_ALTERNATIVE                                                                      \
+    "has an empty alternative that is not the last; an empty last one makes the field "        \
+    "optional; remove a |"
+#define NO_HEADER(name)                                                                        \
+    "\"" name "\" is not a header name; use letters, digits and dashes, such as "              \
+    "{header.X-Event}"
+#define MANY_PARTS "has more than 16 parts in one alternative; remove some"
 
-static void a_wrong_template_is_refused_with_what_would_be_right(void **state)
+static void a_wrong_template_is_refused_with_the_correct_form(void **state)
 {
     const struct {
         const char *template, *reason;
     } cases[] = {
         {"", "is empty; write where the field is, such as {body.type}, or | if there is none"},
-        {"a\nb", "holds a control character, or is not UTF-8; take it out"},
-        {"a\xFF", "holds a control character, or is not UTF-8; take it out"},
-        {"{body.a", "holds a { without its }; write {body.type}"},
-        {"{body.a{body.b}}", "holds a { without its }; write {body.type}"},
-        {"body.a}", "holds a } without its {; write {body.type}"},
-        {"{body.a}|x}", "holds a } without its {; write {body.type}"},
-        {"|{body.a}", "has an empty alternative that is not the last one, which says that the "
-                      "field may be missing; take one | out"},
-        {"{body.a}||", "has an empty alternative that is not the last one, which says that the "
-                       "field may be missing; take one | out"},
-        {"||", "has an empty alternative that is not the last one, which says that the field "
-               "may be missing; take one | out"},
+        {"a\nb", UNFIT},
+        {"a\xFF", UNFIT},
+        {"{body.a", UNCLOSED},
+        {"{body.a{body.b}}", UNCLOSED},
+        {"body.a}", UNOPENED},
+        {"{body.a}|x}", UNOPENED},
+        {"|{body.a}", EMPTY_ALTERNATIVE},
+        {"{body.a}||", EMPTY_ALTERNATIVE},
+        {"||", EMPTY_ALTERNATIVE},
         {"{bdy.a}", "unknown part {bdy.a}; did you mean {body.path.to.field}?"},
         {"{body}", "unknown part {body}; did you mean {body.path.to.field}?"},
         {"{headers.X}", "unknown part {headers.X}; did you mean {header.Name}?"},
         {"{uri}", "unknown part {uri}; did you mean {url}?"},
         {"{url.a}", "unknown part {url.a}; did you mean {url}?"},
-        {"{resource_type}", "unknown part {resource_type}; known are {body.path.to.field}, "
+        {"{resource_type}", "unknown part {resource_type}; the parts are {body.path.to.field}, "
                             "{header.Name} and {url}"},
-        {"{}", "unknown part {}; known are {body.path.to.field}, {header.Name} and {url}"},
-        {"{body.}", "names no field; write it as in data.id"},
-        {"{body..a}", "the path .a has a dot with no name beside it; write one dot between two "
-                      "names, as in data.id"},
-        {"{body.a.}", "the path a. has a dot with no name beside it; write one dot between two "
-                      "names, as in data.id"},
-        {"{body.a..b}", "the path a..b has a dot with no name beside it; write one dot between "
-                        "two names, as in data.id"},
-        {"{body.a*.b}", "the path a*.b has a * inside; write it at the end, as in data.code*, "
-                        "for the first field whose name begins so"},
-        {"{body.a**}",
-         "the path a** has a * inside; write it at the end, as in data.code*, for "
-         "the first field whose name begins so"},
+        {"{}", "unknown part {}; the parts are {body.path.to.field}, {header.Name} and {url}"},
+        {"{body.}", NO_PATH},
+        {"{body..a}", DOTS(".a")},
+        {"{body.a.}", DOTS("a.")},
+        {"{body.a..b}", DOTS("a..b")},
+        {"{body.a*.b}", STAR("a*.b")},
+        {"{body.a**}", STAR("a**")},
         {"{body.items[0].id}", ARRAYS("items[0].id")},
         {"{body.items[].id}", ARRAYS("items[].id")},
         {"{body.a[*]}", ARRAYS("a[*]")},
-        {"{header.}", "\"\" is no header's name; write letters, digits and dashes, as in "
-                      "{header.X-Event}"},
-        {"{header.X Event}", "\"X Event\" is no header's name; write letters, digits and "
-                             "dashes, as in {header.X-Event}"},
-        {"{header.X:}", "\"X:\" is no header's name; write letters, digits and dashes, as in "
-                        "{header.X-Event}"},
-        {"{header.\u00e9}", "\"\u00e9\" is no header's name; write letters, digits and dashes, "
-                            "as in {header.X-Event}"},
-        {"{url}", "{url} is what follows the source's path, but nothing does there; say "
-                  "\"path_suffix\": true, or give \"events\""},
+        {"{header.}", NO_HEADER("")},
+        {"{header.X Event}", NO_HEADER("X Event")},
+        {"{header.X:}", NO_HEADER("X:")},
+        {"{header.\u00e9}", NO_HEADER("\u00e9")},
+        {"{url}", "{url} is the part of the URL after the source's path, but this source has "
+                  "none; set \"path_suffix\": true, or \"events\""},
         {"a{body.a}a{body.a}a{body.a}a{body.a}a{body.a}a{body.a}a{body.a}a{body.a}a",
-         "has more than 16 parts in one alternative; take some out"},
+         MANY_PARTS},
         {"a{body.a}a{body.a}a{body.a}a{body.a}a{body.a}a{body.a}a{body.a}a{body.a}{header.X}",
-         "has more than 16 parts in one alternative; take some out"},
+         MANY_PARTS},
     };
 
     (void)state;
@@ -423,36 +431,36 @@ static void a_wrong_template_is_refused_with_what_would_be_right(void **state)
     }
 }
 
-static void the_field_that_is_wrong_is_named(void **state)
+static void the_key_of_the_wrong_field_is_returned(void **state)
 {
     struct provider provider = {.fields = {.event = "e"}};
 
     (void)state;
     provider.fields.event_time = "{body.}";
-    assert_wrong(&provider, "event_time", "names no field; write it as in data.id");
+    assert_wrong(&provider, "event_time", NO_PATH);
     provider.fields.delivery_id = "{";
-    assert_wrong(&provider, "delivery_id", "holds a { without its }; write {body.type}");
+    assert_wrong(&provider, "delivery_id", UNCLOSED);
     provider.fields.resource_type = "{";
-    assert_wrong(&provider, "resource_type", "holds a { without its }; write {body.type}");
+    assert_wrong(&provider, "resource_type", UNCLOSED);
     provider.fields.event = "{";
-    assert_wrong(&provider, "event", "holds a { without its }; write {body.type}");
+    assert_wrong(&provider, "event", UNCLOSED);
 }
 
-#define MUST_BE_THERE                                                                          \
-    "must be there; write where it is, such as {body.type}, without a | behind it"
+#define NOT_OPTIONAL                                                                           \
+    "must not be optional; write where it is, such as {body.type}, without a | at the end"
 #define CONSTANT(text, right)                                                                  \
-    "\"" text "\" without braces is that text itself, in every delivery; write " right
+    "\"" text "\" without braces is constant text, the same in every delivery; write " right
 
-static void an_event_must_be_there(void **state)
+static void an_event_is_required(void **state)
 {
     struct provider provider = {.fields = {.gid = "{body.gid}"}};
 
     (void)state;
     assert_wrong(&provider, "event", "is missing; write where it is, such as {body.type}");
     provider.fields.event = "{body.type}|";
-    assert_wrong(&provider, "event", MUST_BE_THERE);
+    assert_wrong(&provider, "event", NOT_OPTIONAL);
     provider.fields.event = "|";
-    assert_wrong(&provider, "event", MUST_BE_THERE);
+    assert_wrong(&provider, "event", NOT_OPTIONAL);
 }
 
 static void a_constant_that_looks_like_a_path_is_refused(void **state)
@@ -506,7 +514,7 @@ static void a_constant_that_looks_like_a_path_is_refused(void **state)
     }
 }
 
-static void an_id_or_a_time_that_is_always_the_same_is_refused(void **state)
+static void a_constant_id_or_time_is_refused(void **state)
 {
     const char *const constant[] = {"id", "{body.a}|none", "a|"};
     struct provider provider = {.fields = {.event = "e"}};
@@ -527,18 +535,21 @@ static void an_id_or_a_time_that_is_always_the_same_is_refused(void **state)
     parser_destroy(make_parser(&provider));
 }
 
+#define NO_EVENT                                                                               \
+    "names no event; write one, such as resource.deleted, or *.deleted for all events with "   \
+    "that ending"
+#define INNER_STAR                                                                             \
+    "has a * that is not its first character; write *.deleted for all events with that ending"
+
 static void a_wrong_deletion_event_is_refused(void **state)
 {
     const struct {
         const char *text, *reason;
     } cases[] = {
-        {"", "names no event; write one, such as resource.deleted, or *.deleted for all that "
-             "end so"},
-        {"*", "names no event; write one, such as resource.deleted, or *.deleted for all that "
-              "end so"},
-        {"customer.*", "has a * that is not its first character; write *.deleted for all that "
-                       "end so"},
-        {"**", "has a * that is not its first character; write *.deleted for all that end so"},
+        {"", NO_EVENT},
+        {"*", NO_EVENT},
+        {"customer.*", INNER_STAR},
+        {"**", INNER_STAR},
     };
 
     (void)state;
@@ -551,8 +562,8 @@ static void a_wrong_deletion_event_is_refused(void **state)
 
 static void a_challenge_needs_all_its_members(void **state)
 {
-    const char *missing = "is missing; a challenge is recognised by a field and its value, and "
-                          "answered by what it wants echoed";
+    const char *missing = "is missing; a challenge needs a field, the value that identifies "
+                          "it, and the field to echo";
     struct provider provider = {.fields = {.event = "e"}, .challenge = {.echo = "a..b"}};
 
     (void)state;
@@ -560,19 +571,17 @@ static void a_challenge_needs_all_its_members(void **state)
     provider.challenge.field = "";
     assert_wrong(&provider, "challenge.value", missing);
     provider.challenge.value = "v";
-    assert_wrong(&provider, "challenge.field", "names no field; write it as in data.id");
+    assert_wrong(&provider, "challenge.field", NO_PATH);
     provider.challenge.field = "type";
-    assert_wrong(&provider, "challenge.echo",
-                 "the path a..b has a dot with no name beside it; write one dot between two "
-                 "names, as in data.id");
+    assert_wrong(&provider, "challenge.echo", DOTS("a..b"));
     provider.challenge.echo = "{body.challenge}";
     assert_wrong(&provider, "challenge.echo",
-                 "must be a path of the body alone, without braces, as in data.id");
+                 "must be a path in the body, without braces, such as data.id");
     provider.challenge.echo = NULL;
     assert_wrong(&provider, "challenge.echo", missing);
 }
 
-static void as_many_fields_of_the_body_as_one_pass_finds_can_be_asked_for(void **state)
+static void templates_may_use_as_many_paths_as_one_pass_can_find(void **state)
 {
     struct buf template = {0};
     struct provider provider = {.fields = {.event = "{body.a}"}};
@@ -588,8 +597,7 @@ static void as_many_fields_of_the_body_as_one_pass_finds_can_be_asked_for(void *
     parsed_fini(&parsed);
     provider.fields.delivery_id = "{body.b}";
     assert_wrong(&provider, "delivery_id",
-                 "the fields together are made of more than 32 fields of the body; take some "
-                 "out");
+                 "the templates together use more than 32 fields of the body; remove some");
     buf_free(&template);
 }
 
@@ -604,7 +612,7 @@ static bool trusts(struct provider_signature signature, const char *gid)
     return trusted;
 }
 
-static void only_what_the_signature_covers_is_trusted(void **state)
+static void only_fields_that_the_signature_covers_are_trusted(void **state)
 {
     const struct provider_signature hmac = {.scheme = SCHEME_HMAC,
                                             .header = "X-Signature",
@@ -628,7 +636,7 @@ static void only_what_the_signature_covers_is_trusted(void **state)
     assert_true(trusts((struct provider_signature){.scheme = SCHEME_HMAC}, NULL));
 }
 
-static void without_a_signature_all_is_worth_as_much(void **state)
+static void without_a_signature_all_fields_are_trusted(void **state)
 {
     (void)state;
     assert_true(trusts((struct provider_signature){.scheme = SCHEME_TOKEN}, "{header.X}{url}"));
@@ -657,33 +665,33 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_template_is_text_and_parts),
-        cmocka_unit_test(a_part_that_is_plain_points_into_the_body),
-        cmocka_unit_test(the_first_alternative_whose_parts_are_all_there_counts),
-        cmocka_unit_test(what_is_told_is_wrong_with_the_first_alternative),
-        cmocka_unit_test(an_empty_last_alternative_says_that_the_field_may_be_missing),
-        cmocka_unit_test(a_bar_alone_says_that_there_is_no_such_field),
+        cmocka_unit_test(a_plain_part_points_into_the_body),
+        cmocka_unit_test(the_first_alternative_with_all_its_parts_is_taken),
+        cmocka_unit_test(the_reason_is_the_fault_of_the_first_alternative),
+        cmocka_unit_test(an_empty_last_alternative_makes_the_field_optional),
+        cmocka_unit_test(a_bar_alone_means_that_there_is_no_such_field),
         cmocka_unit_test(fields_without_a_template_are_absent),
-        cmocka_unit_test(a_delivery_id_may_be_missing_whatever_is_in_its_place),
-        cmocka_unit_test(without_a_template_the_type_is_what_precedes_the_events_last_dot),
+        cmocka_unit_test(a_delivery_id_may_be_missing_or_not_text),
+        cmocka_unit_test(without_a_template_the_type_is_the_event_up_to_its_last_dot),
         cmocka_unit_test(a_number_is_text_in_a_gid_only),
-        cmocka_unit_test(a_star_finds_the_first_scalar_whose_name_begins_so),
-        cmocka_unit_test(a_field_that_is_put_together_is_limited_as_a_whole),
+        cmocka_unit_test(a_star_finds_the_first_scalar_whose_name_has_the_prefix),
+        cmocka_unit_test(a_field_that_is_joined_from_parts_is_limited_as_a_whole),
         cmocka_unit_test(a_header_is_a_part),
-        cmocka_unit_test(a_header_must_be_there_once),
-        cmocka_unit_test(a_header_or_an_end_of_the_url_that_is_no_text_is_not_there),
+        cmocka_unit_test(a_header_must_appear_once),
+        cmocka_unit_test(a_header_or_an_end_of_the_url_that_is_not_text_is_missing),
         cmocka_unit_test(the_end_of_the_url_is_a_part),
-        cmocka_unit_test(the_end_of_the_url_may_stand_for_an_event),
-        cmocka_unit_test(a_reason_that_is_cut_is_still_text),
-        cmocka_unit_test(a_wrong_template_is_refused_with_what_would_be_right),
-        cmocka_unit_test(the_field_that_is_wrong_is_named),
-        cmocka_unit_test(an_event_must_be_there),
+        cmocka_unit_test(the_end_of_the_url_may_be_mapped_to_an_event),
+        cmocka_unit_test(a_reason_that_is_cut_is_still_utf8),
+        cmocka_unit_test(a_wrong_template_is_refused_with_the_correct_form),
+        cmocka_unit_test(the_key_of_the_wrong_field_is_returned),
+        cmocka_unit_test(an_event_is_required),
         cmocka_unit_test(a_constant_that_looks_like_a_path_is_refused),
-        cmocka_unit_test(an_id_or_a_time_that_is_always_the_same_is_refused),
+        cmocka_unit_test(a_constant_id_or_time_is_refused),
         cmocka_unit_test(a_wrong_deletion_event_is_refused),
         cmocka_unit_test(a_challenge_needs_all_its_members),
-        cmocka_unit_test(as_many_fields_of_the_body_as_one_pass_finds_can_be_asked_for),
-        cmocka_unit_test(only_what_the_signature_covers_is_trusted),
-        cmocka_unit_test(without_a_signature_all_is_worth_as_much),
+        cmocka_unit_test(templates_may_use_as_many_paths_as_one_pass_can_find),
+        cmocka_unit_test(only_fields_that_the_signature_covers_are_trusted),
+        cmocka_unit_test(without_a_signature_all_fields_are_trusted),
         cmocka_unit_test(a_type_without_a_template_is_as_trusted_as_the_event),
     };
 

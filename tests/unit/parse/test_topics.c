@@ -1,10 +1,9 @@
 /*
- * A property, tried on random sources and crafted events from the delivery to the topic:
- * whatever is in a body, a header or the URL, it stays in the topic level that the source's
- * template gives it, and two different values are two different topics.
+ * A property test from the delivery to the topic, with random sources and crafted events: any value
+ * from a body, a header or the URL stays in the topic level that the source's template gives it, and
+ * two different values make two different topics.
  *
- * Each source is made of a number; a failure names it, and TOPICS_SEED=<number> tries that one
- * alone.
+ * Each source is made from a seed; a failure prints it, and TOPICS_SEED=<seed> runs it alone.
  */
 #include "tests/unit/lib/topics_random.h"
 
@@ -15,7 +14,7 @@ enum {
     EVENTS_PER_SOURCE = 16,
 };
 
-/* One delivery, read and routed. */
+/* One delivery, parsed and routed. */
 struct routed {
     struct parsed parsed;
     struct route_values values;
@@ -83,7 +82,7 @@ static void split(const struct source *source, struct routed *routed)
             routed->topic.data);
 }
 
-/* The bytes that a level stands for are exactly the value's. */
+/* The level decodes to exactly the value. */
 static void check_value(struct slice level, struct slice value)
 {
     struct slice rest = value;
@@ -271,7 +270,7 @@ static void no_value_leaves_its_topic_level_or_meets_another(void **state)
     for (uint64_t number = 1; number <= SOURCES; number++) {
         count += try_source(number);
     }
-    /* The generator is no use if most of what it makes is refused. */
+    /* If most deliveries were refused, the generator would test nothing. */
     assert_in_range(count, SOURCES * EVENTS_PER_SOURCE / 4, SIZE_MAX);
 }
 
