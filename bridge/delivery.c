@@ -1,3 +1,7 @@
+/*
+ * Looks up a header of a delivery, and knows the grammar of header names. A header that is missing
+ * or appears more than once has no value. Nothing can fail.
+ */
 #include "bridge/delivery.h"
 
 #include <string.h>

@@ -1,14 +1,13 @@
 /*
- * An event's fields and, behind them in the same allocation, its texts. The only thing that could
- * fail is memory, and then the process stops.
+ * An event is one allocation: its fields, then its texts, each with a NUL behind it. Only memory
+ * could run out, and then the process stops.
  */
 #include "bridge/event.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* What a row costs beside its bytes: the columns, two tree entries and their share of a page.
- */
+/* A row's cost beside its texts: the columns, two tree entries and their share of a page. */
 enum { ROW_COST_BYTES = 256 };
 
 #define OFFSET_OF_TEXT(name) offsetof(struct event, name),
@@ -40,7 +39,7 @@ struct event *event_copy(const struct event *fields)
         }
         memcpy(at, text->data, text->len);
         text->data = at;
-        at += text->len + 1; /* for libraries that want a NUL */
+        at += text->len + 1; /* for libraries that need a NUL */
     }
     return event;
 }

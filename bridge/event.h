@@ -1,7 +1,7 @@
 /*
  * event - one accepted webhook, from intake to the broker.
  *
- * One allocation holds everything; the slices point into it. Owned by one thread at a time:
+ * One allocation contains everything; the slices point into it. One thread at a time owns it:
  * intake makes it, the outbox takes it; the publisher gets its own copy from the store.
  */
 #ifndef BRIDGE_EVENT_H
@@ -12,10 +12,10 @@
 
 enum { EVENT_KEY_SIZE = 16 };
 
-/* What decides whether two deliveries are the same: equal keys and equal digests. The key names
- * the resource (source, resource_type, gid) or, where the provider has a delivery id to trust,
- * that id; the digest is the body's. The newest event of a key is the one that counts: A, B, A
- * is a real change back to A. */
+/* Two deliveries are the same if their keys and their digests are equal. The key names the resource
+ * (source, resource_type, gid) or, if the provider has a trusted delivery id, that id; the digest
+ * covers the body. A delivery is compared with the newest event of its key: A, B, A is a change back
+ * to A, not a duplicate. intake/identity.c makes it. */
 struct event_identity {
     uint8_t key[EVENT_KEY_SIZE];
     uint8_t digest[EVENT_KEY_SIZE];
@@ -29,26 +29,26 @@ struct event_identity {
     TEXT(resource_type)                                                                        \
     TEXT(gid)                                                                                  \
     TEXT(delivery_id)                                                                          \
-    TEXT(topic)       /* where it goes; decided when it was accepted */                        \
-    TEXT(state_topic) /* absent: none wanted, or a newer state was there already */            \
+    TEXT(topic)       /* decided when it was accepted */                                       \
+    TEXT(state_topic) /* absent: not configured, or a newer state was already retained */      \
     TEXT(body)        /* exactly as received */                                                \
-    TEXT(reason)      /* absent, or why this is quarantined: then there is no topic */
+    TEXT(reason)      /* present: quarantined for this reason, and without a topic */
 #define EVENT_DECLARE_TEXT(name) struct slice name;
 
-/* Everything that is known about an event. A text is absent (SLICE_NONE) or present. */
+/* A text that the event does not have is absent (SLICE_NONE). */
 struct event {
     uint64_t seq; /* its place in the outbox, from 1; 0 until it is stored */
     struct uuid id;
     int64_t received_ms; /* Unix time */
-    int64_t event_ms;    /* Unix time at the provider; CLOCK_NONE if unknown */
+    int64_t event_ms;    /* Unix time, according to the provider; CLOCK_NONE if unknown */
     struct event_identity identity;
     EVENT_TEXTS(EVENT_DECLARE_TEXT)
     uint32_t expiry_s; /* MQTT message expiry, seconds; 0: none */
     uint8_t qos;
     bool retain;
     bool deletion; /* the resource is gone: clears the retained state */
-    bool replayed; /* an operator asked for it once more */
-    bool copy;     /* made by a replay beside its original: not replayed itself */
+    bool replayed; /* an operator has replayed it */
+    bool copy;     /* made by a replay, beside its original; not replayed itself */
 };
 
 /* Any thread. Borrows the fields; gives a copy that owns all its bytes. */

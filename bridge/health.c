@@ -1,6 +1,6 @@
 /*
- * Alive: the loop thread runs, as it answers. Ready: the outbox would take an event. Otherwise 503
- * with the outbox's reason.
+ * /healthz is 200 whenever the loop thread can answer. /readyz is 200 if the outbox would take an
+ * event, else 503 with the outbox's reason. Nothing here can fail.
  */
 #include "bridge/health.h"
 

@@ -1,7 +1,7 @@
 /*
  * health - /healthz (alive) and /readyz (would accept a webhook), for both listeners.
  *
- * A broker that is away does not make the bridge unready: webhooks are stored meanwhile.
+ * The bridge stays ready while its broker is away: webhooks are stored meanwhile.
  */
 #ifndef BRIDGE_HEALTH_H
 #define BRIDGE_HEALTH_H
@@ -9,8 +9,7 @@
 #include "bridge/http/http.h"
 #include "bridge/outbox/outbox.h"
 
-/* Loop thread, head complete. True if the path was one of the two; the request has been answered
- * then. */
+/* Loop thread, head complete. True if the path is one of the two: it has answered the request. */
 bool health_answer(struct http_request *request, const struct outbox *outbox);
 
 #endif

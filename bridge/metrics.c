@@ -1,3 +1,9 @@
+/*
+ * The counters are plain atomics in arrays, indexed by the enums of metrics.h; a page is written
+ * from the same tables. Writers never wait: only registering a source's name takes a lock. Nothing
+ * can fail, except that the names of sources run out: further sources are not counted by name, which
+ * is logged.
+ */
 #include "bridge/metrics.h"
 
 #include <stdatomic.h>
@@ -43,8 +49,8 @@ static const struct {
 #undef ROW
 };
 
-/* Upper bounds: microseconds, from a sync on a fast disk to a backlog of a day; and events in a
- * batch. */
+/* Upper bounds. Durations in microseconds, from a sync on a fast disk to a backlog of a day; and
+ * events in a batch. */
 static const int64_t second_bounds[] = {
     100,      250,      500,       1000,       2500,        5000,    10000,
     25000,    50000,    100000,    250000,     500000,      1000000, 2500000,
@@ -55,12 +61,12 @@ static const int64_t batch_bounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 10
 enum { MAX_BOUNDS = 24, REASON_CODES = 256 };
 
 _Static_assert(COUNT_OF(second_bounds) < MAX_BOUNDS && COUNT_OF(batch_bounds) < MAX_BOUNDS,
-               "a histogram has room for its bounds and the one beyond");
+               "a histogram has a bucket for each bound and one beyond");
 
 typedef _Atomic int64_t counter;
 
 struct histogram {
-    counter buckets[MAX_BOUNDS]; /* each its own share; the page adds them up */
+    counter buckets[MAX_BOUNDS]; /* not cumulative; the page adds them up */
     counter sum;
 };
 
@@ -72,8 +78,8 @@ static struct {
     struct histogram histograms[COUNT_OF(histogram_table)];
 } values;
 
-/* Names are added while sources are set up and never removed, also if their source is: counters
- * must not go back. The count is published after the name. */
+/* Names are added while sources are set up. They are never removed, even if their source is:
+ * counters must not go back. The count is stored after the name. */
 static pthread_mutex_t names_mu = PTHREAD_MUTEX_INITIALIZER;
 static const char *source_names[METRICS_MAX_SOURCES] = {[METRICS_NO_SOURCE] = ""};
 static _Atomic unsigned source_count = 1;
@@ -243,7 +249,7 @@ static void write_rejected(struct buf *out)
     }
 }
 
-/* Only codes that came: a broker knows many, a page should not list them all. */
+/* Only codes that occurred: there are many, and most never do. */
 static void write_refused(struct buf *out)
 {
     write_head(out,
@@ -259,7 +265,7 @@ static void write_refused(struct buf *out)
     }
 }
 
-/* Microseconds are written as seconds, exactly. */
+/* Writes microseconds as seconds, exactly. */
 static void write_value(struct buf *out, enum metric_histogram histogram, int64_t value)
 {
     if (histogram == HISTOGRAM_BATCH) {

@@ -1,21 +1,21 @@
 /*
  * metrics - every counter in one table; written as Prometheus text (exposition format 0.0.4).
  *
- * The registry is one per process. All calls: any thread. metrics_source takes a lock and is
- * for set-up and reloads; all others are lock-free.
+ * There is one registry per process. All calls: any thread. metrics_source takes a lock and is for
+ * set-up and reloads; all others are lock-free.
  */
 #ifndef BRIDGE_METRICS_H
 #define BRIDGE_METRICS_H
 
 #include "common/buf.h"
 
-/* name, type, help. Values that never go back are counters. */
+/* name, type, help. A value that never decreases is a counter. */
 #define METRICS_PLAIN(X)                                                                       \
     X(METRIC_STORED_BYTES, "outbox_stored_bytes", "gauge",                                     \
       "Bytes of undelivered, kept and dead events.")                                           \
     X(METRIC_STORED_ROWS, "outbox_stored_rows", "gauge", "Undelivered and kept events.")       \
     X(METRIC_UNDELIVERED, "outbox_undelivered_events", "gauge",                                \
-      "Accepted events that the broker has not taken yet.")                                    \
+      "Accepted events that the broker has not acknowledged yet.")                             \
     X(METRIC_OLDEST_AGE, "outbox_oldest_age_seconds", "gauge",                                 \
       "Age of the oldest undelivered event; 0 if there is none.")                              \
     X(METRIC_DEAD_LETTERS, "dead_letters", "gauge", "Dead letters in the outbox.")             \
@@ -25,9 +25,9 @@
     X(METRIC_PUBLISHED, "published_total", "counter", "Events that the broker acknowledged.")  \
     X(METRIC_RESENT, "resent_total", "counter", "Events sent again after a lost connection.")  \
     X(METRIC_BURIED, "buried_total", "counter",                                                \
-      "Events moved to the dead letters because the broker would not take them.")              \
+      "Events moved to the dead letters because the broker refused them.")                     \
     X(METRIC_STATE_SKIPPED, "state_skipped_total", "counter",                                  \
-      "Events that were older than their resource's retained state.")                          \
+      "Events older than the retained state of their resource.")                               \
     X(METRIC_IN_FLIGHT, "in_flight_events", "gauge", "Events sent and not yet acknowledged.")  \
     X(METRIC_CONNECTED, "broker_connected", "gauge", "1 while connected to a broker.")         \
     X(METRIC_CONNECTS, "broker_connects_total", "counter", "Connections made to a broker.")    \
@@ -36,17 +36,17 @@
     X(METRIC_CONNECTIONS, "http_connections", "gauge", "Open ingress connections.")            \
     X(METRIC_UNKNOWN_EVENTS, "unknown_events_total", "counter",                                \
       "Accepted events whose type or name is not in the provider's catalogue.")                \
-    X(METRIC_RELOADS, "reloads_total", "counter", "Configurations taken over by SIGHUP.")      \
+    X(METRIC_RELOADS, "reloads_total", "counter", "Reloads (SIGHUP) that took effect.")        \
     X(METRIC_RELOAD_FAILURES, "reload_failures_total", "counter",                              \
-      "Configurations refused at SIGHUP; the one before stayed.")
+      "Reloads (SIGHUP) that were refused; the old configuration stayed.")
 
 /* Counters by source. */
 #define METRICS_BY_SOURCE(X)                                                                   \
-    X(METRIC_RECEIVED, "received_total", "Requests to a webhook's path.")                      \
+    X(METRIC_RECEIVED, "received_total", "Requests to the source's path.")                     \
     X(METRIC_ACCEPTED, "accepted_total", "Webhooks answered 200 accepted: on disk.")           \
     X(METRIC_DUPLICATES, "duplicates_total", "Webhooks answered 200 duplicate.")               \
     X(METRIC_QUARANTINED, "quarantined_total", "Webhooks answered 202 quarantined.")           \
-    X(METRIC_CHALLENGES, "challenges_total", "Requests answered with the challenge in them.")
+    X(METRIC_CHALLENGES, "challenges_total", "Challenges answered.")
 
 /* Why a request was refused: the `error` of its answer and the label of rejected_total. */
 #define REJECT_MAP(X)                                                                          \
@@ -64,7 +64,7 @@
     X(REJECT_UNAVAILABLE, "unavailable", 503)                                                  \
     X(REJECT_TIMEOUT, "timeout", 0)
 
-/* Seconds, recorded in microseconds; and plain numbers. */
+/* Durations are recorded in microseconds and written as seconds. */
 #define METRICS_HISTOGRAMS(X)                                                                  \
     X(HISTOGRAM_COMMIT, "outbox_commit_seconds", "Time of one group commit, sync included.")   \
     X(HISTOGRAM_SYNC, "outbox_sync_seconds", "Time of one sync of the write-ahead log.")       \
@@ -95,11 +95,11 @@ enum metric_histogram {
 
 enum { METRICS_MAX_SOURCES = 256, METRICS_NO_SOURCE = 0 };
 
-/* The index for a source's counters; the same one for the same name. Index METRICS_NO_SOURCE is
- * for requests that belong to none, and for sources beyond the maximum, which is logged. Names
- * stay until the process ends, also those that a reload took away. */
+/* The index of a source's counters; the same name always has the same index. METRICS_NO_SOURCE is
+ * for requests without a source, and for sources beyond the maximum, which is logged. A name keeps
+ * its index until the process ends, even if a reload removes the source. */
 unsigned metrics_source(const char *name);
-/* The name behind an index, for as long as the process lives; NULL for METRICS_NO_SOURCE. */
+/* The name of an index, valid until the process ends; NULL for METRICS_NO_SOURCE. */
 const char *metrics_source_name(unsigned source);
 
 void metrics_add(enum metric metric, int64_t n);
@@ -107,17 +107,17 @@ void metrics_set(enum metric metric, int64_t value);
 int64_t metrics_get(enum metric metric);
 void metrics_count(enum metric_by_source metric, unsigned source);
 void metrics_reject(enum reject reason, unsigned source);
-/* published messages that the broker refused, by MQTT 5 reason code (0..255) */
+/* Counts a message that the broker refused, by MQTT 5 reason code (0..255). */
 void metrics_refused(int reason_code);
-/* Sum over all sources. */
+/* The sum over all sources. */
 int64_t metrics_total(enum metric_by_source metric);
-/* value: microseconds; for HISTOGRAM_BATCH events. */
+/* value: microseconds; for HISTOGRAM_BATCH, events. */
 void metrics_observe(enum metric_histogram histogram, int64_t value);
 
-/* The `error` code of an answer, and its HTTP status (0: the connection is just closed). */
+/* The `error` code of an answer, and its HTTP status (0: no answer, the connection is closed). */
 const char *reject_code(enum reject reason);
 unsigned reject_status(enum reject reason);
-/* The reason whose answer has this status; REJECT_BAD_REQUEST if there is none. */
+/* The reason whose answer has this status; REJECT_BAD_REQUEST if no reason has it. */
 enum reject reject_of_status(unsigned status);
 
 /* Adds the whole page. */

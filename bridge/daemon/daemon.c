@@ -1,13 +1,18 @@
 /*
- * Start, back to front: outbox · publisher · ingress · admin; only then are we ready.
+ * Start, back to front: sockets, outbox, publisher, ingress, admin; only then are we ready. If one
+ * fails, the error is logged and those that were started are stopped again.
+ *
  * Stop, front to back:
- *   - no new connections, and no new events: what comes now is answered 503
- *   - what was accepted is committed and answered; the listener waits (bounded) for the last
- *     answer to go out
- *   - the publisher finishes what is in flight, says "offline" and disconnects; the backlog
- *     stays on disk
- *   - the outbox writes its last watermark and closes
- * If the outbox fails for good, the same happens without waiting, and the exit status says so.
+ *
+ * - no new connections and no new events: new requests are answered 503
+ * - accepted events are committed and answered; the listener waits, up to ANSWER_WAIT_MS, for the
+ *   last answers to go out
+ * - the publisher finishes the events in flight, up to DRAIN_WAIT_MS, publishes "offline" and
+ *   disconnects; the backlog stays on disk
+ * - the outbox writes its last watermark and closes
+ *
+ * If the outbox fails, which is final, the same happens without waiting for the broker, and the exit
+ * status is 1.
  */
 #include "bridge/daemon/internal.h"
 
@@ -30,12 +35,14 @@
 enum {
     MAX_BEATS = DAEMON_MAX_THREADS + 3,
     ANSWER_WAIT_MS = 10000, /* for the last answers to go out */
-    DRAIN_WAIT_MS = 10000,  /* for what is in flight at the broker */
-    SPARE_FILES = 128,      /* descriptors for everything that is not a webhook's connection */
+    DRAIN_WAIT_MS = 10000,  /* for the broker to acknowledge the events in flight */
+    SPARE_FILES = 128,      /* descriptors for everything but the connections of webhooks */
 };
 
 /* ---- start ---- */
 
+/* Handoff C, committer thread: from the outbox (outbox/numbers.c), which knows no publisher, to
+ * publisher_progress, which wakes the publisher thread. */
 static void on_progress(void *ctx, uint64_t durable_seq, uint64_t watermark_seq)
 {
     struct daemon *d = ctx;
@@ -127,15 +134,15 @@ static enum status start_listeners(struct daemon *d, struct err *err)
     return st;
 }
 
-/* Addresses are bound first: a port that is taken is the most common fault, and nothing has
+/* Addresses are bound first: a port in use is the most common fault, and at this point nothing has
  * happened yet. */
 static enum status start(struct daemon *d, struct err *err)
 {
     enum status st;
 
     daemon_sockets_take(&d->ingress_sockets, &d->admin_sockets);
-    /* Webhooks prove themselves, so a proxy of any user may bring them; the operator's socket
-     * is ours alone. */
+    /* Webhooks are verified, so any user's proxy may bring them; the operator's socket is for our
+     * own user alone. */
     st = daemon_sockets_open(&d->ingress_sockets, &d->config->ingress.listen, 0666, err);
     if (st == ST_OK) {
         st = daemon_sockets_open(&d->admin_sockets, &d->config->admin.listen, 0600, err);
@@ -169,7 +176,7 @@ static void stop(struct daemon *d)
     }
     admin_stop(d->admin, ANSWER_WAIT_MS);
     outbox_close(d->outbox);
-    publisher_destroy(d->publisher); /* the outbox reported to it until now */
+    publisher_destroy(d->publisher); /* not earlier: the outbox reported its progress to it */
     daemon_reparser_fini(&d->reparser);
     daemon_sockets_close(&d->ingress_sockets);
     daemon_sockets_close(&d->admin_sockets);
@@ -193,8 +200,8 @@ static size_t list_heartbeats(const struct daemon *d,
     return count;
 }
 
-/* The service manager hears from us only while every loop gets on; if one hangs it restarts us,
- * and nothing is lost. */
+/* Notifies the service manager only while every loop turns; if one hangs it restarts us, and no
+ * accepted event is lost. */
 static void feed_watchdog(struct daemon *d)
 {
     const struct heartbeat *heartbeats[MAX_BEATS];
@@ -224,7 +231,7 @@ static bool handle_signal(struct daemon *d)
         return true;
     }
     if (info.ssi_signo == SIGHUP) {
-        daemon_reload(d); /* more of them that come meanwhile are one when it is done */
+        daemon_reload(d); /* all SIGHUPs that arrive meanwhile make one more reload */
         return true;
     }
     log_info("stopping", L_STR("signal", strsignal((int)info.ssi_signo)));
@@ -261,15 +268,14 @@ static void catch_signals(struct daemon *d)
     CHECK(sigaddset(&mask, SIGTERM) == 0 && sigaddset(&mask, SIGINT) == 0 &&
           sigaddset(&mask, SIGHUP) == 0);
     CHECK(sigprocmask(SIG_BLOCK, &mask, NULL) == 0);
-    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* a peer that went away is an EPIPE */
-    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR); /* a file size limit is an EFBIG */
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* a peer that went away gives EPIPE */
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR); /* a file size limit gives EFBIG */
     d->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     d->wake_fd = eventfd(0, EFD_CLOEXEC);
     CHECK(d->signal_fd >= 0 && d->wake_fd >= 0);
 }
 
-/* Paho would send MQTT through the proxies of these variables, which are set for other
- * programs. */
+/* These variables are set for other programs, but Paho would send MQTT through their proxies. */
 static void forget_proxies(void)
 {
     static const char *const names[] = {"http_proxy", "https_proxy", "HTTP_PROXY",
@@ -280,8 +286,7 @@ static void forget_proxies(void)
     }
 }
 
-/* As many descriptors as the connections that the configuration allows need, if the system lets
- * us. */
+/* Allows as many descriptors as ingress.max_connections needs, if the system permits. */
 static void raise_file_limit(const struct config *config)
 {
     rlim_t wanted = (rlim_t)config->ingress.max_connections + SPARE_FILES;
@@ -292,7 +297,7 @@ static void raise_file_limit(const struct config *config)
         return;
     }
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* the check below tells */
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* if it fails, the old limit stays */
     if (limit.rlim_cur < wanted) {
         log_warn("the limit on open files is lower than ingress.max_connections needs",
                  L_INT("limit", limit.rlim_cur), L_INT("needed", wanted));
@@ -310,7 +315,7 @@ int daemon_run(struct config *config, const char *config_path)
     d->config = config_hold(config);
     daemon_reparser_init(&d->reparser);
     d->watchdog_ms = service_watchdog_ms();
-    (void)umask(S_IRWXG | S_IRWXO); /* bodies are nobody else's business */
+    (void)umask(S_IRWXG | S_IRWXO); /* bodies are confidential */
     catch_signals(d);
     forget_proxies();
     raise_file_limit(config);

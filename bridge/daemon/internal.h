@@ -1,9 +1,9 @@
 /*
- * daemon_internal - what the files of the daemon share; nobody else includes it.
+ * daemon/internal - shared by the files of daemon. Calls go down this list only:
  *
- * daemon.c          start, watch, stop
- * sockets.c  the sockets of the two listeners
- * reload.c   another configuration, while everything runs
+ *   daemon.c   start, watch, stop
+ *   reload.c   another configuration, while everything runs
+ *   sockets.c  the sockets of the two listeners
  */
 #ifndef BRIDGE_DAEMON_INTERNAL_H
 #define BRIDGE_DAEMON_INTERNAL_H
@@ -26,29 +26,29 @@
 
 enum {
     DAEMON_MAX_LISTENERS = 32,
-    DAEMON_MAX_THREADS = 64, /* as the setting allows */
+    DAEMON_MAX_THREADS = 64, /* the maximum of ingress.threads */
 };
 
-/* Sockets of one listener. Those that we bound ourselves are removed from the file system at
- * the end. */
+/* The sockets of one listener. */
 struct sockets {
     int fds[DAEMON_MAX_LISTENERS];
     size_t count;
-    bool activated;
+    bool
+        activated; /* by the service manager; else unix sockets are ours to remove at the end */
 };
 
-/* Reads dead letters again. The committer uses it, a reload replaces it. */
+/* Reparses dead letters. The committer uses it, a reload replaces its intake. */
 struct reparser {
     pthread_mutex_t mu;
-    struct intake *intake; /* under mu, with all its references */
+    struct intake *intake; /* under mu, as are all its references */
 };
 
 struct daemon {
     const char *config_path;
-    /* The one we started with: everything but sources and admin.token stays as it says, and
-     * many borrow from it. */
+    /* The configuration at the start. Everything but the sources and admin.token keeps its values,
+     * and many modules borrow from it. */
     struct config *started_with;
-    struct config *config; /* the one that counts; held */
+    struct config *config; /* the current one; a reference of ours */
     struct sockets ingress_sockets, admin_sockets;
     struct reparser reparser;
     struct outbox *outbox;
@@ -59,23 +59,11 @@ struct daemon {
     int signal_fd;
     int wake_fd;
     int64_t watchdog_ms;
-    bool hung;           /* a loop is stuck; said once */
+    bool hung;           /* a loop is stuck, and that has been logged */
     _Atomic bool failed; /* set by the committer thread */
 };
 
-/* Main thread, all of them, unless said otherwise. */
-
-/* --- sockets.c --- */
-
-/* Those that the service manager handed over. One named "admin" (FileDescriptorName=) is for
- * the operator, every other one for webhooks. */
-void daemon_sockets_take(struct sockets *ingress, struct sockets *admin);
-/* Binds, unless some were handed over. mode is for unix sockets: who may connect is decided by
- * the directory and this. */
-enum status daemon_sockets_open(struct sockets *sockets, const struct config_list *listen,
-                                mode_t mode, struct err *err) MUST_USE;
-void daemon_sockets_log(const struct sockets *sockets, const char *listener);
-void daemon_sockets_close(struct sockets *sockets);
+/* All for the main thread, except where noted. */
 
 /* --- reload.c --- */
 
@@ -86,9 +74,22 @@ void daemon_reparser_set(struct reparser *reparser, struct intake *intake);
 /* Committer thread. For outbox_options.reparse; ctx is the reparser. */
 struct event *daemon_reparse(void *ctx, const struct event *dead, struct err *why);
 
-/* What …/info says: what runs here, and nothing that opens a door (paths may be secret). */
+/* Writes the payload of …/info: version and sources, and nothing that helps an attacker (paths may
+ * be secret). */
 void daemon_write_info(const struct config *config, struct buf *out);
-/* Reads the configuration again and takes it over, or says why not. */
+/* Reads the configuration again and puts it into force, or logs why not. */
 void daemon_reload(struct daemon *d);
+
+/* --- sockets.c --- */
+
+/* Takes the sockets that the service manager hands over. Those named "admin" (FileDescriptorName=)
+ * are for the operator, all others for webhooks. */
+void daemon_sockets_take(struct sockets *ingress, struct sockets *admin);
+/* Binds, unless sockets were handed over. mode is for unix sockets: with their directory it decides
+ * who may connect. */
+enum status daemon_sockets_open(struct sockets *sockets, const struct config_list *listen,
+                                mode_t mode, struct err *err) MUST_USE;
+void daemon_sockets_log(const struct sockets *sockets, const char *listener);
+void daemon_sockets_close(struct sockets *sockets);
 
 #endif

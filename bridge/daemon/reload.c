@@ -1,13 +1,17 @@
 /*
  * Another configuration, while everything runs:
- *   - read and check it as at the start, and make an intake of it for each listener and for
- *     dead letters; up to here nothing has changed, and whatever is wrong ends it
- *   - hand over, which cannot fail. Each listener goes over at its next request. Requests whose
- *     head came before are judged by the old intake, which holds the old configuration as long
- *     as it is needed
  *
- * Who is delivering meanwhile notices nothing: the listeners, the outbox and the connection to
- * the broker stay.
+ * - read and check it as at the start, and make an intake of it for each listener and for dead
+ *   letters. If anything is wrong it is logged, and nothing has changed
+ * - hand over, which cannot fail. Each listener uses its new intake from its next request on. A
+ *   request whose head came before is judged by the old intake, which keeps the old configuration
+ *   as long as it is needed
+ *
+ * Deliveries under way notice nothing: the listeners, the outbox and the connection to the broker
+ * stay.
+ *
+ * Dead letters are reparsed with an intake of their own, on the committer thread; its mutex lets a
+ * reload replace it.
  */
 #include "bridge/daemon/internal.h"
 
@@ -42,9 +46,11 @@ void daemon_reparser_set(struct reparser *reparser, struct intake *intake)
     old = reparser->intake;
     reparser->intake = intake;
     CHECK(pthread_mutex_unlock(&reparser->mu) == 0);
-    intake_drop(old); /* nobody can have it any more */
+    intake_drop(old); /* the committer cannot be using it: that takes the mutex */
 }
 
+/* Committer thread, for a retry by hand (outbox/operator.c): a dead letter becomes an event with
+ * today's configuration, so that it can go through the outbox and handoff C like any other. */
 struct event *daemon_reparse(void *ctx, const struct event *dead, struct err *why)
 {
     struct reparser *reparser = ctx;
@@ -56,7 +62,7 @@ struct event *daemon_reparse(void *ctx, const struct event *dead, struct err *wh
     return reparsed;
 }
 
-/* --- what others are told --- */
+/* --- messages: status topic, service manager, log --- */
 
 void daemon_write_info(const struct config *config, struct buf *out)
 {
@@ -76,7 +82,7 @@ void daemon_write_info(const struct config *config, struct buf *out)
     buf_add_str(out, "]}");
 }
 
-/* The service manager is told when the reload began, by CLOCK_MONOTONIC (sd_notify(3)). */
+/* With the time when the reload began, by CLOCK_MONOTONIC (sd_notify(3)). */
 static void notify_reloading(void)
 {
     char text[64];
@@ -110,7 +116,7 @@ static const struct config_source *find_source(const struct config *config, cons
     return NULL;
 }
 
-/* The names of the sources that only one of two configurations has. */
+/* Lists the names of the sources in config that are not in other. */
 static void list_only_in(const struct config *config, const struct config *other,
                          struct buf *out)
 {
@@ -172,7 +178,7 @@ static void drop_intakes(struct intakes *intakes)
     intake_drop(intakes->reparser);
 }
 
-/* Gives a configuration and its intakes, or logs why not. */
+/* Gives the new configuration and its intakes, or logs why not. */
 static bool prepare(const struct daemon *d, struct config **out_config, struct intakes *intakes)
 {
     struct config_faults faults = {0};
@@ -223,7 +229,7 @@ void daemon_reload(struct daemon *d)
     notify_reloading();
     if (!prepare(d, &config, &intakes)) {
         metrics_add(METRIC_RELOAD_FAILURES, 1);
-        log_error("reload refused, the old configuration stays");
+        log_error("reload refused; the old configuration stays");
         service_notify("READY=1\nSTATUS=The last reload was refused, see the log");
         return;
     }

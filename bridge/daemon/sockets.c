@@ -1,5 +1,7 @@
 /*
- * The sockets of the two listeners: handed over by the service manager, or bound here.
+ * The sockets of the two listeners: handed over by the service manager, or bound here. An address
+ * that is wrong or in use is an error that names it, and stops the start; sockets that were opened
+ * before are closed with the others.
  */
 #include "bridge/daemon/internal.h"
 
@@ -69,9 +71,9 @@ void daemon_sockets_close(struct sockets *sockets)
         char address[300];
 
         net_local_text(sockets->fds[i], address, sizeof(address));
-        (void)close(sockets->fds[i]); /* a listening socket has nothing to lose */
+        (void)close(sockets->fds[i]); /* a listening socket has no data to lose */
         if (!sockets->activated && strncmp(address, "unix:", 5) == 0) {
-            (void)unlink(address + 5); /* a stale one is removed at the next start */
+            (void)unlink(address + 5); /* if it stays, the next start removes it */
         }
     }
     sockets->count = 0;

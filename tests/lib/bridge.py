@@ -106,7 +106,7 @@ class Bridge:
 
     def reload(self, *, refused=False):
         """Writes self.config and has it read; returns when the bridge says that it has, or that it has refused it."""
-        msg = "reload refused, the old configuration stays" if refused else "configuration reloaded"
+        msg = "reload refused; the old configuration stays" if refused else "configuration reloaded"
         self.write_config()
         before = len(self.lines(msg))
         self.process.send_signal(signal.SIGHUP)

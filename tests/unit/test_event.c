@@ -28,13 +28,13 @@ static void a_copy_owns_every_byte_of_its_own(void **state)
     assert_true(slice_equal(copy->source, SLICE("partners")));
     assert_true(slice_equal(copy->body, SLICE("{\"a\":\"\0\"}")));
     assert_int_equal(copy->body.data[copy->body.len], '\0');
-    assert_non_null(copy->gid.data); /* empty stays empty, absent stays absent */
+    assert_non_null(copy->gid.data); /* an empty text stays present, an absent one absent */
     assert_null(copy->topic.data);
     event_free(copy);
     event_free(NULL);
 }
 
-/* The texts are neighbours in the struct, so that one that no list names is found here. */
+/* The texts lie side by side in the struct, so this finds even a text that EVENT_TEXTS misses. */
 enum {
     FIRST_TEXT = offsetof(struct event, source),
     TEXT_COUNT = (offsetof(struct event, expiry_s) - FIRST_TEXT) / sizeof(struct slice),

@@ -59,7 +59,7 @@ static void sources_have_counters_of_their_own(void **state)
     assert_on_page("hook2mqtt_rejected_total{source=\"\",reason=\"not_found\"} 1");
 }
 
-static void too_many_sources_share_the_nameless_one(void **state)
+static void sources_beyond_the_maximum_share_the_nameless_one(void **state)
 {
     char name[16];
     unsigned last = 0;
@@ -112,7 +112,7 @@ int main(void)
         cmocka_unit_test(histograms_are_cumulative_and_in_seconds),
         cmocka_unit_test(refusals_of_the_broker_are_counted_by_code),
         cmocka_unit_test(answers_and_reasons_name_each_other),
-        cmocka_unit_test(too_many_sources_share_the_nameless_one),
+        cmocka_unit_test(sources_beyond_the_maximum_share_the_nameless_one),
     };
     int failed = cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
 
