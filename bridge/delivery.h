@@ -1,9 +1,9 @@
 /*
- * delivery - one HTTP request to a source's path, in the form that verify and parse use: bytes, and
- * a function to look up headers. Independent of the HTTP library.
+ * delivery - one HTTP request to a source's path, in the form that verify and parse use: bytes,
+ * and a function to look up headers. Independent of the HTTP library.
  *
- * Everything is borrowed for the time of a call. A signature may not cover headers and the suffix:
- * before using one, find out whether it does (see parser_trusts).
+ * Everything is borrowed for the time of a call. A signature may not cover headers and the
+ * suffix: before using one, find out whether it does (see parser_trusts).
  */
 #ifndef BRIDGE_DELIVERY_H
 #define BRIDGE_DELIVERY_H

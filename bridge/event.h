@@ -12,17 +12,18 @@
 
 enum { EVENT_KEY_SIZE = 16 };
 
-/* Two deliveries are the same if their keys and their digests are equal. The key names the resource
- * (source, resource_type, gid) or, if the provider has a trusted delivery id, that id; the digest
- * covers the body. A delivery is compared with the newest event of its key: A, B, A is a change back
- * to A, not a duplicate. intake/identity.c makes it. */
+/* Two deliveries are the same if their keys and their digests are equal. The key names the
+ * resource (source, resource_type, gid) or, if the provider has a trusted delivery id, that id;
+ * the digest covers the body. A delivery is compared with the newest event of its key: A, B, A
+ * is a change back to A, not a duplicate. intake/identity.c makes it. */
 struct event_identity {
     uint8_t key[EVENT_KEY_SIZE];
     uint8_t digest[EVENT_KEY_SIZE];
 };
 
-/* Every text of an event. The struct's members, the copy and the cost are all made from this list,
- * so a new text is added here; to be kept on disk, it needs a column as well (store/internal.h). */
+/* Every text of an event. The struct's members, the copy and the cost are all made from this
+ * list, so a new text is added here; to be kept on disk, it needs a column as well
+ * (store/internal.h). */
 #define EVENT_TEXTS(TEXT)                                                                      \
     TEXT(source)                                                                               \
     TEXT(event) /* literal, such as resource.updated */                                        \

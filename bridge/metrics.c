@@ -1,8 +1,8 @@
 /*
- * The counters are plain atomics in arrays, indexed by the enums of metrics.h; a page is written
- * from the same tables. Writers never wait: only registering a source's name takes a lock. Nothing
- * can fail, except that the names of sources run out: further sources are not counted by name, which
- * is logged.
+ * The counters are plain atomics in arrays, indexed by the enums of metrics.h; a page is
+ * written from the same tables. Writers never wait: only registering a source's name takes a
+ * lock. Nothing can fail, except that the names of sources run out: further sources are not
+ * counted by name, which is logged.
  */
 #include "bridge/metrics.h"
 

@@ -1,6 +1,6 @@
 /*
- * Start, back to front: sockets, outbox, publisher, ingress, admin; only then are we ready. If one
- * fails, the error is logged and those that were started are stopped again.
+ * Start, back to front: sockets, outbox, publisher, ingress, admin; only then are we ready. If
+ * one fails, the error is logged and those that were started are stopped again.
  *
  * Stop, front to back:
  *
@@ -11,8 +11,8 @@
  *   disconnects; the backlog stays on disk
  * - the outbox writes its last watermark and closes
  *
- * If the outbox fails, which is final, the same happens without waiting for the broker, and the exit
- * status is 1.
+ * If the outbox fails, which is final, the same happens without waiting for the broker, and the
+ * exit status is 1.
  */
 #include "bridge/daemon/internal.h"
 

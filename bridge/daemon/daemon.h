@@ -2,11 +2,11 @@
  * daemon - `run`: starts back to front (outbox, publisher, ingress, admin), stops front to
  * back, and watches the threads.
  *
- * SIGHUP reads the configuration again. The new sources with their secrets, and admin.token, apply
- * at once; changes of other settings are named in the log and take effect after a restart. If
- * anything is wrong, it is logged and the whole old configuration stays. Webhooks are accepted
- * meanwhile, and events of a source that was removed are still delivered. Environment variables keep
- * the values that they had at the start.
+ * SIGHUP reads the configuration again. The new sources with their secrets, and admin.token,
+ * apply at once; changes of other settings are named in the log and take effect after a
+ * restart. If anything is wrong, it is logged and the whole old configuration stays. Webhooks
+ * are accepted meanwhile, and events of a source that was removed are still delivered.
+ * Environment variables keep the values that they had at the start.
  */
 #ifndef BRIDGE_DAEMON_DAEMON_H
 #define BRIDGE_DAEMON_DAEMON_H

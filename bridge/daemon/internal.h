@@ -85,8 +85,8 @@ void daemon_reload(struct daemon *d);
 /* Takes the sockets that the service manager hands over. Those named "admin" (FileDescriptorName=)
  * are for the operator, all others for webhooks. */
 void daemon_sockets_take(struct sockets *ingress, struct sockets *admin);
-/* Binds, unless sockets were handed over. mode is for unix sockets: with their directory it decides
- * who may connect. */
+/* Binds, unless sockets were handed over. mode is for unix sockets: with their directory it
+ * decides who may connect. */
 enum status daemon_sockets_open(struct sockets *sockets, const struct config_list *listen,
                                 mode_t mode, struct err *err) MUST_USE;
 void daemon_sockets_log(const struct sockets *sockets, const char *listener);

@@ -1,6 +1,6 @@
 /*
- * The dedupe rule: two deliveries are the same if their identities, a key and a digest, are equal.
- * The identity is made here; the outbox compares (outbox/dedupe.c). Nothing can fail.
+ * The dedupe rule: two deliveries are the same if their identities, a key and a digest, are
+ * equal. The identity is made here; the outbox compares (outbox/dedupe.c). Nothing can fail.
  *
  *   delivery             key                  digest
  *   has a delivery id    source, id           the same: the body may contain a count of attempts
@@ -9,8 +9,8 @@
  *   is quarantined       source, body and     the same
  *                        all parsed fields
  *
- * A field that the signature does not cover (not trusted) is left out. Otherwise anybody who has
- * seen a delivery could send it again as another event.
+ * A field that the signature does not cover (not trusted) is left out. Otherwise anybody who
+ * has seen a delivery could send it again as another event.
  */
 #include "bridge/intake/internal.h"
 

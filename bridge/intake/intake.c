@@ -210,8 +210,8 @@ static struct waiter *waiter_create(const struct event *event, intake_done_fn *d
     return waiter;
 }
 
-/* Handoff B: the outbox has answered, on the committer thread; done passes it on to the loop. Frees
- * the waiter. */
+/* Handoff B: the outbox has answered, on the committer thread; done passes it on to the loop.
+ * Frees the waiter. */
 static void on_stored(void *ctx, const struct outbox_result *stored)
 {
     struct waiter *waiter = ctx;
@@ -245,8 +245,8 @@ static void submit(struct intake *intake, const struct intake_source *source,
     if (waiter->unknown) {
         log_unknown(source, event);
     }
-    /* Handoff A: the committer (outbox/committer.c) takes the event from its inbox. From here on the
-     * waiter belongs to it, unless the outbox refuses. */
+    /* Handoff A: the committer (outbox/committer.c) takes the event from its inbox. From here
+     * on the waiter belongs to it, unless the outbox refuses. */
     st = outbox_submit(intake->outbox, event_copy(event), on_stored, waiter);
     if (st != ST_OK) {
         on_stored(waiter, &(struct outbox_result){.status = st});

@@ -3,14 +3,14 @@
  * library.
  *
  * Each HTTP loop thread has an intake of its own, because its keyed contexts cannot be shared;
- * the sources' settings are shared and immutable. A new configuration is a new intake. A request
- * keeps a reference to the intake that judged its head until it is submitted.
+ * the sources' settings are shared and immutable. A new configuration is a new intake. A
+ * request keeps a reference to the intake that judged its head until it is submitted.
  *
- * A file with a secret is checked for changes (by its identity and time of change) when a delivery
- * does not verify, and once a second while deliveries arrive. So a new secret is valid at once, and
- * the one that it replaced becomes invalid within a second; a delivery whose head had arrived
- * before that may still use it for a minute. If the file is gone or cannot be used, its last secret
- * stays valid; that is logged.
+ * A file with a secret is checked for changes (by its identity and time of change) when a
+ * delivery does not verify, and once a second while deliveries arrive. So a new secret is valid
+ * at once, and the one that it replaced becomes invalid within a second; a delivery whose head
+ * had arrived before that may still use it for a minute. If the file is gone or cannot be used,
+ * its last secret stays valid; that is logged.
  */
 #ifndef BRIDGE_INTAKE_INTAKE_H
 #define BRIDGE_INTAKE_INTAKE_H
@@ -79,9 +79,9 @@ enum status intake_submit(struct intake *intake, const struct intake_source *sou
                           struct err *why) MUST_USE;
 
 /* For outbox_options.reparse; ctx is an intake of its own. Makes an event of a dead letter with
- * today's configuration. The event keeps its id and its time of receipt; values from a header or
- * from the URL stay as they were read then. Gives an event, or NULL and why: the source is gone, or
- * still no event can be made. */
+ * today's configuration. The event keeps its id and its time of receipt; values from a header
+ * or from the URL stay as they were read then. Gives an event, or NULL and why: the source is
+ * gone, or still no event can be made. */
 struct event *intake_reparse(void *ctx, const struct event *dead, struct err *why);
 
 #endif

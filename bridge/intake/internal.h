@@ -34,7 +34,8 @@ struct intake_source {
     struct slice name;
     struct slice path; /* does not end with a slash */
     unsigned metrics_index;
-    /* The signature covers these fields, so they may decide about duplicates and retained states. */
+    /* The signature covers these fields, so they may decide about duplicates and retained
+     * states. */
     bool trusted[PARSE_FIELDS];
     struct parser *parser;
     struct route *topic;

@@ -1,13 +1,13 @@
 /*
- * The secrets of one source, and the verifier made of them. A secret from a file is read again when
- * the file has changed. Each file is handled by itself, so that a missing one does not keep another
- * one's new secret out.
+ * The secrets of one source, and the verifier made of them. A secret from a file is read again
+ * when the file has changed. Each file is handled by itself, so that a missing one does not
+ * keep another one's new secret out.
  *
- * A stamp (the file's identity and time of change) tells whether a file has changed. It is taken
- * before the file is read, so a write in between is found the next time. If a read fails for a
- * reason that may pass (no descriptor left), it is tried again; for any other reason it waits for
- * the next change. Until a file gives a usable secret the old one stays, and that is logged once
- * for each change.
+ * A stamp (the file's identity and time of change) tells whether a file has changed. It is
+ * taken before the file is read, so a write in between is found the next time. If a read fails
+ * for a reason that may pass (no descriptor left), it is tried again; for any other reason it
+ * waits for the next change. Until a file gives a usable secret the old one stays, and that is
+ * logged once for each change.
  */
 #include "bridge/intake/internal.h"
 

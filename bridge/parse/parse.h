@@ -1,6 +1,6 @@
 /*
- * parse - bytes to fields: reads the fields of a delivery from the places that the provider's field
- * templates name (provider.h), in one pass over the body. Pure; any thread.
+ * parse - bytes to fields: reads the fields of a delivery from the places that the provider's
+ * field templates name (provider.h), in one pass over the body. Pure; any thread.
  */
 #ifndef BRIDGE_PARSE_PARSE_H
 #define BRIDGE_PARSE_PARSE_H
@@ -62,22 +62,22 @@ struct parsed {
     char reason[PARSE_REASON_SIZE];
 };
 
-/* Borrows all; the delivery must outlive *out, and so must known: the event that was read from this
- * body before, or NULL. If a template needs headers or the URL, and the delivery no longer has them
- * (delivery->header is NULL), the field's value is taken from known.
+/* Borrows all; the delivery must outlive *out, and so must known: the event that was read from
+ * this body before, or NULL. If a template needs headers or the URL, and the delivery no longer
+ * has them (delivery->header is NULL), the field's value is taken from known.
  *
- * A field's value is the first alternative of its template whose parts are all present. A part of
- * the body is present if it is text, not null (in gid, delivery_id and event_time a number is text,
- * too, as it is spelled); a header if it appears once; the URL if it is one segment. Headers and the
- * URL must also contain nothing that cannot be in a name (utf8_is_fit). All may be empty.
+ * A field's value is the first alternative of its template whose parts are all present. A part
+ * of the body is present if it is text, not null (in gid, delivery_id and event_time a number
+ * is text, too, as it is spelled); a header if it appears once; the URL if it is one segment.
+ * Headers and the URL must also contain nothing that cannot be in a name (utf8_is_fit). All may
+ * be empty.
  *
- * ST_OK, or why the delivery must be quarantined:
- * ST_INVALID: not JSON by RFC 8259 (the reason says so if the body is empty, or a form by its
- * Content-Type), not an object, or a field longer than PARSE_MAX_FIELD.
- * ST_MISSING: no alternative of event, resource_type or gid is present.
- * out->reason then names the field and the fault of its first alternative, in words that may be
- * shown to the sender; the good fields are filled in. Half a surrogate pair behind \u decodes to
- * U+FFFD. out is initialised in every case; end it with parsed_fini. */
+ * ST_OK, or why the delivery must be quarantined: ST_INVALID: not JSON by RFC 8259 (the reason
+ * says so if the body is empty, or a form by its Content-Type), not an object, or a field
+ * longer than PARSE_MAX_FIELD. ST_MISSING: no alternative of event, resource_type or gid is
+ * present. out->reason then names the field and the fault of its first alternative, in words
+ * that may be shown to the sender; the good fields are filled in. Half a surrogate pair behind
+ * \u decodes to U+FFFD. out is initialised in every case; end it with parsed_fini. */
 enum status parser_read(const struct parser *parser, const struct delivery *delivery,
                         const struct event *known, struct parsed *out) MUST_USE;
 void parsed_fini(struct parsed *parsed);

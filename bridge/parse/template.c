@@ -1,10 +1,11 @@
 /*
- * The language of field templates (see struct provider_fields), compiled from left to right: text
- * and {parts}, with | between alternatives. An empty last alternative makes the field optional.
+ * The language of field templates (see struct provider_fields), compiled from left to right:
+ * text and {parts}, with | between alternatives. An empty last alternative makes the field
+ * optional.
  *
- * A template can be wrong in many ways; each has a reason that shows the correct form. Some are not
- * errors of syntax but mistakes that would go unnoticed: text that looks like a path without its
- * braces, or {url} for a source that has no paths below its own.
+ * A template can be wrong in many ways; each has a reason that shows the correct form. Some are
+ * not errors of syntax but mistakes that would go unnoticed: text that looks like a path
+ * without its braces, or {url} for a source that has no paths below its own.
  */
 #include "bridge/parse/internal.h"
 

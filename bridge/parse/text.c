@@ -11,7 +11,8 @@
 #include <json-c/json_object.h>
 #include <json-c/json_tokener.h>
 
-/* A longer string decodes to more than any field or topic may have, even if all of it is \u0041. */
+/* A longer string decodes to more than any field or topic may have, even if all of it is
+ * \u0041. */
 enum { MAX_RAW = 6 * 65535 + 2 };
 
 /* A list, because slices point into the texts and they must not move. */
