@@ -1,3 +1,7 @@
+/*
+ * Slices and growing buffers. A buffer doubles its memory and keeps a NUL behind its bytes. Only
+ * memory could run out, and then the process stops.
+ */
 #include "common/buf.h"
 
 #include <stdarg.h>

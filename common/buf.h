@@ -9,8 +9,7 @@
 
 #include "common/check.h"
 
-/* Bytes that belong to somebody else; not terminated. An absent value has data == NULL, an
- * empty one has not. */
+/* Borrowed bytes, not terminated. An absent value has data == NULL; an empty one does not. */
 struct slice {
     const char *data;
     size_t len;
@@ -29,9 +28,9 @@ struct slice slice_from(struct slice s, size_t offset); /* without its first off
 struct slice slice_trim(struct slice s,
                         const char *set); /* without these bytes at either end */
 
-/* A growing byte buffer, always followed by a NUL that does not count. Zero-initialised is
- * empty. Callers hold what a peer can make grow against a limit of their own before they add
- * it; running out of memory stops the process. */
+/* A growing byte buffer, always followed by a NUL that is not part of len. Zero-initialised it
+ * is empty. Running out of memory stops the process, so callers check the size of a peer's data
+ * against a limit before they add it. */
 struct buf {
     char *data;
     size_t len;
@@ -44,11 +43,11 @@ void buf_add_str(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
 void buf_addf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_reserve(struct buf *buf, size_t more);
-void buf_clear(struct buf *buf); /* len = 0, keeps the memory */
+void buf_clear(struct buf *buf); /* sets len to 0, keeps the memory */
 void buf_free(struct buf *buf);
 void buf_wipe(struct buf *buf); /* overwrites the bytes, then frees them: for secrets */
 struct slice buf_slice(const struct buf *buf); /* borrows until the next change */
-/* Gives the NUL-terminated memory for free(); never NULL. buf is empty then. */
+/* Gives the NUL-terminated memory for free(), never NULL, and leaves buf empty. */
 char *buf_take(struct buf *buf);
 
 #endif

@@ -1,3 +1,7 @@
+/*
+ * Stops the process for broken invariants and for lack of memory: both print a log line to
+ * stderr by hand, with nothing that needs memory, and abort.
+ */
 #include "common/check.h"
 
 #include <stdio.h>

@@ -10,18 +10,18 @@
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define COUNT_OF(array)   (sizeof(array) / sizeof((array)[0]))
 
-/* Always compiled in; cond has no side effects. For broken invariants of ours, not input. */
+/* Always compiled in; cond has no side effects. For invariants of our own code, not for input. */
 #define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
 
 /* Any thread. Prints where and what to stderr and aborts. */
 void check_failed(const char *condition, const char *file, int line) __attribute__((noreturn));
 
-/* Any thread. Zeroed memory of a size that we chose ourselves (never a peer); stops the process
- * rather than fail. Gives memory for free(). */
+/* Any thread. Gives zeroed memory for free(). The size must be our own choice, never a peer's:
+ * stops the process rather than fail. */
 void *xalloc(size_t size_bytes) __attribute__((malloc, returns_nonnull));
 
-/* Any thread. Like realloc, for sizes that have already been held against a limit; stops the
- * process rather than fail. */
+/* Any thread. Like realloc, for sizes that have been checked against a limit; stops the process
+ * rather than fail. */
 void *xrealloc(void *memory, size_t size_bytes) MUST_USE;
 
 /* Any thread. Gives a copy for free(). */

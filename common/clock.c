@@ -1,3 +1,9 @@
+/*
+ * The system's clocks, and times as text. Parsing moves a reader from left to right; its first
+ * fault sets a flag that all later steps keep, so that only the end has to check. A text that
+ * is not a time gives false and writes nothing; a time beyond the year 9999 is formatted as
+ * "-".
+ */
 #include "common/clock.h"
 
 #include <stdio.h>
@@ -42,7 +48,7 @@ void clock_format(int64_t unix_ms, char out_text[CLOCK_TEXT_SIZE])
     (void)snprintf(out_text + len, CLOCK_TEXT_SIZE - len, ".%03dZ", (int)ms);
 }
 
-/* A reader over text; each read_… moves on, or sets bad. */
+/* Each read_… moves on in rest, or sets bad. */
 struct reader {
     struct slice rest;
     bool bad;
@@ -154,7 +160,7 @@ bool clock_parse(struct slice text, int64_t *out_unix_ms)
     }
     ms += ((int64_t)timegm(&tm) + seconds - (int64_t)zone_minutes * 60) * 1000;
     if (tm.tm_mday != day) {
-        return false; /* timegm moved it: there is no 30 February */
+        return false; /* timegm has moved a day that does not exist, such as 30 February */
     }
     *out_unix_ms = ms;
     return true;

@@ -1,3 +1,7 @@
+/*
+ * Hex and base64. Decoding looks at all digits before it writes any byte, so that a text that
+ * is not what encoding would have made gives false and leaves the output as it was.
+ */
 #include "common/encode.h"
 
 void encode_hex(const uint8_t *data, size_t len, char *out_text)
@@ -77,7 +81,7 @@ static int base64_value(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* How many bytes the text stands for; SIZE_MAX: it is not base64. */
+/* The decoded length; SIZE_MAX if text is not base64. */
 static size_t base64_decoded_len(struct slice text)
 {
     size_t digits = text.len;
@@ -97,7 +101,7 @@ static size_t base64_decoded_len(struct slice text)
         }
         last = (unsigned)value;
     }
-    /* The bits of the last digit that belong to no byte. */
+    /* Bits of the last digit that belong to no byte must be 0. */
     if (last & ((1u << 2 * (text.len - digits)) - 1)) {
         return SIZE_MAX;
     }

@@ -1,3 +1,7 @@
+/*
+ * The texts of the statuses, and filling in an error. Errors are for reading: a text that is
+ * too long is cut. Nothing can fail.
+ */
 #include "common/err.h"
 
 #include <stdarg.h>

@@ -1,15 +1,16 @@
 /*
- * err - one status enum, one table, one text; and the error that functions touching the outside
- * world fill in.
+ * err - one enum of statuses with their texts, and the error that a function which touches the
+ * outside world fills in.
  *
- * The text grows outside-in: `open outbox /var/lib/x.db: sync directory: Input/output error`.
+ * Each caller puts its context before the text: `open outbox /var/lib/x.db: sync directory:
+ * Input/output error`.
  */
 #ifndef COMMON_ERR_H
 #define COMMON_ERR_H
 
 #include "common/check.h"
 
-/* Add a code only if some caller acts differently on it. */
+/* Add a status only if some caller acts differently on it. */
 #define STATUS_MAP(X)                                                                          \
     X(ST_OK, "ok")                                                                             \
     X(ST_INVALID, "malformed")                                                                 \
@@ -35,18 +36,16 @@ const char *status_text(enum status st);
 
 struct err {
     enum status status;
-    int sys_errno;  /* 0 if no system call was to blame */
+    int sys_errno;  /* 0 if no system call failed */
     char text[512]; /* one line, no trailing newline */
 };
 
-/* Any thread; err_set and err_set_errno allow err to be NULL, and return st so that callers can
- * `return err_set(...)`. */
+/* Any thread. err may be NULL. Both return st, so that callers can `return err_set(...)`. */
 enum status err_set(struct err *err, enum status st, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Appends ": " and strerror(sys_errno). */
 enum status err_set_errno(struct err *err, enum status st, int sys_errno, const char *format,
                           ...) PRINTF_LIKE(4, 5);
-/* Puts the formatted context and ": " before the text; returns the status that is in err (err
- * is not NULL). */
+/* Puts the formatted context and ": " before the text. Returns err's status; err is not NULL. */
 enum status err_wrap(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

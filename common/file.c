@@ -1,3 +1,12 @@
+/*
+ * Reading: the whole file in pieces, until its end or the limit. Any error is returned with the
+ * path.
+ *
+ * Replacing: write `.NAME.new` beside the file, sync it, rename it over the file, sync the
+ * folder. A fault before the rename leaves the old file; a crash may leave `.NAME.new`, which
+ * the next draft removes. If only the last sync fails, the new content is there but a power cut
+ * may undo it, and the caller is told.
+ */
 #include "common/file.h"
 
 #include <errno.h>
@@ -75,7 +84,7 @@ enum status file_read_regular(const char *path, size_t max_bytes, struct buf *ou
     return read_and_close(fd, path, max_bytes, out, err);
 }
 
-/* The folder of path, open, or -1 and errno. */
+/* Opens the folder of path; -1 and errno on failure. */
 static int open_parent(const char *path)
 {
     char *copy = xstrdup(path);
@@ -119,7 +128,7 @@ enum status file_lock_parent(const char *path, int *out_fd, struct err *err)
     return ST_OK;
 }
 
-/* To whom path belongs, or would. */
+/* The owner of path or, if it does not exist, of its folder. False: neither exists. */
 static bool find_owner(const char *path, struct stat *out_owner)
 {
     char *copy;
@@ -148,22 +157,23 @@ static char *name_beside(const char *path)
 
 struct file_draft {
     char *path;
-    char *name; /* NULL: it has become path */
+    char *name; /* of the new file; NULL once it has become path */
     int fd;
 };
 
-/* Its name is always the same, so that what was left behind by somebody who died goes now. */
+/* The new file's name is always the same, so that one left by a killed process is removed here. */
 static enum status create_file(struct file_draft *draft, struct err *err)
 {
     struct stat owner;
 
-    (void)unlink(draft->name); /* if it stays, the next line says why */
+    (void)unlink(draft->name); /* if it fails, the next line finds out why */
     draft->fd = open(draft->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (draft->fd < 0) {
         return err_set_errno(err, ST_IO, errno, "make %s", draft->name);
     }
     if (geteuid() == 0 && find_owner(draft->path, &owner)) {
-        /* Where root may not (a container, NFS), a file of root's is still better than none. */
+        /* If root may not do that (in a container, on NFS), root's own file is better than
+         * none. */
         int ignored = fchown(draft->fd, owner.st_uid, owner.st_gid);
 
         (void)ignored;
@@ -171,8 +181,8 @@ static enum status create_file(struct file_draft *draft, struct err *err)
     return ST_OK;
 }
 
-/* Where the file system cannot reserve, glibc writes zeros instead, and other C libraries say that
- * it cannot be done. */
+/* If the file system cannot reserve, glibc writes zeros instead; other C libraries return an error
+ * that is ignored here. */
 static enum status take_room(const struct file_draft *draft, size_t bytes, struct err *err)
 {
     int error = 0;
@@ -211,9 +221,9 @@ void file_draft_close(struct file_draft *draft)
         return;
     }
     if (draft->fd >= 0) {
-        (void)close(draft->fd); /* what counts was synced */
+        (void)close(draft->fd); /* file_draft_put has synced the data */
         if (draft->name) {
-            (void)unlink(draft->name); /* else the next draft removes it */
+            (void)unlink(draft->name); /* if it fails, the next draft removes it */
         }
     }
     free(draft->path);
@@ -235,7 +245,7 @@ static enum status write_synced(int fd, struct slice data, struct err *err)
             data = slice_from(data, (size_t)n);
         }
     }
-    /* The room that was not needed. */
+    /* Gives back the reserved bytes that were not needed. */
     if (ftruncate(fd, (off_t)len) != 0) {
         return err_set_errno(err, ST_IO, errno, "truncate");
     }
@@ -268,7 +278,7 @@ enum status file_free_bytes(const char *path, uint64_t *out_bytes, struct err *e
     enum status st = ST_OK;
 
     if (statvfs(parent, &fs) != 0) {
-        st = err_set_errno(err, ST_IO, errno, "look at the file system of %s", parent);
+        st = err_set_errno(err, ST_IO, errno, "query the file system of %s", parent);
     } else {
         *out_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     }

@@ -1,7 +1,10 @@
 /*
- * json_check trusts nothing. It keeps "object or array?" of each open level in one 64-bit stack
- * of bits, which is why it needs neither recursion nor memory. json_find.c, which relies on its
- * yes, is the other reader.
+ * json_check reads a text of unknown origin once, from left to right. One bit for each open
+ * level says whether it is an object or an array, so that it needs neither recursion nor
+ * memory. The first byte that is wrong ends it, with its offset. json_find.c reads only texts
+ * that json_check has accepted.
+ *
+ * json_add_string writes any bytes as a JSON string; nothing can fail.
  */
 #include "common/json.h"
 
@@ -15,8 +18,8 @@ static inline bool is_digit(const char *p, const char *end)
     return p < end && *p >= '0' && *p <= '9';
 }
 
-/* Each check_… stands at *at and moves it behind what it read; if it returns false, to the byte
- * that is wrong. */
+/* Each check_… begins at *at and moves it behind what it has read, or to the wrong byte if it
+ * returns false. */
 
 /* Behind the backslash. */
 static bool check_escape(const char **at, const char *end)
@@ -92,7 +95,7 @@ static bool check_number(const char **at, const char *end)
         (*at)++;
     }
     if (*at < end && **at == '0') {
-        (*at)++; /* and no digit behind it: what follows a value will not be one */
+        (*at)++; /* a digit behind it is refused later: no value may be followed by one */
     } else if (!check_digits(at, end)) {
         return false;
     }
@@ -167,7 +170,7 @@ static bool in_object(const struct reading *r)
     return r->objects & 1;
 }
 
-/* A scalar, an empty array or object, or the opening of one with something in it: then
+/* Reads a scalar, an empty array or object, or only the opening of one that is not empty: then
  * *out_complete is false, and its first value comes next. */
 static bool check_value(struct reading *r, bool *out_complete)
 {

@@ -1,10 +1,9 @@
 /*
- * json - JSON by RFC 8259, to the letter: is this a JSON text, where in it is a value, and
- * writing strings.
+ * json - strict JSON (RFC 8259): checks a text, finds values in it, and writes strings.
  *
- * Libraries are too kind for bytes that decide where an event goes (single quotes, NaN,
- * overlong UTF-8, raw control characters pass). This reads bytes once, allocates nothing and
- * never recurses. Pure; any thread.
+ * Libraries are too lenient for bytes that decide where an event goes: they let single quotes,
+ * NaN, overlong UTF-8 and raw control characters pass. This reads the bytes once, allocates
+ * nothing and never recurses. Pure; any thread.
  */
 #ifndef COMMON_JSON_H
 #define COMMON_JSON_H
@@ -14,10 +13,10 @@
 
 enum { JSON_MAX_DEPTH = 64 };
 
-/* ST_OK, or ST_INVALID with *out_error_at (may be NULL) at the offset of the first byte that is
- * wrong (of a character that is not UTF-8: its first byte; the text's length if it ends too
- * soon). What is nested deeper than JSON_MAX_DEPTH is ST_INVALID too. A byte order mark is not
- * JSON; half a surrogate pair behind \u is (RFC 8259 section 8.2). */
+/* ST_OK, or ST_INVALID with the offset of the first wrong byte in *out_error_at (may be NULL):
+ * the first byte of a sequence that is not UTF-8; the text's length if it ends too soon. A text
+ * nested deeper than JSON_MAX_DEPTH is ST_INVALID too. A byte order mark is not JSON; half a
+ * surrogate pair behind \u is (RFC 8259 section 8.2). */
 enum status json_check(struct slice text, size_t *out_error_at) MUST_USE;
 
 enum json_kind {
@@ -30,34 +29,33 @@ enum json_kind {
     JSON_OBJECT
 };
 
-/* A value where it stands: raw borrows from the text; strings with their quotes. */
+/* raw borrows from the text; a string includes its quotes. */
 struct json_value {
     enum json_kind kind;
     struct slice raw;
 };
 
-/* Looks a dotted path of member names (`resource.modified_at`) up in a text that json_check
- * accepted. Of members with the same name the last one counts, as in PHP and JavaScript.
- * Member names that are spelled with escapes are compared decoded. JSON_ABSENT if there is
- * none or something on the way is not an object.
+/* Looks up a dotted path of member names (`resource.modified_at`) in a text that json_check has
+ * accepted. Of members with the same name the last one wins, as in PHP and JavaScript. Names
+ * with escapes are compared decoded. JSON_ABSENT if there is no such member, or if a value on
+ * the way is not an object.
  *
- * A last name that ends in `*` (`result.code*`) finds the first member, as they stand in the
- * text, whose name begins so and whose value is a string, a number or a boolean. Escapes in
- * names are decoded as far as it takes to compare; if that member comes again later, the first
- * one counts. */
+ * A last name that ends in `*` (`result.code*`) finds the first member in the text whose name
+ * has this prefix and whose value is a string, a number or a boolean. If that member appears
+ * again later, the first one wins. */
 struct json_value json_find(struct slice text, struct slice path);
 
 /* A path is names with single dots between them, and at most one `*`, at its end. ST_INVALID if it
  * is not, or asks for an element of an array; the reason ends with the correct form. */
 enum status json_check_path(struct slice path, struct err *err) MUST_USE;
 
-/* The same for several paths in one pass; at most JSON_MAX_PATHS. out_values[i] is what
- * paths[i] names; an absent path (SLICE_NONE) gives JSON_ABSENT. */
+/* The same for several paths, at most JSON_MAX_PATHS, in one pass. out_values[i] is the value of
+ * paths[i]; JSON_ABSENT for an absent path (SLICE_NONE). */
 enum { JSON_MAX_PATHS = 32 };
 void json_find_all(struct slice text, const struct slice *paths, size_t count,
                    struct json_value *out_values);
 
-/* What a text that json_check accepted is as a whole. */
+/* The kind of a whole text that json_check has accepted. */
 enum json_kind json_kind_of(struct slice text);
 
 /* The string has a backslash, so its value differs from the bytes between its quotes. */

@@ -1,7 +1,11 @@
 /*
- * json_find_all steps over what it does not look for. It walks the objects on the way to a
- * path, and at each level knows by a bit for each path which of them lead there, so that one
- * pass serves all paths.
+ * json_find_all finds several paths in one pass. It enters only the objects that some path
+ * leads into, and skips every other value. At each level a bit for each path says whether it
+ * leads here.
+ *
+ * The text must have been accepted by json_check: brackets match, strings and numbers end. So
+ * reading cannot fail; a path that leads nowhere has the value JSON_ABSENT. json_check_path
+ * refuses a path that nobody can have meant.
  */
 #include "common/json.h"
 
@@ -9,8 +13,6 @@
 
 #include "common/encode.h"
 #include "common/json_scan.h"
-
-/* From here on the text is known to be JSON: brackets match, strings and numbers end. */
 
 /* At the opening quote; returns behind the closing one. */
 static inline const char *skip_string(const char *p, const char *end)
@@ -131,8 +133,8 @@ static const char *decode_escape(const char *p, const char *end, char out_utf8[4
     return p;
 }
 
-/* A member's name that is spelled with escapes, between its quotes, begins with this text?
- * Returns behind it, or NULL. */
+/* If name, the bytes between the quotes of a member's name with escapes, begins with text, returns
+ * the byte behind that; else NULL. */
 static const char *skip_decoded(struct slice name, struct slice text)
 {
     const char *p = name.data, *end = name.data + name.len;
@@ -158,7 +160,7 @@ static bool name_starts_with(struct slice name, struct slice prefix, bool escape
     return escaped ? skip_decoded(name, prefix) != NULL : slice_starts_with(name, prefix);
 }
 
-/* How much of what is left of a path is its first part. */
+/* The length of the first name in the rest of a path. */
 static size_t part_len(struct slice rest)
 {
     const char *dot = memchr(rest.data, '.', rest.len);
@@ -166,8 +168,8 @@ static size_t part_len(struct slice rest)
     return dot ? (size_t)(dot - rest.data) : rest.len;
 }
 
-/* Is this the member's name that comes first in what is left of a path? A name with a dot in it
- * never is. Most names differ in their length, which costs next to nothing to see. */
+/* True if name is the first name in the rest of a path; *out_len is that one's length. A name that
+ * contains a dot never is. Comparing lengths first rules out most names at next to no cost. */
 static bool name_is_part(struct slice name, bool escaped, struct slice rest, size_t *out_len)
 {
     if (escaped) {
@@ -179,8 +181,8 @@ static bool name_is_part(struct slice name, bool escaped, struct slice rest, siz
            memcmp(name.data, rest.data, name.len) == 0 && part_len(name) == name.len;
 }
 
-/* An object that is being walked, and which paths (a bit each) lead here. They all begin with
- * the same offset bytes. */
+/* An open object, and the paths (a bit each) that lead into it. They all begin with the same
+ * offset bytes. */
 struct level {
     uint32_t paths;
     size_t offset;
@@ -192,8 +194,8 @@ struct search {
     uint32_t prefixes;
 };
 
-/* What one member means for the paths of its level: the bits of those that end in it, of those
- * that go on below, and of those that take it if it is the first that will do. */
+/* The paths of a level (a bit each) that match a member: those that end in it, those that go on
+ * below it, and those with a `*`, which end in the first scalar that matches. */
 struct match {
     uint32_t ends, goes_on, may_end;
     size_t offset_below;
@@ -248,15 +250,16 @@ static const char *read_name(const char *p, const char *end, struct slice *out_n
     return skip_space(skip_space(p, end) + 1, end);
 }
 
-/* At a member's value. Notes it for the paths that end in it; returns behind it, or at it if it
- * is an object to go into. */
+/* At a member's value. Sets the values of the paths that end in it; returns behind it, or at it if
+ * it is an object to enter. */
 static const char *read_value(const char *p, const char *end, struct match match,
                               struct json_value *values)
 {
     const char *start = p;
     bool enter = match.goes_on != 0 && *p == '{';
 
-    /* Of members with one name the last counts, and with it only what is inside that one. */
+    /* Of members with the same name the last one wins, so what an earlier one contained is
+     * void. */
     set_values(values, match.goes_on, (struct json_value){JSON_ABSENT, SLICE_NONE});
     if (match.ends == 0 && enter) {
         return start;
@@ -326,7 +329,7 @@ struct json_value json_find(struct slice text, struct slice path)
     return value;
 }
 
-/* [0], [*] or []; but a name may hold brackets. */
+/* True for [0], [*] or []; other brackets may be part of a name. */
 static bool asks_for_element(struct slice path)
 {
     const char *end = path.data + path.len;

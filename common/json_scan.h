@@ -1,6 +1,6 @@
 /*
- * json_scan - what json's two readers have in common: strings, where both spend their time, go
- * eight bytes at a time until a byte that matters. Only for common/json*.c.
+ * json_scan - for both readers in common/json*.c, and nobody else: skips the plain bytes of a
+ * string eight at a time, since that is where both spend their time.
  */
 #ifndef COMMON_JSON_SCAN_H
 #define COMMON_JSON_SCAN_H
@@ -12,9 +12,9 @@
 
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
-/* How many bytes at p, at most 8, pass as they are in a string: not below 0x20, not `"` or `\`,
- * not above 0x7F. A subtraction's borrow can only mark bytes behind the first one that is
- * marked rightly. */
+/* How many of the 8 bytes at p, from the first on, are plain: not below 0x20, not `"` or `\`,
+ * not above 0x7F. Each subtraction sets the top bit of a byte that is not plain. Its borrow may
+ * also mark plain bytes, but only behind the first one that is not. */
 static inline unsigned plain_bytes(const char *p)
 {
     uint64_t word;

@@ -1,3 +1,8 @@
+/*
+ * A line is built in a buffer on the stack and written with one write(2), so that lines of several
+ * threads do not mix. Long values and lines are cut. If the line cannot be written it is lost:
+ * deliveries must go on without a log.
+ */
 #include "common/log.h"
 
 #include <stdatomic.h>
@@ -15,9 +20,11 @@ static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_FATAL] = "fatal",
 };
 
-/* A peer's text is cut here: a line stays a line that people can read. */
-enum { LOG_MAX_VALUE = 256, LOG_MAX_LINE = 4096 };
-enum { LIMIT_MS = 1000 }; /* log_limit: one line in so much time */
+enum {
+    LOG_MAX_VALUE = 256, /* a peer's text is cut here, so that lines stay readable */
+    LOG_MAX_LINE = 4096,
+    LIMIT_MS = 1000, /* log_limit: one line per interval */
+};
 
 struct line {
     char text[LOG_MAX_LINE];
@@ -54,7 +61,7 @@ static void line_add_escaped(struct line *line, unsigned char c)
     }
 }
 
-/* Quotes where logfmt needs it. Bytes beyond ASCII are escaped, too: a log is read in
+/* Quotes if logfmt needs it. Bytes beyond ASCII are escaped, too, because logs are read in
  * terminals. */
 static void line_add_text(struct line *line, struct slice text)
 {
@@ -122,7 +129,7 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
         line_add_field(&line, fields);
     }
     line.text[line.len++] = '\n';
-    /* A log that cannot be written must not stop deliveries; there is nobody left to tell. */
+    /* A log that cannot be written must not stop deliveries, and cannot be reported anywhere. */
     if (write(STDERR_FILENO, line.text, line.len) < 0) {
         return;
     }

@@ -47,21 +47,21 @@ struct log_field {
 #define log_error(msg, ...)     log_at(LOG_ERROR, msg, ##__VA_ARGS__)
 #define log_fatal(msg, ...)     log_at(LOG_FATAL, msg, ##__VA_ARGS__)
 
-/* Any thread. Borrows everything. fields ends with a nameless one; absent text (SLICE_NONE)
- * leaves its field out. */
+/* Any thread. Borrows everything. fields ends with a nameless one; a field with absent text
+ * (SLICE_NONE) is left out. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields);
 
-/* For lines that a peer can cause: at most one a second for each limit, whatever comes. Zero-initialised
- * is one that allows the next line. */
+/* For lines that a peer can cause: at most one a second for each limit. Zero-initialised, it
+ * allows the next line. */
 struct log_limit {
     _Atomic int64_t next_ms;
     _Atomic int64_t left_out;
 };
-/* Any thread. True: write the line now, and say with it that *out_left_out were left out before. */
+/* Any thread. True: write the line now, with *out_left_out, the number of lines that were left out
+ * before it. */
 bool log_allows(struct log_limit *limit, int64_t *out_left_out);
 
-/* Main thread, before others start. Lines below this level are not written; LOG_INFO to begin
- * with. */
+/* Main thread, before others start. Lines below this level are not written. At first LOG_INFO. */
 void log_set_level(enum log_level level);
 
 /* Any thread. Finds "debug", "info", "warn", "error"; false for anything else. */

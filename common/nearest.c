@@ -1,3 +1,7 @@
+/*
+ * Damerau-Levenshtein distance, ASCII case ignored. Words longer than MAX_WORD are never close to
+ * anything. Nothing can fail.
+ */
 #include "common/nearest.h"
 
 #include <stdio.h>
@@ -15,7 +19,7 @@ static char lower(char c)
     return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
-/* Damerau-Levenshtein (optimal string alignment), three rows at a time. */
+/* Optimal string alignment, with only the last three rows of the matrix. */
 static unsigned edit_distance(struct slice a, struct slice b)
 {
     unsigned rows[3][MAX_WORD + 1];
@@ -67,7 +71,7 @@ const char *nearest_question(const struct nearest *near, const char *quote,
 {
     out_text[0] = '\0';
     if (near->word) {
-        /* Fits: words are no longer than MAX_WORD. */
+        /* It fits: words are no longer than MAX_WORD. */
         (void)snprintf(out_text, NEAREST_TEXT_SIZE, ", did you mean %s%s%s?", quote, near->word,
                        quote);
     }

@@ -1,6 +1,6 @@
 /*
- * nearest - "did you mean": of the words that would be right, the one closest to what was
- * written. Pure; any thread.
+ * nearest - "did you mean": of the valid words, the one closest to the word that was written.
+ * Pure; any thread.
  *
  *   struct nearest near = {.text = key};
  *   for (...)
@@ -13,13 +13,13 @@
 #include "common/buf.h"
 
 struct nearest {
-    struct slice text; /* borrowed: what was written */
-    const char *word;  /* borrowed: the closest so far; NULL while none is close enough */
+    struct slice text; /* borrowed: the word that was written */
+    const char *word;  /* borrowed: the closest so far; NULL if none is close enough */
     unsigned distance;
 };
 
-/* Close enough: at most one edit (a letter more, less, other, or two swapped) for each three
- * letters of the word, but always one. ASCII case does not count. */
+/* Offers a valid word. Close enough is one edit (a letter more, less or different, or two swapped)
+ * for every three letters of the word, and one in any case. ASCII case is ignored. */
 void nearest_offer(struct nearest *near, const char *word);
 
 enum { NEAREST_TEXT_SIZE = 96 };

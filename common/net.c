@@ -1,3 +1,11 @@
+/*
+ * Addresses, and listening sockets. net_listen resolves the address, binds and listens; any
+ * step may fail (a host name that does not resolve, a port in use), and the error names the
+ * address.
+ *
+ * A socket file left by a killed process is removed first. One that another process listens on
+ * is ST_BUSY, and so is a file that is not a socket: nothing of somebody else's is removed.
+ */
 #include "common/net.h"
 
 #include <errno.h>
@@ -92,7 +100,7 @@ bool net_is_loopback(const struct net_address *address)
            strcmp(address->host, "localhost") == 0;
 }
 
-/* 0, or why nobody can be reached there. */
+/* 0 if somebody listens there, else the errno of the attempt to connect. */
 static int connect_errno(const struct sockaddr_un *sun)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -105,7 +113,7 @@ static int connect_errno(const struct sockaddr_un *sun)
     return failed;
 }
 
-/* A socket file that nobody listens on any more is what a killed process leaves behind. */
+/* A killed process leaves its socket file behind. */
 static enum status remove_stale_unix(const struct sockaddr_un *sun, struct err *err)
 {
     struct stat info;
@@ -119,10 +127,10 @@ static enum status remove_stale_unix(const struct sockaddr_un *sun, struct err *
     }
     failed = connect_errno(sun);
     if (failed == 0) {
-        return err_set(err, ST_BUSY, "somebody listens on %s", sun->sun_path);
+        return err_set(err, ST_BUSY, "another process listens on %s", sun->sun_path);
     }
     if (failed != ECONNREFUSED) {
-        return err_set_errno(err, ST_IO, failed, "is somebody listening on %s", sun->sun_path);
+        return err_set_errno(err, ST_IO, failed, "check for a listener on %s", sun->sun_path);
     }
     if (unlink(sun->sun_path) != 0) {
         return err_set_errno(err, ST_IO, errno, "remove the stale socket %s", sun->sun_path);

@@ -25,8 +25,8 @@ enum status net_parse_address(const char *text, struct net_address *out_address,
 bool net_is_loopback(const struct net_address *address);
 
 /* Any thread. Binds and listens: non-blocking, close-on-exec, SO_REUSEADDR; IPv6 sockets are
- * IPv6 only. A stale unix socket that nobody answers on is removed first; one that is answered
- * is ST_BUSY. Gives a descriptor. */
+ * IPv6 only. A stale unix socket is removed first; one that another process listens on is
+ * ST_BUSY. Gives a descriptor. */
 enum status net_listen(const struct net_address *address, int *out_fd,
                        struct err *err) MUST_USE;
 

@@ -1,3 +1,8 @@
+/*
+ * Talks to the service manager over environment variables and a datagram socket. Without these
+ * variables every function does nothing. A notification that is lost makes the manager act as
+ * if we hung, which is the safe side.
+ */
 #include "common/service.h"
 
 #include <stdio.h>
@@ -46,7 +51,7 @@ size_t service_take_sockets(struct service_socket out[SERVICE_SOCKETS_MAX])
     size_t count = (size_t)environment_number("LISTEN_FDS");
 
     if (environment_number("LISTEN_PID") != (long)getpid()) {
-        count = 0; /* meant for a parent */
+        count = 0; /* they are for another process, such as a parent */
     }
     if (count > SERVICE_SOCKETS_MAX) {
         count = SERVICE_SOCKETS_MAX;
@@ -84,7 +89,7 @@ void service_notify(const char *state)
     if (fd < 0) {
         return;
     }
-    /* If it is lost the manager acts as if we hung, which is the safe side. */
+    /* May be lost: see above. */
     (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&sun,
                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
     (void)close(fd);

@@ -1,3 +1,8 @@
+/*
+ * Sizes and times by tables of units. A text that is not a whole number with a known unit, or
+ * does not fit into 64 bits, gives false. Formatting takes the largest unit that divides the
+ * value.
+ */
 #include "common/units.h"
 
 #include <inttypes.h>
@@ -8,7 +13,7 @@ struct unit {
     int64_t factor;
 };
 
-/* Each table from the largest unit to the smallest: formatting takes the first that divides. */
+/* In both tables the units get smaller, because formatting takes the first that divides. */
 static const struct unit size_units[] = {
     {"GiB", 1LL << 30}, {"GB", 1000000000}, {"MiB", 1 << 20}, {"MB", 1000000},
     {"KiB", 1 << 10},   {"kB", 1000},       {"B", 1},         {"", 1},

@@ -1,8 +1,12 @@
+/*
+ * Decodes and checks UTF-8 by the table of RFC 3629. Bytes that are not a well-formed character
+ * have length 0; nothing else can fail.
+ */
 #include "common/utf8.h"
 
 size_t utf8_decode(const char *data, size_t len, uint32_t *out_code_point)
 {
-    /* The smallest code point that needs so many bytes: anything below is an overlong form. */
+    /* The smallest code point that needs this many bytes; anything below is an overlong form. */
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char *bytes = (const unsigned char *)data;
 

@@ -6,18 +6,18 @@
 
 #include "common/buf.h"
 
-/* How many bytes the well-formed character at the start of data has, 1 to 4; 0 if there is
- * none, or len is 0. out_code_point may be NULL. */
+/* The length, 1 to 4, of the well-formed character at the start of data; 0 if there is none, or
+ * len is 0. out_code_point may be NULL. */
 size_t utf8_decode(const char *data, size_t len, uint32_t *out_code_point);
 
 /* True if all of it is well-formed. */
 bool utf8_valid(struct slice text);
 
-/* A control character or a non-character: nothing that belongs in a name. MQTT 5.0
- * section 1.5.4 lets brokers close the connection on them. */
+/* A control character or a non-character, which does not belong in a name. MQTT 5.0 section 1.5.4
+ * lets brokers close the connection on these. */
 bool utf8_is_unfit(uint32_t code_point);
 
-/* True if all of it is well-formed and nothing in it is unfit. */
+/* True if all of it is well-formed and no character is unfit. */
 bool utf8_is_fit(struct slice text);
 
 #endif

@@ -1,3 +1,7 @@
+/*
+ * UUID version 7: 48 bits of time, then random bits with the version and the variant set. The
+ * kernel's random numbers cannot fail for so few bytes; if they did, the process would stop.
+ */
 #include "common/uuid.h"
 
 #include <string.h>
@@ -24,7 +28,7 @@ struct uuid uuid_new(void)
 {
     uint8_t random[10];
 
-    /* So few bytes are never cut short or interrupted: getrandom(2). */
+    /* getrandom(2): up to 256 bytes are neither cut short nor interrupted. */
     CHECK(getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random));
     return uuid_make_v7(clock_unix_ms(), random);
 }

@@ -12,7 +12,7 @@ struct uuid {
 
 enum { UUID_TEXT_SIZE = 37 }; /* 36 characters and the NUL */
 
-/* Any thread. now_ms: Unix time; random: 10 fresh random bytes. Pure. */
+/* Pure. now_ms: Unix time; random: 10 fresh random bytes. */
 struct uuid uuid_make_v7(int64_t now_ms, const uint8_t random[10]);
 /* Any thread. Reads the clock and the kernel's random numbers. */
 struct uuid uuid_new(void);

@@ -68,10 +68,10 @@ static void formatted_text_of_any_length_is_whole(void **state)
     buf_free(&buf);
 }
 
-static void what_is_taken_is_the_callers(void **state)
+static void the_caller_owns_the_memory_that_it_takes(void **state)
 {
     struct buf buf = {0};
-    char *text = buf_take(&buf); /* even of an empty one */
+    char *text = buf_take(&buf); /* also from an empty buffer */
 
     (void)state;
     assert_string_equal(text, "");
@@ -91,7 +91,7 @@ int main(void)
         cmocka_unit_test(trimming_removes_bytes_of_the_set_at_either_end),
         cmocka_unit_test(a_buffer_grows_and_stays_terminated),
         cmocka_unit_test(formatted_text_of_any_length_is_whole),
-        cmocka_unit_test(what_is_taken_is_the_callers),
+        cmocka_unit_test(the_caller_owns_the_memory_that_it_takes),
     };
 
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);

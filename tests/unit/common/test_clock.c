@@ -52,7 +52,7 @@ static void every_spelling_of_a_zone_is_understood(void **state)
     assert_parses("2014-09-09t06:47:31z", 1410245251000);
 }
 
-static void fractions_count_to_the_millisecond(void **state)
+static void fractions_are_cut_to_milliseconds(void **state)
 {
     (void)state;
     assert_parses("2018-10-01T17:04:34.155917Z", 1538413474155);
@@ -67,7 +67,7 @@ static void a_leap_second_and_a_leap_day_are_times(void **state)
     assert_parses("2016-02-29T00:00:00Z", 1456704000000);
 }
 
-static void what_is_no_time_is_refused(void **state)
+static void a_text_that_is_not_a_time_is_refused(void **state)
 {
     static const char *const wrong[] = {
         "",
@@ -143,7 +143,7 @@ static void thirteen_digits_are_unix_milliseconds(void **state)
     }
 }
 
-static void what_is_no_unix_time_is_refused(void **state)
+static void a_text_that_is_not_a_unix_time_is_refused(void **state)
 {
     static const char *const wrong[] = {
         "",
@@ -183,12 +183,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_formatted_with_milliseconds_in_utc),
         cmocka_unit_test(every_spelling_of_a_zone_is_understood),
-        cmocka_unit_test(fractions_count_to_the_millisecond),
+        cmocka_unit_test(fractions_are_cut_to_milliseconds),
         cmocka_unit_test(a_leap_second_and_a_leap_day_are_times),
-        cmocka_unit_test(what_is_no_time_is_refused),
+        cmocka_unit_test(a_text_that_is_not_a_time_is_refused),
         cmocka_unit_test(unix_seconds_are_a_time_too),
         cmocka_unit_test(thirteen_digits_are_unix_milliseconds),
-        cmocka_unit_test(what_is_no_unix_time_is_refused),
+        cmocka_unit_test(a_text_that_is_not_a_unix_time_is_refused),
     };
 
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

@@ -8,7 +8,7 @@
 
 #include "common/encode.h"
 
-static void hex_is_lower_case_and_comes_back(void **state)
+static void hex_is_lower_case_and_decodes_to_the_same_bytes(void **state)
 {
     uint8_t all[256], back[256];
     char text[2 * sizeof(all) + 1];
@@ -35,7 +35,8 @@ static void either_case_decodes(void **state)
     assert_true(decode_hex(SLICE(""), data, 0));
 }
 
-static void what_is_not_exactly_that_many_digits_is_refused_and_nothing_is_written(void **state)
+static void
+a_text_of_another_length_or_with_other_characters_is_refused_and_nothing_written(void **state)
 {
     const struct slice wrong[] = {SLICE(""),        SLICE("abc"),   SLICE("abcde"),
                                   SLICE("abcd1"),   SLICE("abcg"),  SLICE("ab d"),
@@ -50,7 +51,7 @@ static void what_is_not_exactly_that_many_digits_is_refused_and_nothing_is_writt
     assert_memory_equal(data, "\7\7", 2);
 }
 
-/* The digits' neighbours in ASCII, all 256 of them. */
+/* Tries all 256 bytes, among them the neighbours of the digits in ASCII. */
 static void only_the_22_hex_digits_are_digits(void **state)
 {
     unsigned count = 0;
@@ -65,8 +66,8 @@ static void only_the_22_hex_digits_are_digits(void **state)
     assert_int_equal(count, 22);
 }
 
-/* RFC 4648 section 10, and the two digits beyond letters and numbers. */
-static void base64_is_as_in_the_rfc_and_comes_back(void **state)
+/* RFC 4648 section 10, and the two digits that are neither letters nor numbers. */
+static void base64_is_as_in_the_rfc_and_decodes_to_the_same_bytes(void **state)
 {
     const struct {
         struct slice bytes;
@@ -97,7 +98,8 @@ static void base64_is_as_in_the_rfc_and_comes_back(void **state)
     }
 }
 
-static void what_is_not_padded_standard_base64_is_refused_and_nothing_is_written(void **state)
+static void
+any_other_text_than_padded_standard_base64_is_refused_and_nothing_written(void **state)
 {
     const struct slice wrong[] = {
         SLICE("Z"),        SLICE("Zg"),       SLICE("Zg="),      SLICE("Zg==="),
@@ -135,7 +137,7 @@ static void only_the_64_base64_digits_are_digits(void **state)
     assert_int_equal(count, 64);
 }
 
-static void base64_of_every_byte_comes_back(void **state)
+static void base64_of_every_byte_decodes_to_the_same_bytes(void **state)
 {
     (void)state;
     for (size_t len = 1; len <= 4; len++) {
@@ -156,15 +158,16 @@ static void base64_of_every_byte_comes_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hex_is_lower_case_and_comes_back),
+        cmocka_unit_test(hex_is_lower_case_and_decodes_to_the_same_bytes),
         cmocka_unit_test(either_case_decodes),
         cmocka_unit_test(
-            what_is_not_exactly_that_many_digits_is_refused_and_nothing_is_written),
+            a_text_of_another_length_or_with_other_characters_is_refused_and_nothing_written),
         cmocka_unit_test(only_the_22_hex_digits_are_digits),
-        cmocka_unit_test(base64_is_as_in_the_rfc_and_comes_back),
-        cmocka_unit_test(what_is_not_padded_standard_base64_is_refused_and_nothing_is_written),
+        cmocka_unit_test(base64_is_as_in_the_rfc_and_decodes_to_the_same_bytes),
+        cmocka_unit_test(
+            any_other_text_than_padded_standard_base64_is_refused_and_nothing_written),
         cmocka_unit_test(only_the_64_base64_digits_are_digits),
-        cmocka_unit_test(base64_of_every_byte_comes_back),
+        cmocka_unit_test(base64_of_every_byte_decodes_to_the_same_bytes),
     };
 
     return cmocka_run_group_tests_name("encode", tests, NULL, NULL);

@@ -22,7 +22,7 @@
 
 enum { SERVICE_UID = 4711, SERVICE_GID = 4712 };
 
-/* A folder of its own for each test, with room for one name behind it. */
+/* The folder of the test, with room for one name behind it. */
 struct folder {
     char path[64];
     char file[96];
@@ -39,7 +39,7 @@ static int make_folder(void **state)
     return 0;
 }
 
-/* Calls for every name in the folder; returns how many there are. */
+/* Calls it with every name in the folder; returns their number. */
 static unsigned each_name(const char *path, void (*call)(const char *dir, const char *name))
 {
     DIR *dir = opendir(path);
@@ -136,7 +136,7 @@ static void a_file_is_made_and_replaced_and_nothing_else_is_left(void **state)
     assert_int_equal(each_name(folder->path, NULL), 1);
 }
 
-static void only_its_owner_may_read_it_whatever_it_was_and_the_umask_says(void **state)
+static void only_its_owner_may_read_it_whatever_the_old_mode_and_the_umask(void **state)
 {
     struct folder *folder = *state;
     mode_t old = umask(0);
@@ -149,7 +149,7 @@ static void only_its_owner_may_read_it_whatever_it_was_and_the_umask_says(void *
     (void)umask(old);
 }
 
-static void a_link_is_replaced_and_what_it_points_to_is_not_touched(void **state)
+static void a_link_is_replaced_and_its_target_is_not_touched(void **state)
 {
     struct folder *folder = *state;
     char target[96];
@@ -171,7 +171,8 @@ static void assert_owner(const char *path, uid_t uid, gid_t gid)
     assert_int_equal(info.st_gid, gid);
 }
 
-static void what_root_writes_belongs_to_whom_it_is_for(void **state)
+static void
+a_file_that_root_writes_belongs_to_the_owner_of_the_old_one_or_the_folder(void **state)
 {
     struct folder *folder = *state;
 
@@ -186,7 +187,7 @@ static void what_root_writes_belongs_to_whom_it_is_for(void **state)
     assert_owner(folder->file, SERVICE_UID + 1, 0);
 }
 
-/* A file size limit is a disk that is full in the middle of a write. */
+/* A file size limit acts like a disk that gets full in the middle of a write. */
 static void limit_files_to(rlim_t bytes)
 {
     struct rlimit limit;
@@ -196,7 +197,7 @@ static void limit_files_to(rlim_t bytes)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-static void what_fails_leaves_the_old_bytes_and_no_other_file(void **state)
+static void a_failure_leaves_the_old_bytes_and_no_other_file(void **state)
 {
     struct folder *folder = *state;
     static char big[10000];
@@ -222,7 +223,7 @@ static void what_fails_leaves_the_old_bytes_and_no_other_file(void **state)
     assert_int_equal(each_name(folder->path, NULL), 1);
 }
 
-static void room_is_taken_at_once_and_what_was_not_needed_is_given_back(void **state)
+static void room_is_reserved_at_once_and_the_rest_is_given_back(void **state)
 {
     struct folder *folder = *state;
     struct file_draft *draft = begin(folder, 100000);
@@ -241,7 +242,7 @@ static void room_is_taken_at_once_and_what_was_not_needed_is_given_back(void **s
     assert_true(info.st_blocks * 512 < 100000);
 }
 
-/* As a process that was killed before it could rename its file. */
+/* Dies like a process that is killed before it renames its file. */
 static void leave_behind(const struct folder *folder)
 {
     char path[96];
@@ -254,7 +255,7 @@ static void leave_behind(const struct folder *folder)
     assert_int_equal(close(fd), 0);
 }
 
-static void what_a_killed_process_left_behind_goes_with_the_next_attempt(void **state)
+static void a_file_left_by_a_killed_process_is_removed_by_the_next_draft(void **state)
 {
     struct folder *folder = *state;
 
@@ -282,7 +283,7 @@ static void a_link_in_the_way_of_the_new_file_is_removed_not_followed(void **sta
     assert_int_equal(each_name(folder->path, NULL), 2);
 }
 
-static void a_path_without_a_folder_is_in_the_working_one(void **state)
+static void a_path_without_a_folder_is_in_the_working_directory(void **state)
 {
     struct folder *folder = *state;
     int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -307,7 +308,7 @@ static void a_folder_in_its_place_is_an_error_and_stays(void **state)
     assert_int_equal(each_name(folder->path, NULL), 1);
 }
 
-static void a_folder_that_is_not_there_is_an_error(void **state)
+static void a_missing_folder_is_an_error(void **state)
 {
     struct err err = {0};
 
@@ -317,7 +318,7 @@ static void a_folder_that_is_not_there_is_an_error(void **state)
     assert_int_equal(replace("/tmp/no/such/folder/x", SLICE("x"), NULL), ST_IO);
 }
 
-static void what_is_not_put_in_place_leaves_no_trace(void **state)
+static void a_draft_that_is_not_put_in_place_leaves_no_trace(void **state)
 {
     struct folder *folder = *state;
 
@@ -330,7 +331,7 @@ static void what_is_not_put_in_place_leaves_no_trace(void **state)
     file_draft_close(NULL);
 }
 
-static void a_pipe_is_no_regular_file_and_keeps_nobody_waiting(void **state)
+static void a_pipe_is_refused_without_waiting_for_it(void **state)
 {
     struct folder *folder = *state;
     struct buf bytes = {0};
@@ -364,7 +365,7 @@ struct reader {
     atomic_uint mixed, seen;
 };
 
-/* What it reads is all of one letter, and of the one length. */
+/* Reads again and again: each time one letter only, and the whole length. */
 static void *read_on(void *arg)
 {
     struct reader *reader = arg;
@@ -381,7 +382,7 @@ static void *read_on(void *arg)
     return NULL;
 }
 
-static void whoever_reads_meanwhile_finds_the_old_or_the_new_never_a_part(void **state)
+static void a_concurrent_reader_finds_the_old_or_the_new_bytes_never_a_part(void **state)
 {
     struct folder *folder = *state;
     struct reader reader = {.path = folder->file};
@@ -425,20 +426,20 @@ int main(void)
 #define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         IN_A_FOLDER(a_file_is_made_and_replaced_and_nothing_else_is_left),
-        IN_A_FOLDER(only_its_owner_may_read_it_whatever_it_was_and_the_umask_says),
-        IN_A_FOLDER(a_link_is_replaced_and_what_it_points_to_is_not_touched),
-        IN_A_FOLDER(what_root_writes_belongs_to_whom_it_is_for),
-        IN_A_FOLDER(what_fails_leaves_the_old_bytes_and_no_other_file),
-        IN_A_FOLDER(room_is_taken_at_once_and_what_was_not_needed_is_given_back),
-        IN_A_FOLDER(what_a_killed_process_left_behind_goes_with_the_next_attempt),
+        IN_A_FOLDER(only_its_owner_may_read_it_whatever_the_old_mode_and_the_umask),
+        IN_A_FOLDER(a_link_is_replaced_and_its_target_is_not_touched),
+        IN_A_FOLDER(a_file_that_root_writes_belongs_to_the_owner_of_the_old_one_or_the_folder),
+        IN_A_FOLDER(a_failure_leaves_the_old_bytes_and_no_other_file),
+        IN_A_FOLDER(room_is_reserved_at_once_and_the_rest_is_given_back),
+        IN_A_FOLDER(a_file_left_by_a_killed_process_is_removed_by_the_next_draft),
         IN_A_FOLDER(a_link_in_the_way_of_the_new_file_is_removed_not_followed),
-        IN_A_FOLDER(a_path_without_a_folder_is_in_the_working_one),
+        IN_A_FOLDER(a_path_without_a_folder_is_in_the_working_directory),
         IN_A_FOLDER(a_folder_in_its_place_is_an_error_and_stays),
-        IN_A_FOLDER(a_folder_that_is_not_there_is_an_error),
-        IN_A_FOLDER(what_is_not_put_in_place_leaves_no_trace),
-        IN_A_FOLDER(a_pipe_is_no_regular_file_and_keeps_nobody_waiting),
+        IN_A_FOLDER(a_missing_folder_is_an_error),
+        IN_A_FOLDER(a_draft_that_is_not_put_in_place_leaves_no_trace),
+        IN_A_FOLDER(a_pipe_is_refused_without_waiting_for_it),
         IN_A_FOLDER(a_link_to_a_regular_file_is_read),
-        IN_A_FOLDER(whoever_reads_meanwhile_finds_the_old_or_the_new_never_a_part),
+        IN_A_FOLDER(a_concurrent_reader_finds_the_old_or_the_new_bytes_never_a_part),
         IN_A_FOLDER(a_lock_on_the_folder_holds_until_it_is_closed),
     };
 

@@ -80,7 +80,7 @@ static void every_form_of_value_is_json(void **state)
     }
 }
 
-static void what_lenient_readers_take_is_refused(void **state)
+static void texts_that_lenient_readers_accept_are_refused(void **state)
 {
     const struct slice bad[] = {
         SLICE(""),
@@ -273,7 +273,7 @@ static void each_code_point_is_read_back(void **state)
     unsigned count = 0;
 
     (void)state;
-    /* All first bytes with all second bytes: what is well-formed in two bytes. */
+    /* All pairs of a first and a second byte. */
     for (unsigned lead = 0x80; lead < 0x100; lead++) {
         for (unsigned next = 0; next < 0x100; next++) {
             char bytes[2] = {(char)lead, (char)next};
@@ -288,7 +288,7 @@ static void each_code_point_is_read_back(void **state)
     assert_int_equal(count, 0x800 - 0x80);
 }
 
-static void the_first_wrong_byte_is_named(void **state)
+static void the_offset_of_the_first_wrong_byte_is_returned(void **state)
 {
     const struct {
         struct slice text;
@@ -310,8 +310,8 @@ static void the_first_wrong_byte_is_named(void **state)
     }
 }
 
-/* Each position of the eight-byte steps sees each byte. */
-static void a_byte_is_judged_alike_wherever_it_stands(void **state)
+/* Tries each byte at each position of the eight-byte steps. */
+static void a_byte_is_judged_the_same_at_every_position(void **state)
 {
     (void)state;
     for (size_t pad = 0; pad < 24; pad++) {
@@ -355,7 +355,7 @@ static void depth_is_limited_for_objects_and_arrays_alike(void **state)
     assert_not_json(nested('{', '}', JSON_MAX_DEPTH + 1));
 }
 
-/* 64 levels of both kinds: the stack of bits neither mixes them up nor loses the outermost. */
+/* 64 levels of both kinds: the bits are neither mixed up nor is the outermost one lost. */
 static void each_level_is_closed_by_its_own_bracket(void **state)
 {
     char text[1024], right[JSON_MAX_DEPTH];
@@ -409,7 +409,7 @@ static void a_path_finds_its_value(void **state)
     assert_found("{\"\":{\"\":7}}", ".", JSON_NUMBER, "7");
 }
 
-static void what_is_not_there_is_absent(void **state)
+static void a_missing_value_is_absent(void **state)
 {
     const char *text = "{\"a\":{\"b\":1},\"l\":[{\"b\":2}],\"a.b\":3,\"s\":\"b\",\"ab\":4}";
 
@@ -428,7 +428,7 @@ static void what_is_not_there_is_absent(void **state)
     assert_found("5", "a", JSON_ABSENT, NULL);
 }
 
-static void the_last_of_equal_names_counts(void **state)
+static void the_last_of_equal_names_wins(void **state)
 {
     (void)state;
     assert_found("{\"a\":1,\"a\":2}", "a", JSON_NUMBER, "2");
@@ -455,7 +455,7 @@ static void names_with_escapes_are_compared_decoded(void **state)
     assert_found("{\"a\\u002eb\":1}", "a.b", JSON_ABSENT, NULL);
 }
 
-static void a_star_finds_the_first_scalar_whose_name_begins_so(void **state)
+static void a_star_finds_the_first_scalar_whose_name_has_the_prefix(void **state)
 {
     const char *text = "{\"name\":\"n\",\"code\":{},\"codes\":[],\"codenull\":null,"
                        "\"codea\":\"1\",\"codeb\":2,\"cod\":3,\"in\":{\"code\":true}}";
@@ -472,13 +472,13 @@ static void a_star_finds_the_first_scalar_whose_name_begins_so(void **state)
     assert_found(text, "Code*", JSON_ABSENT, NULL);
     assert_found(text, "code.*", JSON_ABSENT, NULL);
     assert_found("[1]", "*", JSON_ABSENT, NULL);
-    /* Elsewhere it is a character like any other, and it is one in names. */
+    /* Elsewhere a star is an ordinary character, as it is in names. */
     assert_found("{\"a*\":{\"b\":1},\"ax\":{\"b\":2}}", "a*.b", JSON_NUMBER, "1");
     assert_found("{\"ab\":1,\"a*b\":2}", "a*b", JSON_NUMBER, "2");
     assert_found("{\"ab\":1,\"a*b\":2}", "a**", JSON_NUMBER, "2");
 }
 
-static void a_star_takes_the_first_of_equal_names_but_of_the_last_object(void **state)
+static void a_star_takes_the_first_of_equal_names_in_the_last_of_equal_objects(void **state)
 {
     (void)state;
     assert_found("{\"ab\":1,\"ab\":2}", "a*", JSON_NUMBER, "1");
@@ -543,12 +543,15 @@ static void the_kind_of_a_text_is_that_of_its_value(void **state)
     assert_int_equal(json_kind_of(SLICE("null")), JSON_NULL);
 }
 
-static void a_string_knows_whether_it_has_escapes(void **state)
+static void escapes_in_a_string_are_found(void **state)
 {
     (void)state;
     assert_false(json_has_escape((struct json_value){JSON_STRING, SLICE("\"plain\"")}));
     assert_true(json_has_escape((struct json_value){JSON_STRING, SLICE("\"\\n\"")}));
     assert_false(json_has_escape((struct json_value){JSON_ABSENT, SLICE_NONE}));
+    assert_true(
+        slice_equal(json_inside_quotes((struct json_value){JSON_STRING, SLICE("\"plain\"")}),
+                    SLICE("plain")));
 }
 
 static void assert_written(struct slice text, const char *want)
@@ -590,24 +593,24 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_of_value_is_json),
-        cmocka_unit_test(what_lenient_readers_take_is_refused),
+        cmocka_unit_test(texts_that_lenient_readers_accept_are_refused),
         cmocka_unit_test(strings_must_be_utf8),
         cmocka_unit_test(each_code_point_is_read_back),
-        cmocka_unit_test(the_first_wrong_byte_is_named),
-        cmocka_unit_test(a_byte_is_judged_alike_wherever_it_stands),
+        cmocka_unit_test(the_offset_of_the_first_wrong_byte_is_returned),
+        cmocka_unit_test(a_byte_is_judged_the_same_at_every_position),
         cmocka_unit_test(depth_is_limited_for_objects_and_arrays_alike),
         cmocka_unit_test(each_level_is_closed_by_its_own_bracket),
         cmocka_unit_test(a_path_finds_its_value),
-        cmocka_unit_test(what_is_not_there_is_absent),
-        cmocka_unit_test(the_last_of_equal_names_counts),
+        cmocka_unit_test(a_missing_value_is_absent),
+        cmocka_unit_test(the_last_of_equal_names_wins),
         cmocka_unit_test(names_with_escapes_are_compared_decoded),
-        cmocka_unit_test(a_star_finds_the_first_scalar_whose_name_begins_so),
-        cmocka_unit_test(a_star_takes_the_first_of_equal_names_but_of_the_last_object),
+        cmocka_unit_test(a_star_finds_the_first_scalar_whose_name_has_the_prefix),
+        cmocka_unit_test(a_star_takes_the_first_of_equal_names_in_the_last_of_equal_objects),
         cmocka_unit_test(a_star_compares_names_with_escapes_decoded),
         cmocka_unit_test(several_paths_are_found_in_one_pass),
         cmocka_unit_test(a_path_can_go_as_deep_as_a_text),
         cmocka_unit_test(the_kind_of_a_text_is_that_of_its_value),
-        cmocka_unit_test(a_string_knows_whether_it_has_escapes),
+        cmocka_unit_test(escapes_in_a_string_are_found),
         cmocka_unit_test(written_strings_are_json_whatever_the_bytes),
     };
 

@@ -14,7 +14,7 @@
 
 static char line[8192];
 
-/* What the statement writes to stderr, in `line`. */
+/* Runs the statement; `line` is then the text that it wrote to stderr. */
 #define CAPTURE(statement)                                                                     \
     do {                                                                                       \
         int pipe_fds[2], saved = dup(STDERR_FILENO);                                           \
@@ -30,7 +30,7 @@ static char line[8192];
         close(saved);                                                                          \
     } while (0)
 
-static void a_line_holds_time_level_message_and_fields(void **state)
+static void a_line_has_time_level_message_and_fields(void **state)
 {
     struct uuid id;
 
@@ -43,7 +43,7 @@ static void a_line_holds_time_level_message_and_fields(void **state)
                                  "id=017f22e2-79b0-7cc3-98c4-dc0c0c07398f\n"));
 }
 
-static void what_a_peer_sent_cannot_leave_its_field(void **state)
+static void a_value_from_a_peer_cannot_leave_its_field(void **state)
 {
     (void)state;
     CAPTURE(log_info("m", L_SLICE("v", SLICE("a b\"\\\n\r\t\x1b[31m\xc3\xa9=\0"))));
@@ -92,8 +92,8 @@ static void lines_below_the_level_are_not_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_holds_time_level_message_and_fields),
-        cmocka_unit_test(what_a_peer_sent_cannot_leave_its_field),
+        cmocka_unit_test(a_line_has_time_level_message_and_fields),
+        cmocka_unit_test(a_value_from_a_peer_cannot_leave_its_field),
         cmocka_unit_test(long_values_are_cut_and_the_line_still_ends),
         cmocka_unit_test(absent_text_leaves_its_field_out_and_empty_text_does_not),
         cmocka_unit_test(lines_below_the_level_are_not_written),

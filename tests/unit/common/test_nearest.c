@@ -18,7 +18,7 @@ static const char *nearest_of(const char *text)
     return near.word;
 }
 
-static void test_one_slip_is_understood(void **state)
+static void one_slip_is_understood(void **state)
 {
     (void)state;
     assert_string_equal(nearest_of("qoz"), "qos");
@@ -29,7 +29,7 @@ static void test_one_slip_is_understood(void **state)
     assert_string_equal(nearest_of("topci"), "topic");
 }
 
-static void test_longer_words_may_have_more_slips(void **state)
+static void longer_words_may_have_more_slips(void **state)
 {
     (void)state;
     assert_string_equal(nearest_of("resourcetyp"), "resource_type");
@@ -37,7 +37,7 @@ static void test_longer_words_may_have_more_slips(void **state)
     assert_null(nearest_of("resurzentippe"));
 }
 
-static void test_the_nearest_of_several_wins(void **state)
+static void the_nearest_of_several_wins(void **state)
 {
     struct nearest near = {.text = SLICE("ls")};
 
@@ -49,7 +49,7 @@ static void test_the_nearest_of_several_wins(void **state)
     assert_int_equal(near.distance, 0);
 }
 
-static void test_what_is_far_off_finds_nothing(void **state)
+static void a_word_that_is_far_off_finds_nothing(void **state)
 {
     char endless[200] = {0};
 
@@ -65,10 +65,10 @@ static void test_what_is_far_off_finds_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_slip_is_understood),
-        cmocka_unit_test(test_longer_words_may_have_more_slips),
-        cmocka_unit_test(test_the_nearest_of_several_wins),
-        cmocka_unit_test(test_what_is_far_off_finds_nothing),
+        cmocka_unit_test(one_slip_is_understood),
+        cmocka_unit_test(longer_words_may_have_more_slips),
+        cmocka_unit_test(the_nearest_of_several_wins),
+        cmocka_unit_test(a_word_that_is_far_off_finds_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ static void addresses_of_each_family_are_read(void **state)
     assert_string_equal(a.host, "/run/x.sock");
 }
 
-static void what_is_no_address_is_refused_with_an_example(void **state)
+static void a_text_that_is_not_an_address_is_refused_with_an_example(void **state)
 {
     static const char *const wrong[] = {
         "",         "8080",    ":8080",    "127.0.0.1", "127.0.0.1:",    "host:65536",
@@ -54,7 +54,7 @@ static void what_is_no_address_is_refused_with_an_example(void **state)
     }
 }
 
-static void loopback_is_told_from_the_rest(void **state)
+static void loopback_addresses_are_recognised(void **state)
 {
     static const struct {
         const char *text;
@@ -72,7 +72,7 @@ static void loopback_is_told_from_the_rest(void **state)
     }
 }
 
-static void a_taken_port_is_busy_and_a_picked_one_is_told(void **state)
+static void a_port_in_use_is_busy_and_a_picked_port_is_reported(void **state)
 {
     struct net_address a = {.family = NET_IPV4, .host = "127.0.0.1", .port = 0};
     struct err err;
@@ -104,10 +104,10 @@ static void a_stale_unix_socket_is_replaced_and_a_live_one_is_not(void **state)
     assert_int_equal(net_listen(&a, &second, &err), ST_BUSY);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, files.rlim_max}), 0);
-    assert_int_equal(net_listen(&a, &second, &err), ST_IO); /* cannot tell: it stays */
+    assert_int_equal(net_listen(&a, &second, &err), ST_IO); /* no way to know: the file stays */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
     assert_int_equal(access(a.host, F_OK), 0);
-    close(first); /* as a killed process leaves it: the file stays */
+    close(first); /* a killed process would leave the file like this */
     assert_int_equal(net_listen(&a, &second, &err), ST_OK);
     close(second);
     assert_int_equal(unlink(a.host), 0);
@@ -118,9 +118,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_of_each_family_are_read),
-        cmocka_unit_test(what_is_no_address_is_refused_with_an_example),
-        cmocka_unit_test(loopback_is_told_from_the_rest),
-        cmocka_unit_test(a_taken_port_is_busy_and_a_picked_one_is_told),
+        cmocka_unit_test(a_text_that_is_not_an_address_is_refused_with_an_example),
+        cmocka_unit_test(loopback_addresses_are_recognised),
+        cmocka_unit_test(a_port_in_use_is_busy_and_a_picked_port_is_reported),
         cmocka_unit_test(a_stale_unix_socket_is_replaced_and_a_live_one_is_not),
     };
 

@@ -50,7 +50,7 @@ static void times_take_milliseconds_to_days(void **state)
     }
 }
 
-static void what_is_no_quantity_is_refused(void **state)
+static void a_text_that_is_not_a_quantity_is_refused(void **state)
 {
     static const char *const wrong[] = {"",
                                         "MiB",
@@ -99,7 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_take_decimal_and_binary_units),
         cmocka_unit_test(times_take_milliseconds_to_days),
-        cmocka_unit_test(what_is_no_quantity_is_refused),
+        cmocka_unit_test(a_text_that_is_not_a_quantity_is_refused),
         cmocka_unit_test(quantities_are_written_in_the_largest_exact_unit),
     };
 

@@ -15,7 +15,7 @@ static void names_in_any_script_are_fit(void **state)
     assert_true(utf8_is_fit(SLICE("Agence Lumi\xC3\xA8re \xF0\x9F\x98\x80")));
 }
 
-static void controls_and_non_characters_are_not(void **state)
+static void controls_and_non_characters_are_unfit(void **state)
 {
     static const struct slice unfit[] = {
         SLICE("a\nb"),         SLICE("\0"),           SLICE("\x1F"),
@@ -30,7 +30,7 @@ static void controls_and_non_characters_are_not(void **state)
     }
 }
 
-static void what_is_not_utf8_is_not_fit(void **state)
+static void bytes_that_are_not_utf8_are_unfit(void **state)
 {
     (void)state;
     assert_false(utf8_is_fit(SLICE("\xC3")));
@@ -43,8 +43,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_in_any_script_are_fit),
-        cmocka_unit_test(controls_and_non_characters_are_not),
-        cmocka_unit_test(what_is_not_utf8_is_not_fit),
+        cmocka_unit_test(controls_and_non_characters_are_unfit),
+        cmocka_unit_test(bytes_that_are_not_utf8_are_unfit),
     };
 
     return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);

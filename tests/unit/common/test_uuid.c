@@ -10,7 +10,7 @@
 #include "common/uuid.h"
 
 /* RFC 9562, appendix A.6: the test vector of version 7. */
-static void the_vector_of_the_standard_comes_out(void **state)
+static void the_vector_of_the_standard_is_reproduced(void **state)
 {
     const uint8_t random[10] = {0x0c, 0xc3, 0x18, 0xc4, 0xdc, 0x0c, 0x0c, 0x07, 0x39, 0x8f};
     char text[UUID_TEXT_SIZE];
@@ -35,7 +35,7 @@ static void text_reads_back_in_either_case(void **state)
     assert_string_equal(text, "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
 }
 
-static void what_is_no_uuid_is_refused(void **state)
+static void a_text_that_is_not_a_uuid_is_refused(void **state)
 {
     static const char *const wrong[] = {
         "",
@@ -67,9 +67,9 @@ static void ids_sort_by_time_and_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_vector_of_the_standard_comes_out),
+        cmocka_unit_test(the_vector_of_the_standard_is_reproduced),
         cmocka_unit_test(text_reads_back_in_either_case),
-        cmocka_unit_test(what_is_no_uuid_is_refused),
+        cmocka_unit_test(a_text_that_is_not_a_uuid_is_refused),
         cmocka_unit_test(ids_sort_by_time_and_differ),
     };
 
