@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """
-The bridge against the same job done by hand with Fastify and mqtt.js, which stores nothing: same load, same broker, in
-turn, in one run. The load generator and the broker run on the same machine.
+Compares the bridge with a small program for the same job, written with Fastify and mqtt.js, which stores nothing: same
+load, same broker, in turn, in one run. The load generator and the broker run on the same machine.
 
-An event counts when the broker has acknowledged it: for the bridge the time that it still takes to deliver after the
-last answer is part of the time; Fastify answers after the acknowledgement.
+An event is delivered when the broker has acknowledged it. So for the bridge the time that it takes to deliver the rest
+after its last answer is included; Fastify answers after the acknowledgement.
 
     tests/bench/bench.py [--rounds 3] [--seconds 5] [--connections 64] [--size 1100] [--subscriber]
     tests/bench/bench.py --against OTHER/build/hook2mqtt
@@ -95,7 +95,7 @@ class PeerSide:
         return self.process.pid
 
     def wait_delivered(self, count):
-        """What it has answered, the broker has acknowledged."""
+        """Nothing to wait for: the peer answers only after the broker has acknowledged."""
 
     def stop(self):
         if self.process:
@@ -117,7 +117,7 @@ def install_peer():
 
 
 def measure(side, options):
-    """One round of one side, from a fresh start; a dict of figures."""
+    """Runs one round of one side, from a fresh start. Returns a dict of figures."""
     load = {"connections": options.connections, "size": options.size}
     side.start()
     try:
@@ -140,7 +140,7 @@ def measure(side, options):
 
 
 def disk_of(folder):
-    """File system, and the median time of a sync after a write of 4 KiB."""
+    """The file system, and the median time of a sync after a write of 4 KiB, as text."""
     listed = subprocess.run(["df", "--output=fstype,source", folder], check=True, capture_output=True, text=True)
     times = []
     fd = os.open(folder / "sync-probe", os.O_WRONLY | os.O_CREAT)
@@ -169,14 +169,14 @@ def median_of(rounds, name):
 
 
 def judge(all_rounds, names):
-    """Prints what came of it; the exit status."""
+    """Prints the verdict. Returns the exit status."""
     bridge, peer = (all_rounds[name] for name in names)
     delivered = median_of(bridge, "delivered")
     ratios = [a["delivered"] / b["delivered"] for a, b in zip(bridge, peer, strict=True)]
     ratio, memory = statistics.median(ratios), max(figures["peak_mb"] for figures in bridge)
-    print(f"ratio {ratio:.2f} (of each round: {', '.join(f'{r:.2f}' for r in ratios)}); at least 1 is wanted")
-    print(f"{delivered:.0f} durable events/s; {TARGET_PER_SECOND} are wanted on a machine of two cores")
-    print(f"peak resident memory {memory:.1f} MB, {LIMIT_MB} MB are allowed; peer {median_of(peer, 'peak_mb'):.0f} MB")
+    print(f"ratio {ratio:.2f} (of each round: {', '.join(f'{r:.2f}' for r in ratios)}); the goal is at least 1")
+    print(f"{delivered:.0f} durable events/s; the goal on two cores is {TARGET_PER_SECOND}")
+    print(f"peak resident memory {memory:.1f} MB, the limit is {LIMIT_MB} MB; peer {median_of(peer, 'peak_mb'):.0f} MB")
     cpu = median_of(bridge, "cpu_us"), median_of(peer, "cpu_us")
     print(f"CPU of the server for one event {cpu[0]:.1f} us, peer {cpu[1]:.1f} us")
     return 0 if ratio >= 1 and memory < LIMIT_MB else 1
@@ -189,7 +189,7 @@ def arguments():
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--size", type=int, default=1100)
     parser.add_argument("--against", type=pathlib.Path, metavar="PROGRAM", help="another build, in place of the peer")
-    parser.add_argument("--subscriber", action="store_true", help="one is attached to the broker, QoS 0")
+    parser.add_argument("--subscriber", action="store_true", help="attach a subscriber to the broker, QoS 0")
     return parser.parse_args()
 
 

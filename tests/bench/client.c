@@ -18,8 +18,8 @@
 
 enum {
     ANSWER_SIZE = 16384,
-    RETRY_AFTER_US = 10000, /* server away or full: how soon to try again */
-    TICK_US = 1000,         /* how often connections that wait are looked at */
+    RETRY_AFTER_US = 10000, /* how soon to try again if the server is away or full */
+    TICK_US = 1000,         /* how often waiting connections are checked */
 };
 
 enum phase { WAITING, SENDING, READING };
@@ -27,10 +27,10 @@ enum phase { WAITING, SENDING, READING };
 struct connection {
     int fd; /* -1: not connected */
     enum phase phase;
-    bool pending; /* webhook holds a request that is not settled yet */
+    bool pending; /* webhook is a request that is not settled yet */
     int64_t due_us;
     int64_t started_us;
-    size_t gid; /* the next event's; the step is the number of connections */
+    size_t gid; /* of the next event; grows by the number of connections */
     struct webhook webhook;
     size_t sent;
     char answer[ANSWER_SIZE + 1];
@@ -44,11 +44,11 @@ struct client {
     FILE *record;
     int epoll;
     struct connection *connections;
-    uint64_t *sequences; /* by gid: the newest one given */
+    uint64_t *sequences; /* by gid: the newest sequence */
     size_t live_count;   /* SENDING or READING */
-    uint64_t begun;      /* distinct webhooks, as against tries */
+    uint64_t begun;      /* distinct webhooks, not attempts */
     int64_t start_us, end_us;
-    bool over; /* nothing new begins */
+    bool over; /* begin no more webhooks */
     struct client_result *result;
 };
 
@@ -66,7 +66,7 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* One more webhook may begin: within the count, the time and the rate. */
+/* True if one more webhook may begin: within the count, the time and the rate. */
 static bool may_begin(const struct client *client, int64_t now)
 {
     const struct client_options *options = client->options;
@@ -120,7 +120,7 @@ static void disconnect(struct connection *c)
     }
 }
 
-/* The request under way got no answer that settles it. */
+/* The request under way did not get an answer that settles it. */
 static void try_again(struct client *client, struct connection *c)
 {
     const struct client_options *options = client->options;
@@ -137,7 +137,7 @@ static void connection_lost(struct client *client, struct connection *c)
 {
     disconnect(c);
     if (c->phase == SENDING && c->sent == 0) {
-        wait_until(client, c, now_us() + RETRY_AFTER_US); /* never connected: that was no try */
+        wait_until(client, c, now_us() + RETRY_AFTER_US); /* never connected: not an attempt */
     } else if (c->phase != WAITING) {
         client->result->unanswered++;
         try_again(client, c);
@@ -209,7 +209,7 @@ static void connection_send(struct client *client, struct connection *c)
     set_phase(client, c, READING);
 }
 
-/* Sends what is pending, or the next webhook if one may begin; else waits. */
+/* Sends the pending webhook, or the next one if it may begin; else waits. */
 static void connection_go_on(struct client *client, struct connection *c, int64_t now)
 {
     if (!c->pending) {
@@ -236,7 +236,7 @@ static void connection_go_on(struct client *client, struct connection *c, int64_
     connection_send(client, c);
 }
 
-/* A 200: who has been taken, and under which id. */
+/* A 200: records which webhook was accepted, and with which id. */
 static void record_answer(struct client *client, const struct connection *c, const char *body)
 {
     bool duplicate = strstr(body, "\"duplicate\"") != NULL;
@@ -278,7 +278,7 @@ static void answered(struct client *client, struct connection *c, const char *bo
     connection_go_on(client, c, now);
 }
 
-/* The answer's body once all of it is there, else NULL. */
+/* The answer's body once it is complete, else NULL. */
 static char *whole_answer(struct connection *c)
 {
     char *end, *length;
@@ -318,7 +318,7 @@ static void connection_read(struct client *client, struct connection *c)
     }
 }
 
-/* Those that wait and are due go on; those that have waited too long for an answer are cut. */
+/* Continues waiting connections that are due; cuts those whose answer takes too long. */
 static void tick(struct client *client, int64_t now)
 {
     int64_t timeout_us = (int64_t)(client->options->timeout_s * 1e6);

@@ -1,7 +1,7 @@
 /*
  * client - webhooks over N keep-alive connections, one thread, closed loop.
  *
- * Every body is distinct: it names its gid and its place among that gid's events ("sequence").
+ * Every body is distinct: it has a gid and its place among that gid's events ("sequence").
  * A gid belongs to one connection and a connection has one request under way, so the order in
  * which a gid's events are accepted is the order of their sequences. The server may go away and
  * come back at any time.
@@ -40,14 +40,14 @@ struct client_result {
     double seconds;                /* from the start to the last answer */
     uint64_t statuses[STATUS_END]; /* answers by HTTP status */
     uint64_t accepted, duplicates; /* of those with 200 */
-    uint64_t unanswered;      /* tries that ended with the connection, or with its time-out */
-    uint64_t timeouts;        /* of these, the latter */
-    uint64_t abandoned;       /* webhooks given up after 5xx or no answer */
-    struct histogram latency; /* microseconds, of the answers */
+    uint64_t unanswered;           /* attempts that ended with the connection, or timed out */
+    uint64_t timeouts;             /* those that timed out */
+    uint64_t abandoned;            /* webhooks given up after 5xx or no answer */
+    struct histogram latency;      /* microseconds, of the answers */
 };
 
-/* Blocks until options say that it is over or *stop is set; then starts nothing new and waits
- * for the answers still due. What cannot be had from the system ends the process. */
+/* Blocks until the limits of the options are reached or *stop is set; then begins no more webhooks
+ * and waits for the outstanding answers. If a system call fails, ends the process. */
 void client_run(const struct client_options *options, const volatile sig_atomic_t *stop,
                 struct client_result *out_result);
 

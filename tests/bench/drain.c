@@ -1,19 +1,19 @@
 /*
- * drain - a fast MQTT 5 subscriber (QoS 0) that counts, or writes down, what arrives; and a
+ * drain - a fast MQTT 5 subscriber (QoS 0) that counts or records the events that arrive; and a
  * gate in front of the broker.
  *
  * With --record, each event adds a line `gid sequence id`: the topic's last level, "sequence"
  * in the body, and the user property `id`; in order of arrival. The file is written before
  * anything more is read.
  *
- * With --gate, publishers connect to that port and are passed on to the broker, one at a time,
- * and only while this subscriber is subscribed: what the broker acknowledges through the gate
- * it has written to our socket before, so nothing acknowledged is missing from the record.
- * Before a connection's first byte is passed on a fence message goes through the broker; when
- * it comes back it adds a line `= n`. All arrivals up to the next fence came from that
- * connection, the n-th.
+ * With --gate, publishers connect to that port, and the gate connects them to the broker, one
+ * at a time, and only while this subscriber is subscribed. The broker writes an event to our
+ * socket before it acknowledges it through the gate, so no acknowledged event is missing from
+ * the record. Before a connection's first byte passes, a fence message goes through the broker;
+ * when it comes back it adds a line `= n`. All arrivals up to the next fence came from the n-th
+ * connection.
  *
- * A broker that goes away is waited for. Prints `subscribed` at first, and counts as JSON at
+ * If the broker goes away, waits for it. Prints `subscribed` at first, and counts as JSON at
  * SIGTERM or SIGINT.
  */
 #include "tests/bench/packet.h"
@@ -42,7 +42,7 @@ enum { INPUT_SIZE = 1 << 20, PIPE_SIZE = 1 << 16, RECONNECT_MS = 2 };
 /* One direction of a connection through the gate. */
 struct pipe {
     int from, to;
-    bool ended; /* nothing more will come */
+    bool ended; /* at its end */
     size_t len;
     char data[PIPE_SIZE];
 };
@@ -50,8 +50,8 @@ struct pipe {
 struct gate {
     int port;           /* 0: none */
     int listen;         /* -1: closed, because we are not subscribed */
-    int client, server; /* -1: nobody is passed on */
-    bool open;          /* the fence came back */
+    int client, server; /* -1: no connection passes */
+    bool open;          /* the fence has come back */
     unsigned fence;     /* the newest one sent */
     struct pipe up, down;
 };
@@ -145,7 +145,7 @@ static bool send_all(int fd, const char *data, size_t len)
     return true;
 }
 
-/* The gate */
+/* --- the gate --- */
 
 static void pipe_begin(struct pipe *pipe, int from, int to)
 {
@@ -168,13 +168,13 @@ static void gate_accept(struct gate *gate, int broker_port, int subscriber)
     pipe_begin(&gate->up, gate->client, gate->server);
     pipe_begin(&gate->down, gate->server, gate->client);
     snprintf(number, sizeof number, "%u", ++gate->fence);
-    /* If the broker is gone just now, that ends both connections, and the client tries again.
-     */
+    /* If the broker has just gone away, both connections end, and the client tries again. */
     (void)send_all(subscriber, packet, packet_publish(packet, FENCE_TOPIC, number));
 }
 
-/* Passes on what is there. At the end of one direction the other goes on until its own end: the
- * broker handles all that a killed publisher had sent, and only then closes. */
+/* Passes on the bytes that have arrived. At the end of one direction the other continues until
+ * its own end: the broker handles everything that a killed publisher has sent, and only then
+ * closes. */
 static void pipe_move(struct pipe *pipe)
 {
     ssize_t n = recv(pipe->from, pipe->data, sizeof pipe->data, 0);
@@ -184,8 +184,7 @@ static void pipe_move(struct pipe *pipe)
         shutdown(pipe->to, SHUT_WR);
         return;
     }
-    /* A publisher that was killed cannot be told; what it does not know is sent again by its
-     * successor. */
+    /* Fails if the publisher was killed: its successor sends events without an answer again. */
     (void)send_all(pipe->to, pipe->data, (size_t)n);
 }
 
@@ -198,7 +197,7 @@ static void gate_end_if_done(struct gate *gate)
     }
 }
 
-/* The subscriber */
+/* --- the subscriber --- */
 
 static void subscriber_lost(struct drain *drain)
 {
@@ -329,14 +328,14 @@ static void subscriber_read(struct drain *drain)
     }
 }
 
-/* The loop */
+/* --- the loop --- */
 
 static bool ready(const struct pollfd *p)
 {
     return p->fd >= 0 && p->revents != 0;
 }
 
-/* Until a signal. Our own arrivals are always taken before anything is passed on through the
+/* Runs until a signal. Our own arrivals are always recorded before anything passes through the
  * gate. */
 static void run(struct drain *drain, int signals)
 {

@@ -1,5 +1,5 @@
 /*
- * histogram - how often which duration came, to within 3 %: 32 steps for each doubling.
+ * histogram - counts durations to within 3 %: 32 steps for each doubling.
  */
 #ifndef TESTS_BENCH_HISTOGRAM_H
 #define TESTS_BENCH_HISTOGRAM_H
@@ -20,8 +20,8 @@ struct histogram {
     uint64_t counts[HISTOGRAM_DOUBLINGS * HISTOGRAM_STEPS];
 };
 
-/* Values below HISTOGRAM_STEPS have a step of their own each; above, the top bits of the value
- * choose it. */
+/* Each value below HISTOGRAM_STEPS has a step of its own; above, the top bits of the value
+ * choose the step. */
 static inline size_t histogram_step(uint64_t value)
 {
     int shift = 0;
@@ -46,7 +46,7 @@ static inline void histogram_add(struct histogram *h, int64_t value)
     }
 }
 
-/* The value that the given part (0 to 1) of all does not exceed; 0 if there is none. */
+/* The value that this part (0 to 1) of all values does not exceed; 0 if it is empty. */
 static inline int64_t histogram_at(const struct histogram *h, double part)
 {
     double wanted = part * (double)h->total;

@@ -1,17 +1,17 @@
 /*
  * load - signed webhooks over N keep-alive connections, one thread, closed loop.
  *
- * Every body is distinct: it names its gid and its place among that gid's events ("sequence").
+ * Every body is distinct: it has a gid and its place among that gid's events ("sequence").
  * A gid belongs to one connection and a connection has one request under way, so the order in
  * which a gid's events are accepted is the order of their sequences.
  *
  * With --record, each answer of 200 adds a line `gid sequence id accepted|duplicate`, in order
  * of receipt. With --retry, a request that was answered 5xx or not at all is sent again, byte
  * for byte, until it is answered (or, for --abandon percent of them, given up: it may or may
- * not have been taken). The server may go away and come back at any time.
+ * not have been accepted). The server may go away and come back at any time.
  *
- * Ends after --seconds or --count, or at SIGTERM or SIGINT: starts nothing new then, and waits
- * for the answers still due.
+ * Ends after --seconds or --count, or at SIGTERM or SIGINT: then it begins no more webhooks, and
+ * waits for the outstanding answers.
  */
 #include <inttypes.h>
 #include <stdio.h>

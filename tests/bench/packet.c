@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lengths of the properties' values by identifier (MQTT 5.0 section 2.2.2.2), for those a
+/* Lengths of the values of properties, by identifier (MQTT 5.0 section 2.2.2.2): those that a
  * broker may send in PUBLISH. */
 enum { PROPERTY_USER = 0x26, PROPERTY_SUBSCRIPTION_ID = 0x0b };
 
-/* Writing. All packets here are shorter than 128 bytes behind the first two, so their length is
+/* Writing. All packets here have less than 128 bytes behind their first two, so their length is
  * one byte. */
 
 static char *put_u16(char *at, size_t value)
@@ -70,7 +70,7 @@ size_t packet_publish(char out[PACKET_SMALL], const char *topic, const char *pay
     return finish(out, at + strlen(payload), 0x30);
 }
 
-/* Reading: what is left of the packet, and whether something was missing. */
+/* Reading: the rest of the packet, and whether it was too short. */
 struct cursor {
     const unsigned char *at, *end;
     bool bad;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Room for any packet written here; topics, filters and client ids are short and our own. */
+/* Enough for any packet written here: topics, filters and client ids are our own, and short. */
 enum { PACKET_SMALL = 256 };
 
 enum packet_type { PACKET_CONNACK = 2, PACKET_PUBLISH = 3, PACKET_SUBACK = 9 };
@@ -33,8 +33,8 @@ struct packet {
         id; /* PUBLISH: borrowed; id is the user property of that name */
 };
 
-/* The length of the packet at the beginning of the data, 0 if it is not all there yet, -1 if it
- * is malformed. */
+/* The length of the packet at the start of the data; 0 if it is not complete yet, -1 if it is
+ * malformed. */
 long packet_read(const char *data, size_t len, struct packet *out);
 
 #endif

@@ -1,4 +1,4 @@
-"""The load generator and the subscriber of this folder: compiled when needed, started, and read out at their end."""
+"""Compiles the load generator and the subscriber of this folder when needed, runs them, and reads their results."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ FLAGS = ("-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-D_GNU_SOURCE", f"-I{RO
 
 
 def tool(name):
-    """Path of a program, newer than its sources."""
+    """Returns the path of a program, and compiles it if its sources are newer."""
     program, sources = BUILD / name, [HERE / source for source in SOURCES[name]]
     newest = max(path.stat().st_mtime for path in [*sources, *HERE.glob("*.h")])
     if not program.exists() or program.stat().st_mtime < newest:
@@ -33,8 +33,8 @@ def tool(name):
 @contextlib.contextmanager
 def scratch(kind):
     """
-    A folder on the disk that holds the build (not a memory file system); kept if the block fails. Ends the program
-    without more words when it is interrupted.
+    A folder on the same disk as the build (not in memory); kept if the block fails. An interrupt ends the program
+    without a traceback.
     """
     (ROOT / "build").mkdir(exist_ok=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=ROOT / "build"))
@@ -44,13 +44,13 @@ def scratch(kind):
         shutil.rmtree(folder)
         sys.exit("interrupted")
     except BaseException:
-        print(f"left for a look: {folder}", flush=True)
+        print(f"kept for inspection: {folder}", flush=True)
         raise
     shutil.rmtree(folder)
 
 
 def end_on_sigterm():
-    """SIGTERM ends us as Ctrl-C does, so that what we started is stopped."""
+    """Makes SIGTERM act like Ctrl-C, so that the programs that we started are stopped."""
 
     def stop(*_):
         raise KeyboardInterrupt
@@ -76,12 +76,12 @@ class Tool:
         self.process.stdout.close()
 
     def stop(self):
-        """Asks it to end."""
+        """Asks the program to end. Returns its result."""
         self.process.send_signal(signal.SIGTERM)
         return self.result(DEADLINE_S)
 
     def result(self, deadline_s=None):
-        """What it says at its end."""
+        """Waits for the program to end. Returns its result."""
         try:
             text, _ = self.process.communicate(timeout=deadline_s)
         except BaseException:

@@ -13,7 +13,7 @@ enum { HEAD_SIZE = 512, DIGEST_SIZE = 32 };
 struct signer {
     EVP_MAC_CTX *mac;
     const char *path;
-    char *filler; /* what each body is padded with; NUL-terminated */
+    char *filler; /* pads each body; NUL-terminated */
     size_t body_size;
     unsigned gid_prefix;
 };
@@ -101,7 +101,7 @@ static void sign(struct signer *signer, const char *body, size_t len,
     out_hex[2 * DIGEST_SIZE] = '\0';
 }
 
-/* The body behind `at`, padded to the size wanted; gives its length. */
+/* Writes the body to `at`, padded to its size; returns its length. */
 static size_t write_body(const struct webhook *webhook, const struct signer *signer, char *at,
                          size_t room)
 {
@@ -130,8 +130,8 @@ void webhook_write(struct webhook *webhook, struct signer *signer, size_t gid_in
              gid_index & 0xfffffff);
     webhook->sequence = sequence;
 
-    /* The head's length depends on the body's: the body goes to its place first, the head right
-     * before it after. */
+    /* The head contains the length of the body, so the body is written first, with room for the
+     * head before it. */
     body = webhook->request + HEAD_SIZE;
     body_len = write_body(webhook, signer, body, body_room);
     sign(signer, body, body_len, signature);

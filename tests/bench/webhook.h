@@ -1,5 +1,5 @@
 /*
- * webhook - one signed webhook of Creads Partners after the other, as whole HTTP requests.
+ * webhook - makes signed webhooks of Creads Partners, as whole HTTP requests.
  */
 #ifndef TESTS_BENCH_WEBHOOK_H
 #define TESTS_BENCH_WEBHOOK_H
@@ -18,14 +18,13 @@ struct webhook {
 
 struct signer;
 
-/* Borrows path until signer_destroy. body_size: bytes of each body, at least what its fields
- * need. gid_prefix: four hex digits that begin each gid, so that several runs can share a
- * broker. */
+/* Borrows path until signer_destroy. body_size: bytes of each body, or as many as its fields need.
+ * gid_prefix: the first four hex digits of each gid, so that several runs can share a broker. */
 struct signer *signer_create(const char *secret, const char *path, size_t body_size,
                              unsigned gid_prefix);
 void signer_destroy(struct signer *signer);
 
-/* Makes `webhook` the request for an update of a project: zero-initialised, or one written
+/* Writes the request for an update of a project. webhook is zero-initialised, or was written
  * before. */
 void webhook_write(struct webhook *webhook, struct signer *signer, size_t gid_index,
                    uint64_t sequence);

@@ -1,8 +1,9 @@
 /*
- * Input: two field templates (event, gid), a header's value, the end of the URL and a body,
- * with a NUL between them. What one pass over the body makes of the templates is what looking
- * their parts up one by one makes of them; what was refused has a reason that can be shown;
- * and what was read once is read again in the same way when only the body is left.
+ * Input: two field templates (event, gid), a header's value, the end of the URL and a body, with a
+ * NUL between them. Checks that
+ * - one pass over the body finds the same fields as looking up their parts one by one
+ * - a quarantined delivery has a reason that can be shown
+ * - a dead letter, of which only the body is left, is read again with the same result
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -15,25 +16,25 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_INPUT = 256 }; /* the rest is cut: it finds nothing more, only slower */
+enum { MAX_INPUT = 256 }; /* longer inputs find nothing more, only slower */
 
-/* A delivery in which every header has the same value, but for those that are there twice. */
+/* A delivery in which every header has the same value, except those that appear twice. */
 static size_t find_header(void *ctx, const char *name, struct slice *out_value)
 {
     *out_value = *(struct slice *)ctx;
     return name[0] == '2' ? 2 : 1;
 }
 
-/* ---- the same, in the simplest way ---- */
+/* ---- the same result, computed in the simplest way ---- */
 
-/* What is found in the checks themselves is nothing to steer by, and costs time. */
+/* libFuzzer must not be steered by the branches of the checks themselves; that also saves time. */
 #ifdef __clang__
 #define NOT_TRACED __attribute__((no_sanitize("coverage")))
 #else
-#define NOT_TRACED /* for other compilers' warnings; libFuzzer is clang's */
+#define NOT_TRACED /* so that other compilers, which have no libFuzzer, do not warn */
 #endif
 
-/* One name of the path after the other, each in the object that the one before found. */
+/* Follows the path name by name, from object to object. */
 NOT_TRACED static struct slice walk(struct parsed *store, struct slice body, struct slice path,
                                     bool may_be_number)
 {
@@ -75,7 +76,7 @@ NOT_TRACED static struct slice look_up(struct parsed *store, const struct delive
                : SLICE_NONE;
 }
 
-/* One alternative: adds its text to out; false if a part is not there. */
+/* Adds the text of one alternative to out; false if a part is missing. */
 NOT_TRACED static bool evaluate(struct parsed *store, const struct delivery *delivery,
                                 struct slice alternative, bool may_be_number, struct buf *out)
 {
@@ -97,7 +98,7 @@ NOT_TRACED static bool evaluate(struct parsed *store, const struct delivery *del
     return true;
 }
 
-/* The end of the alternative at text: a `|` that is in no part, or the end. */
+/* The end of the alternative at text: a `|` outside of the parts, or the end of the text. */
 NOT_TRACED static size_t alternative_len(const char *text)
 {
     size_t len = 0;
@@ -120,7 +121,7 @@ NOT_TRACED static void check_field(const char *template, const struct delivery *
         size_t len = alternative_len(template);
 
         buf_clear(&want);
-        there = len > 0 && /* `|` alone says that there is nothing */
+        there = len > 0 && /* a `|` alone means that there is no field */
                 evaluate(&store, delivery, (struct slice){template, len}, may_be_number, &want);
         template += len + (template[len] == '|');
     }
@@ -129,7 +130,7 @@ NOT_TRACED static void check_field(const char *template, const struct delivery *
     parsed_fini(&store);
 }
 
-/* ---- */
+/* ---- the check ---- */
 
 NOT_TRACED static void check_text(struct slice text)
 {
@@ -179,7 +180,7 @@ static void read_delivery(const struct parser *parser, const struct provider *pr
     parsed_fini(&parsed);
 }
 
-/* Up to the next NUL, which *at is moved behind; NULL if there is none. */
+/* The text up to the next NUL, and moves *at behind it; NULL if there is none. */
 static const char *next_text(const char **at, const char *end)
 {
     const char *text = *at;

@@ -1,6 +1,6 @@
 /*
- * What json_check accepts, another reader accepts, too, and both find the same values in it;
- * whatever the bytes, nothing is read beyond them (they are in memory of exactly their size).
+ * Input: a text. Checks that json-c accepts every text that json_check accepts, and finds the same
+ * values in it; and that nothing is read beyond the text (its memory has exactly its size).
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -33,8 +33,8 @@ static enum json_kind kind_in_json_c(struct json_object *value)
     return JSON_ABSENT;
 }
 
-/* json-c cuts names at a NUL and replaces half surrogate pairs, so that different names become
- * one. */
+/* json-c cuts names at a NUL and replaces half surrogate pairs, so different names may become
+ * equal. */
 static bool names_are_comparable(struct slice text)
 {
     return memmem(text.data, text.len, "\\u0000", 6) == NULL &&
@@ -42,7 +42,7 @@ static bool names_are_comparable(struct slice text)
            memmem(text.data, text.len, "\\uD", 3) == NULL;
 }
 
-/* A path means nothing else by it. */
+/* In a path such a name would have another meaning. */
 static bool is_plain(const char *name)
 {
     size_t len = strlen(name);
@@ -74,7 +74,7 @@ static void check_accepted(struct slice text)
     CHECK(tokener != NULL);
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     root = json_tokener_parse_ex(tokener, text.data, (int)text.len);
-    /* A number at the very end may go on, as far as json-c knows. */
+    /* For json-c a number at the very end of its input might go on. */
     if (json_tokener_get_error(tokener) == json_tokener_continue) {
         root = json_tokener_parse_ex(tokener, "", 1);
     }

@@ -1,10 +1,11 @@
 /*
- * Input: a byte of choices, and between newlines a template, a timestamp, an id, and the body.
- *
- * If the template is one, then what was signed can be taken apart again in one way only (or, as
- * verify/message.c says, in one that makes an event); a delivery with the right signature
- * passes if and only if its timestamp and id are what they should be; it does not with a bit
- * changed; and signing writes the same headers, if the timestamp is as it would write it.
+ * Input: a byte of choices, then a template, a timestamp, an id and the body, separated by
+ * newlines. If the template is valid, checks that
+ * - the signed message can be split into its parts in only one way (or, see verify/message.c, in
+ *   only one that makes an event)
+ * - a delivery with the right signature passes if and only if its timestamp and id are valid
+ * - it fails if one bit is changed
+ * - verifier_sign writes the same headers, if the timestamp is in the form that it writes
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -27,13 +28,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
     MAX_SIZE = 320,
-    MAX_SPLIT = 80, /* bytes of a message that is taken apart in every way, which is slow */
+    MAX_SPLIT = 80, /* the longest message that is split in every possible way, which is slow */
     MAC_SIZE = 32,
     NOW_S = 1614265330,
     TOLERANCE_S = 300,
 };
 
-/* The choices. */
+/* Bits of the byte of choices. */
 enum {
     TIME_IN_PAIRS = 1,
     NO_TIME = 2,
@@ -50,7 +51,7 @@ struct input {
     struct slice timestamp, id, body;
 };
 
-/* Up to the next newline, or the end. */
+/* The text up to the next newline, or the end. */
 static struct slice take_line(struct slice *rest)
 {
     const char *newline = memchr(rest->data, '\n', rest->len);
@@ -108,7 +109,7 @@ static struct provider_signature describe(const struct input *input)
     return signature;
 }
 
-/* ---- the message, and what its parts may be, by other means ---- */
+/* ---- the message and its parts, checked by other means ---- */
 
 static const char *const variables[] = {"{timestamp}", "{id}", "{body}"};
 
@@ -141,7 +142,7 @@ static bool is_tight(const char *template)
     return strstr(template, "{timestamp}{") || strstr(template, "}{timestamp}");
 }
 
-/* As C's own functions see it: a number that is printed as it was read. */
+/* Checked with C's own functions: a number that prints as it was written. */
 static bool read_number(const struct input *input, const char *text, long long *out_s)
 {
     bool in_ms = input->choices & IN_MS;
@@ -156,7 +157,7 @@ static bool read_number(const struct input *input, const char *text, long long *
     return strcmp(text, back) == 0 && number >= 0 && strlen(text) <= (in_ms ? 15 : 12);
 }
 
-/* Behind the seconds: .123456789, or nothing; and Z or +00:00. */
+/* The part behind the seconds: .123456789 or nothing, then Z or +00:00. */
 static bool read_zone(const char *text, int *out_minutes)
 {
     int hours = 0, minutes = 0;
@@ -196,7 +197,7 @@ static bool read_rfc3339(const char *text, long long *out_s)
     day = (struct tm){.tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday};
     (void)timegm(&day);
     if (day.tm_mday != tm.tm_mday) {
-        return false; /* there is no 30 February */
+        return false; /* a day that does not exist, such as 30 February */
     }
     *out_s = timegm(&tm) - minutes * 60LL;
     return true;
@@ -207,7 +208,7 @@ static bool read_timestamp(const struct input *input, struct slice text, long lo
     bool in_rfc3339 = input->choices & RFC3339;
     char copy[36];
 
-    /* Most of what is tried is too short or too long. */
+    /* Most attempts are too short or too long. */
     if (text.len < (in_rfc3339 ? 20 : 1) || text.len > (in_rfc3339 ? 35 : 15) ||
         memchr(text.data, '\0', text.len)) {
         return false;
@@ -224,8 +225,8 @@ static bool is_timely(const struct input *input, long long timestamp_s)
             ((input->choices & PAST_ONLY) || timestamp_s <= NOW_S + TOLERANCE_S));
 }
 
-/* The character that would make an id run into what is beside it, or beside the timestamp that
- * it touches; none if that is the body. */
+/* The character with which an id would run into the text beside it, or beside the timestamp
+ * that it touches; '\0' if that is the body. */
 static char border_of_id(const char *template)
 {
     const char *id = strstr(template, "{id}"), *body = strstr(template, "{body}");
@@ -273,7 +274,7 @@ static void check_split(void *ctx, const struct split *split)
         (!(input->choices & NO_ID) && !is_id(input, split->id))) {
         return;
     }
-    /* Another one that could be: it must make no event, if what was signed is JSON. */
+    /* Another possible reading: it must make no event if the signed body is JSON. */
     CHECK(strstr(input->template, "{id}{timestamp}{body}") ||
           strstr(input->template, "{body}{timestamp}{id}"));
     CHECK(json_check(input->body, NULL) != ST_OK || json_check(split->body, NULL) != ST_OK ||
@@ -321,7 +322,7 @@ static void sign(const char *message, size_t len, char out_hex[2 * MAC_SIZE + 1]
     encode_hex(mac, sizeof(mac), out_hex);
 }
 
-/* Part is one of input's. */
+/* part is one of the parts of input. */
 static void check_part_changed(struct verifier *verifier, struct input *input,
                                struct slice *part, struct delivery delivery)
 {
@@ -350,7 +351,7 @@ static void check_changed(struct verifier *verifier, struct input *input,
     }
 }
 
-/* In the form in which a signer writes it. */
+/* The timestamp in the form that a signer writes. */
 static bool is_as_written(const struct input *input, long long timestamp_s)
 {
     time_t seconds = (time_t)timestamp_s;
@@ -369,11 +370,11 @@ static bool is_as_written(const struct input *input, long long timestamp_s)
     return slice_equal(input->timestamp, slice_of(text));
 }
 
-/* The same headers as ours, if the provider could send them. */
+/* verifier_sign must write the same headers as we do, if the provider could send them. */
 static void check_signing(struct verifier *verifier, const struct headers *headers,
                           long long timestamp_s, bool could)
 {
-    static struct buf lines; /* kept, for its memory */
+    static struct buf lines; /* static to reuse its memory */
     const struct input *input = headers->input;
     char want[4 * MAX_SIZE];
     int len = 0;

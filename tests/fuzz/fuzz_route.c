@@ -1,6 +1,6 @@
 /*
- * Input: a template, a NUL, and a value for every variable. A topic has as many levels as its
- * template, is one that brokers take, and the value can be read back from it.
+ * Input: a template, a NUL, and a value for every variable. Checks that a topic has as many levels
+ * as its template, that brokers accept it, and that the value can be decoded from it.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,13 +13,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_INPUT = 64 }; /* the rest is cut: it finds nothing more, only slower */
+enum { MAX_INPUT = 64 }; /* longer inputs find nothing more, only slower */
 
-/* What is found in the checks themselves is nothing to steer by, and costs most of the time. */
+/* libFuzzer must not be steered by the branches of the checks; that also saves most of the
+ * time. */
 #ifdef __clang__
 #define NOT_TRACED __attribute__((no_sanitize("coverage")))
 #else
-#define NOT_TRACED /* for other compilers' warnings; libFuzzer is clang's */
+#define NOT_TRACED /* so that other compilers, which have no libFuzzer, do not warn */
 #endif
 
 NOT_TRACED static size_t count_levels(struct slice text)
@@ -32,7 +33,7 @@ NOT_TRACED static size_t count_levels(struct slice text)
     return count;
 }
 
-/* The slashes of a template that are not part of a variable's name, as in {body.a/b}. */
+/* Counts the slashes of a template, except those in the name of a variable, as in {body.a/b}. */
 NOT_TRACED static size_t count_template_levels(const char *text)
 {
     size_t count = 0;
@@ -117,7 +118,7 @@ static void run(const char *template, struct slice value)
 
 static void run_alone(struct slice value)
 {
-    static struct route *gid; /* kept: it is the same every time */
+    static struct route *gid; /* static because it is always the same */
     struct err err = {0};
     enum status st = gid ? ST_OK : route_create("{gid}", &gid, &err);
 

@@ -1,8 +1,8 @@
 /*
- * Input: a byte that picks a description, and the value of its header, in which \1 stands for
- * the right signature by the new secret, \2 for that by the old one, \3 for the new one's in
- * capitals. What is accepted is what a second, plain reading of the header accepts; a changed
- * body never is.
+ * Input: a byte that picks a description, and the value of its header. In that, \1 stands for the
+ * right signature by the new secret, \2 for that by the old one, \3 for the new one's in capitals.
+ * Checks that the verifier accepts exactly the headers that a second, simpler reader accepts, and
+ * never a changed body.
  */
 #include <ctype.h>
 #include <stddef.h>
@@ -52,8 +52,8 @@ static const struct provider_signature descriptions[] = {
      .mark = "v1", .separator = ';', .timestamp_key = "t", .ordered = true},
 };
 
-static struct verifier *verifiers[COUNT_OF(descriptions)]; /* kept, as a bridge keeps them */
-static EVP_MAC_CTX *keyed[2];                              /* our own, to compare with */
+static struct verifier *verifiers[COUNT_OF(descriptions)]; /* static, as a bridge keeps them */
+static EVP_MAC_CTX *keyed[2];                              /* for our own signatures */
 
 static EVP_MAC_CTX *keyed_context(EVP_MAC *hmac, const char *secret)
 {
@@ -107,7 +107,7 @@ static void read_item(const struct provider_signature *description, struct slice
     if (starts(item, description->form == FORM_VERSIONS ? "v1," : "v1=")) {
         reading->signatures[reading->count++] = cut(item, 3);
     } else if (item.len == 2 && memcmp(item.data, "v1", 2) == 0) {
-        reading->signatures[reading->count++] = SLICE(""); /* counts, and is none */
+        reading->signatures[reading->count++] = SLICE(""); /* counted, but no signature */
     } else if (description->timestamp_key && starts(item, "t=")) {
         reading->timestamps++;
         reading->timestamp = cut(item, 2);
@@ -173,7 +173,7 @@ static void read_value(const struct provider_signature *description, struct slic
     }
 }
 
-/* ---- what is right ---- */
+/* ---- the expected verdict ---- */
 
 static void right_text(const struct provider_signature *description, EVP_MAC_CTX *context,
                        struct slice timestamp, char out_text[MAC_TEXT_SIZE])
@@ -216,7 +216,7 @@ static bool is_timestamp(struct slice text)
            (digits == 1 || text.data[0] != '0');
 }
 
-/* \1, \2 and \3 become signatures. */
+/* Replaces \1, \2 and \3 by signatures. */
 static struct slice expand(const uint8_t *data, size_t size, char rights[3][MAC_TEXT_SIZE],
                            char *out_text)
 {
@@ -242,7 +242,7 @@ static size_t only_header(void *ctx, const char *name, struct slice *out_value)
     return 1;
 }
 
-/* The verdict that the header deserves. */
+/* The verdict that the verifier must reach. */
 static bool deserves(const struct provider_signature *description,
                      const struct reading *reading, char rights[3][MAC_TEXT_SIZE])
 {
@@ -259,7 +259,7 @@ static bool deserves(const struct provider_signature *description,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct reading reading; /* large, like the text */
+    static struct reading reading; /* static because it is large, like the text */
     static char text[MAX_SIZE * MAC_TEXT_SIZE];
     char rights[3][MAC_TEXT_SIZE];
     struct slice value;
