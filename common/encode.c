@@ -1,6 +1,6 @@
 /*
- * Hex and base64. Decoding looks at all digits before it writes any byte, so that a text that
- * is not what encoding would have made gives false and leaves the output as it was.
+ * Hex and base64. Decoding checks the whole text before it writes a byte: for a text that no
+ * encoder would have made it returns false and leaves the output unchanged.
  */
 #include "common/encode.h"
 

@@ -82,15 +82,6 @@ static void line_add_text(struct line *line, struct slice text)
     line_add(line, len < text.len ? "...\"" : "\"", len < text.len ? 4 : 1);
 }
 
-static void line_add_name(struct line *line, const char *name)
-{
-    if (line->len > 0) {
-        line_add(line, " ", 1);
-    }
-    line_add(line, name, strlen(name));
-    line_add(line, "=", 1);
-}
-
 static void line_add_field(struct line *line, const struct log_field *field)
 {
     char number[UUID_TEXT_SIZE];
@@ -98,7 +89,11 @@ static void line_add_field(struct line *line, const struct log_field *field)
     if (field->kind == LOG_TEXT && field->text.data == NULL) {
         return;
     }
-    line_add_name(line, field->name);
+    if (line->len > 0) {
+        line_add(line, " ", 1);
+    }
+    line_add(line, field->name, strlen(field->name));
+    line_add(line, "=", 1);
     switch (field->kind) {
     case LOG_TEXT:
         line_add_text(line, field->text);

@@ -15,21 +15,18 @@
 #include "common/net.h"
 #include "common/service.h"
 
-static void add_activated(struct sockets *sockets, int fd)
-{
-    if (sockets->count < DAEMON_MAX_LISTENERS) {
-        sockets->fds[sockets->count++] = fd;
-        sockets->activated = true;
-    }
-}
-
 void daemon_sockets_take(struct sockets *ingress, struct sockets *admin)
 {
     struct service_socket given[SERVICE_SOCKETS_MAX];
     size_t count = service_take_sockets(given);
 
     for (size_t i = 0; i < count; i++) {
-        add_activated(strcmp(given[i].name, "admin") == 0 ? admin : ingress, given[i].fd);
+        struct sockets *sockets = strcmp(given[i].name, "admin") == 0 ? admin : ingress;
+
+        if (sockets->count < DAEMON_MAX_LISTENERS) {
+            sockets->fds[sockets->count++] = given[i].fd;
+            sockets->activated = true;
+        }
     }
 }
 

@@ -72,20 +72,13 @@ static size_t head_bytes(const struct http_request *request)
     return info == NULL ? 0 : info->header_size;
 }
 
-static bool is_hex(char c)
-{
-    return isxdigit((unsigned char)c) != 0;
-}
-
 bool http_target_is_bad(const char *target)
 {
-    for (const char *p = target; *p != '\0'; p++) {
-        unsigned char c = (unsigned char)*p;
-
-        if (c <= ' ' || c >= 0x7f || c == '#') {
+    for (const unsigned char *p = (const unsigned char *)target; *p != '\0'; p++) {
+        if (*p <= ' ' || *p >= 0x7f || *p == '#') {
             return true;
         }
-        if (*p == '%' && (!is_hex(p[1]) || !is_hex(p[2]) || (p[1] == '0' && p[2] == '0'))) {
+        if (*p == '%' && (!isxdigit(p[1]) || !isxdigit(p[2]) || (p[1] == '0' && p[2] == '0'))) {
             return true;
         }
     }

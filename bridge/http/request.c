@@ -26,19 +26,14 @@ static void close_fd(int fd)
     }
 }
 
-static void server_free(struct http_server *server)
-{
-    inbox_fini(&server->answers);
-    close_fd(server->epoll_fd);
-    close_fd(server->wake.fd);
-    free(server->listeners);
-    free(server);
-}
-
 void http_server_release(struct http_server *server)
 {
     if (atomic_fetch_sub(&server->refs, 1) == 1) {
-        server_free(server);
+        inbox_fini(&server->answers);
+        close_fd(server->epoll_fd);
+        close_fd(server->wake.fd);
+        free(server->listeners);
+        free(server);
     }
 }
 

@@ -150,9 +150,16 @@ static uint32_t expiry_s(int64_t expiry_ms)
     return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
 }
 
-static void take_parsed(struct event *event, const struct intake_source *source,
-                        const struct parsed *parsed)
+/* Fills in the event from the source's settings and from parsed; read is parser_read's status. The
+ * event comes with its id, received_ms and body; afterwards it also borrows from parsed and from
+ * the intake, and it has either a topic or a reason. */
+static void make_event(struct intake *intake, const struct intake_source *source,
+                       enum status read, struct parsed *parsed, struct event *event)
 {
+    event->source = source->name;
+    event->qos = (uint8_t)source->config->qos;
+    event->retain = source->config->retain;
+    event->expiry_s = expiry_s(source->config->message_expiry_ms);
     event->event = parsed->event;
     event->resource_type = parsed->resource_type;
     event->gid = parsed->gid;
@@ -160,24 +167,6 @@ static void take_parsed(struct event *event, const struct intake_source *source,
     /* Both decide about a retained state, so they must be signed. */
     event->event_ms = source->trusted[PARSE_TIME] ? parsed->event_ms : CLOCK_NONE;
     event->deletion = source->trusted[PARSE_EVENT] && parsed->deletion;
-}
-
-static void take_settings(struct event *event, const struct intake_source *source)
-{
-    event->source = source->name;
-    event->qos = (uint8_t)source->config->qos;
-    event->retain = source->config->retain;
-    event->expiry_s = expiry_s(source->config->message_expiry_ms);
-}
-
-/* Fills in the event from the source's settings and from parsed; read is parser_read's status. The
- * event comes with its id, received_ms and body; afterwards it also borrows from parsed and from
- * the intake, and it has either a topic or a reason. */
-static void make_event(struct intake *intake, const struct intake_source *source,
-                       enum status read, struct parsed *parsed, struct event *event)
-{
-    take_settings(event, source);
-    take_parsed(event, source, parsed);
     if (read != ST_OK) {
         event->reason = slice_of(parsed->reason);
     } else if (find_topics(intake, source, parsed, event) != ST_OK) {

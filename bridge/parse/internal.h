@@ -1,7 +1,7 @@
 /*
  * parse/internal - a provider's field templates, compiled. Calls go down this list only:
  *
- *   create.c    compiles a provider's templates into a parser; says which fields to trust
+ *   create.c    compiles a provider's templates into a parser; decides which fields to trust
  *   template.c  the language of field templates
  *   read.c      a delivery to fields, in one pass over the body
  *   route.c     fields to topic
