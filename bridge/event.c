@@ -20,8 +20,12 @@ static struct slice *text_at(struct event *event, size_t i)
 
 static size_t texts_len(const struct event *event)
 {
-#define PLUS_LEN_OF_TEXT(name) +event->name.len
-    return EVENT_TEXTS(PLUS_LEN_OF_TEXT);
+    size_t len = 0;
+
+#define ADD_LEN_OF_TEXT(name) len += event->name.len;
+    EVENT_TEXTS(ADD_LEN_OF_TEXT)
+#undef ADD_LEN_OF_TEXT
+    return len;
 }
 
 struct event *event_copy(const struct event *fields)

@@ -35,14 +35,17 @@ struct slice slice_from(struct slice s, size_t offset)
     return (struct slice){s.data + offset, s.len - offset};
 }
 
+static bool is_in(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
 struct slice slice_trim(struct slice s, const char *set)
 {
-    size_t set_len = strlen(set);
-
-    while (s.len > 0 && memchr(set, s.data[0], set_len) != NULL) {
+    while (s.len > 0 && is_in(s.data[0], set)) {
         s = slice_from(s, 1);
     }
-    while (s.len > 0 && memchr(set, s.data[s.len - 1], set_len) != NULL) {
+    while (s.len > 0 && is_in(s.data[s.len - 1], set)) {
         s.len--;
     }
     return s;

@@ -169,7 +169,7 @@ static enum status create_file(struct file_draft *draft, struct err *err)
     (void)unlink(draft->name); /* if it fails, the next line finds out why */
     draft->fd = open(draft->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (draft->fd < 0) {
-        return err_set_errno(err, ST_IO, errno, "make %s", draft->name);
+        return err_set_errno(err, ST_IO, errno, "create %s", draft->name);
     }
     if (geteuid() == 0 && find_owner(draft->path, &owner)) {
         /* If root may not do that (in a container, on NFS), root's own file is better than

@@ -33,8 +33,7 @@ enum {
 struct sockets {
     int fds[DAEMON_MAX_LISTENERS];
     size_t count;
-    bool
-        activated; /* by the service manager; else unix sockets are ours to remove at the end */
+    bool activated; /* by the service manager; otherwise we remove unix sockets at the end */
 };
 
 /* Reparses dead letters. The committer uses it, a reload replaces its intake. */

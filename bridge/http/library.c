@@ -76,7 +76,7 @@ static enum MHD_Result refuse(struct http_request *request, struct http_fault fa
 }
 
 static const struct http_fault no_room = {REJECT_UNAVAILABLE,
-                                          "too many bodies are on their way, try again later"};
+                                          "too many bodies at once, try again later"};
 static const struct http_fault too_large = {REJECT_TOO_LARGE, "the body is too large"};
 
 /* --- the callbacks --- */

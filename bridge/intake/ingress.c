@@ -114,7 +114,7 @@ static void head_complete(void *ctx, struct http_request *request)
         return;
     }
     if (!slice_equal(http_method(request), SLICE("POST"))) {
-        ingress_refuse(request, REJECT_METHOD, "a webhook is a POST", "POST");
+        ingress_refuse(request, REJECT_METHOD, "webhooks must be sent with POST", "POST");
     } else if (atomic_load(&ingress->stopping)) {
         ingress_refuse_unavailable(request, ST_CLOSED);
     } else if (check_head(request, &why) != ST_OK) {

@@ -14,18 +14,15 @@
 
 #include "bridge/parse/parse.h"
 
-enum {
-    PARTS_MAX = 16
-}; /* of one alternative; bounded so that read.c needs no memory for them */
+enum { PARTS_MAX = 16 }; /* of an alternative; bounded so that read.c needs no memory */
 
 enum part_kind { PART_TEXT, PART_BODY, PART_HEADER, PART_URL };
 
 struct part {
     enum part_kind kind;
-    struct slice
-        text;     /* borrowed from the template: the text of PART_TEXT, the path of PART_BODY */
-    size_t path;  /* PART_BODY: its index in parser->paths */
-    char *header; /* PART_HEADER: its name */
+    struct slice text; /* the text or the path of the body; borrowed from the template */
+    size_t path;       /* PART_BODY: its index in parser->paths */
+    char *header;      /* PART_HEADER: its name */
 };
 
 /* One or more parts, joined. */

@@ -346,11 +346,10 @@ static void other_paths_and_methods_are_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
         snprintf(line, sizeof(line), "%s /hooks/a", methods[i]);
         ask(line, WITH, "");
-        assert_answer(
-            405,
-            strcmp(methods[i], "HEAD") == 0
-                ? ""
-                : "{\"error\":\"method_not_allowed\",\"message\":\"a webhook is a POST\"}");
+        assert_answer(405, strcmp(methods[i], "HEAD") == 0
+                               ? ""
+                               : "{\"error\":\"method_not_allowed\",\"message\":\"webhooks "
+                                 "must be sent with POST\"}");
         assert_field("\r\nAllow: POST\r\n");
     }
     assert_int_equal(fake.submit_count, 0);
