@@ -3,12 +3,12 @@
  *
  * If the handler answers before it returns, on the loop thread, the answer stays with the
  * request: the loop queues it next, and the connection is never suspended. Every other answer
- * goes through the inbox (handoff B: intake/ingress.c on_stored is the other end), which the
- * loop empties between two runs of the library. So it cannot overtake the suspension, which
- * follows the handler's return, and only the loop touches the connection.
+ * goes through the inbox (handoff B: from intake/ingress.c on_stored to server.c take_answers),
+ * which the loop empties between two runs of the library. So it cannot overtake the suspension,
+ * which follows the handler's return, and only the loop touches the connection.
  *
- * If the server has stopped meanwhile, the answer goes nowhere and its memory is freed. If there
- * is no memory for the library's response, the connection is cut.
+ * If the server has stopped meanwhile, the answer goes nowhere and its memory is freed. If
+ * there is no memory for the library's response, the connection is cut.
  */
 #include "bridge/http/internal.h"
 

@@ -61,6 +61,7 @@ static void wait_and_dispatch(struct http_server *server)
     }
 }
 
+/* The loop's end of handoff B; http_answer (answer.c) is the other one. */
 static void take_answers(struct http_server *server)
 {
     struct inbox_link *link = inbox_take_all(&server->answers);
