@@ -8,13 +8,15 @@
  *   send.c        events from the outbox to the broker
  *   status.c      the bridge's status topics
  *   recover.c     start over, bury, end a connection
- *   window.[ch]   what is in flight
+ *   backoff.[ch]  when to try again, what to give up (pure)
+ *   window.[ch]   what is in flight (pure)
  */
 #ifndef BRIDGE_PUBLISHER_INTERNAL_H
 #define BRIDGE_PUBLISHER_INTERNAL_H
 
 #include <pthread.h>
 
+#include "bridge/publisher/backoff.h"
 #include "bridge/publisher/publisher.h"
 #include "bridge/publisher/window.h"
 
@@ -103,28 +105,17 @@ struct publisher {
     size_t max_messages; /* in flight: what both sides allow */
     const char *server;
     size_t server_index, next_server;
-    unsigned failures;    /* to connect, or connections that did no good, in a row */
-    unsigned short_links; /* in a row: delivered something, but did not last */
-    unsigned tries;       /* since the last connection */
-    int64_t connected_ms, down_since_ms, retry_ms;
-    bool useful; /* this connection settled something */
-    bool dying;  /* publishing failed, lost has not come yet */
+    unsigned tries; /* since the last connection */
+    int64_t down_since_ms;
+    bool dying; /* publishing failed, lost has not come yet */
     int64_t dying_since_ms;
     struct logged_failure *logged; /* by server */
     bool retain_logged, status_refused_logged;
 
     /* order after trouble */
-    bool solo;         /* send the oldest one alone until it is settled */
-    uint64_t solo_seq; /* which one took the connection with it, solo_losses times in a row */
-    unsigned solo_losses;
+    struct backoff backoff;
+    bool solo; /* send the oldest one alone until it is settled */
     int64_t solo_sent_ms;
-    /* A message is to be retried: nothing new until all in flight is answered and
-     * paused_until_ms. */
-    bool paused;
-    int64_t paused_until_ms;
-    unsigned pauses;               /* in a row */
-    int64_t unauthorized_since_ms; /* the first 0x87 of those that came one after the other */
-    int64_t unauthorized_last_ms;  /* the latest one; 0: none yet */
 
     /* the watchdog: when something was in flight and nothing was answered since */
     int64_t events_quiet_ms, status_quiet_ms;
@@ -133,7 +124,6 @@ struct publisher {
     struct buf info;
     unsigned status_due;
     size_t status_in_flight;
-    unsigned status_losses; /* in a row, with nothing but status messages in flight */
     bool status_off;
     char *state_topic, *info_topic, *health_topic;
     int64_t health_ms, started_ms;
@@ -166,8 +156,8 @@ void publisher_status_fini(struct publisher *pub);
 void publisher_status_take_info(struct publisher *pub);
 void publisher_status_send(struct publisher *pub);
 void publisher_status_answered(struct publisher *pub, int reason);
-/* The broker closed the connection while nothing but status messages was in flight. */
-void publisher_status_lost(struct publisher *pub);
+/* They took the connection with them too often: none any more until the next start. */
+void publisher_status_give_up(struct publisher *pub);
 
 /* --- recover.c --- */
 

@@ -1,14 +1,15 @@
 /*
- * The connection: up, down, and when to try again.
+ * The connection to the broker: made, judged and given up here; when to try again and whom to
+ * blame for a loss is backoff's to decide.
  *
- * Back-off: exponential with full jitter, next server each time. It starts anew after a
- * connection that lasted, and stays short after one that at least delivered something; a broker
- * that takes the connection and drops it is not hammered.
+ * On the good path publisher_link_connect_if_due connects to the next server of the list, checks
+ * that it can acknowledge what we send, and sending starts over at the oldest event that is not
+ * settled. A failed attempt is logged once per server and reason.
  *
- * A message that takes the connection with it must not do so for ever. After a loss with events
- * in flight the oldest goes alone; if the broker closes the connection on it LOSSES_TO_BURY
- * times in a row, it is buried. What says nothing about the message does not count: our own
- * watchdog, silence, a broker that shuts down, and everything before it was sent.
+ * A connection ends in publisher_link_lost: Paho reported it, or the watchdog found it dead
+ * (publishing failed and no report came; nothing was acknowledged for too long, which is how a
+ * broker without memory looks, because the socket says nothing). From then on the oldest event
+ * is sent solo until it is settled.
  */
 #include "bridge/publisher/internal.h"
 
@@ -23,40 +24,17 @@
 #include "bridge/metrics.h"
 
 enum {
-    RETRY_FIRST_MS = 100,
-    RETRY_LONGEST_MS = 10000,
-    /* Two bridges with one client_id would kick each other off for ever. */
-    TAKEN_OVER_MS = 60000,
-    /* A connection that lasted so long did some good. */
-    GOOD_AFTER_MS = 10000,
-    /* A shorter one that delivered something counts as no more: 1.6 s. */
-    SHORT_LINK_FAILURES = 4,
-    SHORT_LINKS_TO_HINT = 5,
     DYING_MS = 2000, /* for lost to tell us why */
-    LOSSES_TO_BURY = 5,
     SESSION_TAKEN_OVER = 0x8E,
 };
 
-static int64_t random_below(int64_t limit)
+static uint64_t random_bits(void)
 {
     uint64_t bits = 0;
 
     /* Without random numbers there is no jitter; that is no reason to stop. */
     (void)!getrandom(&bits, sizeof(bits), GRND_NONBLOCK);
-    return limit > 0 ? (int64_t)(bits % (uint64_t)limit) : 0;
-}
-
-static void schedule_retry(struct publisher *pub, int reason, int64_t now_ms)
-{
-    int64_t ceiling_ms = (int64_t)RETRY_FIRST_MS << (pub->failures < 16 ? pub->failures : 16);
-
-    if (reason == SESSION_TAKEN_OVER) {
-        pub->retry_ms = now_ms + TAKEN_OVER_MS + random_below(TAKEN_OVER_MS / 2);
-        return;
-    }
-    pub->retry_ms =
-        now_ms + random_below(ceiling_ms < RETRY_LONGEST_MS ? ceiling_ms : RETRY_LONGEST_MS);
-    pub->failures++;
+    return bits;
 }
 
 /* --- up --- */
@@ -88,8 +66,9 @@ static void link_up(struct publisher *pub, int64_t now_ms)
 {
     pub->up = true;
     pub->max_messages = smaller(pub->options.max_in_flight, pub->limits.receive_maximum);
-    pub->connected_ms = pub->events_quiet_ms = pub->status_quiet_ms = now_ms;
-    pub->useful = pub->paused = pub->retain_logged = pub->status_refused_logged = false;
+    pub->events_quiet_ms = pub->status_quiet_ms = now_ms;
+    pub->retain_logged = pub->status_refused_logged = false;
+    backoff_connected(&pub->backoff, now_ms);
     pub->status_due = pub->status_off ? 0 : STATUS_AT_CONNECT;
     memset(pub->logged, 0, pub->options.server_count * sizeof(*pub->logged));
     publisher_start_over(pub, pub->max_messages);
@@ -121,7 +100,7 @@ void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
     int reason = 0;
     enum status st;
 
-    if (pub->up || now_ms < pub->retry_ms) {
+    if (pub->up || now_ms < pub->backoff.connect_at_ms) {
         return;
     }
     pub->server_index = pub->next_server++ % pub->options.server_count;
@@ -142,78 +121,58 @@ void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
         return;
     }
     log_connect_failure(pub, st, err.text);
-    schedule_retry(pub, reason, now_ms);
+    backoff_connect_failed(&pub->backoff, reason, now_ms, random_bits());
 }
 
 /* --- down --- */
 
-static bool speaks_against_message(int reason)
+/* For backoff: what may have taken the connection with it. */
+static struct backoff_loss describe_loss(const struct publisher *pub, int reason,
+                                         int64_t now_ms)
 {
-    /* keep alive timeout, shutting down, busy, administrative action, session taken over,
-     * another server, moved, too long connected */
-    static const int of_the_broker[] = {MQTT_CUT,           0x8D, 0x8B, 0x89, 0x98,
-                                        SESSION_TAKEN_OVER, 0x9C, 0x9D, 0xA0};
+    const struct window_event *head = window_oldest(pub->window);
+    struct backoff_loss loss = {
+        .reason = reason,
+        .keep_alive_ms = (int64_t)pub->limits.keep_alive_s * 1000,
+    };
 
-    for (size_t i = 0; i < COUNT_OF(of_the_broker); i++) {
-        if (of_the_broker[i] == reason) {
-            return false;
-        }
+    if (window_messages(pub->window) == 0) {
+        loss.in_flight = IN_FLIGHT_NOTHING;
+    } else if (window_messages(pub->window) == pub->status_in_flight) {
+        loss.in_flight = IN_FLIGHT_STATUS;
+        loss.silent_ms = now_ms - pub->status_quiet_ms;
+    } else if (pub->solo && head != NULL) {
+        loss.in_flight = IN_FLIGHT_SOLO;
+        loss.seq = head->seq;
+        loss.silent_ms = now_ms - pub->solo_sent_ms;
+    } else {
+        loss.in_flight = IN_FLIGHT_EVENTS;
     }
-    return true;
+    return loss;
 }
 
-static void count_loss_against_head(struct publisher *pub, uint64_t head_seq)
+static void act_on(struct publisher *pub, const struct backoff_judgement *found, uint64_t seq)
 {
     char why[64];
 
-    pub->solo_losses = head_seq == pub->solo_seq ? pub->solo_losses + 1 : 1;
-    pub->solo_seq = head_seq;
-    if (pub->solo_losses >= LOSSES_TO_BURY) {
+    if (found->culprit == CULPRIT_EVENT) {
         /* Fits. */
-        (void)snprintf(why, sizeof(why), "lost the connection %u times", pub->solo_losses);
-        pub->solo_losses = 0;
-        publisher_bury_as(pub, head_seq, why);
+        (void)snprintf(why, sizeof(why), "lost the connection %u times", found->losses);
+        publisher_bury_as(pub, seq, why);
+    } else if (found->culprit == CULPRIT_STATUS) {
+        publisher_status_give_up(pub);
     }
-}
-
-/* Was it what we sent? Only where one thing alone was in flight, and the answer came soon. */
-static void find_culprit(struct publisher *pub, int reason, int64_t now_ms)
-{
-    const struct window_event *head = window_oldest(pub->window);
-    int64_t soon_ms = (int64_t)pub->limits.keep_alive_s * 1000;
-
-    if (!speaks_against_message(reason) || window_messages(pub->window) == 0) {
-        return;
-    }
-    if (window_messages(pub->window) == pub->status_in_flight) {
-        if (now_ms - pub->status_quiet_ms < soon_ms) {
-            publisher_status_lost(pub);
-        }
-    } else if (pub->solo && head != NULL && now_ms - pub->solo_sent_ms < soon_ms) {
-        count_loss_against_head(pub, head->seq);
-    }
-}
-
-/* What the connection was good for decides how soon the next one may follow. */
-static void judge_connection(struct publisher *pub, int64_t now_ms)
-{
-    if (now_ms - pub->connected_ms >= GOOD_AFTER_MS) {
-        pub->failures = pub->short_links = 0;
-    } else if (pub->useful) {
-        pub->failures =
-            pub->failures < SHORT_LINK_FAILURES ? pub->failures : SHORT_LINK_FAILURES;
-        /* Not every broker says 0x8E (Mosquitto 2.0.11 does not). */
-        if (++pub->short_links == SHORT_LINKS_TO_HINT) {
-            log_error(
-                "broker ends each connection soon: is another client using this client_id?",
-                L_STR("client_id", pub->options.mqtt.client_id));
-        }
+    if (found->same_client) {
+        log_error("broker ends each connection soon: is another client using this client_id?",
+                  L_STR("client_id", pub->options.mqtt.client_id));
     }
 }
 
 void publisher_link_lost(struct publisher *pub, int reason, const char *text)
 {
     int64_t now_ms = clock_mono_ms();
+    struct backoff_loss loss = describe_loss(pub, reason, now_ms);
+    struct backoff_judgement found = backoff_lost(&pub->backoff, &loss, now_ms, random_bits());
 
     if (reason == SESSION_TAKEN_OVER) {
         log_error("broker connection lost", L_STR("server", pub->server), L_INT("code", reason),
@@ -222,20 +181,16 @@ void publisher_link_lost(struct publisher *pub, int reason, const char *text)
         log_warn("broker connection lost", L_STR("server", pub->server), L_INT("code", reason),
                  L_STR("reason", text), L_INT("in_flight", window_events(pub->window)));
     }
-    find_culprit(pub, reason, now_ms);
+    act_on(pub, &found, loss.seq);
     pub->solo = pub->solo || window_events(pub->window) > 0;
     mqtt_disconnect(pub->mq, false);
     publisher_close_epoch(pub);
-    pub->up = pub->dying = pub->paused = false;
+    pub->up = pub->dying = false;
     pub->down_since_ms = now_ms;
     metrics_set(METRIC_CONNECTED, 0);
     publisher_start_over(pub, pub->max_messages);
-    judge_connection(pub, now_ms);
-    schedule_retry(pub, reason, now_ms);
 }
 
-/* A broker that has no memory left just stops reading and answering; the socket says nothing.
- */
 void publisher_link_watch(struct publisher *pub, int64_t now_ms)
 {
     int64_t limit_ms = (int64_t)pub->limits.keep_alive_s * 2000;

@@ -113,11 +113,12 @@ static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
 {
     int64_t until_ms = now_ms + THREAD_TURN_MS;
 
-    if (!pub->up && pub->retry_ms < until_ms) {
-        until_ms = pub->retry_ms;
+    if (!pub->up && pub->backoff.connect_at_ms < until_ms) {
+        until_ms = pub->backoff.connect_at_ms;
     }
-    if (pub->paused && pub->paused_until_ms > now_ms && pub->paused_until_ms < until_ms) {
-        until_ms = pub->paused_until_ms;
+    if (pub->backoff.paused && pub->backoff.resume_at_ms > now_ms &&
+        pub->backoff.resume_at_ms < until_ms) {
+        until_ms = pub->backoff.resume_at_ms;
     }
     if (pub->seen.stop && pub->seen.stop_by_ms < until_ms) {
         until_ms = pub->seen.stop_by_ms;
@@ -131,7 +132,8 @@ static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
 static size_t answers_wanted(const struct publisher *pub)
 {
     size_t in_flight = window_messages(pub->window);
-    size_t wanted = publisher_feed_has_more(pub) && !pub->paused ? in_flight / 4 : in_flight;
+    size_t wanted =
+        publisher_feed_has_more(pub) && !pub->backoff.paused ? in_flight / 4 : in_flight;
 
     return wanted > 0 ? wanted : 1;
 }
@@ -189,7 +191,7 @@ static bool may_stop(const struct publisher *pub)
     return pub->seen.stop &&
            (!pub->up || pub->dying || clock_mono_ms() >= pub->seen.stop_by_ms ||
             (pub->part == 0 && window_events(pub->window) == 0) ||
-            (pub->paused && window_messages(pub->window) == 0));
+            (pub->backoff.paused && window_messages(pub->window) == 0));
 }
 
 static void take_turn(struct publisher *pub)

@@ -60,8 +60,8 @@ void publisher_bury_as(struct publisher *pub, uint64_t seq, const char *why)
     metrics_add(METRIC_BURIED, 1);
     outbox_bury(pub->outbox, seq, why);
     window_bury(pub->window, seq);
-    pub->useful = true;
     pub->solo = false;
+    backoff_buried(&pub->backoff);
 }
 
 void publisher_bury(struct publisher *pub, uint64_t seq, unsigned part, int reason)

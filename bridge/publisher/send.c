@@ -222,7 +222,7 @@ void publisher_send_events(struct publisher *pub)
 {
     struct event *event;
 
-    while (pub->up && !pub->dying && !pub->paused) {
+    while (pub->up && !pub->dying && !pub->backoff.paused) {
         if (!pub->placed && !may_start(pub)) {
             return;
         }

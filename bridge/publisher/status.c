@@ -14,7 +14,7 @@
 
 #include "bridge/metrics.h"
 
-enum { HEALTH_EVERY_MS = 30000, LOSSES_TO_END = 5 };
+enum { HEALTH_EVERY_MS = 30000 };
 
 static char *status_topic(const struct publisher *pub, const char *name)
 {
@@ -158,22 +158,19 @@ void publisher_status_send(struct publisher *pub)
     }
 }
 
-void publisher_status_lost(struct publisher *pub)
+void publisher_status_give_up(struct publisher *pub)
 {
-    if (++pub->status_losses == LOSSES_TO_END && !pub->status_off) {
-        log_error(
-            "broker ends the connection on the bridge's status messages: they are off until "
-            "the next start",
-            L_STR("server", pub->server), L_STR("topic", pub->options.bridge_topic));
-        pub->status_off = true;
-    }
+    log_error("broker ends the connection on the bridge's status messages: they are off until "
+              "the next start",
+              L_STR("server", pub->server), L_STR("topic", pub->options.bridge_topic));
+    pub->status_off = true;
 }
 
 void publisher_status_answered(struct publisher *pub, int reason)
 {
     pub->status_in_flight--;
     pub->status_quiet_ms = clock_mono_ms();
-    pub->status_losses = 0;
+    backoff_status_answered(&pub->backoff);
     if (reason >= 0x80) {
         metrics_refused(reason);
         log_refused(pub, mqtt_reason_text(reason));

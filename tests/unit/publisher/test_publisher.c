@@ -1,13 +1,19 @@
 /*
- * The publisher between an outbox in memory (the functions of outbox.h, defined here: they
- * stand in for the real ones at link time) and a broker that does as it is told. Asserted on
- * what the broker saw, and on what the outbox was told.
+ * The publisher's thread between an outbox in memory and a broker that does what a test tells
+ * it. The functions of outbox.h are defined here and replace the real ones at link time. Tests
+ * assert on what the broker received and on what the publisher reported to the outbox.
+ *
+ * How long the publisher waits after trouble is test_backoff's subject. Here getrandom is
+ * replaced by one without randomness: jitter is then nothing, and the publisher connects again
+ * at once.
  */
 #include "bridge/publisher/publisher.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+
+#include <sys/random.h>
 
 #include <cmocka.h>
 
@@ -16,6 +22,13 @@
 #include "bridge/metrics.h"
 
 #include "tests/unit/lib/fake_broker.h"
+
+ssize_t getrandom(void *buffer, size_t len, unsigned flags)
+{
+    (void)flags;
+    memset(buffer, 0, len);
+    return (ssize_t)len;
+}
 
 /* --- the outbox --- */
 
@@ -550,7 +563,6 @@ static void a_message_that_takes_the_connection_with_it_five_times_is_buried(voi
 static void a_broker_that_is_away_is_never_held_against_a_message(void **state)
 {
     struct rig *rig = rig_new(5);
-    int64_t until_ms = clock_mono_ms() + 5000;
 
     (void)state;
     rig->victim = "t/1";
@@ -560,7 +572,7 @@ static void a_broker_that_is_away_is_never_held_against_a_message(void **state)
     add_many(rig, 3);
     wait_watermark(rig, 3, 20000);
     assert_int_equal(rig->ob.buried_count, 0);
-    assert_true(clock_mono_ms() < until_ms + 20000);
+    assert_int_equal(rig->broker.connections, 7);
     rig_end(rig);
 }
 
@@ -613,48 +625,36 @@ static void a_packet_over_the_brokers_maximum_is_buried_without_being_sent(void 
     rig_end(rig);
 }
 
-static void a_refusal_for_now_is_sent_again_before_what_follows(void **state)
+static void refused_for_now(int reason)
 {
     struct rig *rig = rig_new(5);
+    int64_t began = clock_mono_ms();
     size_t last_refused = 0;
     size_t first_later = 0;
 
-    (void)state;
     rig->victim = "t/3";
-    rig->answer = 0x97;
-    rig->times = 2;
+    rig->answer = reason;
+    rig->times = 1;
     rig_start(rig);
     add_many(rig, 30);
     wait_watermark(rig, 30, 15000);
+    assert_true(clock_mono_ms() - began >= 1000); /* the pause */
     assert_int_equal(rig->ob.buried_count, 0);
     assert_int_equal(rig->broker.connections, 1);
-    assert_int_equal(seen(rig, "t/3"), 3);
+    assert_int_equal(seen(rig, "t/3"), 2);
     for (size_t i = 0; i < rig->broker.count; i++) {
         last_refused = strcmp(rig->broker.messages[i].topic, "t/3") == 0 ? i : last_refused;
         first_later = strcmp(rig->broker.messages[i].topic, "t/4") == 0 ? i : first_later;
     }
-    assert_true(first_later > last_refused); /* 4 arrived once more, after 3 was taken */
+    assert_true(first_later > last_refused); /* 4 arrived once more, after 3 was accepted */
     rig_end(rig);
 }
 
-static void not_authorized_is_buried_only_after_its_grace(void **state)
+static void a_refusal_for_now_is_sent_again_before_what_follows(void **state)
 {
-    struct rig *rig = rig_new(5);
-    int64_t began = clock_mono_ms();
-
     (void)state;
-    rig->victim = "t/2";
-    rig->answer = 0x87;
-    rig->times = 1000;
-    rig_start(rig);
-    add_many(rig, 5);
-    wait_watermark(rig, 5, 20000);
-    assert_in_range(clock_mono_ms() - began, 9900, 16000);
-    assert_int_equal(rig->ob.buried_count, 1);
-    assert_int_equal(rig->ob.buried[0], 2);
-    assert_string_equal(rig->ob.reasons[0], "0x87 not authorized");
-    assert_true(seen(rig, "t/2") >= 4);
-    rig_end(rig);
+    refused_for_now(0x97);
+    refused_for_now(0x87); /* within its grace */
 }
 
 static void own_messages_that_are_refused_do_not_stand_in_the_way(void **state)
@@ -782,7 +782,6 @@ int main(void)
         cmocka_unit_test(a_refusal_for_good_buries_one_event_and_the_others_go_on),
         cmocka_unit_test(a_packet_over_the_brokers_maximum_is_buried_without_being_sent),
         cmocka_unit_test(a_refusal_for_now_is_sent_again_before_what_follows),
-        cmocka_unit_test(not_authorized_is_buried_only_after_its_grace),
         cmocka_unit_test(own_messages_that_are_refused_do_not_stand_in_the_way),
         cmocka_unit_test(
             own_messages_that_end_the_connection_are_given_up_and_events_are_not_blamed),
