@@ -1,5 +1,14 @@
 /*
- * store_internal - what the files of store share.
+ * store/internal - what the files of store share. Calls go down this list only:
+ *
+ *   open.c         opening and closing a handle
+ *   write.c        transactions, and rows in
+ *   remove.c       rows out: buried, dropped, delivered, no longer kept
+ *   read.c         rows read
+ *   row.c          an event as the columns of a row, both ways
+ *   schema.c       the format on disk
+ *   statements.c   the SQL, errors, sums, and the write-ahead log
+ *   sync.c         SQLite's file layer, which remembers a failed sync
  */
 #ifndef BRIDGE_STORE_INTERNAL_H
 #define BRIDGE_STORE_INTERNAL_H
@@ -12,17 +21,48 @@
 
 /* ---- rows ---- */
 
-/* The columns that events and dead letters share, in the order in which they are bound and
- * read. Add one: here, in schema.c (both tables, and a migration), in bind_event and
- * decode_event. */
-#define EVENT_COLUMNS                                                                          \
-    "id, received_ms, event_ms, dedupe_key, digest, source, event, resource_type, gid, "       \
-    "delivery_id, topic, state_topic, expiry_s, qos, flags"
-enum { EVENT_COLUMN_COUNT = 15 };
+/* The columns that the tables event and dead share: name, kind, member of struct event. What
+ * binds and reads a row and the SQL are made from this list, so a new column is added here, and
+ * in schema.c as a migration of both tables. */
+#define EVENT_COLUMNS(COLUMN)                                                                  \
+    COLUMN(id, BYTES, id)                                                                      \
+    COLUMN(received_ms, INTEGER, received_ms)                                                  \
+    COLUMN(event_ms, TIME, event_ms)                                                           \
+    COLUMN(dedupe_key, BYTES, identity.key)                                                    \
+    COLUMN(digest, BYTES, identity.digest)                                                     \
+    COLUMN(source, TEXT, source)                                                               \
+    COLUMN(event, TEXT, event)                                                                 \
+    COLUMN(resource_type, TEXT, resource_type)                                                 \
+    COLUMN(gid, TEXT, gid)                                                                     \
+    COLUMN(delivery_id, TEXT, delivery_id)                                                     \
+    COLUMN(topic, TEXT, topic)                                                                 \
+    COLUMN(state_topic, TEXT, state_topic)                                                     \
+    COLUMN(expiry_s, INTEGER, expiry_s)                                                        \
+    COLUMN(qos, INTEGER, qos)                                                                  \
+    COLUMN(flags, FLAGS, )
 
-/* On disk: never give a number a second meaning. ROW_COPY comes on top of ROW_REPLAYED, which
- * what was retried has too. */
+/* The bits of the column flags, and what they are in struct event. On disk: never give a bit a
+ * second meaning. ROW_COPY comes on top of ROW_REPLAYED, which a retried dead letter has too. */
 enum { ROW_RETAIN = 1, ROW_DELETION = 2, ROW_REPLAYED = 4, ROW_COPY = 8 };
+#define EVENT_FLAGS(FLAG)                                                                      \
+    FLAG(retain, ROW_RETAIN)                                                                   \
+    FLAG(deletion, ROW_DELETION)                                                               \
+    FLAG(replayed, ROW_REPLAYED)                                                               \
+    FLAG(copy, ROW_COPY)
+
+/* ---- row.c ---- */
+
+/* Binds EVENT_COLUMNS, from parameter `at` on. Borrows the event until the statement is reset. */
+void store_bind_event(sqlite3_stmt *stmt, int at, const struct event *event);
+void store_bind_text(sqlite3_stmt *stmt, int at, struct slice text);
+void store_bind_body(sqlite3_stmt *stmt, int at, struct slice body);
+/* Reads EVENT_COLUMNS, from column `at` on; borrows from the statement until its next step.
+ * False: the row is damaged. */
+bool store_decode_event(sqlite3_stmt *stmt, int at, struct event *out_event);
+struct slice store_read_text(sqlite3_stmt *stmt, int column);
+struct slice store_read_body(sqlite3_stmt *stmt, int column);
+/* False: not so many bytes. */
+bool store_read_bytes(sqlite3_stmt *stmt, int column, void *out_bytes, size_t size_bytes);
 
 /* ---- statements: prepared when first used, kept until the handle is closed ---- */
 
@@ -61,16 +101,25 @@ enum store_sql {
     SQL_COUNT,
 };
 
-/* The single row of table mark. Sums are kept, so that nobody has to count rows. A total is the
- * sum of event_cost_bytes of all events ever stored, up to and including one; tombstones are in it.
- */
+/* The single row of table mark: sums, so that nobody has to count rows. A total is the sum of
+ * event_cost_bytes of all events ever stored, up to and including one; tombstones are part of
+ * it. The struct and its SQL are made from this list; a new number needs a migration besides. */
+#define STORE_TOTALS(NUMBER)                                                                   \
+    NUMBER(last_seq)                                                                           \
+    NUMBER(last_total)                                                                         \
+    NUMBER(delivered_seq)                                                                      \
+    NUMBER(delivered_total)                                                                    \
+    NUMBER(removed_seq) /* rows up to this one have been removed */                            \
+    NUMBER(removed_total)                                                                      \
+    NUMBER(undelivered_count)                                                                  \
+    NUMBER(undelivered_bytes)                                                                  \
+    NUMBER(kept_count)                                                                         \
+    NUMBER(kept_bytes)                                                                         \
+    NUMBER(dead_count)                                                                         \
+    NUMBER(dead_bytes)
+#define STORE_DECLARE_TOTAL(name) uint64_t name;
 struct store_totals {
-    uint64_t last_seq, last_total;
-    uint64_t delivered_seq, delivered_total;
-    uint64_t removed_seq, removed_total; /* rows up to here have been removed */
-    uint64_t undelivered_count, undelivered_bytes;
-    uint64_t kept_count, kept_bytes;
-    uint64_t dead_count, dead_bytes;
+    STORE_TOTALS(STORE_DECLARE_TOTAL)
 };
 
 struct store_vfs;
@@ -89,7 +138,7 @@ struct store {
     uint64_t wal_bytes;
 };
 
-/* ---- store.c ---- */
+/* ---- statements.c ---- */
 
 enum { STORE_BUSY_WAIT_MS = 1000 }; /* another program at our file, or a recovery under way */
 

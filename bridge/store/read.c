@@ -1,5 +1,9 @@
 /*
- * Rows out.
+ * Reading rows, for the publisher, for the dedupe table and for listings. Nothing is written.
+ *
+ * Each walk runs one statement from row to row and hands each row over before the next step, so
+ * it borrows what SQLite holds in memory. A row that cannot be an event ends the walk with
+ * ST_INVALID: the file is damaged. A listing reads the watermark and its rows in one snapshot.
  */
 #include "bridge/store/internal.h"
 
@@ -7,63 +11,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-
-/* ---- columns to events ---- */
-
-static struct slice read_text(sqlite3_stmt *stmt, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(stmt, column);
-
-    return text == NULL ? SLICE_NONE
-                        : (struct slice){text, (size_t)sqlite3_column_bytes(stmt, column)};
-}
-
-static struct slice read_body(sqlite3_stmt *stmt, int column)
-{
-    const char *data = sqlite3_column_blob(stmt, column); /* NULL if it is empty */
-
-    return (struct slice){data != NULL ? data : "", (size_t)sqlite3_column_bytes(stmt, column)};
-}
-
-static bool read_bytes(sqlite3_stmt *stmt, int column, uint8_t *out_bytes, int size_bytes)
-{
-    const void *data = sqlite3_column_blob(stmt, column);
-
-    if (data == NULL || sqlite3_column_bytes(stmt, column) != size_bytes) {
-        return false;
-    }
-    memcpy(out_bytes, data, (size_t)size_bytes);
-    return true;
-}
-
-/* Reads EVENT_COLUMNS; borrows from the statement until its next step. False: the row is
- * damaged. */
-static bool decode_event(sqlite3_stmt *stmt, struct event *out_event)
-{
-    int64_t flags = sqlite3_column_int64(stmt, 14);
-
-    *out_event = (struct event){
-        .received_ms = sqlite3_column_int64(stmt, 1),
-        .event_ms = sqlite3_column_type(stmt, 2) == SQLITE_NULL ? CLOCK_NONE
-                                                                : sqlite3_column_int64(stmt, 2),
-        .source = read_text(stmt, 5),
-        .event = read_text(stmt, 6),
-        .resource_type = read_text(stmt, 7),
-        .gid = read_text(stmt, 8),
-        .delivery_id = read_text(stmt, 9),
-        .topic = read_text(stmt, 10),
-        .state_topic = read_text(stmt, 11),
-        .expiry_s = (uint32_t)sqlite3_column_int64(stmt, 12),
-        .qos = (uint8_t)sqlite3_column_int(stmt, 13),
-        .retain = (flags & ROW_RETAIN) != 0,
-        .deletion = (flags & ROW_DELETION) != 0,
-        .replayed = (flags & ROW_REPLAYED) != 0,
-        .copy = (flags & ROW_COPY) != 0,
-    };
-    return read_bytes(stmt, 0, out_event->id.bytes, sizeof(out_event->id.bytes)) &&
-           read_bytes(stmt, 3, out_event->identity.key, EVENT_KEY_SIZE) &&
-           read_bytes(stmt, 4, out_event->identity.digest, EVENT_KEY_SIZE);
-}
 
 static enum status damaged(struct err *err, sqlite3_stmt *stmt, int key_column)
 {
@@ -91,23 +38,25 @@ static void bind_keys(sqlite3_stmt *stmt, uint64_t after, uint64_t upto)
 
 /* ---- the publisher's reading ---- */
 
+/* The columns of SQL_READ_BATCH. */
+enum { BATCH_SEQ, BATCH_BODY, BATCH_EVENT };
+
 /* The row that the statement stands on. Gives an event for event_free; NULL: damaged. */
-static struct event *copy_row(sqlite3_stmt *stmt, int seq_column, int body_column)
+static struct event *copy_row(sqlite3_stmt *stmt)
 {
     struct event event;
 
-    if (!decode_event(stmt, &event)) {
+    if (!store_decode_event(stmt, BATCH_EVENT, &event)) {
         return NULL;
     }
-    event.seq = (uint64_t)sqlite3_column_int64(stmt, seq_column);
-    event.body = read_body(stmt, body_column);
+    event.seq = (uint64_t)sqlite3_column_int64(stmt, BATCH_SEQ);
+    event.body = store_read_body(stmt, BATCH_BODY);
     return event_copy(&event);
 }
 
 enum status store_read(struct store *store, const struct store_range *range,
                        struct event **out_events, size_t *out_count, struct err *err)
 {
-    enum { SEQ = EVENT_COLUMN_COUNT, BODY };
     sqlite3_stmt *stmt = store_statement(store, SQL_READ_BATCH);
     size_t count = 0, bytes = 0;
     enum status st = ST_OK;
@@ -117,13 +66,13 @@ enum status store_read(struct store *store, const struct store_range *range,
         (void)sqlite3_bind_int64(stmt, 3, (int64_t)range->max_count);
     }
     while (stmt != NULL && st == ST_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        bytes += (size_t)sqlite3_column_bytes(stmt, BODY);
+        bytes += (size_t)sqlite3_column_bytes(stmt, BATCH_BODY);
         if (count > 0 && bytes > range->max_bytes) {
             break;
         }
-        out_events[count] = copy_row(stmt, SEQ, BODY);
+        out_events[count] = copy_row(stmt);
         if (out_events[count] == NULL) {
-            st = damaged(err, stmt, SEQ);
+            st = damaged(err, stmt, BATCH_SEQ);
         } else {
             count++;
         }
@@ -192,9 +141,9 @@ static enum status give_news(sqlite3_stmt *stmt, store_walk_fn *row, void *ctx, 
     struct event_identity identity;
     struct uuid id;
 
-    if (!read_bytes(stmt, WALK_KEY, identity.key, EVENT_KEY_SIZE) ||
-        !read_bytes(stmt, WALK_DIGEST, identity.digest, EVENT_KEY_SIZE) ||
-        !read_bytes(stmt, WALK_ID, id.bytes, sizeof(id.bytes))) {
+    if (!store_read_bytes(stmt, WALK_KEY, identity.key, EVENT_KEY_SIZE) ||
+        !store_read_bytes(stmt, WALK_DIGEST, identity.digest, EVENT_KEY_SIZE) ||
+        !store_read_bytes(stmt, WALK_ID, id.bytes, sizeof(id.bytes))) {
         return err_set(err, ST_INVALID, "damaged: a row is not an event");
     }
     *out_more = row(ctx, &identity, id,
@@ -274,7 +223,7 @@ static enum status find_body(struct store *store, bool dead, uint64_t key,
     }
     *out_stmt = stmt;
     if (rc == SQLITE_ROW) {
-        *out_body = read_body(stmt, 0);
+        *out_body = store_read_body(stmt, 0);
         return ST_OK;
     }
     return rc == SQLITE_DONE ? err_set(err, ST_INVALID, "damaged: row %llu has no body",
@@ -287,20 +236,20 @@ static enum status give_row(struct store *store, const struct store_scan *scan,
                             sqlite3_stmt *stmt, store_scan_fn *row, void *ctx, bool *out_more,
                             struct err *err)
 {
-    enum { KEY = EVENT_COLUMN_COUNT, SEQ, REASON };
+    enum { KEY, SEQ, REASON, EVENT }; /* the columns of both scans */
     uint64_t key = (uint64_t)sqlite3_column_int64(stmt, KEY);
     sqlite3_stmt *body_stmt = NULL;
     struct event event;
     enum status st = ST_OK;
 
-    if (!decode_event(stmt, &event)) {
+    if (!store_decode_event(stmt, EVENT, &event)) {
         return damaged(err, stmt, KEY);
     }
     if ((event.copy && scan->without_copies) || !is_selected(scan->selection, &event)) {
         return ST_OK;
     }
     event.seq = (uint64_t)sqlite3_column_int64(stmt, SEQ);
-    event.reason = read_text(stmt, REASON);
+    event.reason = store_read_text(stmt, REASON);
     if (scan->with_body) {
         st = find_body(store, scan->dead, key, &body_stmt, &event.body, err);
     }

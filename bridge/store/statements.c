@@ -12,19 +12,21 @@
 
 enum { READER_WAIT_MS = 20 }; /* a checkpoint that rests waits so long for readers */
 
+/* Each begins with a comma. A ? is the parameter after the last one before it. */
+#define NAME_COLUMN(name, kind, member) ", " #name
+#define COLUMN_NAMES                    EVENT_COLUMNS(NAME_COLUMN)
+#define BIND_COLUMN(name, kind, member) ",?"
+#define COLUMN_PARAMETERS               EVENT_COLUMNS(BIND_COLUMN)
+#define NAME_TOTAL(name)                ", " #name
+#define SET_TOTAL(name)                 ", " #name "=?"
+
 static const char *const statement_text[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
-    [SQL_READ_TOTALS] =
-        "SELECT last_seq, last_total, delivered_seq, delivered_total, removed_seq,"
-        " removed_total, undelivered_count, undelivered_bytes, kept_count,"
-        " kept_bytes, dead_count, dead_bytes FROM mark",
-    [SQL_WRITE_TOTALS] = "UPDATE mark SET last_seq=?1, last_total=?2, delivered_seq=?3,"
-                         " delivered_total=?4, removed_seq=?5, removed_total=?6,"
-                         " undelivered_count=?7, undelivered_bytes=?8, kept_count=?9,"
-                         " kept_bytes=?10, dead_count=?11, dead_bytes=?12 WHERE one=1",
-    [SQL_ADD_EVENT] = "INSERT INTO event(" EVENT_COLUMNS ", seq, total_bytes)"
-                      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
+    [SQL_READ_TOTALS] = "SELECT one" STORE_TOTALS(NAME_TOTAL) " FROM mark",
+    [SQL_WRITE_TOTALS] = "UPDATE mark SET one=1" STORE_TOTALS(SET_TOTAL) " WHERE one=1",
+    [SQL_ADD_EVENT] = "INSERT INTO event(seq, total_bytes" COLUMN_NAMES ")"
+                      " VALUES(?1, ?2" COLUMN_PARAMETERS ")",
     [SQL_ADD_BODY] = "INSERT INTO body(seq, body) VALUES(?1, ?2)",
     /* No change: what is there is newer. */
     [SQL_ADD_STATE] = "INSERT INTO state(topic, event_ms, seq) VALUES(?1, ?2, ?3)"
@@ -32,11 +34,10 @@ static const char *const statement_text[SQL_COUNT] = {
                       " seq=excluded.seq WHERE excluded.event_ms > event_ms"
                       " OR (excluded.event_ms = event_ms AND excluded.seq >= seq)",
     [SQL_ADD_DEAD] =
-        "INSERT INTO dead(" EVENT_COLUMNS ", seq, cost_bytes, buried_ms, reason, body)"
-        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,0,?16,?17,?18,"
-        " ?19)",
-    [SQL_BURY] = "INSERT INTO dead(" EVENT_COLUMNS ", seq, cost_bytes, buried_ms, reason, body)"
-                 " SELECT " EVENT_COLUMNS ", event.seq, ?2, ?3, ?4, body"
+        "INSERT INTO dead(seq, cost_bytes, buried_ms, reason, body" COLUMN_NAMES ")"
+        " VALUES(0, ?1, ?2, ?3, ?4" COLUMN_PARAMETERS ")",
+    [SQL_BURY] = "INSERT INTO dead(seq, cost_bytes, buried_ms, reason, body" COLUMN_NAMES ")"
+                 " SELECT event.seq, ?2, ?3, ?4, body" COLUMN_NAMES
                  " FROM event CROSS JOIN body ON body.seq = event.seq WHERE event.seq = ?1",
     [SQL_DROP_BODY] = "DELETE FROM body WHERE seq = ?1",
     [SQL_ADD_TOMBSTONE] = "INSERT INTO gap(seq, cost_bytes) VALUES(?1, ?2)",
@@ -62,13 +63,13 @@ static const char *const statement_text[SQL_COUNT] = {
                         " FROM event ORDER BY seq DESC",
     [SQL_WALK_DEAD] = "SELECT dedupe_key, digest, id, received_ms, flags, buried_ms, seq, 0"
                       " FROM dead ORDER BY dead_key DESC",
-    [SQL_READ_BATCH] = "SELECT " EVENT_COLUMNS ", event.seq, body"
+    [SQL_READ_BATCH] = "SELECT event.seq, body" COLUMN_NAMES
                        " FROM event CROSS JOIN body ON body.seq = event.seq"
                        " WHERE event.seq > ?1 AND event.seq <= ?2 ORDER BY event.seq LIMIT ?3",
-    [SQL_SCAN_EVENTS] = "SELECT " EVENT_COLUMNS ", seq, seq, NULL FROM event"
+    [SQL_SCAN_EVENTS] = "SELECT seq, seq, NULL" COLUMN_NAMES " FROM event"
                         " WHERE seq > ?1 AND seq <= ?2 AND seq NOT IN (SELECT seq FROM gap)"
                         " ORDER BY seq",
-    [SQL_SCAN_DEAD] = "SELECT " EVENT_COLUMNS ", dead_key, seq, reason FROM dead"
+    [SQL_SCAN_DEAD] = "SELECT dead_key, seq, reason" COLUMN_NAMES " FROM dead"
                       " WHERE dead_key > ?1 AND dead_key <= ?2 ORDER BY dead_key",
     [SQL_READ_BODY] = "SELECT body FROM body WHERE seq = ?1",
     [SQL_READ_DEAD_BODY] = "SELECT body FROM dead WHERE dead_key = ?1",
@@ -178,17 +179,18 @@ enum status store_exec(struct store *store, const char *sql, struct err *err)
 
 /* ---- the watermark ---- */
 
-enum { TOTALS_NUMBERS = sizeof(struct store_totals) / sizeof(uint64_t) };
-
 enum status store_read_totals(struct store *store, struct store_totals *out_totals,
                               struct err *err)
 {
-    int64_t numbers[TOTALS_NUMBERS] = {0};
+    int64_t numbers[1 + sizeof(struct store_totals) / sizeof(uint64_t)] = {0};
+    const int64_t *number = &numbers[1]; /* behind the key */
     enum status st = store_query(store, store_statement(store, SQL_READ_TOTALS), numbers,
-                                 TOTALS_NUMBERS, NULL, err, "read the totals");
+                                 COUNT_OF(numbers), NULL, err, "read the totals");
 
     if (st == ST_OK) {
-        memcpy(out_totals, numbers, sizeof(*out_totals));
+#define READ(name) out_totals->name = (uint64_t)*number++;
+        STORE_TOTALS(READ)
+#undef READ
     }
     return st;
 }

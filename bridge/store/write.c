@@ -27,13 +27,13 @@ enum status store_begin(struct store *store, bool synced, struct err *err)
 
 static enum status write_totals(struct store *store, struct err *err)
 {
-    uint64_t numbers[sizeof(struct store_totals) / sizeof(uint64_t)];
     sqlite3_stmt *stmt = store_statement(store, SQL_WRITE_TOTALS);
+    int at = 1;
 
-    memcpy(numbers, &store->totals, sizeof(numbers));
-    for (size_t i = 0; i < COUNT_OF(numbers) && stmt != NULL; i++) {
-        (void)sqlite3_bind_int64(stmt, (int)i + 1,
-                                 (int64_t)numbers[i]); /* binding numbers cannot fail */
+    if (stmt != NULL) {
+#define BIND(name) (void)sqlite3_bind_int64(stmt, at++, (int64_t)store->totals.name);
+        STORE_TOTALS(BIND)
+#undef BIND
     }
     return store_run(store, stmt, err, "write the totals");
 }
@@ -71,49 +71,6 @@ void store_get_stats(const struct store *store, struct store_stats *out_stats)
 
 /* ---- events in ---- */
 
-static void bind_text(sqlite3_stmt *stmt, int at, struct slice text)
-{
-    if (text.data == NULL) {
-        (void)sqlite3_bind_null(stmt, at);
-    } else {
-        /* Fails only over SQLite's limit of a billion bytes; then the column is NULL. */
-        (void)sqlite3_bind_text64(stmt, at, text.data, text.len, SQLITE_STATIC, SQLITE_UTF8);
-    }
-}
-
-static void bind_body(sqlite3_stmt *stmt, int at, struct slice body)
-{
-    (void)sqlite3_bind_blob64(stmt, at, body.data != NULL ? body.data : "", body.len,
-                              SQLITE_STATIC);
-}
-
-/* EVENT_COLUMNS, from ?1 on. */
-static void bind_event(sqlite3_stmt *stmt, const struct event *event)
-{
-    int flags = (event->retain ? ROW_RETAIN : 0) | (event->deletion ? ROW_DELETION : 0) |
-                (event->replayed ? ROW_REPLAYED : 0) | (event->copy ? ROW_COPY : 0);
-
-    (void)sqlite3_bind_blob(stmt, 1, event->id.bytes, sizeof(event->id.bytes), SQLITE_STATIC);
-    (void)sqlite3_bind_int64(stmt, 2, event->received_ms);
-    if (event->event_ms == CLOCK_NONE) {
-        (void)sqlite3_bind_null(stmt, 3);
-    } else {
-        (void)sqlite3_bind_int64(stmt, 3, event->event_ms);
-    }
-    (void)sqlite3_bind_blob(stmt, 4, event->identity.key, EVENT_KEY_SIZE, SQLITE_STATIC);
-    (void)sqlite3_bind_blob(stmt, 5, event->identity.digest, EVENT_KEY_SIZE, SQLITE_STATIC);
-    bind_text(stmt, 6, event->source);
-    bind_text(stmt, 7, event->event);
-    bind_text(stmt, 8, event->resource_type);
-    bind_text(stmt, 9, event->gid);
-    bind_text(stmt, 10, event->delivery_id);
-    bind_text(stmt, 11, event->topic);
-    bind_text(stmt, 12, event->state_topic);
-    (void)sqlite3_bind_int64(stmt, 13, event->expiry_s);
-    (void)sqlite3_bind_int(stmt, 14, event->qos);
-    (void)sqlite3_bind_int(stmt, 15, flags);
-}
-
 /* The event-time guard of retained states: decided here, in the order of acceptance, and with
  * the event itself on disk, so that neither a late delivery nor a restart brings an old state
  * back. On equal times the one accepted last wins; a copy counts as accepted when its original
@@ -126,7 +83,7 @@ static enum status guard_state(struct store *store, struct event *event, uint64_
     enum status st;
 
     if (stmt != NULL) {
-        bind_text(stmt, 1, event->state_topic);
+        store_bind_text(stmt, 1, event->state_topic);
         (void)sqlite3_bind_int64(stmt, 2, time_ms);
         (void)sqlite3_bind_int64(stmt, 3, (int64_t)accepted_seq);
     }
@@ -143,9 +100,9 @@ static enum status add_event_row(struct store *store, const struct event *event,
     sqlite3_stmt *stmt = store_statement(store, SQL_ADD_EVENT);
 
     if (stmt != NULL) {
-        bind_event(stmt, event);
-        (void)sqlite3_bind_int64(stmt, 16, (int64_t)event->seq);
-        (void)sqlite3_bind_int64(stmt, 17, (int64_t)total_bytes);
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)event->seq);
+        (void)sqlite3_bind_int64(stmt, 2, (int64_t)total_bytes);
+        store_bind_event(stmt, 3, event);
     }
     return store_run(store, stmt, err, "append event");
 }
@@ -156,7 +113,7 @@ static enum status add_body_row(struct store *store, const struct event *event, 
 
     if (stmt != NULL) {
         (void)sqlite3_bind_int64(stmt, 1, (int64_t)event->seq);
-        bind_body(stmt, 2, event->body);
+        store_bind_body(stmt, 2, event->body);
     }
     return store_run(store, stmt, err, "append body");
 }
@@ -197,11 +154,11 @@ enum status store_append_dead(struct store *store, const struct event *event, in
     enum status st;
 
     if (stmt != NULL) {
-        bind_event(stmt, event);
-        (void)sqlite3_bind_int64(stmt, 16, (int64_t)cost);
-        (void)sqlite3_bind_int64(stmt, 17, now_ms);
-        bind_text(stmt, 18, event->reason);
-        bind_body(stmt, 19, event->body);
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)cost);
+        (void)sqlite3_bind_int64(stmt, 2, now_ms);
+        store_bind_text(stmt, 3, event->reason);
+        store_bind_body(stmt, 4, event->body);
+        store_bind_event(stmt, 5, event);
     }
     st = store_run(store, stmt, err, "append dead letter");
     if (st == ST_OK) {
