@@ -1,3 +1,8 @@
+/*
+ * A chain of items under one mutex. A put appends and wakes the taker only if the chain was empty;
+ * the taker unhooks the whole chain under the lock and works without it. A put after the close is
+ * refused; nothing else can fail.
+ */
 #include "common/inbox.h"
 
 #include <errno.h>

@@ -1,9 +1,8 @@
 /*
  * inbox - the handoff between threads: many put, one takes everything. First in, first out.
  *
- * Items are linked through a struct inbox_link that they hold, so that a put never allocates
- * and cannot fail for lack of memory. The bound is the caller's: what is put has been held
- * against a limit before.
+ * Items contain a struct inbox_link by which they are linked, so that a put never allocates and
+ * cannot fail for lack of memory. The inbox has no bound: callers check a limit before they put.
  */
 #ifndef COMMON_INBOX_H
 #define COMMON_INBOX_H
@@ -19,7 +18,7 @@ struct inbox_link {
     struct inbox_link *next;
 };
 
-/* Where an item is, from its link. */
+/* The item that contains the link. */
 #define INBOX_ITEM(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 struct inbox {
@@ -34,21 +33,20 @@ struct inbox {
 void inbox_init(struct inbox *inbox);
 void inbox_fini(struct inbox *inbox); /* empty by then */
 
-/* Any thread. Takes the item, unless it returns false: closed. *out_was_empty (may be NULL)
- * tells a taker that sleeps on something else, such as an eventfd, that it must be woken. */
+/* Any thread. Takes the item, unless it returns false: closed. *out_was_empty (may be NULL): a
+ * taker that sleeps on something else, such as an eventfd, must be woken. */
 bool inbox_put(struct inbox *inbox, struct inbox_link *item, bool *out_was_empty) MUST_USE;
 
-/* The taker's thread. Gives the whole chain in order (NULL: nothing), at once. */
+/* The taker's thread. Gives the whole chain in order, without waiting; NULL: empty. */
 struct inbox_link *inbox_take_all(struct inbox *inbox);
 
-/* The taker's thread. Waits until there is something, inbox_wake or inbox_close was called, or
- * timeout_ms (< 0: for ever) has passed; then as inbox_take_all. *out_open: false once it is
- * closed and this was the last of it. */
+/* The taker's thread. Waits for an item, inbox_wake, inbox_close, or timeout_ms (< 0: for ever);
+ * then as inbox_take_all. *out_open: false once it is closed and this was the last of it. */
 struct inbox_link *inbox_wait(struct inbox *inbox, int64_t timeout_ms, bool *out_open);
 
 /* Any thread. Wakes the taker without an item. */
 void inbox_wake(struct inbox *inbox);
-/* Any thread. Later puts are refused; what is inside can still be taken. */
+/* Any thread. Later puts are refused; items inside can still be taken. */
 void inbox_close(struct inbox *inbox);
 
 #endif

@@ -1,3 +1,7 @@
+/*
+ * Starting threads, timed waits, and heartbeats. Only starting a thread can fail, for lack of
+ * resources; the caller gets the error and no thread runs.
+ */
 #include "common/thread.h"
 
 #include <signal.h>
@@ -10,8 +14,7 @@ enum status thread_start(pthread_t *out_thread, const char *name, void *(*run)(v
     sigset_t all, before;
     int rc;
 
-    /* A thread inherits the mask: this way no signal can reach it before it could block them
-     * itself. */
+    /* A thread inherits the mask, so no signal can reach it before it would have blocked them. */
     CHECK(sigfillset(&all) == 0);
     CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     rc = pthread_create(out_thread, NULL, run, arg);
@@ -19,7 +22,7 @@ enum status thread_start(pthread_t *out_thread, const char *name, void *(*run)(v
     if (rc != 0) {
         return err_set_errno(err, ST_IO, rc, "start thread %s", name);
     }
-    (void)pthread_setname_np(*out_thread, name); /* only for people who look at it */
+    (void)pthread_setname_np(*out_thread, name); /* for people who look; may fail */
     return ST_OK;
 }
 

@@ -1,6 +1,6 @@
 /*
- * thread - named threads with signals blocked, and the heartbeat by which the watchdog knows that
- * they get on.
+ * thread - named threads with signals blocked, and heartbeats, by which the watchdog sees that a
+ * loop is not stuck.
  */
 #ifndef COMMON_THREAD_H
 #define COMMON_THREAD_H
@@ -23,17 +23,17 @@ void thread_cond_init(pthread_cond_t *cond);
 /* Any thread. The moment after_ms (0 or more) from now, for such a wait. */
 struct timespec thread_deadline(int64_t after_ms);
 
-/* How long a loop may go without a turn: every loop waits at most this long for something to
- * do, and heartbeats each turn. */
+/* The longest wait of a loop: each turn it beats its heart, and it waits no longer than this for
+ * work. */
 enum { THREAD_TURN_MS = 1000 };
 
-/* One per loop. The loop's thread heartbeats; any thread reads the age. */
+/* One per loop. The loop's thread calls heartbeat_now; any thread reads the age. */
 struct heartbeat {
     _Atomic int64_t last_mono_ms;
 };
 
 void heartbeat_now(struct heartbeat *heartbeat);
-int64_t heartbeat_age_ms(
-    const struct heartbeat *heartbeat); /* since the last heartbeat; 0 if there was none yet */
+/* Since the last heartbeat; 0 if there was none yet. */
+int64_t heartbeat_age_ms(const struct heartbeat *heartbeat);
 
 #endif

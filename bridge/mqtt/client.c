@@ -1,15 +1,18 @@
 /*
- * The connection on Paho's synchronous API with callbacks (MQTTClient, 1.3.12 as in Debian 12):
- * its life, its end, and the guard. connect.c sets it up and holds the callbacks,
- * publish.c sends.
+ * The life and the end of a connection on Paho's synchronous API with callbacks (MQTTClient,
+ * 1.3.12 as in Debian 12), and the guard. connect.c sets the connection up and has the
+ * callbacks, publish.c sends.
  *
- * What can block: publishing, while the socket is full (Paho then looks again every 100 ms
- * until the connection ends), and connecting. The guard ends the former by disconnecting from
- * its own thread, which Paho provides for: it gives its lock back while it waits.
+ * On the good path mqtt_create starts the guard, mqtt_connect sets a link up and makes it live,
+ * and mqtt_disconnect or the next connect retires it.
  *
- * Locks, outer to inner: mu, Paho's global one, what the listener takes. Paho holds its own in
- * acked and around lost, so no callback of Paho's takes mu; the guard holds mu while it reports
- * waiting or lost, and while it cuts a connection.
+ * What can block: publishing, while the socket is full (Paho then looks again every 100 ms until
+ * the connection ends), and connecting. The guard ends a blocked publish by disconnecting from
+ * its thread. Paho allows that: it releases its lock while it waits.
+ *
+ * Locks, outer to inner: mu, Paho's global lock, the listener's. Paho holds its lock in acked and
+ * around lost, so no callback from Paho takes mu; the guard holds mu while it reports waiting or
+ * lost, and while it cuts a connection.
  */
 #include "bridge/mqtt/internal.h"
 
@@ -80,7 +83,7 @@ static void *guard_main(void *arg)
         struct timespec until =
             thread_deadline(left > 0 && left < THREAD_TURN_MS ? left : THREAD_TURN_MS);
 
-        /* Early or late: both are looked at. */
+        /* Whether woken or timed out, the next step is the same. */
         (void)pthread_cond_timedwait(&mq->changed, &mq->mu, &until);
         watch_call(mq);
     }
@@ -153,10 +156,10 @@ void mqtt_link_destroy(struct link *link)
     free(link);
 }
 
-/* Ends the live connection, whoever ends it first. When Paho found its end by itself a callback
- * has come or will come, on a thread that nobody can join: it is waited for. The narrow case
- * that remains, a DISCONNECT from the broker while we say ours, cannot be told from Paho's
- * answers; so the client is kept until the next one is through. */
+/* Ends the live connection, whether we or the other side end it first. If Paho found its end by
+ * itself, a callback runs or will run on a thread that cannot be joined, so we wait for it. One
+ * narrow case remains, a DISCONNECT from the broker while we send ours, which Paho's answers do
+ * not show; so the client is kept until the next link ends. */
 void mqtt_link_end(struct mqtt *mq, bool clean)
 {
     struct link *link;

@@ -1,9 +1,14 @@
 /*
  * Setting a connection up, and Paho's callbacks about it.
  *
- * Which callback comes when (read in the source): a settled message is `published` with MQTT 5
- * (for PUBACK, PUBCOMP, and PUBREC with an error) and `deliveryComplete` with 3.1.1. The end of
- * a connection that nobody asked for is `disconnected` with the reason if an MQTT 5 broker said
+ * On the good path each connect creates a Paho client, connects it, reads the broker's limits
+ * from CONNACK and makes the link live. If the broker demands a shorter keep-alive, that link is
+ * closed and a second one made with it. A failed attempt leaves nothing behind: a client that was
+ * never connected has no callback to wait for.
+ *
+ * Which callback comes when (read in Paho's source): a settled message is `published` with MQTT 5
+ * (for PUBACK, PUBCOMP, and PUBREC with an error) and `deliveryComplete` with 3.1.1. An
+ * unrequested end of the connection is `disconnected` with the reason if an MQTT 5 broker sent
  * DISCONNECT, else `connectionLost`; never both.
  */
 #include "bridge/mqtt/internal.h"
@@ -14,7 +19,7 @@
 
 #include "common/clock.h"
 
-enum { NAME_LOOKUP_S = 60 }; /* how long a resolver may take before we call it hung */
+enum { NAME_LOOKUP_S = 60 }; /* a resolver that takes longer counts as hung */
 
 static void settle(struct link *link, int token, unsigned qos_mask, int reason)
 {
@@ -26,7 +31,7 @@ static void settle(struct link *link, int token, unsigned qos_mask, int reason)
     }
     qos = atomic_load(&mq->in_use[token]);
     if (qos == 0 || (qos_mask & 1u << qos) == 0) {
-        return; /* acknowledges nothing that we sent */
+        return; /* acknowledges nothing that was sent */
     }
     atomic_store(&mq->in_use[token], 0);
     mq->listener.acked(mq->listener.ctx, link->epoch, token, reason);
@@ -75,9 +80,9 @@ static int on_message(void *context, char *topic, int topic_len, MQTTClient_mess
     return 1;
 }
 
-/* OpenSSL's line is <thread>:error:<code>:<library>:<function>:<reason>:<file>:<line>:. The
- * reason is what people can use. Paho's lock is held; the connecting thread reads this after
- * its call. */
+/* OpenSSL's line is <thread>:error:<code>:<library>:<function>:<reason>:<file>:<line>:, and the
+ * reason is the part that helps people. Paho's lock is held; the connecting thread reads the text
+ * after its call. */
 static int on_tls_error(const char *text, size_t len, void *context)
 {
     enum { COLONS_BEFORE_REASON = 5 };
@@ -98,7 +103,7 @@ static int on_tls_error(const char *text, size_t len, void *context)
     return 1;
 }
 
-/* Paho's spelling of the address: tcp:// and ssl:// where we say mqtt:// and mqtts://. */
+/* Paho writes tcp:// and ssl:// for mqtt:// and mqtts://. */
 static bool make_uri(const char *server, char *out_uri, size_t size)
 {
     static const struct {
@@ -221,7 +226,7 @@ static MQTTResponse paho_connect(struct mqtt *mq, struct link *link, int keep_al
     options.keepAliveInterval = keep_alive_s;
     options.connectTimeout = o->connect_timeout_s;
     options.retryInterval = 0;
-    /* The window is the publisher's: Paho's own would sleep. */
+    /* The publisher has the window; when Paho's is full, Paho sleeps. */
     options.maxInflightMessages = MQTT_MAX_TOKEN;
     options.reliable = 0;
     options.will = o->will_topic != NULL ? &will : NULL;
@@ -307,7 +312,7 @@ enum status mqtt_connect(struct mqtt *mq, const char *server, struct mqtt_limits
     mqtt_link_end(mq, false);
     st = link_connect(mq, server, keep_alive_s, out_reason, err);
     if (st == ST_OK && mq->limits.keep_alive_s < keep_alive_s) {
-        /* Paho pings at the pace it was given at the connect: once more, at the broker's. */
+        /* Paho pings at the interval it connected with, so connect again with the broker's. */
         mq->demanding_server = server;
         mq->demanded_keep_alive_s = mq->limits.keep_alive_s;
         mqtt_link_end(mq, true);

@@ -1,5 +1,11 @@
 /*
- * mqtt_internal - what the files of mqtt share; nobody else includes this.
+ * mqtt/internal - what the files of mqtt share. Calls go down this list only:
+ *
+ *   publish.c   one message
+ *   connect.c   setting a connection up, and Paho's callbacks about it
+ *   client.c    a connection's life and end, and the guard
+ *   reason.c    reason codes in words
+ *   lean.c      Paho's diagnostic modules, replaced
  */
 #ifndef BRIDGE_MQTT_INTERNAL_H
 #define BRIDGE_MQTT_INTERNAL_H
@@ -15,21 +21,21 @@
 
 enum { MQTT_MAX_TOKEN = 65535 };
 
-/* One connection, with a Paho client of its own: one client for several servers would check
- * host names against the first server's, and could take a late CONNACK of one attempt for the
+/* One connection, with a Paho client to itself: a client shared by several servers would check
+ * host names against the first server's, and could mistake a late CONNACK of one attempt for the
  * next one's. */
 struct link {
     struct mqtt *mq;
     MQTTClient client;
     uint32_t epoch;
-    atomic_bool reported; /* lost was called, or is not to be called any more */
-    sem_t ended;          /* posted by Paho's callback about the end of the connection */
+    atomic_bool reported; /* lost was called, or must no longer be called */
+    sem_t ended;          /* posted by Paho's callback at the end of the connection */
 };
 
 struct mqtt {
     struct mqtt_options options;
     struct mqtt_listener listener;
-    /* Never connected; keeps Paho's global state up: setting that up for each link leaks. */
+    /* Never connected; keeps Paho's global state alive, because recreating it leaks. */
     MQTTClient anchor;
 
     /* owned by the publisher thread */
@@ -37,11 +43,10 @@ struct mqtt {
     uint32_t last_epoch;
     int last_token;
     struct mqtt_limits limits;
-    /* Wants a shorter keep-alive: demanded_keep_alive_s. NULL: none does. */
+    /* The server that demanded a shorter keep-alive, demanded_keep_alive_s; NULL: none did. */
     const char *demanding_server;
     int demanded_keep_alive_s;
-    /* What OpenSSL complained about last; written by Paho's thread while a connect waits for
-     * it. */
+    /* OpenSSL's last error; written by Paho's thread while a connect waits for it. */
     char tls_text[160];
 
     /* shared, without a lock */
@@ -49,7 +54,7 @@ struct mqtt {
     /* By token: the QoS of the message in flight, or 0. */
     atomic_uchar in_use[MQTT_MAX_TOKEN + 1];
     _Atomic int64_t call_began_ms; /* 0: no call under way */
-    _Atomic int64_t call_limit_ms; /* from its beginning */
+    _Atomic int64_t call_limit_ms; /* since it began */
     atomic_bool call_can_be_cut;
 
     pthread_t guard;
@@ -63,7 +68,7 @@ struct mqtt {
     bool stop;
 };
 
-/* The guard watches what happens in between. limit_ms: longer is not waiting any more. */
+/* The guard watches the call between the two. limit_ms: when waiting turns into hanging. */
 void mqtt_call_begin(struct mqtt *mq, int64_t limit_ms, bool can_be_cut);
 void mqtt_call_end(struct mqtt *mq);
 

@@ -1,12 +1,12 @@
 /*
- * mqtt - one connection to a broker. The files mqtt*.c are the only ones that know Paho.
+ * mqtt - one connection to a broker. The only module that knows Paho.
  *
- * Queues nothing, persists nothing, reconnects never: the publisher does that, and never has
- * more in flight than the broker allows. Every connect starts a new epoch; what arrives later
- * about an older one is not reported.
+ * It queues nothing, persists nothing and never reconnects: the publisher does that, and never
+ * has more in flight than the broker allows. Every connect starts a new epoch; late callbacks
+ * about an older one are not reported.
  *
- * A broker that stops reading blocks Paho for as long as it likes. A small guard thread in here
- * watches every call: while one blocks within its limit it reports `waiting`, past the limit it
+ * A broker that stops reading blocks Paho for as long as it likes. A small guard thread watches
+ * every call: while one blocks within its limit the guard reports `waiting`, past the limit it
  * cuts the connection, which ends the call.
  */
 #ifndef BRIDGE_MQTT_MQTT_H
@@ -30,22 +30,22 @@ struct mqtt_options {
     struct slice will_payload;
 };
 
-/* The reason of a loss that was our own doing: the guard cut a call that took too long. */
+/* The reason of a loss that the guard caused: it cut a call that blocked too long. */
 enum { MQTT_CUT = -1 };
 
 /* Called on Paho's threads, and by the guard (waiting, and lost when it cuts a connection):
- * copy, post, return. Each may come before the call that caused it has returned. lost and
- * waiting may run under mqtt's own lock: nothing here may call back into mqtt. */
+ * copy, post, return. Each may run before the call that caused it has returned. lost and waiting
+ * may run under mqtt's lock, so nothing here may call back into mqtt. */
 struct mqtt_listener {
     /* A QoS 1 or 2 message is settled. reason: the MQTT 5 reason code (0x00, 0x10, or >= 0x80:
-     * refused); 0 with 3.1.1. Once per token of mqtt_publish; acknowledgements that nobody
-     * asked for are not reported. */
+     * refused); 0 with 3.1.1. Once per token of mqtt_publish; acknowledgements of nothing that
+     * was sent are not reported. */
     void (*acked)(void *ctx, uint32_t epoch, int token, int reason);
-    /* The connection is gone without our asking. reason: DISCONNECT's code, 0 (closed, or no
+    /* The connection ended without our doing. reason: DISCONNECT's code, 0 (closed, or no
      * answer to a ping), or MQTT_CUT; text for people. Once per epoch. */
     void (*lost)(void *ctx, uint32_t epoch, int reason, const char *text);
-    /* About once a second while a call blocks and is within its limit: the caller is waiting,
-     * not hung. */
+    /* About once a second while a call blocks within its limit: the caller is waiting, not
+     * hung. */
     void (*waiting)(void *ctx);
     void *ctx;
 };
@@ -54,7 +54,7 @@ struct mqtt_listener {
 struct mqtt_limits {
     uint32_t receive_maximum;
     uint32_t maximum_packet_bytes; /* 0: none given */
-    int keep_alive_s;              /* the broker's, or ours */
+    int keep_alive_s;              /* the shorter of the broker's and ours */
     int maximum_qos;
     bool retain_available;
 };
@@ -80,34 +80,34 @@ enum { MQTT_MAX_PROPERTIES = 8 };
 enum status mqtt_create(const struct mqtt_options *options,
                         const struct mqtt_listener *listener, struct mqtt **out_mqtt,
                         struct err *err) MUST_USE;
-/* Main thread. Cuts what is still connected; nothing of ours or Paho's runs afterwards. NULL is
- * allowed. */
+/* Main thread. Cuts the connection if there is one; none of our or Paho's threads runs
+ * afterwards. NULL is allowed. */
 void mqtt_destroy(struct mqtt *mq);
 
-/* Any thread. From now on no call that can be cut lasts beyond this moment (a connect lasts to
- * its time-out at most). */
+/* Any thread. No call that can be cut lasts beyond this moment; a connect lasts until its
+ * time-out at most. */
 void mqtt_set_deadline(struct mqtt *mq, int64_t mono_ms);
 
 /* All below: publisher thread only. */
 
-/* Blocks for at most connect_timeout_s, and for what looking up the name takes. server:
- * mqtt://, mqtts://, ws:// or wss:// host:port. Clean start, new epoch. Where the broker
- * demands a shorter keep-alive it is connected to once more with that. ST_REFUSED: the broker
- * answered no (*out_reason: its code, that of MQTT 5 with 3.1.1 too); ST_UNREACHABLE: no
- * answer, TLS included; ST_INVALID: not such an address. */
+/* Blocks for at most connect_timeout_s plus the time to look up the name. server: mqtt://,
+ * mqtts://, ws:// or wss:// host:port. Clean start, new epoch. If the broker demands a shorter
+ * keep-alive, connects once more with that. ST_REFUSED: the broker refused (*out_reason: the
+ * reason code of MQTT 5, also with 3.1.1); ST_UNREACHABLE: no answer, or TLS failed; ST_INVALID:
+ * not such an address. */
 enum status mqtt_connect(struct mqtt *mq, const char *server, struct mqtt_limits *out_limits,
                          uint32_t *out_epoch, int *out_reason, struct err *err) MUST_USE;
-/* Lends topic and payload. *out_token (1 to 65,535) names it in acked; QoS 0 gets 0 and is done
- * on ST_OK. ST_OK says that Paho has taken it: should the connection go meanwhile, lost tells
- * of it. Blocks while the socket takes nothing, for at most twice the keep-alive.
- * ST_UNREACHABLE: the connection is gone (lost has come or will come). Not sent, and the
- * connection is as it was: ST_TOO_LARGE (over the broker's maximum packet size), ST_INVALID
- * (not a topic), ST_BUSY (the next token is still in flight: too many are). */
+/* Lends topic and payload. *out_token (1 to 65,535) identifies the message in acked; QoS 0 gets 0
+ * and is done on ST_OK. ST_OK: Paho accepted the message; if the connection ends meanwhile, lost
+ * reports it. Blocks while the socket is full, for at most twice the keep-alive.
+ * ST_UNREACHABLE: the connection is gone; lost was or will be called. These leave the message
+ * unsent and the connection as it was: ST_TOO_LARGE (over the broker's maximum packet size),
+ * ST_INVALID (not a topic), ST_BUSY (the next token is still in flight). */
 enum status mqtt_publish(struct mqtt *mq, const struct mqtt_message *message, int *out_token,
                          struct err *err) MUST_USE;
-/* Ends the connection; clean: with DISCONNECT (no will), else cut (the will fires; with 3.1.1
- * only if the broker does not read, since Paho always tries to say DISCONNECT). No lost
- * follows. */
+/* Ends the connection. clean: with DISCONNECT, without the will. Else cut, and the broker sends
+ * the will (with 3.1.1 only if it does not read, since Paho always tries to send DISCONNECT). lost
+ * is not called. */
 void mqtt_disconnect(struct mqtt *mq, bool clean);
 
 /* "Not authorized" and the like, for logs; a constant. */

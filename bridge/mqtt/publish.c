@@ -1,9 +1,12 @@
 /*
- * Publishing.
+ * Publishing one message: check it against the broker's limits, reserve a token, hand it to Paho.
  *
- * Tokens are MQTT packet identifiers, counted here along with Paho. Paho's own answer is of no
- * use: when its other thread finishes a write, the identifier is read from a message that may
- * have been acknowledged and freed by then.
+ * What can fail: a message that cannot be sent leaves the connection as it was and reserves no
+ * token; if the connection is gone, the loss is reported by connect.c or the guard.
+ *
+ * Tokens are MQTT packet identifiers, counted here in step with Paho. The identifier that Paho
+ * returns cannot be used: after its other thread finished a write, Paho reads it from a message
+ * that may already be acknowledged and freed.
  */
 #include "bridge/mqtt/internal.h"
 
@@ -93,13 +96,13 @@ static enum status check_message(const struct mqtt *mq, const struct mqtt_messag
         return err_set(err, ST_INVALID, "not a topic");
     }
     if (len == SIZE_MAX || (limit > 0 && len > limit)) {
-        return err_set(err, ST_TOO_LARGE, "%zu bytes, the broker takes %zu", len, limit);
+        return err_set(err, ST_TOO_LARGE, "%zu bytes, the broker allows %zu", len, limit);
     }
     return ST_OK;
 }
 
-/* Paho takes the identifier after its last one, and skips those in flight; skipping is never
- * needed here. */
+/* Paho uses the identifier after its last one, and skips those in flight. Here a token in flight
+ * is refused instead, so that both counts stay in step. */
 static bool take_token(struct mqtt *mq, int qos, int *out_token)
 {
     int next = mq->last_token == MQTT_MAX_TOKEN ? 1 : mq->last_token + 1;
@@ -130,8 +133,8 @@ static enum status paho_publish(struct mqtt *mq, const struct mqtt_message *mess
     if (response.reasonCode == (enum MQTTReasonCodes)MQTTCLIENT_BAD_UTF8_STRING) {
         return err_set(err, ST_INVALID, "not a topic");
     }
-    /* Also "success" if the connection went meanwhile: then the message may have arrived, and
-     * lost tells of it. */
+    /* Also "success" if the connection ended meanwhile: then the message may have arrived, and
+     * lost reports the end. */
     if (response.reasonCode != MQTTREASONCODE_SUCCESS) {
         return err_set(err, ST_UNREACHABLE, "the connection is gone");
     }
@@ -163,7 +166,7 @@ enum status mqtt_publish(struct mqtt *mq, const struct mqtt_message *message, in
     }
     st = paho_publish(mq, message, mq->options.version == MQTTVERSION_5 ? &properties : NULL,
                       err);
-    if (st == ST_INVALID && token != 0) { /* refused before it took an identifier */
+    if (st == ST_INVALID && token != 0) { /* refused before Paho used an identifier */
         atomic_store(&mq->in_use[token], 0);
         mq->last_token = last_token;
     }

@@ -1,11 +1,12 @@
-/* What MQTT's reason codes mean, in words. */
+/* MQTT's reason codes in words, for logs and dead letters. What the bridge does about each is in
+ * publisher/backoff.c. */
 #include "bridge/mqtt/mqtt.h"
 
 static const struct {
     int code;
     const char *text;
 } reasons[] = {
-    {MQTT_CUT, "the broker takes nothing any more"},
+    {MQTT_CUT, "the broker stopped reading"},
     {0x00, "ok"},
     {0x10, "no matching subscribers"},
     {0x80, "unspecified error"},

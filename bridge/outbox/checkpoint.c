@@ -1,15 +1,20 @@
 /*
- * Keeps the write-ahead log short. The thread copies it into the database file while commits go
- * on. It can never catch up with a writer that does not pause, so when the log gets long, the
- * committer does the rest (then short) between two commits, and the log starts anew.
+ * Keeps the write-ahead log short. A thread copies it into the database file while commits go on.
+ * It can never catch up with a writer that does not pause, so when the log gets long, the
+ * committer itself copies the short rest between two commits, and the log starts over.
+ *
+ * What can fail: a reader is in the way, or the disk is full; both are tried again later, and a
+ * log that cannot shrink for long is logged. Any other failure is final for the outbox: the
+ * committer sees it in its next turn. If we die during a copy, the log is still there and the
+ * next start replays it.
  */
 #include "bridge/outbox/internal.h"
 
 #include "common/log.h"
 
 enum {
-    STEP_BYTES = 8388608,  /* the thread is woken after so much more of log */
-    REST_BYTES = 33554432, /* the committer helps */
+    STEP_BYTES = 8388608,  /* the thread is woken each time the log has grown by this */
+    REST_BYTES = 33554432, /* from this length on the committer helps */
     PINNED_BYTES = 268435456,
 };
 
@@ -75,11 +80,11 @@ void checkpointer_stop(struct checkpointer *cp)
         CHECK(pthread_cond_destroy(&cp->changed) == 0);
         CHECK(pthread_mutex_destroy(&cp->mu) == 0);
         CHECK(pthread_mutex_destroy(&cp->running_mu) == 0);
-        (void)store_close(cp->store); /* the writer's tells */
+        (void)store_close(cp->store); /* closing the writer reports a failed sync */
     }
 }
 
-/* Wakes the thread; returns what its last run came to. */
+/* Wakes the thread if run is set; returns the outcome of its last run. */
 static enum status ask(struct checkpointer *cp, bool run, struct err *err)
 {
     enum status st = ST_OK;
@@ -107,11 +112,11 @@ enum status checkpointer_rest(struct checkpointer *cp, struct store *writer, str
     return outbox_can_retry(st) ? ST_OK : st; /* a reader is in the way: later */
 }
 
-/* Somebody reads an old state and does not end: `outbox ls` into a pager. */
+/* A reader looks at an old state and does not end, such as `outbox ls` in a pager. */
 static void warn_pinned(struct checkpointer *cp, uint64_t bytes)
 {
     if (bytes >= PINNED_BYTES && !cp->warned) {
-        log_warn("the outbox's write-ahead log cannot shrink: a reader holds it",
+        log_warn("the outbox's write-ahead log cannot shrink: a reader does not end",
                  L_INT("bytes", bytes));
     }
     cp->warned = bytes >= PINNED_BYTES;
@@ -122,7 +127,7 @@ enum status checkpointer_look(struct checkpointer *cp, struct store *writer, str
     uint64_t bytes = store_wal_bytes(writer);
     enum status st;
 
-    /* The log has started anew. */
+    /* The log has started over. */
     if (bytes + STEP_BYTES < cp->next_bytes) {
         cp->next_bytes = STEP_BYTES;
         cp->next_rest_bytes = REST_BYTES;

@@ -1,9 +1,17 @@
 /*
- * One transaction and what follows from it.
+ * One transaction, and the answers after it.
  *
- * What can fail: there is no room, or another program holds the file: all of the transaction is
- * rolled back, its events are answered ST_FULL, and watermark and burials are tried again without
- * them. Anything else, above all a failed sync, is final: we cannot know what is on the disk.
+ * On the good path: begin; burials, the watermark, each event in order; expired events are
+ * removed; commit, with one sync for all of it. Only then the dedupe table learns the new events,
+ * other threads see the new numbers, and every waiter is answered.
+ *
+ * If we die before the commit is on disk, nothing of it happened and no waiter was answered. If
+ * we die after it, the waiters that got no answer send again, and those are duplicates.
+ *
+ * What can fail: the disk is full, or another program has locked the file. Then the transaction
+ * is rolled back, its events are answered ST_FULL, and watermark and burials are tried again
+ * without them. Any other failure, above all a failed sync, is final: what is on the disk is
+ * unknown.
  */
 #include "bridge/outbox/internal.h"
 
@@ -33,7 +41,7 @@ static void answer_submission(struct outbox *ob, struct submission *submission)
     if (submission->result.status == ST_FULL) {
         metrics_add(METRIC_OUTBOX_FULL, 1);
     }
-    /* First, so that who is answered does not find it counted twice. */
+    /* Before the answer: else a waiter could find its bytes counted as queued and as stored. */
     atomic_fetch_sub(&outbox_limit_of(ob, submission->event)->queued_bytes,
                      submission->cost_bytes);
     submission->done(submission->ctx, &submission->result);
@@ -50,7 +58,7 @@ static void answer_batch(struct outbox *ob, struct batch *batch)
     batch->count = 0;
 }
 
-/* Nothing of it is on disk; what was found for some of them no longer counts. */
+/* None of it is on disk, so results found so far are void. */
 void outbox_refuse_batch(struct outbox *ob, struct batch *batch, enum status st)
 {
     for (size_t i = 0; i < batch->count; i++) {
@@ -68,7 +76,7 @@ void outbox_enter_failed(struct outbox *ob, const struct err *why)
     }
     atomic_store(&ob->intake_open, false);
     inbox_close(&ob->inbox);
-    store_give_up(ob->writer); /* closing must not checkpoint either */
+    store_give_up(ob->writer); /* closing must not write either */
     if (ob->listener.failed != NULL) {
         ob->listener.failed(ob->listener.ctx, why);
     }
@@ -76,8 +84,8 @@ void outbox_enter_failed(struct outbox *ob, const struct err *why)
 
 /* ---- writing ---- */
 
-/* The newest event of the same key decides: of this batch, else of those on disk. The batch is
- * searched, not remembered, so that nothing has to be forgotten when the commit fails. */
+/* The newest event of the same key decides: one earlier in this batch, else the one in the dedupe
+ * table. The table learns a batch only after its commit, so a failed commit needs no undoing. */
 static bool find_duplicate(const struct outbox *ob, const struct batch *batch, size_t at,
                            struct uuid *out_id)
 {
@@ -101,7 +109,7 @@ static bool find_duplicate(const struct outbox *ob, const struct batch *batch, s
     return dedupe_find(ob->dedupe, &event->identity, from_ms, upto_ms, out_id);
 }
 
-/* Nothing goes for a dead letter: only by hand. */
+/* Nothing is removed to make room for a dead letter. */
 static bool dead_fits(const struct outbox *ob, uint64_t cost_bytes)
 {
     struct store_stats stats;
@@ -164,7 +172,7 @@ static enum status write_burials(struct outbox *ob, int64_t now_ms, struct err *
 
 static enum status write_all(struct outbox *ob, const struct batch *batch, struct err *err)
 {
-    /* A watermark alone needs no sync: if it is lost with the power, its events are sent again. */
+    /* A watermark alone needs no sync: if a power cut takes it, its events are sent again. */
     bool synced = batch->count > 0 || ob->burials.first != NULL;
     enum status st = store_begin(ob->writer, synced, err);
 
@@ -185,7 +193,7 @@ static enum status write_all(struct outbox *ob, const struct batch *batch, struc
 
 /* ---- after the transaction ---- */
 
-/* Everything in it is on disk. If we die from here on, some who wait get no answer; they send
+/* All of the batch is on disk. If we die from here on, some waiters get no answer; they send
  * again, and that is a duplicate. */
 static enum status after_commit(struct outbox *ob, struct batch *batch, struct err *err)
 {
@@ -221,9 +229,8 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
     return st;
 }
 
-/* Draining must go on when the disk is full: the publisher is told that the watermark is where it
- * wants it, though it is only in memory. If we die now, those events are sent once more, no
- * worse. */
+/* Delivery must go on when the disk is full, because it is what frees room: the watermark counts
+ * as written although it is only in memory. If we die now, those events are sent once more. */
 static void keep_watermark_in_memory(struct outbox *ob, const struct err *why)
 {
     uint64_t watermark;
@@ -233,8 +240,8 @@ static void keep_watermark_in_memory(struct outbox *ob, const struct err *why)
                  L_STR("why", why->text));
     }
     ob->no_room = true;
-    /* outbox_set_watermark does not wake us while an older watermark is on its way: so look once more after
-     * this one has been taken. */
+    /* outbox_set_watermark does not wake us while an older watermark is still to be written: so
+     * look once more after storing this one. */
     while ((watermark = atomic_load(&ob->wanted_watermark)) > atomic_load(&ob->watermark_seq)) {
         atomic_store(&ob->watermark_seq, watermark);
         outbox_tell_progress(ob);
@@ -249,7 +256,7 @@ void outbox_refuse_for_room(struct outbox *ob, struct batch *batch, const struct
     outbox_refuse_batch(ob, batch, ST_FULL);
 }
 
-/* One transaction, from begin to commit; rolled back unless ST_OK. */
+/* One transaction, from begin to commit. Rolled back unless ST_OK. */
 static enum status try_commit(struct outbox *ob, const struct batch *batch, struct err *err)
 {
     enum status st = write_all(ob, batch, err);
@@ -266,8 +273,8 @@ static enum status try_commit(struct outbox *ob, const struct batch *batch, stru
     return st;
 }
 
-/* Marks and removals go into the log, which has its place on the disk: from its beginning there
- * is room for them. */
+/* Without events, a transaction needs little room. When the disk is full it still finds that in
+ * the log's file, once the log has been copied and starts over. */
 static enum status commit_housekeeping(struct outbox *ob, const struct batch *batch,
                                        struct err *err)
 {

@@ -1,12 +1,16 @@
 /*
  * The committer thread. One turn:
  *
- * - take all that came in: events, burials, operations by hand; and the publisher's watermark
- * - one transaction: burials, the watermark, then each event in order: a duplicate, or new, or
- *   without room; then what was kept long enough goes
- * - COMMIT, with one sync for all of it
- * - remember what is new, let others see it, and only then answer everybody
- * - one step of an operation by hand
+ * - take everything from the inbox (submissions, burials, operations by hand) and the
+ *   publisher's watermark
+ * - one transaction for all of it (commit.c), with one sync, and then the answers
+ * - one step of an operation by hand (operator.c)
+ *
+ * While a transaction syncs, the next batch gathers in the inbox. At the end of the program all
+ * submissions and operations are finished first.
+ *
+ * What can fail: without room the batch is refused and the thread goes on. Any other failure is
+ * final: from then on every submission is answered ST_IO and nothing is written.
  */
 #include "bridge/outbox/internal.h"
 
@@ -54,8 +58,8 @@ static void take_batch(struct outbox *ob, struct batch *batch)
     batch->count = 0;
     batch->bytes = 0;
     batch->now_ms = clock_unix_ms();
-    /* Read before the last look into the inbox: a burial is put before the watermark that covers it,
-     * so it will be in the same transaction. */
+    /* Read before the last look into the inbox: a burial is put there before the watermark that
+     * covers it is set, so it will be in the same transaction. */
     batch->watermark = atomic_load(&ob->wanted_watermark);
     sort_in(ob, inbox_take_all(&ob->inbox));
     while (ob->submissions.first != NULL && batch->count < BATCH_COUNT &&
@@ -82,14 +86,14 @@ static bool has_housekeeping(const struct outbox *ob)
     return watermark_is_behind(ob) || ob->burials.first != NULL || ob->more_expired;
 }
 
-/* What somebody waits for or relies on. */
+/* Work that a waiter, or delivery, depends on. */
 static bool has_promises(const struct outbox *ob)
 {
     return ob->submissions.first != NULL || ob->operations.first != NULL ||
            ((watermark_is_behind(ob) || ob->burials.first != NULL) && !ob->no_room);
 }
 
-/* Something to do without waiting for more? */
+/* Is there anything to do now? */
 static bool has_work(const struct outbox *ob)
 {
     return has_promises(ob) || (ob->more_expired && !ob->no_room);
@@ -118,7 +122,8 @@ static void step_operation(struct outbox *ob, bool open)
     }
 }
 
-/* Before the batch is written. With a short disk, an empty log needs least. */
+/* Before the batch is written. On a nearly full disk the log is emptied first, because then it
+ * needs least. */
 static enum status check_batch(struct outbox *ob, struct batch *batch, struct err *err)
 {
     enum status st = batch->count > 0 ? outbox_check_disk(ob, batch->bytes, err) : ST_OK;
@@ -177,9 +182,9 @@ void *outbox_committer_main(void *arg)
     struct batch batch;
     bool open = true;
 
-    /* Of what was there before: nobody may wait for the first commit. */
+    /* Events from before the start are to be delivered without waiting for a first commit. */
     outbox_tell_progress(ob);
-    /* At the end all that was promised or asked for is done; what has expired can wait. */
+    /* At the end all promised work is done; removing expired events can wait. */
     while (open || has_promises(ob)) {
         sort_in(ob, inbox_wait(&ob->inbox, has_work(ob) ? 0 : THREAD_TURN_MS, &open));
         heartbeat_now(&ob->heartbeat);
@@ -191,7 +196,7 @@ void *outbox_committer_main(void *arg)
             ob->no_room = true; /* nothing is written any more */
         }
     }
-    /* What could not be written stays undelivered and will be sent again. */
+    /* Events whose burial could not be written stay undelivered and will be sent again. */
     outbox_free_burials(ob);
     return NULL;
 }

@@ -1,3 +1,8 @@
+/*
+ * A hash table whose entries are also linked by age, so that the oldest can be replaced when it is
+ * full. Every operation is a search for the key and a change of links; none can fail. A put of a
+ * known key moves its entry to the newest end.
+ */
 #include "bridge/outbox/dedupe.h"
 
 #include <stdlib.h>
@@ -12,7 +17,7 @@ enum { FIRST_ROOM = 256 };
 struct entry {
     struct event_identity identity;
     struct uuid id;
-    int64_t received_ms;   /* CLOCK_NONE: given up, none is a repeat of it */
+    int64_t received_ms;   /* CLOCK_NONE: given up, no event is a duplicate of it */
     uint32_t newer, older; /* indexes, NOBODY at the ends */
 };
 
@@ -41,7 +46,7 @@ static bool same_key(const struct event_identity *a, const struct event_identity
     return memcmp(a->key, b->key, EVENT_KEY_SIZE) == 0;
 }
 
-/* The slot that holds the key, or the free one where it would go. */
+/* The slot of the key, or the free one where it would go. */
 static size_t find_slot(const struct dedupe *dedupe, const struct event_identity *identity)
 {
     size_t at = hash_key(identity->key) & dedupe->slot_mask;
@@ -156,7 +161,7 @@ static void free_slot(struct dedupe *dedupe, size_t hole)
     }
 }
 
-/* An index for a new entry: a fresh one, or the one that has gone longest without news. */
+/* An index for a new entry: an unused one, or that of the oldest entry. */
 static uint32_t take_index(struct dedupe *dedupe)
 {
     uint32_t index = dedupe->oldest;

@@ -2,9 +2,9 @@
  * dedupe - the newest event of each resource within the dedupe window: a bounded table in
  * memory, owned by the committer.
  *
- * It is rebuilt from the stored rows at start. Beyond its capacity the entry that has gone
- * longest without news goes first: then a repeat may pass as new (at least once), never the
- * other way round. Memory grows with use, to about 72 bytes an entry. Pure: no clock, no I/O.
+ * It is rebuilt from the stored rows at start. When it is full, the entry that was updated longest
+ * ago is replaced: then a duplicate may pass as new (at least once), never the other way round.
+ * Memory grows with use, to about 72 bytes per entry. Pure: no clock, no I/O.
  */
 #ifndef BRIDGE_OUTBOX_DEDUPE_H
 #define BRIDGE_OUTBOX_DEDUPE_H
@@ -19,8 +19,8 @@ struct dedupe;
 struct dedupe *dedupe_create(size_t capacity);
 void dedupe_destroy(struct dedupe *dedupe); /* NULL is allowed */
 
-/* The newest event of identity->key is this very one (equal digest), received from from_ms to
- * upto_ms: gives its id. */
+/* Is the newest event of identity->key the same one (equal digest), received from from_ms to
+ * upto_ms? Then gives its id. */
 bool dedupe_find(const struct dedupe *dedupe, const struct event_identity *identity,
                  int64_t from_ms, int64_t upto_ms, struct uuid *out_id);
 
@@ -28,14 +28,14 @@ bool dedupe_find(const struct dedupe *dedupe, const struct event_identity *ident
 void dedupe_put(struct dedupe *dedupe, const struct event_identity *identity, struct uuid id,
                 int64_t received_ms);
 
-/* This event was given up and will not be published. If it is the newest of its key it stays
- * that, but none is a repeat of it any more. */
+/* This event was given up and will not be published. If it is the newest of its key it stays so,
+ * but no event is a duplicate of it any more. */
 void dedupe_give_up(struct dedupe *dedupe, const struct event_identity *identity,
                     struct uuid id);
 
-/* For rebuilding from the newest event to the oldest: this event is older than all that were
- * put before. Its key's newer event, if there is one, stays. received_ms is CLOCK_NONE if it
- * was given up. False: full, older ones have no place. */
+/* For rebuilding from the newest event to the oldest: this event is older than all that were put
+ * before. A newer event of its key stays. received_ms is CLOCK_NONE if it was given up. False:
+ * the table is full. */
 bool dedupe_put_older(struct dedupe *dedupe, const struct event_identity *identity,
                       struct uuid id, int64_t received_ms);
 

@@ -3,11 +3,11 @@
  *
  *   outbox.c       opening and closing; what other threads call
  *   committer.c    the committer thread's loop
- *   commit.c       one transaction: dedupe, limits, and what follows from it
+ *   commit.c       one transaction: dedupe, limits, and the answers after it
  *   operator.c     operations by hand, in steps
- *   limits.c       is there room: of the configured sizes, and on the disk
+ *   limits.c       is there room: within the configured sizes, and on the disk
  *   retention.c    how long delivered events are kept
- *   numbers.c      what others see of the outbox
+ *   numbers.c      the numbers that other threads see
  *   checkpoint.c   keeps the write-ahead log short
  *   dedupe.[ch]    the newest event of each resource
  */
@@ -22,14 +22,15 @@
 #include "bridge/outbox/dedupe.h"
 #include "bridge/store/writer.h"
 
-/* What is put into the inbox begins with this. */
+/* Every item in the inbox begins with this. */
 enum item_kind { ITEM_SUBMISSION, ITEM_BURIAL, ITEM_OPERATION };
 struct item {
     struct inbox_link link;
     enum item_kind kind;
 };
 
-/* An event on its way to the disk, and who waits for it. */
+/* An event on its way to the disk, and its waiter. A new pointer is freed in
+ * answer_submission (commit.c). */
 struct submission {
     struct item item;
     struct event *event; /* owned */
@@ -40,16 +41,16 @@ struct submission {
     /* the committer's */
     struct outbox_result result;
     bool stored;        /* as an event, or as a dead letter */
-    bool state_skipped; /* a newer state is there */
+    bool state_skipped; /* the resource has a newer state */
 };
 
-/* What goes into one transaction. */
+/* The input of one transaction. */
 enum { BATCH_COUNT = 512, BATCH_BYTES = 8388608 };
 struct batch {
     struct submission *submissions[BATCH_COUNT];
     size_t count;
     uint64_t bytes;
-    uint64_t watermark; /* as wanted by the publisher */
+    uint64_t watermark; /* the one that the publisher wants */
     int64_t now_ms;
 };
 
@@ -59,18 +60,19 @@ struct burial {
     char reason[]; /* owned */
 };
 
-/* An operation by hand and how far it is. */
+/* An operation by hand and its progress. A new pointer, also one in struct store_selection, is
+ * copied in outbox_operation_create and freed in outbox_operation_finish. */
 struct operation {
     struct item item;
     enum outbox_op op;
-    struct store_selection selection; /* its ids and source are these: */
+    struct store_selection selection; /* its ids and source point to the next two */
     struct uuid *ids;                 /* owned */
     char *source;                     /* owned */
     outbox_operation_fn *done;
     void *ctx;
 
     bool begun;
-    uint64_t cursor, end; /* keys: done up to cursor, ends at end */
+    uint64_t cursor, end; /* keys: done up to cursor, finished at end */
     uint64_t matched_count;
     struct outbox_operation_result result;
 };
@@ -80,9 +82,9 @@ struct item_list {
     struct inbox_link *first, *last;
 };
 
-/* Another thread that copies the log into the database, so that commits need not. */
+/* A thread that copies the log into the database, so that commits need not. */
 struct checkpointer {
-    struct store *store; /* its own connection */
+    struct store *store; /* a connection to itself */
     pthread_t thread;
     bool started;
     pthread_mutex_t running_mu; /* held while a checkpoint runs: there can be only one */
@@ -95,24 +97,25 @@ struct checkpointer {
     struct err why;
 
     /* the committer's */
-    uint64_t next_bytes, next_rest_bytes; /* of the log: when to do something again */
+    uint64_t next_bytes, next_rest_bytes; /* lengths of the log at which to act again */
     bool warned;
 };
 
-/* Undelivered and kept events are limited together, dead letters apart from them, so that no
- * number of bad bodies keeps good ones out. Shared. */
+/* Undelivered and kept events share one limit. Dead letters have another, so that no number of
+ * bad bodies keeps good ones out. Shared. */
 struct limit {
-    _Atomic uint64_t settled_bytes; /* undelivered, or dead: what no removal gives back */
-    _Atomic uint64_t queued_bytes;  /* inside and not answered yet */
-    atomic_bool full;               /* something was refused; has been said in the log */
+    _Atomic uint64_t settled_bytes; /* undelivered, or dead: retention cannot free these */
+    _Atomic uint64_t queued_bytes;  /* submitted and not answered yet */
+    atomic_bool full;               /* an event was refused, and that was logged */
 };
 
-/* Apart from the outbox, so that who only looks at one can lock it. */
+/* Allocated separately, so that a reader with a const outbox can lock it. */
 struct outbox_numbers {
     pthread_mutex_t mu;
     struct store_stats stats; /* under mu; only the committer writes it */
 };
 
+/* A new pointer, mutex or condition is made in outbox_alloc and freed in outbox_free. */
 struct outbox {
     struct outbox_options options;
     struct outbox_listener listener;
@@ -125,28 +128,28 @@ struct outbox {
     struct inbox inbox;
     atomic_bool intake_open, failed;
     atomic_bool disk_full;   /* the last events did not fit on the disk */
-    atomic_bool read_failed; /* for good; the committer acts on it */
+    atomic_bool read_failed; /* finally; the committer acts on it */
     struct limit events, dead;
-    atomic_size_t submitting;          /* in outbox_submit, or inside and not answered yet */
+    atomic_size_t submitting;          /* in outbox_submit, or submitted and not answered yet */
     _Atomic uint64_t durable_seq;      /* everything up to it is on disk */
-    _Atomic uint64_t wanted_watermark; /* the publisher's watermark */
-    _Atomic uint64_t watermark_seq;    /* what has become of it */
-    pthread_mutex_t idle_mu;           /* guards nothing but the wait for submitting == 0 */
+    _Atomic uint64_t wanted_watermark; /* as the publisher set it */
+    _Atomic uint64_t watermark_seq;    /* as the committer wrote it */
+    pthread_mutex_t idle_mu;           /* only for the wait for submitting == 0 */
     pthread_cond_t idle;
 
     struct outbox_numbers *numbers;
 
     pthread_mutex_t read_mu; /* also held while events are dropped by hand */
     struct store *reader;    /* under read_mu */
-    uint64_t handed_seq;     /* under read_mu: the newest that is on its way */
-    struct err read_why;     /* under read_mu: with read_failed */
+    uint64_t handed_seq;     /* under read_mu: the newest event given to the publisher */
+    struct err read_why;     /* under read_mu: the cause of read_failed */
 
     /* owned by the committer thread (before the start and after the end: by the main thread) */
     struct store *writer;
     struct dedupe *dedupe;
     struct item_list submissions, burials, operations;
-    bool no_room; /* housekeeping did not fit on the disk: wait a turn before trying again */
-    bool more_expired;          /* kept events to remove, at once */
+    bool no_room; /* housekeeping did not fit on the disk: wait a turn before the next try */
+    bool more_expired;          /* kept events to remove at once */
     int64_t disk_full_since_ms; /* monotonic */
     struct checkpointer checkpointer;
 };
@@ -157,14 +160,14 @@ void *outbox_committer_main(void *outbox);
 
 /* ---- commit.c; committer, or main thread before the start ---- */
 
-/* One transaction with the batch, the watermark, all burials and what has expired. Answers and
- * empties the batch, whatever comes of it. */
+/* One transaction with the batch, the watermark, all burials and the removal of expired events.
+ * Answers and empties the batch in any case. */
 void outbox_commit_batch(struct outbox *ob, struct batch *batch);
 /* Answers and empties the batch: none of it is on disk. */
 void outbox_refuse_batch(struct outbox *ob, struct batch *batch, enum status st);
 /* Events do not fit on the disk. */
 void outbox_refuse_for_room(struct outbox *ob, struct batch *batch, const struct err *why);
-/* Final: nothing is written any more. */
+/* Final: nothing is written from here on. */
 void outbox_enter_failed(struct outbox *ob, const struct err *why);
 void outbox_free_burials(struct outbox *ob);
 
@@ -183,43 +186,43 @@ static inline bool outbox_can_retry(enum status st)
     return st == ST_FULL || st == ST_BUSY;
 }
 
-/* Any thread. One less in outbox_submit or inside. */
+/* Any thread. Counts one submission less. */
 void outbox_leave(struct outbox *ob);
 
 /* ---- limits.c ---- */
 
-/* Any thread. Pure. Which limit the event counts against. */
+/* Any thread. Pure. The limit that the event counts against. */
 struct limit *outbox_limit_of(struct outbox *ob, const struct event *event);
-/* Any thread. Do so many bytes fit, now that kept events may go for them? */
+/* Any thread. Do so many bytes fit, if kept events make room for them? */
 bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes);
 /* Any thread. May so many bytes more wait for the committer? */
 bool outbox_queue_has_room(const struct outbox *ob, uint64_t cost_bytes);
-/* Any thread. Something was refused; says so once per change. */
+/* Any thread. An event was refused; logged once until the limit is cleared. */
 void outbox_limit_reached(struct outbox *ob, struct limit *limit, const char *why);
 /* Committer, every turn. */
 void outbox_clear_limits(struct outbox *ob);
-/* Is there room on the disk for so many bytes more, and for draining after that? ST_FULL if
- * not; anything else but ST_OK is final for the outbox. */
+/* Has the disk room for so many bytes of events, and for delivering them? ST_FULL: no; anything
+ * else but ST_OK is final for the outbox. */
 enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err) MUST_USE;
 
 /* ---- retention.c; committer, or main thread before the start ---- */
 
-/* Within a transaction. Oldest kept events go first. *out_fits: now an event of so many bytes
- * does not exceed the limit. */
+/* Within a transaction. Removes the oldest kept events until an event of so many bytes is within
+ * the limit. *out_fits: it is. */
 enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
                              struct err *err) MUST_USE;
-/* Within a transaction. Some of what was kept long enough goes. */
+/* Within a transaction. Removes a bounded number of expired events. */
 enum status outbox_remove_expired(struct outbox *ob, int64_t now_ms, struct err *err) MUST_USE;
-/* Between transactions. Is there more of it? Then more_expired is set. */
+/* Between transactions. Sets more_expired: are there more of them? */
 enum status outbox_look_for_expired(struct outbox *ob, int64_t now_ms,
                                     struct err *err) MUST_USE;
 
 /* ---- numbers.c; committer, or main thread before the start ---- */
 
-/* Lets other threads see the store's numbers, and tells the listener. */
+/* Shows the store's numbers to other threads, and calls the listener. */
 enum status outbox_publish_stats(struct outbox *ob, struct err *err) MUST_USE;
 void outbox_tell_progress(struct outbox *ob);
-/* After the commit: the event is in, but not the newest of its resource. */
+/* After the commit: the event was stored, but its resource has a newer state. */
 void outbox_note_older(const struct event *event);
 
 /* ---- operator.c ---- */
@@ -242,8 +245,8 @@ void checkpointer_stop(struct checkpointer *cp);
 /* Committer, between two commits. Anything but ST_OK is final for the outbox. */
 enum status checkpointer_look(struct checkpointer *cp, struct store *writer,
                               struct err *err) MUST_USE;
-/* Committer. Copies what is left in the log, so that the next commit starts it anew if no
- * reader is in the way. Anything but ST_OK is final for the outbox. */
+/* Committer. Copies the rest of the log, so that the next commit starts it over unless a reader
+ * is in the way. Anything but ST_OK is final for the outbox. */
 enum status checkpointer_rest(struct checkpointer *cp, struct store *writer,
                               struct err *err) MUST_USE;
 

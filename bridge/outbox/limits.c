@@ -1,9 +1,10 @@
 /*
- * Is there room: of the configured sizes, and on the disk.
+ * Is there room: within the configured sizes, and on the disk.
  *
- * Room is checked twice: when an event is submitted (nothing is queued that could not be stored),
- * and for each batch before it is written. Who is refused is answered ST_FULL. A limit that was
- * reached is logged once, and cleared when a tenth of it is free again.
+ * Room is checked twice: when an event is submitted, so that none is queued that could not be
+ * stored, and for each batch before it is written. Without room the answer is ST_FULL. A limit
+ * that is reached is logged once, and cleared when a tenth of it is free again. If the free space
+ * of the disk cannot be read, the write itself will show whether there is room.
  */
 #include "bridge/outbox/internal.h"
 
@@ -12,8 +13,8 @@
 #include "common/log.h"
 
 enum {
-    QUEUE_BYTES = 33554432,  /* waiting for the committer, at most */
-    RESERVE_BYTES = 2097152, /* on the disk, for watermarks, removals and checkpoints */
+    QUEUE_BYTES = 33554432,  /* limit of events waiting for the committer */
+    RESERVE_BYTES = 2097152, /* on the disk, for the watermark, removals and checkpoints */
     DISK_RETRY_MS = 5000,
 };
 
@@ -22,7 +23,7 @@ struct limit *outbox_limit_of(struct outbox *ob, const struct event *event)
     return event->reason.data != NULL ? &ob->dead : &ob->events;
 }
 
-/* Kept rows make room when the event comes to be committed, so they do not count here. */
+/* Kept events do not count here: they make room when the event is committed. */
 bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes)
 {
     return atomic_load(&limit->settled_bytes) + atomic_load(&limit->queued_bytes) +
@@ -62,7 +63,7 @@ enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err
 
     if (file_free_bytes(ob->options.path, &free_bytes, &unknown) != ST_OK ||
         free_bytes >= ample) {
-        return ST_OK; /* unknown: then the write itself will tell */
+        return ST_OK; /* or unknown: then the write will show */
     }
     st = store_estimate(ob->writer, bytes, &needs, err);
     if (st == ST_OK && (free_bytes < needs.database_bytes ||
@@ -82,8 +83,8 @@ static void clear_limit(struct outbox *ob, struct limit *limit, const char *news
     }
 }
 
-/* Not on every refusal and every delivery near the limit: only when a tenth is free again. A
- * disk that only says that it has room (a quota, a limit on files) is tried again after a
+/* Only when a tenth is free again, so that the log does not flicker near the limit. A disk that
+ * refuses although it has free space (a quota, a limit on file sizes) is tried again after a
  * while. */
 void outbox_clear_limits(struct outbox *ob)
 {

@@ -1,5 +1,8 @@
 /*
- * What others see of the outbox: its numbers, its gauges, and how far the disk is (handoff C).
+ * What other threads see of the outbox: its statistics and gauges, and the progress of disk and
+ * watermark (handoff C). All of it is published after each commit and kept in memory, so that
+ * looking never waits for the disk. Finding the oldest event may fail like any read; that is
+ * final for the outbox.
  */
 #include "bridge/outbox/internal.h"
 
@@ -20,7 +23,8 @@ static void set_gauges(const struct store_stats *stats, uint64_t wal_bytes)
 
 static enum status find_oldest(struct outbox *ob, struct store_stats *stats, struct err *err)
 {
-    const struct store_stats *last = &ob->numbers->stats; /* only we write it: no lock */
+    const struct store_stats *last =
+        &ob->numbers->stats; /* written here only: no lock needed */
 
     if (stats->undelivered_count == 0) {
         return ST_OK;
@@ -54,7 +58,7 @@ enum status outbox_publish_stats(struct outbox *ob, struct err *err)
     atomic_store(&ob->events.settled_bytes, stats.undelivered_bytes);
     atomic_store(&ob->dead.settled_bytes, stats.dead_bytes);
     atomic_store(&ob->durable_seq, stats.last_seq);
-    /* It may be ahead of the disk's already, see keep_watermark_in_memory. */
+    /* It may be ahead of the disk, see keep_watermark_in_memory. */
     if (stats.delivered_seq > atomic_load(&ob->watermark_seq)) {
         atomic_store(&ob->watermark_seq, stats.delivered_seq);
     }

@@ -1,7 +1,14 @@
 /*
- * What an operator does by hand: many rows, in steps of one bounded transaction each, so that
- * webhooks are committed in between. Each step is all or nothing; what an operation has come to
- * when it ends early is what its result counts.
+ * Operations by hand: replay and drop, of events and of dead letters.
+ *
+ * An operation may be about many rows, so it runs in steps of one bounded transaction each, and
+ * webhooks are committed in between. A step collects a page of selected rows, applies the
+ * operation to each within one transaction, and after the commit logs them, updates the dedupe
+ * table and adds up the result.
+ *
+ * What can fail: without room, or when reading fails, the operation ends early and its result
+ * counts the steps that were done. A failed write or sync is final for the outbox. If we die in
+ * a step, it has happened or not; whoever asked gets no answer and can look.
  */
 #include "bridge/outbox/internal.h"
 
@@ -98,8 +105,8 @@ static bool is_about_dead(enum outbox_op op)
     return false;
 }
 
-/* Where it starts and ends is decided once: what comes in meanwhile, its own copies above all,
- * is not part of it. */
+/* Start and end are decided once, so that events that arrive meanwhile, above all the operation's
+ * copies, are not part of it. */
 static enum status begin(struct outbox *ob, struct operation *operation, struct err *err)
 {
     struct store_stats stats;
@@ -133,7 +140,7 @@ static bool collect_row(void *ctx, uint64_t key, const struct event *event)
     return page->count < page->max_count && page->bytes < STEP_BYTES;
 }
 
-/* *out_cursor: everything up to it has been looked at. */
+/* *out_cursor: every row up to it has been examined. */
 static enum status collect(struct outbox *ob, const struct operation *operation,
                            struct page *page, uint64_t *out_cursor, struct err *err)
 {
@@ -188,8 +195,8 @@ static enum status append(struct outbox *ob, struct page *page, size_t at, struc
     return st;
 }
 
-/* The oldest kept events go for it, itself perhaps among them (it is in memory): then what is
- * appended is no copy but all there is. */
+/* The oldest kept events make room for it, perhaps the original among them (it is in memory by
+ * now): then the appended event is not a copy but the only one. */
 static enum status replay(struct outbox *ob, struct page *page, size_t at, struct err *err)
 {
     struct event *event = page->events[at];
@@ -216,7 +223,7 @@ static enum status drop(struct outbox *ob, struct operation *operation, struct p
     return store_drop(ob->writer, page->keys[at], err);
 }
 
-/* What a dead letter becomes: a refused event as it was, a quarantined one as today's
+/* Makes a dead letter an event again: a refused one as it was, a quarantined one as today's
  * configuration reads it. Gives an event, or NULL (skipped). */
 static struct event *make_alive(struct outbox *ob, struct operation *operation,
                                 struct page *page, const struct event *dead)
@@ -281,7 +288,7 @@ static enum status apply_row(struct outbox *ob, struct operation *operation, str
 
 /* ---- a step ---- */
 
-/* What adds to the disk must leave room for draining; what only takes away may go on. */
+/* An operation that adds rows must leave room for delivery; one that only removes may go on. */
 static enum status check_room(struct outbox *ob, const struct operation *operation,
                               const struct page *page, struct err *err)
 {
@@ -290,7 +297,6 @@ static enum status check_room(struct outbox *ob, const struct operation *operati
     return adds ? outbox_check_disk(ob, page->bytes, err) : ST_OK;
 }
 
-/* If we die in here, the step has happened or not; who asked gets no answer and looks. */
 static enum status transact(struct outbox *ob, struct operation *operation, struct page *page,
                             struct err *err)
 {
@@ -302,7 +308,7 @@ static enum status transact(struct outbox *ob, struct operation *operation, stru
     for (size_t i = 0; i < page->count && st == ST_OK; i++) {
         st = apply_row(ob, operation, page, i, err);
     }
-    /* What is dropped right behind the watermark is as good as delivered. */
+    /* The watermark moves on over events that were dropped right behind it. */
     if (st == ST_OK && operation->op == OUTBOX_DROP) {
         st = store_set_watermark(ob->writer, 0, err);
     }
@@ -323,7 +329,7 @@ static enum status apply(struct outbox *ob, struct operation *operation, struct 
     if (operation->op != OUTBOX_DROP) {
         return transact(ob, operation, page, err);
     }
-    /* Until it is done nobody may read, and so send, what is being dropped. */
+    /* Until the drop is committed, the publisher must not read, and so send, these events. */
     CHECK(pthread_mutex_lock(&ob->read_mu) == 0);
     st = transact(ob, operation, page, err);
     CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
@@ -350,7 +356,7 @@ static bool is_drop(enum outbox_op op)
     return op == OUTBOX_DROP || op == DEAD_DROP;
 }
 
-/* After the commit. Whoever sends what was dropped again must not be told that it is there. */
+/* After the commit. A dropped event that comes again must not be answered as a duplicate. */
 static void after_step(struct outbox *ob, const struct operation *operation,
                        const struct page *page)
 {
@@ -370,7 +376,7 @@ static void after_step(struct outbox *ob, const struct operation *operation,
     }
 }
 
-/* Adds what the step came to. */
+/* Adds the step to the result. */
 static void account(struct operation *operation, const struct page *page, uint64_t cursor)
 {
     operation->cursor = cursor;
@@ -387,7 +393,7 @@ static bool is_finished(const struct operation *operation)
            (limit > 0 && operation->matched_count >= limit);
 }
 
-/* Nothing is written in here: if reading fails, only the operation does. */
+/* Only reads: if that fails, the operation fails and the outbox goes on. */
 static enum status look(struct outbox *ob, struct operation *operation, struct page *page,
                         uint64_t *out_cursor, struct err *err)
 {

@@ -1,5 +1,14 @@
 /*
- * Opening and closing, and what other threads call.
+ * Opening and closing the outbox, and the functions that other threads call.
+ *
+ * On the good path outbox_open takes the lock, opens the store (which recovers after a crash)
+ * and rebuilds the dedupe table, and outbox_start starts the threads. A submission is checked
+ * against the limits here, at the door, and put into the committer's inbox; everything after
+ * that is the committer's.
+ *
+ * What can fail: opening, with the file left as it is; a submission, refused at once for lack of
+ * room or because the outbox is closed; a read, which is final if the file is damaged. If we die
+ * with submissions in the inbox, their waiters get no answer, and the provider sends again.
  */
 #include "bridge/outbox/internal.h"
 
@@ -18,14 +27,14 @@
 
 enum {
     DEDUPE_CAPACITY = 262144,
-    READY_BYTES = 4096, /* an ordinary event */
+    READY_BYTES = 4096, /* of a typical event */
 };
 
 /* ---- open ---- */
 
-/* Beside the database: closing any descriptor of the database itself would take SQLite's own
- * locks away. The file stays: removing it would let two processes lock two different files of
- * one name. */
+/* A file beside the database, because closing any descriptor of the database itself would release
+ * SQLite's locks. The file is never removed: otherwise two processes could lock two different
+ * files of that name. */
 static enum status take_lock(struct outbox *ob, struct err *err)
 {
     struct buf name = {0};
@@ -52,8 +61,8 @@ static bool remember(void *ctx, const struct event_identity *identity, struct uu
     return dedupe_put_older(ctx, identity, id, received_ms);
 }
 
-/* Reads small rows only, and none behind the window or beyond the table's capacity: the time
- * does not grow with the backlog. */
+/* Reads small rows only, and none older than the window or beyond the table's capacity, so that
+ * the time does not grow with the backlog. */
 static enum status rebuild_dedupe(struct outbox *ob, struct err *err)
 {
     int64_t since_ms = clock_unix_ms() - ob->options.dedupe_window_ms;
@@ -149,7 +158,7 @@ enum status outbox_start(struct outbox *ob, const struct outbox_listener *listen
 void outbox_close_intake(struct outbox *ob)
 {
     atomic_store(&ob->intake_open, false);
-    /* A submit that saw it open has counted itself before. */
+    /* A submit that saw it open had counted itself before. */
     CHECK(pthread_mutex_lock(&ob->idle_mu) == 0);
     while (atomic_load(&ob->submitting) > 0) {
         CHECK(pthread_cond_wait(&ob->idle, &ob->idle_mu) == 0);
@@ -216,7 +225,7 @@ enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn
                                       .result.id = event->id};
     atomic_fetch_add(&limit->queued_bytes, cost_bytes);
     if (inbox_put(&ob->inbox, &submission->item.link, NULL)) {
-        return ST_OK; /* the committer's now: it may have been answered already */
+        return ST_OK; /* the committer owns it, and may have answered already */
     }
     atomic_fetch_sub(&limit->queued_bytes, cost_bytes);
     free(submission);
@@ -242,10 +251,10 @@ enum status outbox_ready(const struct outbox *ob)
                : ST_OK;
 }
 
-/* ---- the publisher's side ---- */
+/* ---- called by the publisher ---- */
 
-/* Under read_mu. What is damaged stays so: without an end by error, webhooks would be taken for
- * ever and never delivered. */
+/* Under read_mu. A damaged file stays damaged: if the process did not end, webhooks would be
+ * accepted for ever and never delivered. */
 static void note_read_failed(struct outbox *ob, const struct err *why)
 {
     if (!atomic_load(&ob->read_failed)) {
@@ -298,8 +307,8 @@ void outbox_set_watermark(struct outbox *ob, uint64_t seq)
     if (seq <= before) {
         return;
     }
-    atomic_store(&ob->wanted_watermark, seq); /* the publisher is the only one who does */
-    /* With an older watermark still to be written, the committer looks again by itself. */
+    atomic_store(&ob->wanted_watermark, seq); /* only the publisher does this */
+    /* While an older watermark is still to be written, the committer looks again by itself. */
     if (before <= atomic_load(&ob->watermark_seq)) {
         inbox_wake(&ob->inbox);
     }
@@ -314,7 +323,7 @@ void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason)
     burial->seq = seq;
     memcpy(burial->reason, reason, size);
     if (!inbox_put(&ob->inbox, &burial->item.link, NULL)) {
-        free(burial); /* failed or closed: it stays undelivered */
+        free(burial); /* failed or closed: the event stays undelivered */
     }
 }
 

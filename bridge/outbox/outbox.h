@@ -1,16 +1,19 @@
 /*
  * outbox - the durable queue between intake and publisher.
  *
- * Owns the store. Its committer thread is the only one that writes; one reader (the publisher)
- * reads and reports what was delivered. All that arrives while one commit syncs goes into the
- * next: group commit, no timer.
+ * Owns the store. Its committer thread is the only writer; one reader (the publisher) reads and
+ * reports delivered events. Events that arrive while one commit syncs go into the next commit:
+ * group commit, no timer.
  *
  * Promise: after done(ST_OK) the event survives a crash; events come out in order of seq, each
- * at least once. The delivered watermark on disk may lag behind what was delivered (duplicates after
- * a crash), never lead (loss). A failed write for lack of room is answered ST_FULL and tried
- * again with the next batch. A failed sync, any other failed write, or damage found in reading
- * is final: waiters get ST_IO, later submits ST_CLOSED, and the `failed` listener is called
- * once. Does not look inside bodies, talk to MQTT, or throttle by source.
+ * at least once. The watermark on disk may lag behind delivery (duplicates after a crash), never
+ * lead it (loss).
+ *
+ * Failure: events for which there is no room are answered ST_FULL. A failed sync, any other
+ * failed write, or damage found while reading is final: waiters get ST_IO, later submits
+ * ST_CLOSED, and the `failed` listener is called once.
+ *
+ * Does not look inside bodies, talk to MQTT, or throttle by source.
  */
 #ifndef BRIDGE_OUTBOX_OUTBOX_H
 #define BRIDGE_OUTBOX_OUTBOX_H
@@ -25,62 +28,61 @@ struct outbox;
 
 struct outbox_options {
     const char *path;
-    /* By event_cost_bytes: of undelivered and kept events together, kept ones go first; and, of
-     * the same size but apart, of dead letters. */
+    /* By event_cost_bytes: the limit of undelivered and kept events together, of which kept ones
+     * are removed first; and, separately, of dead letters. */
     uint64_t max_bytes;
     int64_t keep_delivered_ms; /* delivered events are removed after this, oldest first */
     int64_t dedupe_window_ms;
 
-    /* Makes a quarantined body into an event with today's configuration, for `dead retry`.
-     * Committer thread. Gives an event, or NULL and the reason. It gets the dead letter's id
-     * and time of receipt. May be NULL: then no quarantined body comes back. */
+    /* For `dead retry`: makes a quarantined body an event with today's configuration. Committer
+     * thread. Gives an event, or NULL and the reason; the event gets the dead letter's id and time
+     * of receipt. May be NULL: then quarantined bodies stay dead letters. */
     struct event *(*reparse)(void *ctx, const struct event *dead, struct err *why);
     void *reparse_ctx;
 };
 
-/* What is told to others; called on the committer thread (failed also in outbox_close), must
- * not block. Each may be NULL. */
+/* Called on the committer thread (failed also in outbox_close); must not block. Each may be
+ * NULL. */
 struct outbox_listener {
-    /* (C) Everything up to durable_seq is on disk; everything up to watermark_seq is known as
-     * delivered there (on a full disk in memory only, so that delivery goes on). The watermark may
-     * be ahead of outbox_set_watermark: it passes over what was buried or dropped right behind it. */
+    /* (C) Every event up to durable_seq is on disk; the watermark there is watermark_seq (on a
+     * full disk in memory only, so that delivery goes on). It may be ahead of
+     * outbox_set_watermark: it moves on over events right behind it that were buried or dropped. */
     void (*progress)(void *ctx, uint64_t durable_seq, uint64_t watermark_seq);
-    /* The outbox has failed for good and takes nothing more: stop the process with an error.
-     * Once. */
+    /* The outbox has failed for good: stop the process with an error. Once. */
     void (*failed)(void *ctx, const struct err *why);
     void *ctx;
 };
 
 /* Main thread. Takes the lock on the outbox (ST_BUSY: another process has it), opens or creates
- * the store, recovers, rebuilds the dedupe table: repeats are recognised as far back as rows
- * are kept. ST_INVALID: damaged, another program's file, or a newer version's; it stays as it
- * is. Copies options; borrows path and reparse_ctx until outbox_close. */
+ * the store, recovers, rebuilds the dedupe table: duplicates are recognised as far back as rows
+ * are kept. ST_INVALID: damaged, or the file of another program or a newer version; it is left
+ * alone. Copies options; borrows path and reparse_ctx until outbox_close. */
 enum status outbox_open(const struct outbox_options *options, struct outbox **out_outbox,
                         struct err *err) MUST_USE;
 /* Main thread. Starts the committer and the checkpointer; listener is copied. */
 enum status outbox_start(struct outbox *ob, const struct outbox_listener *listener,
                          struct err *err) MUST_USE;
-/* Main thread. From now on submits are ST_CLOSED; returns when what was inside has been
- * committed and answered. Marks, burials and operations still work, so that the publisher can
+/* Main thread. From now on submits are ST_CLOSED; returns when every submission is committed and
+ * answered. The watermark, burials and operations still work, so that the publisher can
  * finish. */
 void outbox_close_intake(struct outbox *ob);
-/* Main thread, when nobody else uses it any more. Writes the last watermark, joins the threads,
- * closes the store (one file is left, and the lock's), gives the lock back. Operations by hand
- * that are not done end as ST_CLOSED. NULL is allowed. */
+/* Main thread, when no other thread uses it any more. Writes the last watermark, joins the
+ * threads, closes the store (leaving one file, and the lock file), releases the lock. Unfinished
+ * operations by hand end as ST_CLOSED. NULL is allowed. */
 void outbox_close(struct outbox *ob);
 
-/* What became of a submitted event. */
+/* The answer to a submission. */
 struct outbox_result {
     enum status status; /* ST_OK: on disk; ST_FULL, ST_CLOSED, ST_IO: not stored */
-    bool duplicate;     /* of `id`, which is on disk */
-    struct uuid id;     /* the event's own, or the first one's */
+    bool duplicate;     /* of the event `id`, which is on disk */
+    struct uuid id;     /* this event's, or with duplicate the first one's */
 };
 
 /* (B) Runs once, on the committer thread; must not block. Borrows result. */
 typedef void outbox_done_fn(void *ctx, const struct outbox_result *result);
 
-/* (A) Any thread, never blocks. Takes the event, also on failure. With reason set it is
- * quarantined: it goes to the dead letters, ST_FULL if it would exceed their limit (a burial is
+/* (A) Any thread, never blocks. Takes the event, also on failure. An event with a reason is
+ * quarantined: it becomes a dead letter, or ST_FULL if it would exceed their limit (a burial is
  * never refused). done does not run if this returns anything but ST_OK (ST_FULL, ST_CLOSED). */
 enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn *done,
                           void *ctx) MUST_USE;
@@ -91,8 +93,8 @@ enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn
 enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
                         size_t max_bytes, struct event **out_events, size_t *out_count,
                         struct err *err) MUST_USE;
-/* Publisher thread, before it reads from further back again (after a reconnect): nothing after
- * after_seq is on its way any more, so it can be dropped by hand. */
+/* Publisher thread, before it reads from further back again (after a reconnect): no event after
+ * after_seq is on its way to the broker any more, so those may be dropped by hand. */
 void outbox_rewind(struct outbox *ob, uint64_t after_seq);
 /* (D) Publisher thread, never blocks. Every event up to seq is delivered or buried. Reaches the
  * disk with the next commit. */
@@ -103,27 +105,27 @@ void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason);
 /* Any thread; exact before publishing starts. */
 uint64_t outbox_delivered_seq(const struct outbox *ob);
 
-/* What an operator does by hand. What comes to the end of the queue this way is `replayed`,
- * takes no part in dedupe, and never brings an older state back. */
+/* Operations by hand. An event that one puts at the end of the queue is marked `replayed`, takes
+ * no part in dedupe, and never brings an older state back. */
 enum outbox_op {
-    /* Kept, delivered events once more: copies at the end of the queue, same ids. The copies
-     * are not replayed themselves. The oldest kept events go for them. */
+    /* Publishes kept events once more: copies at the end of the queue, with the same ids. Copies
+     * are not replayed themselves. The oldest kept events make room for them. */
     OUTBOX_REPLAY,
-    /* Undelivered events are given up, and are new if they come again; those already on their
-     * way are left alone. */
+    /* Gives undelivered events up; if they come again they are new. Those already on their way to
+     * the broker are skipped. */
     OUTBOX_DROP,
-    /* Dead letters back to the end of the queue, as far as there is room; a quarantined one
-     * only if it makes an event now. */
+    /* Moves dead letters to the end of the queue, as far as there is room; a quarantined one only
+     * if today's configuration makes an event of it. */
     DEAD_RETRY,
     DEAD_DROP,
 };
-/* Work is done in steps of some hundred rows, each all or nothing; on a failure done_count says
- * how far it came. */
+/* An operation runs in steps of some hundred rows, each all or nothing; after a failure
+ * done_count is the progress until then. */
 struct outbox_operation_result {
     enum status status;
     uint64_t done_count;
-    uint64_t skipped_count; /* matched, but could not be done */
-    char why[200];          /* of the last one skipped, or of the failure; "" if none */
+    uint64_t skipped_count; /* selected, but it could not be done */
+    char why[200];          /* why the last one was skipped, or the failure; "" if none */
 };
 typedef void outbox_operation_fn(void *ctx, const struct outbox_operation_result *result);
 
@@ -139,8 +141,8 @@ void outbox_operate_now(struct outbox *ob, enum outbox_op op,
 
 /* Any thread; from memory. */
 void outbox_stats(const struct outbox *ob, struct store_stats *out_stats);
-/* Any thread. Would an event be taken now? ST_IO: failed; ST_CLOSED; ST_FULL: from the first
- * refusal for lack of room until there is room again, a tenth of the limit. */
+/* Any thread. Would an event be accepted now? ST_IO: failed; ST_CLOSED; ST_FULL: from the first
+ * refusal for lack of room until a tenth of the limit is free again. */
 enum status outbox_ready(const struct outbox *ob) MUST_USE;
 
 /* For the watchdog: the committer's heartbeat. */

@@ -1,14 +1,14 @@
 /*
- * How long delivered events are kept: keep_delivered_ms, and no longer than their room is wanted
- * for new ones. The oldest go first, by range, within the committer's transactions. What is not
- * delivered is never removed.
+ * How long delivered events are kept: for keep_delivered_ms, but no longer than until new ones
+ * need their room. The oldest are removed first, by range, within the committer's transactions: if
+ * we die before the commit, they are still there. An undelivered event is never removed.
  */
 #include "bridge/outbox/internal.h"
 
 enum {
-    REMOVE_ROWS = 1024,      /* in one transaction: more than one brings in */
-    REMOVE_BYTES = 33554432, /* about so many: the same, and who waits must not wait long */
-    ROOM_ROWS = 256,         /* in one go when room must be made */
+    REMOVE_ROWS = 1024,      /* per transaction: more than one can add */
+    REMOVE_BYTES = 33554432, /* likewise, about; no more, because waiters wait for it */
+    ROOM_ROWS = 256,         /* at a time when room must be made */
 };
 
 static int64_t expired_before_ms(const struct outbox *ob, int64_t now_ms)

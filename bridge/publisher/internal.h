@@ -3,7 +3,7 @@
  * go down this list only:
  *
  *   publisher.c   the thread: what it waits for, and the order of a turn
- *   answer.c      what the broker says to a message
+ *   answer.c      the broker's answers to messages
  *   link.c        the connection: up, down, and when to try again
  *   send.c        events from the outbox to the broker
  *   status.c      the bridge's status topics
@@ -37,7 +37,7 @@ struct answers {
     size_t count;
 };
 
-/* What others tell the publisher thread. */
+/* What other threads signal to the publisher thread. */
 struct signals {
     uint64_t durable_seq;
     uint64_t watermark_seq;
@@ -63,6 +63,8 @@ enum {
     STATUS_AT_CONNECT = STATUS_STATE | STATUS_INFO | STATUS_HEALTH
 };
 
+/* A new pointer or buffer is freed in publisher_destroy (those of the status topics in
+ * publisher_status_fini). */
 struct publisher {
     struct publisher_options options;
     struct outbox *outbox;
@@ -76,10 +78,10 @@ struct publisher {
     /* shared, under mu */
     struct signals posted;
     struct answers posted_answers;
-    struct buf posted_info; /* if info_posted: what …/info is to say */
+    struct buf posted_info; /* the new payload of …/info, if info_posted */
     bool info_posted;
-    uint32_t closed_epoch; /* what is said about this one and earlier ones is dropped */
-    /* What the sleeping thread wants to be woken for, besides lost and stop. */
+    uint32_t closed_epoch; /* answers and losses of this one and earlier ones are dropped */
+    /* What wakes the sleeping thread, besides lost and stop. */
     size_t want_answers;
     bool want_durable, want_watermark;
 
@@ -93,7 +95,7 @@ struct publisher {
     struct event *feed[FEED_EVENTS];
     size_t feed_at, feed_count;
     uint64_t read_seq;
-    unsigned part; /* messages of feed[feed_at] that are sent; it is in the window if not 0 */
+    unsigned part; /* messages of feed[feed_at] sent so far */
     bool placed;   /* feed[feed_at] is in the window */
     int64_t read_again_ms;
     struct buf topic;
@@ -102,22 +104,22 @@ struct publisher {
     bool up;
     uint32_t epoch;
     struct mqtt_limits limits;
-    size_t max_messages; /* in flight: what both sides allow */
+    size_t max_messages; /* in flight: the lower of both sides' limits */
     const char *server;
     size_t server_index, next_server;
     unsigned tries; /* since the last connection */
     int64_t down_since_ms;
-    bool dying; /* publishing failed, lost has not come yet */
+    bool dying; /* publishing failed; Paho has not reported the loss yet */
     int64_t dying_since_ms;
     struct logged_failure *logged; /* by server */
     bool retain_logged, status_refused_logged;
 
     /* order after trouble */
     struct backoff backoff;
-    bool solo; /* send the oldest one alone until it is settled */
+    bool solo; /* the oldest event is sent alone until it is settled */
     int64_t solo_sent_ms;
 
-    /* the watchdog: when something was in flight and nothing was answered since */
+    /* the watchdog: the latest answer, or the first message in flight after none was */
     int64_t events_quiet_ms, status_quiet_ms;
 
     /* status topics */
@@ -133,13 +135,13 @@ struct publisher {
 
 /* Sends as much as the window and the outbox give. */
 void publisher_send_events(struct publisher *pub);
-/* Could send more, had the window room. */
+/* Would it send more if the window had room? */
 bool publisher_feed_has_more(const struct publisher *pub);
 
-/* --- answer.c: what the broker says to a message --- */
+/* --- answer.c: the broker's answers to messages --- */
 
 void publisher_take_answers(struct publisher *pub);
-/* Ends a pause whose time has come. */
+/* Ends the pause if its time is up and nothing is in flight. */
 void publisher_resume(struct publisher *pub, int64_t now_ms);
 
 /* --- link.c: the connection --- */
@@ -152,26 +154,27 @@ void publisher_link_watch(struct publisher *pub, int64_t now_ms);
 
 void publisher_status_init(struct publisher *pub);
 void publisher_status_fini(struct publisher *pub);
-/* Under mu. Takes the info that was posted, if one was. */
+/* Under mu. Takes the posted info, if there is one. */
 void publisher_status_take_info(struct publisher *pub);
 void publisher_status_send(struct publisher *pub);
 void publisher_status_answered(struct publisher *pub, int reason);
-/* They took the connection with them too often: none any more until the next start. */
+/* They lost the connection too often: none until the next start. */
 void publisher_status_give_up(struct publisher *pub);
 
 /* --- recover.c --- */
 
-/* Sending starts again after what is settled, with so many messages in flight at most. */
+/* Sending starts over at the oldest event that is not settled, with at most max_messages in
+ * flight. */
 void publisher_start_over(struct publisher *pub, size_t max_messages);
-/* Frees what was read and not sent. */
+/* Frees the events that were read and not sent. */
 void publisher_feed_drop(struct publisher *pub);
-/* Refused for good: to the dead letters. part: which of its messages was. */
+/* The broker refused message `part` of the event for good: to the dead letters. */
 void publisher_bury(struct publisher *pub, uint64_t seq, unsigned part, int reason);
-/* The same, for a reason that is no reason code. */
+/* The same, for a reason that is not a reason code. */
 void publisher_bury_as(struct publisher *pub, uint64_t seq, const char *why);
-/* Nothing more can be sent; lost will say why. */
+/* Nothing more can be sent; a report of the loss is to follow. */
 void publisher_link_dies(struct publisher *pub);
-/* The connection is over: drops what was said about it, and what is still said later. */
+/* The connection is over: answers and losses of its epoch are dropped, past and future ones. */
 void publisher_close_epoch(struct publisher *pub);
 
 static inline void publisher_lock(struct publisher *pub)

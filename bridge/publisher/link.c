@@ -24,7 +24,7 @@
 #include "bridge/metrics.h"
 
 enum {
-    DYING_MS = 2000, /* for lost to tell us why */
+    DYING_MS = 2000, /* how long to wait for Paho's report of the loss, which has the reason */
     SESSION_TAKEN_OVER = 0x8E,
 };
 
@@ -39,7 +39,7 @@ static uint64_t random_bits(void)
 
 /* --- up --- */
 
-/* Once per server and reason; how often it was tried is said when it works again. */
+/* Once per server and reason; the number of tries is logged when it works again. */
 static void log_connect_failure(struct publisher *pub, enum status st, const char *text)
 {
     struct logged_failure *logged = &pub->logged[pub->server_index];
@@ -81,12 +81,11 @@ static void link_up(struct publisher *pub, int64_t now_ms)
     pub->tries = 0;
 }
 
-/* Can we keep our promise with this broker? One that acknowledges nothing could lose everything
- * without our knowing. */
+/* A broker that acknowledges nothing could lose every event unnoticed. */
 static enum status check_limits(const struct publisher *pub, struct err *err)
 {
     if (pub->limits.maximum_qos == 0) {
-        return err_set(err, ST_REFUSED, "it takes QoS 0 only, so it would acknowledge nothing");
+        return err_set(err, ST_REFUSED, "it supports QoS 0 only and would acknowledge nothing");
     }
     if (pub->limits.receive_maximum == 0) { /* Paho lets this protocol error through */
         return err_set(err, ST_REFUSED, "its Receive Maximum is 0");
@@ -126,7 +125,7 @@ void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
 
 /* --- down --- */
 
-/* For backoff: what may have taken the connection with it. */
+/* What backoff needs to know to find out which message is to blame, if any. */
 static struct backoff_loss describe_loss(const struct publisher *pub, int reason,
                                          int64_t now_ms)
 {

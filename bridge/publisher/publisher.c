@@ -1,16 +1,17 @@
 /*
  * The publisher's thread: what it waits for, and the order of a turn.
  *
- *  - Others post (durable, watermark, answers, lost, stop) under mu; the thread takes all of it at
- *    once, then works without the lock. It says beforehand what it wants to be woken for, so
- *    that a broker that acknowledges a thousand messages wakes it a few times and not a
+ *  - Other threads post signals (durable, watermark, answers, lost, stop) under mu. The thread
+ *    takes all of them at once and works without the lock. Before it sleeps it notes what it
+ *    wants to be woken for, so that a thousand acknowledgements wake it a few times and not a
  *    thousand times.
- *  - A turn: lost? answers, watermark; connect if it is time; status topics; events; the
- *    watchdog.
+ *  - A turn: answers, the watermark, a lost connection; connect if it is time; status topics;
+ *    events; the watchdog.
+ *  - At the end it waits for the events in flight, publishes "offline" and disconnects.
  *
- * Everything that goes wrong ends in one of two things: sending starts again at the oldest
- * event that is not settled (publisher_start_over), or an event goes to the dead letters
- * (publisher_bury).
+ * All trouble ends in one of two ways: sending starts over at the oldest event that is not
+ * settled (publisher_start_over), or an event goes to the dead letters (publisher_bury). If we
+ * die, the watermark on disk is where the next start begins; events beyond it are sent again.
  */
 #include "bridge/publisher/internal.h"
 
@@ -24,9 +25,9 @@
 #include "bridge/metrics.h"
 
 enum {
-    /* For the broker to take our last message, whatever was left of the drain time. */
+    /* How long the broker has to acknowledge "offline", even if the drain time is used up. */
     OFFLINE_WAIT_MS = 1000,
-    /* One a message, and messages in flight are no more. */
+    /* One per message in flight. */
     MAX_ANSWERS = PUBLISHER_MAX_IN_FLIGHT + STATUS_MAX_IN_FLIGHT,
 };
 
@@ -126,9 +127,9 @@ static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
     return until_ms > now_ms ? until_ms - now_ms : 0;
 }
 
-/* A quarter of what is in flight while more is waiting to go, so that the broker always has
- * something to do; otherwise all of it. Should the last ones take long, the turn ends anyway.
- */
+/* How many answers are worth waking up for: while more events wait to be sent, a quarter of those
+ * in flight, so that the broker never runs idle; otherwise all. A turn ends anyway if the last
+ * ones take long. */
 static size_t answers_wanted(const struct publisher *pub)
 {
     size_t in_flight = window_messages(pub->window);
@@ -165,7 +166,7 @@ static void wait_for_signals(struct publisher *pub)
         rc = pthread_cond_timedwait(&pub->changed, &pub->mu, &until);
         CHECK(rc == 0 || rc == ETIMEDOUT);
     }
-    pub->want_answers = 0; /* awake: nobody needs to wake us */
+    pub->want_answers = 0; /* awake: no more wake-ups */
     pub->want_durable = pub->want_watermark = false;
     pub->seen = pub->posted;
     pub->posted.lost = false;
@@ -213,7 +214,7 @@ static void take_turn(struct publisher *pub)
     metrics_set(METRIC_IN_FLIGHT, (int64_t)window_events(pub->window));
 }
 
-/* The will is not sent when a connection is ended in order, so we say it ourselves. */
+/* The broker does not send the will after a clean disconnect, so we publish "offline" ourselves. */
 static void say_goodbye(struct publisher *pub)
 {
     int64_t until_ms = clock_mono_ms() + OFFLINE_WAIT_MS;
@@ -248,7 +249,7 @@ static void *publisher_main(void *arg)
     publisher_take_answers(pub);
     say_goodbye(pub);
     post_watermark(pub, &posted);
-    /* If nobody took our "offline", the will has to say it. */
+    /* Without an acknowledged "offline", leave it to the will. */
     mqtt_disconnect(pub->mq, pub->status_due == 0 && pub->status_in_flight == 0);
     publisher_close_epoch(pub);
     publisher_feed_drop(pub);

@@ -1,8 +1,11 @@
 /*
- * The two ways in which all trouble ends: sending starts again at the oldest event that is not
- * settled, or an event goes to the dead letters. And how a connection ends for us: it is dying
- * once publishing fails, and its epoch is closed when it is lost, so that what is still said
- * about it is dropped.
+ * The two ways in which all trouble ends: sending starts over at the oldest event that is not
+ * settled, or an event goes to the dead letters. And the two steps in which a connection ends: it
+ * is dying once publishing fails, and its epoch is closed when it is lost, so that late answers
+ * from it are dropped.
+ *
+ * Nothing here can fail. A burial reaches the disk no later than the watermark that covers it; if
+ * we die before, the event is sent again and refused again.
  */
 #include "bridge/publisher/internal.h"
 

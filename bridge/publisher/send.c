@@ -1,9 +1,14 @@
 /*
- * Events from the outbox to the broker, in order.
+ * Sends events from the outbox to the broker, in order.
  *
- * An event is one message, or two: itself, then the same as the retained state of its resource.
- * It takes its place in the window before the first, and leaves the feed after the last; in
- * between the broker's limit may make it wait.
+ * The feed is read ahead from the store. An event is one message or two: the event itself, then
+ * the same payload as the retained state of its resource. It enters the window before its first
+ * message and leaves the feed after its last; between the two it may wait for the broker's limit
+ * of messages in flight.
+ *
+ * What can fail: a read from the outbox, which is tried again a second later (the committer ends
+ * the process if the file is damaged); a message that MQTT or this broker can never carry, whose
+ * event is buried; publishing itself, after which the connection is dying and link.c takes over.
  */
 #include "bridge/publisher/internal.h"
 
@@ -17,7 +22,7 @@
 
 enum {
     READ_AGAIN_MS = 1000, /* after a failed read */
-    /* Copies are kept until they are acknowledged. One event more than this is always allowed. */
+    /* Paho keeps a copy of each until it is acknowledged. One event beyond this is allowed. */
     IN_FLIGHT_BYTES = 16777216,
 };
 
@@ -41,8 +46,7 @@ static void read_more(struct publisher *pub)
         log_error("cannot read the outbox", L_STR("error", err.text));
         return;
     }
-    /* Nothing there although something was committed: it was dropped by hand, or is delivered.
-     */
+    /* No rows although some were committed: those were dropped by hand, or are delivered. */
     pub->read_seq =
         pub->feed_count > 0 ? pub->feed[pub->feed_count - 1]->seq : pub->seen.durable_seq;
 }
@@ -92,13 +96,14 @@ static void place_event(struct publisher *pub, const struct event *event)
     }
 }
 
-/* Metadata with characters that cost the connection is left out. */
+/* Brokers close the connection on some characters; metadata with these is left out. */
 static struct slice as_property(struct slice text)
 {
     return text.data != NULL && utf8_is_fit(text) ? text : SLICE_NONE;
 }
 
-/* The connection's limits, as far as they change a message; one line a connection says so. */
+/* Lowers QoS and retain to what the broker supports; a missing retain is logged once per
+ * connection. */
 static void adapt(struct publisher *pub, struct mqtt_message *message)
 {
     if (message->qos > pub->limits.maximum_qos) {
@@ -114,7 +119,7 @@ static void adapt(struct publisher *pub, struct mqtt_message *message)
     }
 }
 
-/* True: the topic has no NUL in it and stands in pub->topic, terminated. */
+/* Copies the topic to pub->topic and terminates it. False: it contains a NUL. */
 static bool take_topic(struct publisher *pub, struct slice topic)
 {
     buf_clear(&pub->topic);
@@ -138,7 +143,7 @@ static enum status publish_part(struct publisher *pub, const struct event *event
         .payload = state && event->deletion ? SLICE("") : event->body,
         .qos = state ? 1 : event->qos,
         .retain = state || event->retain,
-        .expiry_s = state ? 0 : event->expiry_s, /* the state stays until the next one */
+        .expiry_s = state ? 0 : event->expiry_s, /* a state is valid until the next one */
         .content_type = "application/json",
         .properties = properties,
         .property_count = COUNT_OF(properties),
@@ -164,7 +169,7 @@ static void count_delivered(const struct event *event)
     log_debug("event published", L_UUID("id", event->id), L_INT("qos", 0));
 }
 
-/* True: the message is with the broker. */
+/* True: sent. */
 static bool send_part(struct publisher *pub, const struct event *event)
 {
     int token = 0;
@@ -183,7 +188,7 @@ static bool send_part(struct publisher *pub, const struct event *event)
     return st == ST_OK;
 }
 
-/* True: the event is through, one way or the other. */
+/* True: all of the event was sent, or it is buried. */
 static bool send_event(struct publisher *pub, const struct event *event)
 {
     if (!pub->placed) {
@@ -191,7 +196,7 @@ static bool send_event(struct publisher *pub, const struct event *event)
     }
     while (pub->part < message_count(event)) {
         if (!window_is_open(pub->window, event->seq)) {
-            return true; /* buried, now or by the answer to its first message */
+            return true; /* buried: just now, or by the answer to its first message */
         }
         if (!window_may_send(pub->window)) {
             return false;
@@ -200,14 +205,14 @@ static bool send_event(struct publisher *pub, const struct event *event)
             return false;
         }
     }
-    if (!window_is_open(pub->window, event->seq)) { /* QoS 0: nobody will answer */
+    if (!window_is_open(pub->window, event->seq)) { /* QoS 0: no answer will come */
         count_delivered(event);
     }
     return true;
 }
 
-/* May another event begin. Alone means alone: the bridge's status messages are not in flight
- * either, so that what happens to the connection says something about the event. */
+/* May another event start? A solo event shares the connection with nothing, not even status
+ * messages, so that a loss of the connection can be blamed on it. */
 static bool may_start(const struct publisher *pub)
 {
     if (pub->solo && (window_messages(pub->window) > 0 || pub->status_due != 0 ||

@@ -1,9 +1,12 @@
 /*
- * The bridge's status topics: state (birth, and the will), info, health. Retained, QoS 1.
+ * The bridge's status topics: state (birth, and the will), info and health; retained, QoS 1.
  *
- * They must never stand in the way of events. What the broker refuses is logged once a
- * connection and not missed; from a broker that closes the connection on them (some do instead
- * of refusing) they are kept until the next start.
+ * All three are published after each connect, before any event; health every 30 s, info when it
+ * changes, "offline" before a clean disconnect.
+ *
+ * They must never hold up events. A refusal is logged once per connection and otherwise ignored.
+ * Some brokers close the connection instead of refusing; after several such losses in a row no
+ * status messages are published until the next start.
  */
 #include "bridge/publisher/internal.h"
 
@@ -100,7 +103,7 @@ static enum status publish_status(struct publisher *pub, unsigned which, int *ou
 static void log_refused(struct publisher *pub, const char *why)
 {
     if (!pub->status_refused_logged) {
-        log_warn("the broker does not take the bridge's status messages",
+        log_warn("the broker refuses the bridge's status messages",
                  L_STR("server", pub->server), L_STR("topic", pub->options.bridge_topic),
                  L_STR("reason", why));
         pub->status_refused_logged = true;

@@ -1,12 +1,13 @@
 /*
- * The events stand in a ring, oldest first:
+ * The events lie in a ring, oldest first:
  *
  *     first            settled              next
  *       | settled, but  | sent; some of them  |
  *       | not on disk   | settled out of order|
  *
- * The three only grow; an event's place is its number modulo the ring's size. A restart moves
- * `next` back to `settled`.
+ * The three numbers only grow; an event's place is its number modulo the size of the ring. Only a
+ * restart moves `next` back, to `settled`. Nothing here can fail: a call that breaks the rules of
+ * window.h is our own mistake and stops the process.
  */
 #include "bridge/publisher/window.h"
 
@@ -36,13 +37,12 @@ struct window {
     uint64_t settled_seq;
     struct place *places; /* capacity of them */
 
-    /* Buried, and beyond the settled watermark at the last restart: to be passed over when they are
-     * read again. */
+    /* Buried, but beyond the watermark at the last restart: skipped when they are read again. */
     uint64_t *buried;
     size_t buried_count;
 
-    /* Whose message a token is: OWNER_NONE, OWNER_STATUS, or OWNER_EVENTS + the event's index
-     * in places. */
+    /* The owner of each token: OWNER_NONE, OWNER_NOBODY, OWNER_STATUS, or OWNER_EVENTS + the
+     * event's index in places. */
     uint16_t owners[MAX_TOKEN + 1];
 };
 
@@ -101,8 +101,7 @@ void window_restart(struct window *window, size_t max_messages)
     for (uint64_t n = window->settled; n < window->next; n++) {
         const struct place *place = place_at(window, n);
 
-        /* Should there be no room (events before it were dropped by hand meanwhile), it is sent
-         * once more. */
+        /* Without room (earlier events were dropped by hand meanwhile) it is sent once more. */
         if (place->buried && window->buried_count < window->capacity &&
             !window_is_buried(window, place->event.seq)) {
             window->buried[window->buried_count++] = place->event.seq;
@@ -126,7 +125,7 @@ bool window_may_send(const struct window *window)
     return window->messages < window->max_messages;
 }
 
-/* Passes over what is settled. */
+/* Moves `settled` over the events that are. */
 static void advance(struct window *window)
 {
     while (window->settled < window->next && place_at(window, window->settled)->waiting == 0) {
@@ -173,7 +172,7 @@ void window_sent(struct window *window, int token)
     CHECK(place->messages < WINDOW_MAX_MESSAGES && place->waiting > 0);
     if (token == 0) {
         place->messages++;
-        /* The caller sees to the watermark each turn. */
+        /* Whether that settled the event is no news: the watermark is read each turn. */
         (void)window_deliver(window, place->event.seq);
         return;
     }
@@ -251,7 +250,7 @@ void window_bury(struct window *window, uint64_t seq)
 
     CHECK(place != NULL && place->waiting > 0);
     for (size_t i = 0; i < WINDOW_MAX_MESSAGES; i++) {
-        if (place->tokens[i] != 0) { /* still in flight, but nobody waits for it any more */
+        if (place->tokens[i] != 0) { /* still in flight, but its answer no longer matters */
             window->owners[place->tokens[i]] = OWNER_NOBODY;
             place->tokens[i] = 0;
         }

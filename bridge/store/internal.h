@@ -127,7 +127,7 @@ struct store_vfs;
 struct store {
     sqlite3 *db;
     char *path;
-    struct store_vfs *vfs; /* NULL: a reader */
+    struct store_vfs *vfs; /* NULL for a reader */
     bool owns_vfs;
     sqlite3_stmt *statements[SQL_COUNT];
 
@@ -142,7 +142,7 @@ struct store {
 
 enum { STORE_BUSY_WAIT_MS = 1000 }; /* another program at our file, or a recovery under way */
 
-/* What went wrong last on this handle, as status and text: `what: SQLite's words`. */
+/* The last error on this handle as status and text: `what: SQLite's words`. */
 enum status store_fail(const struct store *store, struct err *err, const char *what);
 /* NULL: failed, see store_fail. Give it back with sqlite3_reset. */
 sqlite3_stmt *store_statement(struct store *store, enum store_sql which);
@@ -162,8 +162,8 @@ void store_totals_stats(const struct store_totals *totals, struct store_stats *o
 
 /* ---- schema.c ---- */
 
-/* Large pages: a cold start reads a quarter as many, and little room is lost behind bodies of a
- * few kilobytes. */
+/* Large pages: a cold start reads a quarter as many, and bodies of a few kilobytes waste little
+ * room. */
 enum { STORE_PAGE_BYTES = 16384 };
 
 /* ST_INVALID unless the file is an outbox that this version can read. A file without any
@@ -180,7 +180,7 @@ struct store_vfs *store_vfs_create(void);
 void store_vfs_destroy(struct store_vfs *vfs);
 const char *store_vfs_name(const struct store_vfs *vfs);
 bool store_vfs_sync_failed(const struct store_vfs *vfs); /* any thread */
-/* Why a write, a sync or a mapping of the log's index failed last on this thread. */
+/* The errno of the last failed write, sync or mapping of the log's index on this thread. */
 int store_vfs_errno(void);
 
 #endif

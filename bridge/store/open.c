@@ -1,5 +1,14 @@
 /*
- * Opening and closing.
+ * Opening and closing a handle: the writer, its checkpointer, or a reader.
+ *
+ * The writer on the good path: create the file if there is none, connect, check that it is an
+ * outbox, set WAL and full sync and read both back, migrate, read the sums, compare them with the
+ * newest row, sync the folder. The first connection after a crash replays the log; SQLite does
+ * that by itself.
+ *
+ * What can fail: a file that is not an outbox, is damaged or of a newer format is left as it is.
+ * If we die while creating, the file may be empty or gone; nothing in it was promised yet. After
+ * a failed sync, closing leaves the log alone, because the next start must read it.
  */
 #include "bridge/store/internal.h"
 
@@ -16,8 +25,8 @@
 #include "common/log.h"
 
 enum {
-    /* The log's file is cut to this when it starts anew: above what is usual, since growing
-     * again makes each sync slower. */
+    /* The log's file is truncated to this when it starts over: more than usual, because a file
+     * that grows makes each sync slower. */
     LOG_FILE_BYTES = 67108864,
     LOG_HEADER_BYTES = 32,
     FRAME_HEADER_BYTES = 24,
@@ -35,14 +44,14 @@ static void log_message(void *ctx, int rc, const char *text)
     case SQLITE_WARNING:
         log_warn("outbox database", L_STR("warning", text));
         break;
-    default: /* comes back as an error too, and is logged by whoever handles it */
+    default: /* also returned as an error, and logged where that is handled */
         log_debug("outbox database", L_INT("code", rc), L_STR("error", text));
     }
 }
 
 static void configure_sqlite(void)
 {
-    /* Fails only if somebody else has started SQLite already: then without. */
+    /* Fails only if SQLite runs already: then without. */
     (void)sqlite3_config(SQLITE_CONFIG_LOG, log_message, NULL);
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* saves a lock around every malloc */
 }
@@ -69,7 +78,7 @@ static enum status connect(struct store *store, struct err *err)
                                  : err_set(err, ST_IO, "open: %s", sqlite3_errstr(rc));
     }
     (void)sqlite3_busy_timeout(store->db, STORE_BUSY_WAIT_MS); /* cannot fail */
-    /* Rows may come from a file that somebody else wrote. */
+    /* The file may have been written by another program. */
     (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     return ST_OK;
@@ -86,7 +95,7 @@ static int note_log_size(void *ctx, sqlite3 *db, const char *name, int frame_cou
     return SQLITE_OK;
 }
 
-/* A pragma that was misspelled or is not to be had is silently ignored, so the answer is
+/* SQLite silently ignores a pragma that it does not know or cannot apply, so the answer is
  * compared. */
 static enum status expect_pragma(struct store *store, const char *sql, const char *expected,
                                  struct err *err)
@@ -114,8 +123,8 @@ static enum status set_up_connection(struct store *store, struct err *err)
     char pragmas[320];
     enum status st;
 
-    /* Checkpoints are the checkpointer's. A freed page need not be wiped on disk: that would
-     * cost a write for each. */
+    /* Only the checkpointer checkpoints. Freed pages are not wiped on disk: that would cost a write
+     * for each. */
     (void)snprintf(
         pragmas, sizeof(pragmas),
         "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
@@ -130,12 +139,12 @@ static enum status set_up_connection(struct store *store, struct err *err)
         st = expect_pragma(store, "PRAGMA synchronous", "2", err);
     }
     store->synced = true;
-    (void)sqlite3_wal_hook(store->db, note_log_size, store); /* gives the hook before: none */
+    (void)sqlite3_wal_hook(store->db, note_log_size, store); /* returns the hook before: none */
     return st;
 }
 
-/* SQLite would take the first name's file for new and delete the second's, with all that was
- * promised in it. */
+/* A log without its database has promised events in it. SQLite would start a new database and
+ * delete that log. */
 static enum status check_leftovers(const char *path, struct err *err)
 {
     if (store_file_bytes(path, "") == 0 && store_file_bytes(path, "-wal") > 0) {
@@ -148,8 +157,8 @@ static enum status check_leftovers(const char *path, struct err *err)
     return ST_OK;
 }
 
-/* SQLite would make it readable for everybody. Opened and closed by ourselves only while it is
- * new: closing would take SQLite's locks away. */
+/* SQLite would create the file readable for everybody. It is opened and closed here only while it
+ * is new, because closing would release SQLite's locks. */
 static enum status create_file(const char *path, struct err *err)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -161,8 +170,8 @@ static enum status create_file(const char *path, struct err *err)
     return ST_OK;
 }
 
-/* The watermark and the rows are written together; if they contradict each other, something else
- * wrote to the file, or the disk lied. */
+/* The sums and the rows are written in one transaction; if they contradict each other, another
+ * program wrote to the file, or the disk lied. */
 static enum status check_totals(struct store *store, struct err *err)
 {
     const struct store_totals *totals = &store->totals;
@@ -194,7 +203,7 @@ static enum status set_up_writer(struct store *store, struct err *err)
     char pragma[48];
     enum status st = ST_OK;
 
-    /* SQLite is content with reading what it may not write. */
+    /* SQLite silently opens a file read-only if it may not write it. */
     if (sqlite3_db_readonly(store->db, "main") != 0) {
         return err_set(err, ST_IO, "may not be written");
     }
@@ -237,8 +246,8 @@ enum status store_open_writer(const char *path, struct store **out_store, struct
     if (st == ST_OK) {
         st = set_up_writer(store, err);
     }
-    /* If we die before this the file, its log or both may be gone after a power cut; nothing in
-     * them was promised yet. */
+    /* If we die before this, a power cut may take the file, its log or both; nothing in them was
+     * promised yet. */
     if (st == ST_OK) {
         st = file_sync_parent(path, err);
     }
@@ -288,7 +297,7 @@ enum status store_open_reader(const char *path, struct store **out_store, struct
     if (st == ST_OK && empty) {
         st = err_set(err, ST_INVALID, "empty, not an outbox yet");
     }
-    /* Not opened read-only: such a connection could not clean up behind itself. */
+    /* Not opened read-only: such a connection could not remove the log when it is the last. */
     if (st == ST_OK) {
         st = store_exec(store, "PRAGMA query_only=ON; PRAGMA cache_size=-1000", err);
     }
@@ -321,10 +330,10 @@ bool store_close(struct store *store)
         store_give_up(store);
     }
     for (int i = 0; i < SQL_COUNT; i++) {
-        (void)sqlite3_finalize(store->statements[i]); /* repeats an error told before */
+        (void)sqlite3_finalize(store->statements[i]); /* repeats an earlier error */
     }
-    /* Checkpoints and removes the log, if nobody else has the file open. If that fails, or if
-     * we die in here, the log stays, and the next start reads it. */
+    /* The last connection checkpoints and removes the log. If that fails, or if we die in here, the
+     * log stays and the next start replays it. */
     CHECK(sqlite3_close(store->db) == SQLITE_OK);
     if (store->owns_vfs) {
         synced = !store_vfs_sync_failed(store->vfs);

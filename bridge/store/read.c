@@ -18,7 +18,7 @@ static enum status damaged(struct err *err, sqlite3_stmt *stmt, int key_column)
                    (long long)sqlite3_column_int64(stmt, key_column));
 }
 
-/* Ends a loop of steps; st: what happened inside it. */
+/* Ends a loop of steps; st: the status so far. */
 static enum status end_rows(struct store *store, sqlite3_stmt *stmt, enum status st,
                             struct err *err)
 {
@@ -36,12 +36,12 @@ static void bind_keys(sqlite3_stmt *stmt, uint64_t after, uint64_t upto)
     }
 }
 
-/* ---- the publisher's reading ---- */
+/* ---- for the publisher ---- */
 
 /* The columns of SQL_READ_BATCH. */
 enum { BATCH_SEQ, BATCH_BODY, BATCH_EVENT };
 
-/* The row that the statement stands on. Gives an event for event_free; NULL: damaged. */
+/* Copies the statement's current row. Gives an event for event_free; NULL: damaged. */
 static struct event *copy_row(sqlite3_stmt *stmt)
 {
     struct event event;
@@ -88,7 +88,7 @@ enum status store_read(struct store *store, const struct store_range *range,
     return st;
 }
 
-/* ---- the dedupe table's reading ---- */
+/* ---- for the dedupe table ---- */
 
 /* The columns of both walks. */
 enum {
@@ -97,8 +97,8 @@ enum {
     WALK_ID,
     WALK_RECEIVED,
     WALK_FLAGS,
-    WALK_AT,  /* what the table is in order of, about */
-    WALK_SEQ, /* 0: no other table has it */
+    WALK_AT,  /* a time by which the table is roughly ordered */
+    WALK_SEQ, /* of a dead letter that has an event row as well; else 0 */
     WALK_DROPPED,
 };
 
@@ -107,8 +107,8 @@ struct walk {
     bool on_row;
 };
 
-/* To the next row that is news. Copies are not, and their old time says nothing about the rows
- * before them; a dead letter that has a seq is among the events. */
+/* To the next row that counts. Copies do not, and their old time must not end the walk; a dead
+ * letter with a seq is found as an event. */
 static void walk_on(struct walk *walk, int64_t since_ms)
 {
     walk->on_row = false;
@@ -209,8 +209,8 @@ static bool is_selected(const struct store_selection *selection, const struct ev
            (selection->until_ms == CLOCK_NONE || event->received_ms < selection->until_ms);
 }
 
-/* Steps to the row's body, which is apart so that only rows that are selected drag theirs in.
- * The slice lives until *out_stmt is reset. */
+/* Steps to the row's body, which has a table of its own so that only the bodies of selected rows
+ * are read. The slice lives until *out_stmt is reset. */
 static enum status find_body(struct store *store, bool dead, uint64_t key,
                              sqlite3_stmt **out_stmt, struct slice *out_body, struct err *err)
 {
@@ -231,7 +231,7 @@ static enum status find_body(struct store *store, bool dead, uint64_t key,
                              : store_fail(store, err, "read a body");
 }
 
-/* One row that the statement stands on. *out_more: the caller wants to go on. */
+/* Hands over the statement's current row, if it is selected. *out_more: the caller wants more. */
 static enum status give_row(struct store *store, const struct store_scan *scan,
                             sqlite3_stmt *stmt, store_scan_fn *row, void *ctx, bool *out_more,
                             struct err *err)
@@ -304,7 +304,7 @@ enum status store_list(struct store *store, enum store_which which,
                               .upto_key = INT64_MAX,
                               .selection = &sorted};
     struct store_totals totals;
-    /* One snapshot: the watermark must not move between its reading and the rows'. */
+    /* One snapshot: the watermark must not move between reading it and reading the rows. */
     enum status st = store_exec(store, "BEGIN", err);
 
     sorted.ids = ids;

@@ -1,6 +1,10 @@
 /*
- * Rows out: what is buried, dropped, delivered or no longer kept. Within the transaction that
- * store_begin opened; see write.c.
+ * The end of an event: buried, dropped, delivered, or no longer kept. Within the transaction that
+ * store_begin opened, so that rows and sums change together or not at all; see write.c.
+ *
+ * An event that is buried or dropped loses its body and leaves a tombstone; its row stays until
+ * its range is removed. Delivery changes only the watermark. Removal deletes a range from the
+ * oldest row on. No row is counted: costs are differences of running totals, minus tombstones.
  */
 #include "bridge/store/internal.h"
 
@@ -8,8 +12,8 @@
 
 /* ---- single events ---- */
 
-/* The total up to and including seq. Rows are removed from the oldest on, so one that is not
- * there is the last one removed. */
+/* The total up to and including seq. Rows are removed from the oldest on, so the only one that may
+ * be missing is the last one removed. */
 static enum status total_at(struct store *store, uint64_t seq, uint64_t *out_total,
                             struct err *err)
 {
@@ -44,7 +48,7 @@ static enum status cost_of(struct store *store, uint64_t seq, uint64_t *out_cost
     return st;
 }
 
-/* Runs a statement about one row; out_changed: was it there? */
+/* Runs a statement about one key. *out_changed: did it change any row? */
 static enum status run_for(struct store *store, enum store_sql which, uint64_t key,
                            bool *out_changed, struct err *err, const char *what)
 {
@@ -147,10 +151,9 @@ enum status store_drop_dead(struct store *store, uint64_t dead_key, struct err *
     return st;
 }
 
-/* ---- the watermark and what is behind it ---- */
+/* ---- the watermark ---- */
 
-/* Moves *seq over the tombstones right behind it. A run of them is walked once, by its primary key.
- */
+/* Moves *seq on over the tombstones right behind it, in order of their key. */
 static enum status skip_tombstones(struct store *store, uint64_t *seq, struct err *err)
 {
     sqlite3_stmt *stmt = store_statement(store, SQL_TOMBSTONES_AFTER);
@@ -245,7 +248,7 @@ enum status store_has_expired(struct store *store, int64_t before_ms, bool *out_
     return st;
 }
 
-/* How far a removal goes: the last row that goes, and the total up to it. */
+/* The last row to remove, and the total up to it. */
 static enum status find_removal(struct store *store, const struct store_removal *removal,
                                 uint64_t *out_seq, uint64_t *out_total, struct err *err)
 {

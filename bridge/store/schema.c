@@ -2,23 +2,24 @@
  * The format on disk.
  *
  *   event  one small row per accepted event, appended in order of seq; never changed
- *   body   its bytes, apart, so that finding and listing events never drag bodies through the
- *          cache; an event without one was buried or dropped
- *   gap    those events without a body, so that sums over ranges can leave them out. The event
- *          row itself stays until its range is removed: it may be its resource's newest, and
- *          dedupe must know (A, B dropped, A again is not a repeat of the first A)
+ *   body   its bytes, in a separate table, so that finding and listing events never pull bodies
+ *          through the cache; an event without one was buried or dropped
+ *   gap    tombstones: the events without a body, so that sums over ranges can leave them out.
+ *          The event row stays until its range is removed: it may be the newest of its resource,
+ *          and dedupe must know that (A, B dropped, A again is not a duplicate of the first A)
  *   dead   dead letters: quarantined (no topic) or refused by the broker
- *   state  for each retained topic, which event is the newest; a random key, but only for
- *          events that have a state topic
- *   mark   one row: how far delivery is, the newest seq ever given, and sums
+ *   state  for each state topic, its newest event; a random key, but only for events that have a
+ *          state topic
+ *   mark   one row: the watermark, the newest seq ever given, and sums
  *
- * To change it: add a step to `migrations`; old ones stay as they are.
+ * To change it, add a step to `migrations`; old steps never change. A migration is one
+ * transaction: if we die in it, the file keeps its old format.
  */
 #include "bridge/store/internal.h"
 
 #include <stdio.h>
 
-/* "h2mq", in the file's header: tells an outbox from any other SQLite file. */
+/* "h2mq" in the file's header distinguishes an outbox from any other SQLite file. */
 enum { APPLICATION_ID = 0x68326D71 };
 
 #define EVENT_COLUMN_TYPES                                                                     \
@@ -81,8 +82,7 @@ enum status store_check_identity(struct store *store, bool *out_empty, struct er
     if (st != ST_OK) {
         return st;
     }
-    /* We died between creating the file and its first commit: nothing in it was promised yet.
-     */
+    /* We died between creating the file and its first commit; nothing was promised yet. */
     *out_empty = tables == 0 && application == 0 && format == 0;
     if (*out_empty) {
         return ST_OK;

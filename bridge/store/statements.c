@@ -1,5 +1,9 @@
 /*
- * Statements and errors; the watermark; the write-ahead log.
+ * The SQL, what its errors mean, the row of sums, and the size of the write-ahead log.
+ *
+ * A statement is prepared when it is first used and kept until the handle is closed. Each use
+ * binds, steps and resets. An error becomes a status here: no room and locked files are for
+ * trying again, anything else is final.
  */
 #include "bridge/store/internal.h"
 
@@ -10,7 +14,7 @@
 
 #include "common/clock.h"
 
-enum { READER_WAIT_MS = 20 }; /* a checkpoint that rests waits so long for readers */
+enum { READER_WAIT_MS = 20 }; /* how long a checkpoint of the rest waits for readers */
 
 /* Each begins with a comma. A ? is the parameter after the last one before it. */
 #define NAME_COLUMN(name, kind, member) ", " #name
@@ -28,7 +32,7 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_ADD_EVENT] = "INSERT INTO event(seq, total_bytes" COLUMN_NAMES ")"
                       " VALUES(?1, ?2" COLUMN_PARAMETERS ")",
     [SQL_ADD_BODY] = "INSERT INTO body(seq, body) VALUES(?1, ?2)",
-    /* No change: what is there is newer. */
+    /* No row changed: the state on disk is newer. */
     [SQL_ADD_STATE] = "INSERT INTO state(topic, event_ms, seq) VALUES(?1, ?2, ?3)"
                       " ON CONFLICT(topic) DO UPDATE SET event_ms=excluded.event_ms,"
                       " seq=excluded.seq WHERE excluded.event_ms > event_ms"
@@ -54,9 +58,9 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_REMOVE_TOMBSTONES] = "DELETE FROM gap WHERE seq <= ?1",
     [SQL_OLDEST_UNDELIVERED] = "SELECT received_ms FROM event WHERE seq > ?1"
                                " AND seq NOT IN (SELECT seq FROM gap) ORDER BY seq LIMIT 1",
-    /* Dropped: no body, and no dead letter either. (One that was retried looks the same: its
-     * repeat may pass as new.) The dead letters are gathered once, and only if there is a tombstone.
-     */
+    /* The last column is "dropped": a tombstone without a dead letter. (A retried one looks the
+     * same, so its duplicate may pass as new.) The dead letters are read once, and only if there
+     * is a tombstone. */
     [SQL_WALK_EVENTS] = "SELECT dedupe_key, digest, id, received_ms, flags, received_ms, 0,"
                         " CASE WHEN seq NOT IN (SELECT seq FROM gap) THEN 0"
                         " ELSE seq NOT IN (SELECT seq FROM dead) END"
@@ -80,7 +84,7 @@ static const char *const statement_text[SQL_COUNT] = {
 
 /* ---- errors ---- */
 
-/* EFBIG: a limit on the file's size. */
+/* EFBIG: a limit on the size of files. */
 static bool is_lack_of_room(int sys_errno)
 {
     return sys_errno == ENOSPC || sys_errno == EDQUOT || sys_errno == EFBIG;
@@ -177,7 +181,7 @@ enum status store_exec(struct store *store, const char *sql, struct err *err)
                : store_fail(store, err, "set up");
 }
 
-/* ---- the watermark ---- */
+/* ---- sums ---- */
 
 enum status store_read_totals(struct store *store, struct store_totals *out_totals,
                               struct err *err)

@@ -1,11 +1,11 @@
 /*
- * SQLite's own file layer, but for three methods. Around xSync: its time is measured, and a
- * failure is remembered for good, whatever SQLite makes of it: after a failed sync the kernel
- * may have dropped the pages and call the next sync a success. Around xWrite and xShmMap: why
- * one failed is remembered, since sqlite3_system_errno does not say it after every failure.
+ * SQLite's file layer with three methods wrapped. xSync: its time is measured, and a failure is
+ * remembered for ever, whatever SQLite makes of it, because after a failed sync the kernel may
+ * have dropped the pages and call the next sync a success. xWrite and xShmMap: the errno of a
+ * failure is kept, because sqlite3_system_errno does not have it after every failure.
  *
- * Each writer has a layer of its own, and the method tables of its files are part of it, so
- * that a call finds its way back from the file without a wrapper around every method.
+ * Each writer has its own layer, which contains the method tables of its files. So a call finds
+ * the layer from the file, without a wrapper around every method.
  */
 #include "bridge/store/internal.h"
 
@@ -17,7 +17,7 @@
 
 #include "bridge/metrics.h"
 
-/* One kind of file: SQLite's methods, with three of ours. */
+/* One kind of file: SQLite's methods, three of them replaced. */
 struct methods {
     sqlite3_io_methods io;
     const sqlite3_io_methods *base; /* NULL: no file of this kind has been opened yet */
@@ -33,7 +33,7 @@ struct store_vfs {
     atomic_bool sync_failed;
 };
 
-/* A connection is one thread's, so what it failed with last is too. */
+/* A connection is used by one thread, so its last error belongs to that thread. */
 static _Thread_local int last_errno;
 
 static const struct methods *methods_of(const sqlite3_file *file)

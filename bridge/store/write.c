@@ -1,6 +1,10 @@
 /*
- * Rows in. Every function works within the transaction that store_begin opened; sums change in
- * memory along with the rows and are written with them, by store_commit.
+ * Transactions, and inserting events within them.
+ *
+ * store_begin opens a transaction, store_append and the functions of remove.c change rows and, in
+ * memory, the sums, and store_commit writes the sums and commits, with or without a sync. After
+ * any failure store_rollback takes back both. If we die before the commit is on disk, none of it
+ * happened; no waiter was answered yet.
  */
 #include "bridge/store/internal.h"
 
@@ -45,7 +49,7 @@ enum status store_commit(struct store *store, struct err *err)
     if (memcmp(&store->totals, &store->committed, sizeof(store->totals)) != 0) {
         st = write_totals(store, err);
     }
-    /* If we die in here, either all of it or nothing will be there. Nobody has been told. */
+    /* If we die in here, all of it is on disk or none. No waiter was answered yet. */
     if (st == ST_OK) {
         st = store_run(store, store_statement(store, SQL_COMMIT), err, "commit");
     }
@@ -58,7 +62,7 @@ enum status store_commit(struct store *store, struct err *err)
 void store_rollback(struct store *store)
 {
     store->totals = store->committed;
-    /* Some errors have rolled back already. If this one fails too, the next begin does. */
+    /* Some errors roll back by themselves. If this fails, so does the next begin. */
     if (!sqlite3_get_autocommit(store->db)) {
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     }
@@ -71,10 +75,9 @@ void store_get_stats(const struct store *store, struct store_stats *out_stats)
 
 /* ---- events in ---- */
 
-/* The event-time guard of retained states: decided here, in the order of acceptance, and with
- * the event itself on disk, so that neither a late delivery nor a restart brings an old state
- * back. On equal times the one accepted last wins; a copy counts as accepted when its original
- * was. */
+/* Guards a retained state against older events. Decided here, in the order of acceptance, and
+ * stored with the event, so that neither a late delivery nor a restart brings an old state back.
+ * Of equal times the event accepted last wins; a copy counts as accepted when its original was. */
 static enum status guard_state(struct store *store, struct event *event, uint64_t accepted_seq,
                                struct err *err)
 {

@@ -1,32 +1,32 @@
 /*
- * store_writer - the writing half of store, for the outbox alone.
+ * store/writer - the writing half of store, for the outbox alone.
  *
- * What happens between store_begin and store_commit reaches the disk together or not at all.
- * Every function's status says what the outbox can do about it:
- *   ST_FULL     no room on the disk; rolled back, nothing is lost, try again later
- *   ST_BUSY     another program holds the file's write lock; the same
- *   ST_INVALID  damaged
- *   ST_IO       anything else; final, like every failed sync (store_sync_failed)
- * After any failure the transaction is over: store_rollback.
+ * All changes between store_begin and store_commit reach the disk together or not at all. The
+ * status of a failure decides what the outbox can do:
+ *   ST_FULL     no room on the disk: nothing is lost, try again later
+ *   ST_BUSY     another program has locked the file for writing: the same
+ *   ST_INVALID  damaged: final
+ *   ST_IO       any other failure, such as a failed sync (store_sync_failed): final
+ * After any failure the transaction is over: call store_rollback.
  */
 #ifndef BRIDGE_STORE_WRITER_H
 #define BRIDGE_STORE_WRITER_H
 
 #include "bridge/store/store.h"
 
-/* Opens or creates (mode 0600), recovers what a crash left, brings an older format up to date.
- * An existing file that is not an outbox, is damaged or newer is ST_INVALID and stays as it is.
- * The caller holds the lock that makes it the only writer. Gives a handle for store_close,
- * which checkpoints and leaves one file, unless a sync has failed. */
+/* Opens or creates (mode 0600), recovers after a crash, brings an older format up to date. A file
+ * that is not an outbox, is damaged or of a newer format is ST_INVALID and left alone. The caller
+ * has the lock that makes it the only writer. Gives a handle for store_close, which checkpoints
+ * and leaves one file, unless a sync has failed. */
 enum status store_open_writer(const char *path, struct store **out_store,
                               struct err *err) MUST_USE;
-/* A second connection of the same writer, for store_checkpoint on another thread. To be closed
- * before the writer. */
+/* A second connection of the same writer, for store_checkpoint on another thread. Close it before
+ * the writer. */
 enum status store_open_checkpointer(const struct store *writer, struct store **out_store,
                                     struct err *err) MUST_USE;
 
-/* Any thread. Has a sync of this writer or its checkpointer ever failed? Then the file must not
- * be written any more: what the kernel dropped cannot be written again. */
+/* Any thread. Has a sync of this writer or its checkpointer ever failed? Then the file must never
+ * be written again: the kernel may have dropped pages that SQLite counts as written. */
 bool store_sync_failed(const struct store *writer);
 /* After a failure: store_close will leave the files as they are. */
 void store_give_up(struct store *writer);
@@ -34,19 +34,19 @@ void store_give_up(struct store *writer);
 /* Bytes in the write-ahead log, as of the last commit. */
 uint64_t store_wal_bytes(const struct store *writer);
 
-/* What so many bytes of events more, and all of the log on its way into the database, will need
- * on the disk, about. */
+/* About how much room on the disk so many bytes of events need, once all of the log has been copied
+ * into the database. */
 struct store_needs {
     uint64_t log_bytes;
-    uint64_t log_room_bytes; /* that the log's file has to spare already */
-    uint64_t database_bytes; /* beyond the space within its file */
+    uint64_t log_room_bytes; /* unused room in the log's file */
+    uint64_t database_bytes; /* beyond the unused room in the database's file */
 };
 enum status store_estimate(struct store *writer, uint64_t event_bytes,
                            struct store_needs *out_needs, struct err *err) MUST_USE;
 
 /* Copies the log into the database file. rest: also waits (at most 20 ms) for readers, so that
- * the next commit starts the log anew; else never waits for anybody. ST_BUSY: done as far as it
- * goes. If we die in here the log is still there and is simply replayed. */
+ * the next commit starts the log over; else never waits. ST_BUSY: done as far as readers allowed.
+ * If we die in here, the next start replays the log. */
 enum status store_checkpoint(struct store *store, bool rest, struct err *err) MUST_USE;
 
 /* Numbers with the open transaction's changes; oldest_undelivered_ms is CLOCK_NONE. */
@@ -54,37 +54,37 @@ void store_get_stats(const struct store *writer, struct store_stats *out_stats);
 /* received_ms of the oldest undelivered event, or CLOCK_NONE. */
 enum status store_get_oldest(struct store *writer, int64_t *out_ms, struct err *err) MUST_USE;
 
-/* synced: store_commit returns only when it is on disk. Not synced: it may be lost with the
- * power, but never out of order with what follows. */
+/* synced: store_commit returns only when the transaction is on disk. Not synced: a power cut may
+ * take it, but only together with everything that followed. */
 enum status store_begin(struct store *writer, bool synced, struct err *err) MUST_USE;
 enum status store_commit(struct store *writer, struct err *err) MUST_USE;
 void store_rollback(struct store *writer); /* also after a failed commit, or without a begin */
 
 /* All below: within a transaction. */
 
-/* Gives the event its seq. An event with a state topic for which a newer one is known loses it
- * (event->state_topic is absent then). origin_seq: of the event that this is a copy of, 0 if
- * that never had one; STORE_NEW: it is no copy. */
+/* Gives the event its seq. If the state topic has a newer event, this one loses its state topic
+ * (event->state_topic becomes absent). origin_seq: the seq of the event that this is a copy of, 0
+ * if that had none; STORE_NEW: it is not a copy. */
 #define STORE_NEW UINT64_MAX
 enum status store_append(struct store *writer, struct event *event, uint64_t origin_seq,
                          struct err *err) MUST_USE;
-/* Puts an event that never was in the outbox among the dead letters; event->reason says why. */
+/* Stores a quarantined event as a dead letter; event->reason is why. */
 enum status store_append_dead(struct store *writer, const struct event *event, int64_t now_ms,
                               struct err *err) MUST_USE;
-/* Moves an event to the dead letters. One that is not there any more is no error. */
+/* Moves an event to the dead letters. One that was dropped or removed is not an error. */
 enum status store_bury(struct store *writer, uint64_t seq, const char *reason, int64_t now_ms,
                        struct err *err) MUST_USE;
-/* Gives an event up. One that is not there any more is no error. */
+/* Gives an event up. One that was dropped or removed is not an error. */
 enum status store_drop(struct store *writer, uint64_t seq, struct err *err) MUST_USE;
 enum status store_drop_dead(struct store *writer, uint64_t dead_key, struct err *err) MUST_USE;
-/* Everything up to seq is delivered, buried or dropped. The watermark never goes back, and goes on
- * over what was buried or dropped right behind it. */
+/* Every event up to seq is delivered, buried or dropped. The watermark never goes back, and moves
+ * on over events right behind it that were buried or dropped. */
 enum status store_set_watermark(struct store *writer, uint64_t seq, struct err *err) MUST_USE;
 
-/* Removes delivered rows from the oldest on, until any of these is reached. */
+/* Removes delivered events from the oldest on, until any of these is reached. */
 struct store_removal {
-    int64_t before_ms;     /* the first row that was received later stays; INT64_MAX: none */
-    uint64_t enough_bytes; /* so much has been removed */
+    int64_t before_ms;     /* an event received at or after this; INT64_MAX: never */
+    uint64_t enough_bytes; /* removed */
     uint32_t max_rows;
 };
 enum status store_remove_kept(struct store *writer, const struct store_removal *removal,
@@ -92,13 +92,13 @@ enum status store_remove_kept(struct store *writer, const struct store_removal *
 
 /* All below: also outside a transaction, also on a reader. */
 
-/* Is the oldest kept row older than before_ms? */
+/* Was the oldest kept event received before before_ms? */
 enum status store_has_expired(struct store *writer, int64_t before_ms, bool *out_expired,
                               struct err *err) MUST_USE;
 
-/* From the newest event to the oldest that was received since since_ms, quarantined ones among
- * them, without copies made by hand: what dedupe needs of each. received_ms is CLOCK_NONE if it
- * was dropped, or retried. False ends it. */
+/* What dedupe needs of each event, from the newest to the oldest that was received since since_ms,
+ * with quarantined ones, without copies made by hand. received_ms is CLOCK_NONE if the event was
+ * dropped or retried. False ends the walk. */
 typedef bool store_walk_fn(void *ctx, const struct event_identity *identity, struct uuid id,
                            int64_t received_ms);
 enum status store_walk_newest(struct store *store, int64_t since_ms, store_walk_fn *row,
@@ -113,16 +113,16 @@ struct store_range {
 enum status store_read(struct store *store, const struct store_range *range,
                        struct event **out_events, size_t *out_count, struct err *err) MUST_USE;
 
-/* Rows with a key (seq; dead letters: of burial) after after_key and up to upto_key that match.
- */
+/* The selected rows with a key (seq; dead letters: in order of burial) after after_key and up to
+ * upto_key. */
 struct store_scan {
     bool dead;
     bool with_body;
-    bool without_copies; /* that a replay made */
+    bool without_copies; /* made by a replay */
     uint64_t after_key, upto_key;
-    const struct store_selection *selection; /* ids in order; limit is the caller's */
+    const struct store_selection *selection; /* ids sorted; the caller sees to the limit */
 };
-/* Pure. Gives a copy in order, for free(); NULL if there are none. */
+/* Pure. Gives a sorted copy for free(); NULL if count is 0. */
 struct uuid *store_sort_ids(const struct uuid *ids, size_t count) MUST_USE;
 /* Borrows the event. False ends the scan. */
 typedef bool store_scan_fn(void *ctx, uint64_t key, const struct event *event);
