@@ -157,7 +157,7 @@ PYTHON := /usr/bin/python3
 .PHONY: test
 test: deps-test
 	@$(MAKE) --no-print-directory all unit
-	HOOK2MQTT_BUILD=$B $(PYTHON) -m pytest -q tests
+	HOOK2MQTT_BUILD=$B $(PYTHON) tests/run.py
 
 # Long campaigns; each prints its figures.
 .PHONY: chaos bench fuzz

@@ -26,7 +26,9 @@ def tool(name):
     if not program.exists() or program.stat().st_mtime < newest:
         BUILD.mkdir(parents=True, exist_ok=True)
         compiler = os.environ.get("CC", "cc")
-        subprocess.run([compiler, *FLAGS, "-o", program, *sources, "-lcrypto"], check=True)
+        fresh = program.with_suffix(f".{os.getpid()}")
+        subprocess.run([compiler, *FLAGS, "-o", fresh, *sources, "-lcrypto"], check=True)
+        fresh.replace(program)  # at once: another test may compile or run it just now
     return program
 
 

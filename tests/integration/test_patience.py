@@ -53,6 +53,32 @@ def a_stop_is_bounded_if_the_broker_acknowledges_nothing(start):
     assert [row["id"] for row in bridge.rows("outbox", "--undelivered")] == [one]
 
 
+def a_stop_that_nobody_hears(start, window):
+    """A DISCONNECT with reason 0x04 keeps the will; a normal one would leave "online" for ever."""
+
+    def deaf(session, publish):
+        if publish.topic.startswith("hook2mqtt/") and b"offline" not in publish.payload:
+            session.ack(publish)
+
+    server = start.mqtt_server(deaf, own_prefix="nothing/")
+    bridge = start.bridge(server, {"mqtt": {"max_in_flight": window}}).wait_connected()
+    bridge.accept(events.body())
+    wait_until(lambda: any(p.topic.startswith("partners/") for p in server.events), "the event in flight")
+    assert bridge.stop() == 0
+    wait_until(lambda: server.sessions[0].disconnect_reason is not None, "a DISCONNECT")
+    assert server.sessions[0].disconnect_reason == 4
+
+
+@scenario
+def a_stop_that_nobody_hears_leaves_it_to_the_will_to_say_offline(start):
+    a_stop_that_nobody_hears(start, 256)
+
+
+@scenario
+def a_stop_that_nobody_hears_leaves_it_to_the_will_with_a_window_of_one(start):
+    a_stop_that_nobody_hears(start, 1)
+
+
 @scenario
 def a_server_that_accepts_and_says_nothing_does_not_hold_up_the_next(start):
     broker = start.broker()

@@ -262,20 +262,3 @@ def test_large_events_are_not_all_in_flight_at_once(start):
     for publish in server.events:
         server.sessions[0].ack(publish)
     bridge.wait_settled()
-
-
-@pytest.mark.parametrize("window", [1, 256])
-def test_a_stop_that_nobody_hears_leaves_it_to_the_will_to_say_offline(start, window):
-    """A DISCONNECT with reason 0x04 keeps the will; a normal one would leave "online" for ever."""
-
-    def deaf(session, publish):
-        if publish.topic.startswith("hook2mqtt/") and b"offline" not in publish.payload:
-            session.ack(publish)
-
-    server = start.mqtt_server(deaf, own_prefix="nothing/")
-    bridge = start.bridge(server, {"mqtt": {"max_in_flight": window}}).wait_connected()
-    bridge.accept(events.body())
-    wait_until(lambda: any(p.topic.startswith("partners/") for p in server.events), "the event in flight")
-    assert bridge.stop() == 0
-    wait_until(lambda: server.sessions[0].disconnect_reason is not None, "a DISCONNECT")
-    assert server.sessions[0].disconnect_reason == 4
