@@ -1,6 +1,6 @@
 /*
- * fake_broker - a broker that does what a test tells it, one connection at a time. It reads
- * MQTT 5 and 3.1.1 off the wire itself, so what it records is what a broker would have seen.
+ * fake_broker - a broker that does what a test tells it, one connection at a time. It decodes MQTT
+ * 5 and 3.1.1 by itself, so it records what any broker would have received.
  */
 #ifndef TESTS_UNIT_LIB_FAKE_BROKER_H
 #define TESTS_UNIT_LIB_FAKE_BROKER_H
@@ -22,7 +22,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 
-/* What decide() answers to a PUBLISH: a reason code, or one of these. */
+/* decide()'s answer to a PUBLISH: a reason code, or one of these. */
 enum {
     FAKE_NO_ANSWER = -1,
     FAKE_CLOSE = -2,
@@ -47,7 +47,8 @@ struct fake_broker {
     int version;
     const uint8_t *connack; /* a whole packet; NULL: accepted, no properties */
     size_t connack_len;
-    int (*decide)(void *ctx, const struct fake_message *message); /* NULL: yes to all */
+    int (*decide)(void *ctx,
+                  const struct fake_message *message); /* NULL: acknowledges everything */
     void *ctx;
     int receive_buffer; /* bytes; 0: the system's */
 
@@ -184,7 +185,7 @@ static inline bool fake_on_publish(struct fake_broker *broker, uint8_t head,
     if (answer >= FAKE_DISCONNECT) {
         uint8_t goodbye[] = {0xE0, 2, (uint8_t)answer, 0};
 
-        /* Closed with something unread it would be reset, which may overtake the reason. */
+        /* With unread bytes, a close would send a reset, which may overtake the reason. */
         uint8_t rest[256];
 
         fake_write(broker->fd, goodbye, sizeof(goodbye));

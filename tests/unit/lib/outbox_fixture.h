@@ -1,6 +1,5 @@
 /*
- * outbox_fixture - an outbox in a directory of its own, events, and waiting for what becomes of
- * them.
+ * outbox_fixture - an outbox in its own directory, events for it, and waiting for their answers.
  */
 #ifndef TESTS_UNIT_LIB_OUTBOX_FIXTURE_H
 #define TESTS_UNIT_LIB_OUTBOX_FIXTURE_H
@@ -39,10 +38,10 @@ struct fixture {
     bool gate_entered, gate_open;
 };
 
-/* What became of one submit. */
+/* The answer to one submit. */
 struct answer {
     struct fixture *f;
-    bool is_there;
+    bool arrived;
     struct outbox_result result;
 };
 
@@ -186,7 +185,7 @@ static inline struct event make_event(uint8_t gid, uint8_t digest)
     return event;
 }
 
-/* One that is not like any other. */
+/* An event that is a duplicate of no other. */
 static inline struct event make_new_event(void)
 {
     struct event event = make_event(1, 1);
@@ -200,9 +199,9 @@ static inline void on_done(void *ctx, const struct outbox_result *result)
     struct answer *answer = ctx;
 
     lock(answer->f);
-    assert_false(answer->is_there);
+    assert_false(answer->arrived);
     answer->result = *result;
-    answer->is_there = true;
+    answer->arrived = true;
     pthread_cond_broadcast(&answer->f->changed);
     unlock(answer->f);
 }
@@ -217,7 +216,7 @@ static inline enum status submit(struct fixture *f, const struct event *event,
 static inline struct outbox_result wait_answer(struct answer *answer)
 {
     lock(answer->f);
-    while (!answer->is_there) {
+    while (!answer->arrived) {
         wait_for_change(answer->f);
     }
     unlock(answer->f);
@@ -258,7 +257,7 @@ static inline bool is_duplicate(struct fixture *f, const struct event *event, st
     return result.duplicate && uuid_equal(result.id, of);
 }
 
-/* ---- the committer held still, so that what is submitted meanwhile is one batch ---- */
+/* ---- the committer waits at a gate, so that everything submitted meanwhile is one batch ---- */
 
 static inline void on_gate(void *ctx, const struct outbox_result *result)
 {
@@ -295,9 +294,10 @@ static inline void open_gate(struct fixture *f)
     unlock(f);
 }
 
-/* ---- the publisher's part ---- */
+/* ---- as the publisher does ---- */
 
-static inline void mark(struct fixture *f, uint64_t seq)
+/* Every event up to seq is delivered. Returns when the outbox has noted that. */
+static inline void deliver(struct fixture *f, uint64_t seq)
 {
     outbox_set_watermark(f->outbox, seq);
     lock(f);
@@ -307,7 +307,7 @@ static inline void mark(struct fixture *f, uint64_t seq)
     unlock(f);
 }
 
-/* Reads all that is to be delivered; returns how many, seqs in out_seqs. */
+/* Reads all undelivered events; returns how many, their seqs in out_seqs. */
 static inline size_t read_all(struct fixture *f, uint64_t *out_seqs, size_t max)
 {
     struct event *events[16];
@@ -332,7 +332,7 @@ static inline size_t read_all(struct fixture *f, uint64_t *out_seqs, size_t max)
 
 struct operation_answer {
     struct fixture *f;
-    bool is_there;
+    bool arrived;
     struct outbox_operation_result result;
 };
 
@@ -342,7 +342,7 @@ static inline void on_operation(void *ctx, const struct outbox_operation_result 
 
     lock(answer->f);
     answer->result = *result;
-    answer->is_there = true;
+    answer->arrived = true;
     pthread_cond_broadcast(&answer->f->changed);
     unlock(answer->f);
 }
@@ -359,14 +359,14 @@ static inline struct outbox_operation_result operate(struct fixture *f, enum out
 
     assert_int_equal(outbox_operate(f->outbox, op, selection, on_operation, &answer), ST_OK);
     lock(f);
-    while (!answer.is_there) {
+    while (!answer.arrived) {
         wait_for_change(f);
     }
     unlock(f);
     return answer.result;
 }
 
-/* ---- what is on disk, through a reader of its own ---- */
+/* ---- the rows on disk, through a separate reader ---- */
 
 struct listed {
     size_t count;
@@ -432,7 +432,7 @@ static inline struct store_stats stats_on_disk(struct fixture *f)
     return stats;
 }
 
-/* The kept sums must be what counting the rows comes to. */
+/* The stored sums must equal the count of the rows. */
 static inline void assert_sums_right(struct fixture *f)
 {
     struct store_stats stats = stats_on_disk(f);

@@ -1,3 +1,7 @@
+/*
+ * One connection over the real Paho: to a real Mosquitto, and to a broker that misbehaves. Two
+ * tests wait for the guard, which acts once a second; everything else waits for an answer.
+ */
 #include "bridge/mqtt/mqtt.h"
 
 #include <setjmp.h>
@@ -13,7 +17,7 @@
 
 #include "tests/unit/lib/fake_broker.h"
 
-/* --- what the callbacks say --- */
+/* --- what the callbacks reported --- */
 
 struct heard {
     pthread_mutex_t mu;
@@ -280,7 +284,7 @@ static void qos_2_with_mqtt_3_1_1(void **state)
     every_message_is_acknowledged_once_under_its_token(4, 2);
 }
 
-static void connack_says_what_the_broker_allows(void **state)
+static void connack_gives_the_limits_of_the_broker(void **state)
 {
     struct mqtt_options options = options_of(5);
     struct client client;
@@ -321,7 +325,7 @@ static void a_refusal_comes_with_its_reason_code(void **state)
     mqtt_destroy(client.mq);
 }
 
-static void what_is_no_topic_is_refused_without_sending(void **state)
+static void an_invalid_topic_is_refused_without_sending(void **state)
 {
     struct mqtt_options options = options_of(5);
     struct client client;
@@ -384,7 +388,7 @@ static void each_connect_is_a_new_epoch_and_starts_its_tokens_anew(void **state)
 
 /* --- with a broker that misbehaves --- */
 
-static void a_server_that_is_no_address_or_does_not_answer_says_so(void **state)
+static void an_invalid_address_and_an_absent_server_are_told_apart(void **state)
 {
     struct mqtt_options options = options_of(5);
     struct client client;
@@ -434,7 +438,7 @@ static void a_broker_that_only_knows_3_1_1_refuses_mqtt_5_with_two_bytes(void **
     refuses_with(unacceptable, sizeof(unacceptable), 5, 0x84);
 }
 
-static void a_shorter_keep_alive_of_the_broker_is_kept_by_connecting_with_it(void **state)
+static void a_shorter_keep_alive_of_the_broker_is_used_by_connecting_again(void **state)
 {
     static const uint8_t connack[] = {
         0x20, 9, 0, 0, 6, 0x13, 0, 7, 0x21, 0, 5}; /* keep-alive 7, receive maximum 5 */
@@ -516,7 +520,7 @@ static int acknowledge_another(void *ctx, const struct fake_message *message)
     return 0; /* and so it is acknowledged twice */
 }
 
-static void acknowledgements_that_nobody_asked_for_are_dropped(void **state)
+static void acknowledgements_of_nothing_that_was_sent_are_dropped(void **state)
 {
     struct fake_broker broker = {.version = 5, .decide = acknowledge_another, .ctx = &broker};
     struct mqtt_options options = options_of(5);
@@ -615,18 +619,18 @@ int main(void)
         cmocka_unit_test(qos_2_with_mqtt_5),
         cmocka_unit_test(qos_1_with_mqtt_3_1_1),
         cmocka_unit_test(qos_2_with_mqtt_3_1_1),
-        cmocka_unit_test(connack_says_what_the_broker_allows),
+        cmocka_unit_test(connack_gives_the_limits_of_the_broker),
         cmocka_unit_test(a_refusal_comes_with_its_reason_code),
-        cmocka_unit_test(what_is_no_topic_is_refused_without_sending),
+        cmocka_unit_test(an_invalid_topic_is_refused_without_sending),
         cmocka_unit_test(another_client_with_our_id_takes_the_session_over),
         cmocka_unit_test(each_connect_is_a_new_epoch_and_starts_its_tokens_anew),
-        cmocka_unit_test(a_server_that_is_no_address_or_does_not_answer_says_so),
+        cmocka_unit_test(an_invalid_address_and_an_absent_server_are_told_apart),
         cmocka_unit_test(a_refused_connect_gives_the_code_of_mqtt_5_in_both_versions),
         cmocka_unit_test(a_broker_that_only_knows_3_1_1_refuses_mqtt_5_with_two_bytes),
-        cmocka_unit_test(a_shorter_keep_alive_of_the_broker_is_kept_by_connecting_with_it),
+        cmocka_unit_test(a_shorter_keep_alive_of_the_broker_is_used_by_connecting_again),
         cmocka_unit_test(a_connection_that_the_broker_closes_is_lost_once),
         cmocka_unit_test(a_disconnect_of_the_broker_gives_its_reason),
-        cmocka_unit_test(acknowledgements_that_nobody_asked_for_are_dropped),
+        cmocka_unit_test(acknowledgements_of_nothing_that_was_sent_are_dropped),
         cmocka_unit_test(a_broker_that_stops_reading_is_cut_after_twice_the_keep_alive),
         cmocka_unit_test(a_deadline_ends_a_call_that_blocks),
     };

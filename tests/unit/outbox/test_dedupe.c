@@ -1,3 +1,6 @@
+/*
+ * The dedupe table against a simple model of it.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,7 +126,7 @@ static void rebuilding_with_an_event_given_up_keeps_its_place(void **state)
     dedupe_destroy(dedupe);
 }
 
-static void the_key_longest_without_news_makes_room(void **state)
+static void the_key_that_was_updated_longest_ago_makes_room(void **state)
 {
     struct dedupe *dedupe = dedupe_create(3);
 
@@ -140,7 +143,7 @@ static void the_key_longest_without_news_makes_room(void **state)
     dedupe_destroy(dedupe);
 }
 
-static void a_capacity_of_one_holds_the_last_one(void **state)
+static void a_capacity_of_one_keeps_the_last_one(void **state)
 {
     struct dedupe *dedupe = dedupe_create(1);
 
@@ -210,8 +213,8 @@ int main(void)
         cmocka_unit_test(an_event_behind_the_window_is_not_found),
         cmocka_unit_test(an_event_given_up_stays_the_newest_but_matches_nothing),
         cmocka_unit_test(rebuilding_with_an_event_given_up_keeps_its_place),
-        cmocka_unit_test(the_key_longest_without_news_makes_room),
-        cmocka_unit_test(a_capacity_of_one_holds_the_last_one),
+        cmocka_unit_test(the_key_that_was_updated_longest_ago_makes_room),
+        cmocka_unit_test(a_capacity_of_one_keeps_the_last_one),
         cmocka_unit_test(rebuilding_from_the_newest_gives_the_same_table),
         cmocka_unit_test(stays_right_through_many_puts_and_evictions),
     };

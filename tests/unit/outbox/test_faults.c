@@ -1,6 +1,6 @@
 /*
- * The disk fails. The C library's fdatasync is replaced in this program, for SQLite too: it
- * counts, and fails when asked to.
+ * The disk fails. This program replaces the C library's fdatasync, for SQLite too, by one that
+ * counts and fails on demand.
  */
 #include <errno.h>
 #include <sched.h>
@@ -80,8 +80,8 @@ static void a_watermark_alone_costs_no_sync_and_is_still_in_the_file(void **stat
     fixture_start(f);
     put_many(f, 3);
     before = atomic_load(&sync_count);
-    mark(f, 1);
-    mark(f, 2);
+    deliver(f, 1);
+    deliver(f, 2);
     assert_int_equal(atomic_load(&sync_count), before);
     assert_int_equal(stats_on_disk(f).delivered_seq, 2);
     put_many(f, 1); /* and afterwards events are synced again */
@@ -181,7 +181,7 @@ static void damage_page_with(const char *path, const char *text)
 }
 
 /* Else webhooks would be taken for ever, and none delivered. */
-static void damage_found_in_reading_is_final(void **state)
+static void damage_found_while_reading_is_final(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_new_event();
@@ -232,11 +232,11 @@ static void a_write_without_room_is_refused_and_tried_again_later(void **state)
     assert_int_equal(put(f, &event).status, ST_FULL);
     assert_int_equal(outbox_ready(f->outbox), ST_FULL);
 
-    /* Delivery goes on: the mark is taken in memory. */
-    mark(f, 2);
+    /* Delivery goes on: the watermark moves in memory. */
+    deliver(f, 2);
     assert_int_equal(stats_on_disk(f).delivered_seq, 0);
     outbox_bury(f->outbox, 3, "refused");
-    mark(f, 3);
+    deliver(f, 3);
     assert_int_equal(count_on_disk(f, STORE_DEAD), 0);
 
     set_file_limit(RLIM_INFINITY);
@@ -250,7 +250,7 @@ static void a_write_without_room_is_refused_and_tried_again_later(void **state)
     assert_sums_right(f);
 }
 
-static void an_operation_by_hand_without_room_ends_and_says_so(void **state)
+static void an_operation_by_hand_without_room_ends_with_that_reason(void **state)
 {
     struct fixture *f = *state;
     struct store_selection all = select_all();
@@ -259,7 +259,7 @@ static void an_operation_by_hand_without_room_ends_and_says_so(void **state)
     signal(SIGXFSZ, SIG_IGN);
     fixture_start(f);
     put_many(f, 3);
-    mark(f, 3);
+    deliver(f, 3);
     set_file_limit(4096);
     result = operate(f, OUTBOX_REPLAY, &all);
     set_file_limit(RLIM_INFINITY);
@@ -291,9 +291,9 @@ static void fill_and_drain(struct fixture *f)
     assert_true(stored_count > 100);
     assert_int_equal(count_on_disk(f, STORE_UNDELIVERED), stored_count);
 
-    /* There is room for marks, burials and removals all the way. */
+    /* There is room for the watermark, burials and removals all the time. */
     for (uint64_t seq = 1; seq <= stored_count; seq++) {
-        mark(f, seq);
+        deliver(f, seq);
     }
     lock(f);
     while (stats_on_disk(f).kept_count > 0) {
@@ -349,9 +349,9 @@ int main(void)
         TEST(a_watermark_alone_costs_no_sync_and_is_still_in_the_file),
         TEST(a_failed_sync_is_final),
         TEST(a_failed_sync_of_a_checkpoint_is_final_too),
-        TEST(damage_found_in_reading_is_final),
+        TEST(damage_found_while_reading_is_final),
         TEST(a_write_without_room_is_refused_and_tried_again_later),
-        TEST(an_operation_by_hand_without_room_ends_and_says_so),
+        TEST(an_operation_by_hand_without_room_ends_with_that_reason),
         TEST(a_full_disk_can_be_drained),
     };
 

@@ -1,5 +1,5 @@
 /*
- * What goes when there is no room, what goes with time, and what a retained state may become.
+ * Limits, retention, and the guard of retained states.
  */
 #include "tests/unit/lib/outbox_fixture.h"
 
@@ -28,7 +28,7 @@ static void delivered_events_make_room_oldest_first(void **state)
     f->options.max_bytes = 3 * event_cost_bytes(&event);
     fixture_start(f);
     put_many(f, 3);
-    mark(f, 2);
+    deliver(f, 2);
     put_ok(f, &event);
     stats = stats_on_disk(f);
     assert_int_equal(stats.first_seq, 2);
@@ -77,7 +77,7 @@ static void a_burial_is_never_refused(void **state)
     put_ok(f, &bad);
     put_many(f, 1);
     outbox_bury(f->outbox, 1, "refused (0x87)");
-    mark(f, 1);
+    deliver(f, 1);
     assert_int_equal(count_on_disk(f, STORE_DEAD), 2);
     assert_int_equal(put(f, &second).status, ST_FULL);
     put_many(f, 1);
@@ -112,7 +112,7 @@ static void it_is_not_ready_from_the_first_refusal_until_a_tenth_is_free(void **
     put_many(f, 2); /* small ones fit */
     assert_int_equal(outbox_ready(f->outbox), ST_FULL);
     put_ok(f, &bad);
-    mark(f, 1);
+    deliver(f, 1);
     put_many(f, 1);
     assert_int_equal(outbox_ready(f->outbox), ST_OK);
 }
@@ -148,7 +148,7 @@ static void wait_until_kept(struct fixture *f, uint64_t count)
     unlock(f);
 }
 
-static void delivered_events_go_when_they_were_kept_long_enough(void **state)
+static void delivered_events_are_removed_after_keep_delivered(void **state)
 {
     struct fixture *f = *state;
     struct event old = make_new_event(), young = make_new_event();
@@ -157,20 +157,20 @@ static void delivered_events_go_when_they_were_kept_long_enough(void **state)
     old.received_ms -= f->options.keep_delivered_ms;
     put_ok(f, &old);
     put_ok(f, &young);
-    mark(f, 2);
+    deliver(f, 2);
     wait_until_kept(f, 1);
     assert_int_equal(stats_on_disk(f).first_seq, 2);
     assert_sums_right(f);
 }
 
-static void nothing_is_kept_if_so_wanted_and_seqs_never_restart(void **state)
+static void without_keep_delivered_nothing_is_kept_and_seqs_never_restart(void **state)
 {
     struct fixture *f = *state;
 
     f->options.keep_delivered_ms = 0;
     fixture_start(f);
     put_many(f, 2000);
-    mark(f, 2000);
+    deliver(f, 2000);
     wait_until_kept(f, 0);
     assert_int_equal(count_on_disk(f, STORE_ALL), 0);
     assert_int_equal(stats_on_disk(f).first_seq, 0);
@@ -217,7 +217,7 @@ static void large_events_that_expire_together_go_in_several_commits(void **state
         event.body = (struct slice){body, BODY_BYTES};
         put_ok(f, &event);
     }
-    mark(f, COUNT);
+    deliver(f, COUNT);
     fixture_close(f);
     free(body);
     f->options.keep_delivered_ms = 0;
@@ -230,7 +230,7 @@ static void large_events_that_expire_together_go_in_several_commits(void **state
     assert_sums_right(f);
 }
 
-static void undelivered_events_are_never_too_old(void **state)
+static void undelivered_events_never_expire(void **state)
 {
     struct fixture *f = *state;
     struct event old = make_new_event();
@@ -282,7 +282,7 @@ static void an_older_event_does_not_overwrite_a_newer_state(void **state)
     assert_true(has_state(f, &event));
 }
 
-static void without_a_time_of_its_own_an_event_counts_as_received(void **state)
+static void the_state_of_an_event_without_a_time_counts_from_its_receipt(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_event(1, 1);
@@ -308,12 +308,12 @@ int main(void)
         TEST(a_burial_is_never_refused),
         TEST(it_is_not_ready_from_the_first_refusal_until_a_tenth_is_free),
         TEST(full_dead_letters_do_not_make_it_unready),
-        TEST(delivered_events_go_when_they_were_kept_long_enough),
-        TEST(nothing_is_kept_if_so_wanted_and_seqs_never_restart),
+        TEST(delivered_events_are_removed_after_keep_delivered),
+        TEST(without_keep_delivered_nothing_is_kept_and_seqs_never_restart),
         TEST(large_events_that_expire_together_go_in_several_commits),
-        TEST(undelivered_events_are_never_too_old),
+        TEST(undelivered_events_never_expire),
         TEST(an_older_event_does_not_overwrite_a_newer_state),
-        TEST(without_a_time_of_its_own_an_event_counts_as_received),
+        TEST(the_state_of_an_event_without_a_time_counts_from_its_receipt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,6 @@
+/*
+ * Operations by hand: replay, drop and retry, on a running and on a stopped outbox.
+ */
 #include "tests/unit/lib/outbox_fixture.h"
 
 #include "bridge/store/writer.h"
@@ -24,7 +27,7 @@ static void replay_puts_copies_of_delivered_events_at_the_end(void **state)
     fixture_start(f);
     put_ok(f, &event);
     put_many(f, 2);
-    mark(f, 2);
+    deliver(f, 2);
     result = operate(f, OUTBOX_REPLAY, &one);
     assert_int_equal(result.status, ST_OK);
     assert_int_equal(result.done_count, 1);
@@ -39,7 +42,7 @@ static void replay_puts_copies_of_delivered_events_at_the_end(void **state)
     assert_sums_right(f);
 }
 
-static void replaying_everything_takes_each_delivered_event_once(void **state)
+static void replaying_everything_copies_each_delivered_event_once(void **state)
 {
     struct fixture *f = *state;
     struct store_selection all = select_all();
@@ -50,7 +53,7 @@ static void replaying_everything_takes_each_delivered_event_once(void **state)
     put_ok(f, &a);
     put_ok(f, &b);
     put_many(f, 1000);
-    mark(f, 1001);
+    deliver(f, 1001);
     assert_int_equal(operate(f, OUTBOX_REPLAY, &all).done_count, 1001);
     assert_int_equal(count_on_disk(f, STORE_UNDELIVERED), 1 + 1001);
     /* Copies are no news: b is still the newest. */
@@ -61,7 +64,7 @@ static void replaying_everything_takes_each_delivered_event_once(void **state)
     assert_sums_right(f);
 }
 
-static void a_selection_is_what_matches_all_of_it(void **state)
+static void a_selection_needs_every_part_to_match(void **state)
 {
     struct fixture *f = *state;
     struct store_selection selection = select_all();
@@ -80,7 +83,7 @@ static void a_selection_is_what_matches_all_of_it(void **state)
             selection.until_ms = event.received_ms;
         }
     }
-    mark(f, 10);
+    deliver(f, 10);
     selection.source = SLICE("even");
     assert_int_equal(operate(f, OUTBOX_REPLAY, &selection).done_count, 3);
     selection.limit = 2;
@@ -89,7 +92,7 @@ static void a_selection_is_what_matches_all_of_it(void **state)
     assert_int_equal(operate(f, OUTBOX_REPLAY, &selection).done_count, 0);
 }
 
-static void a_replay_leaves_the_copies_of_earlier_ones_alone(void **state)
+static void a_replay_skips_the_copies_of_earlier_replays(void **state)
 {
     struct fixture *f = *state;
     struct store_selection all = select_all();
@@ -97,11 +100,11 @@ static void a_replay_leaves_the_copies_of_earlier_ones_alone(void **state)
 
     fixture_start(f);
     put_many(f, 3);
-    mark(f, 3);
+    deliver(f, 3);
     for (uint64_t seq = 6; seq <= 12; seq += 3) {
         assert_int_equal(operate(f, OUTBOX_REPLAY, &all).done_count, 3);
         assert_int_equal(stats_on_disk(f).last_seq, seq);
-        mark(f, seq);
+        deliver(f, seq);
     }
     fixture_close(f);
     fixture_open(f);
@@ -114,7 +117,7 @@ static void a_replay_leaves_the_copies_of_earlier_ones_alone(void **state)
 }
 
 /* Copies do not use a limit up either. */
-static void what_was_retried_is_replayed_like_any_other(void **state)
+static void a_retried_event_is_replayed_like_any_other(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_new_event();
@@ -124,12 +127,12 @@ static void what_was_retried_is_replayed_like_any_other(void **state)
     fixture_start(f);
     put_ok(f, &event);
     outbox_bury(f->outbox, 1, "refused (0x87)");
-    mark(f, 1);
+    deliver(f, 1);
     assert_int_equal(operate(f, DEAD_RETRY, &all).done_count, 1);
-    mark(f, 2);
+    deliver(f, 2);
     assert_int_equal(operate(f, OUTBOX_REPLAY, &all).done_count, 1);
     put_many(f, 1);
-    mark(f, 4);
+    deliver(f, 4);
     all.limit = 2;
     assert_int_equal(operate(f, OUTBOX_REPLAY, &all).done_count, 2);
     listed = list(f, STORE_UNDELIVERED);
@@ -139,7 +142,7 @@ static void what_was_retried_is_replayed_like_any_other(void **state)
     free(listed);
 }
 
-static void a_replay_makes_room_among_what_is_kept(void **state)
+static void a_replay_makes_room_by_removing_kept_events(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_new_event();
@@ -153,7 +156,7 @@ static void a_replay_makes_room_among_what_is_kept(void **state)
     before = list(f, STORE_ALL);
     /* The second time there are no originals left: the copies are all there is. */
     for (uint64_t seq = 3; seq <= 6; seq += 3) {
-        mark(f, seq);
+        deliver(f, seq);
         result = operate(f, OUTBOX_REPLAY, &all);
         assert_int_equal(result.status, ST_OK);
         assert_int_equal(result.done_count, 3);
@@ -170,7 +173,7 @@ static void a_replay_makes_room_among_what_is_kept(void **state)
     assert_sums_right(f);
 }
 
-static void replay_stops_at_the_limit_and_says_so(void **state)
+static void replay_stops_at_the_limit_with_that_reason(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_new_event();
@@ -179,7 +182,7 @@ static void replay_stops_at_the_limit_and_says_so(void **state)
 
     fixture_start(f);
     put_many(f, 3);
-    mark(f, 2);
+    deliver(f, 2);
     fixture_close(f);
     f->options.max_bytes = 2 * event_cost_bytes(&event);
     fixture_start(f);
@@ -192,7 +195,7 @@ static void replay_stops_at_the_limit_and_says_so(void **state)
     assert_sums_right(f);
 }
 
-static void a_retry_stops_at_the_limit_and_says_so(void **state)
+static void a_retry_stops_at_the_limit_with_that_reason(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_new_event();
@@ -203,13 +206,13 @@ static void a_retry_stops_at_the_limit_and_says_so(void **state)
     fixture_start(f);
     put_ok(f, &event);
     outbox_bury(f->outbox, 1, "refused (0x87)");
-    mark(f, 1);
+    deliver(f, 1);
     put_many(f, 2);
     result = operate(f, DEAD_RETRY, &all);
     assert_int_equal(result.status, ST_FULL);
     assert_non_null(strstr(result.why, "limit"));
     assert_int_equal(count_on_disk(f, STORE_DEAD), 1);
-    mark(f, 3); /* kept ones go for it */
+    deliver(f, 3); /* kept ones go for it */
     assert_int_equal(operate(f, DEAD_RETRY, &all).done_count, 1);
     assert_int_equal(count_on_disk(f, STORE_DEAD), 0);
     assert_sums_right(f);
@@ -227,11 +230,11 @@ static void replay_never_brings_an_older_state_back(void **state)
     a.event_ms = b.event_ms = 1000; /* of the same second */
     put_ok(f, &a);
     put_ok(f, &b);
-    mark(f, 2);
+    deliver(f, 2);
     assert_int_equal(operate(f, OUTBOX_REPLAY, &only_a).done_count, 1);
     assert_int_equal(operate(f, OUTBOX_REPLAY, &only_b).done_count, 1);
     assert_int_equal(operate(f, OUTBOX_REPLAY, &only_a).done_count, 1);
-    mark(f, 5);
+    deliver(f, 5);
     assert_int_equal(operate(f, OUTBOX_REPLAY, &only_b).done_count, 1);
     listed = list(f, STORE_ALL);
     assert_int_equal(listed->count, 6);
@@ -244,7 +247,7 @@ static void replay_never_brings_an_older_state_back(void **state)
 
 /* ---- drop ---- */
 
-static void drop_leaves_alone_what_is_on_its_way(void **state)
+static void drop_skips_events_on_their_way_to_the_broker(void **state)
 {
     struct fixture *f = *state;
     struct store_selection all = select_all();
@@ -255,7 +258,7 @@ static void drop_leaves_alone_what_is_on_its_way(void **state)
 
     fixture_start(f);
     put_many(f, 10);
-    mark(f, 2);
+    deliver(f, 2);
     assert_int_equal(outbox_read(f->outbox, 2, 3, 1 << 20, events, &count, &err), ST_OK);
     while (count > 0) {
         event_free(events[--count]);
@@ -268,7 +271,7 @@ static void drop_leaves_alone_what_is_on_its_way(void **state)
 
     /* The connection is lost, only the first of them had arrived. */
     outbox_rewind(f->outbox, 3);
-    mark(f, 3);
+    deliver(f, 3);
     assert_int_equal(operate(f, OUTBOX_DROP, &all).done_count, 2);
     assert_int_equal(stats_on_disk(f).delivered_seq, 10);
     assert_int_equal(stats_on_disk(f).undelivered_count, 0);
@@ -296,16 +299,16 @@ static void dropped_events_are_gone_for_good_but_their_neighbours_are_not(void *
     assert_int_equal(seqs[0], 2);
     assert_int_equal(seqs[749], 1500);
     assert_sums_right(f);
-    mark(f, 700);
+    deliver(f, 700);
     assert_int_equal(stats_on_disk(f).delivered_seq, 701);
     assert_sums_right(f);
-    mark(f, 1500);
+    deliver(f, 1500);
     assert_int_equal(stats_on_disk(f).kept_count, 750);
     assert_sums_right(f);
 }
 
-/* The provider was told 200 for it, and would be told 200 again for nothing. */
-static void what_was_dropped_may_come_again(void **state)
+/* Otherwise the provider would get 200 again for an event that was given up. */
+static void a_dropped_event_may_come_again(void **state)
 {
     struct fixture *f = *state;
     struct event a = make_event(1, 'a'), again = make_event(1, 'a'), b = make_event(2, 'b'),
@@ -323,7 +326,7 @@ static void what_was_dropped_may_come_again(void **state)
     assert_int_equal(count_on_disk(f, STORE_UNDELIVERED), 2);
 }
 
-static void what_was_dropped_is_still_the_newest_of_its_resource(void **state)
+static void a_dropped_event_is_still_the_newest_of_its_resource(void **state)
 {
     struct fixture *f = *state;
     struct event a = make_event(1, 'a'), b = make_event(1, 'b'), a_back = make_event(1, 'a');
@@ -336,7 +339,7 @@ static void what_was_dropped_is_still_the_newest_of_its_resource(void **state)
     put_ok(f, &a_back);
 }
 
-static void what_was_on_its_way_and_not_dropped_is_still_known(void **state)
+static void an_event_that_drop_skipped_is_still_known(void **state)
 {
     struct fixture *f = *state;
     struct event a = make_event(1, 'a'), again = make_event(1, 'a');
@@ -350,7 +353,7 @@ static void what_was_on_its_way_and_not_dropped_is_still_known(void **state)
     assert_true(is_duplicate(f, &again, a.id));
 }
 
-static void gaps_are_removed_along_with_their_neighbours(void **state)
+static void tombstones_are_removed_along_with_their_neighbours(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_new_event();
@@ -361,7 +364,7 @@ static void gaps_are_removed_along_with_their_neighbours(void **state)
     put_ok(f, &event);
     put_many(f, 1);
     assert_int_equal(operate(f, OUTBOX_DROP, &one).done_count, 1);
-    mark(f, 3);
+    deliver(f, 3);
     assert_sums_right(f);
     fixture_close(f);
     f->options.keep_delivered_ms = 0;
@@ -439,7 +442,7 @@ static void a_refused_event_goes_back_as_it_was(void **state)
     put_ok(f, &refused);
     put_ok(f, &newer);
     outbox_bury(f->outbox, 1, "refused (0x87)");
-    mark(f, 2);
+    deliver(f, 2);
     assert_int_equal(operate(f, DEAD_RETRY, &one).done_count, 1);
     assert_int_equal(outbox_read(f->outbox, 2, 1, 1000, &read, &count, &err), ST_OK);
     assert_int_equal(count, 1);
@@ -488,7 +491,7 @@ static void a_dropped_dead_letter_may_come_again(void **state)
     put_ok(f, &refused);
     put_ok(f, &quarantined);
     outbox_bury(f->outbox, 1, "refused (0x87)");
-    mark(f, 1);
+    deliver(f, 1);
     assert_true(is_duplicate(f, &refused, refused.id)); /* it can be retried */
     fixture_restart(f);
     assert_true(is_duplicate(f, &refused, refused.id));
@@ -507,7 +510,7 @@ static void a_dropped_dead_letter_may_come_again_after_a_restart(void **state)
     fixture_start(f);
     put_ok(f, &refused);
     outbox_bury(f->outbox, 1, "refused (0x87)");
-    mark(f, 1);
+    deliver(f, 1);
     assert_int_equal(operate(f, DEAD_DROP, &all).done_count, 1);
     fixture_restart(f);
     put_ok(f, &refused);
@@ -523,7 +526,7 @@ static void a_stopped_outbox_is_operated_directly(void **state)
 
     fixture_start(f);
     put_many(f, 300);
-    mark(f, 290);
+    deliver(f, 290);
     fixture_close(f);
     fixture_open(f);
     outbox_operate_now(f->outbox, OUTBOX_DROP, &all, &result);
@@ -536,7 +539,7 @@ static void a_stopped_outbox_is_operated_directly(void **state)
     assert_sums_right(f);
 }
 
-static void what_is_asked_of_an_empty_outbox_is_done_at_once(void **state)
+static void operations_on_an_empty_outbox_finish_at_once(void **state)
 {
     struct fixture *f = *state;
     struct store_selection all = select_all();
@@ -591,7 +594,7 @@ static void assert_line(const char *log, const char *msg, const struct uuid *id)
     }
 }
 
-static void each_event_that_something_was_done_to_has_a_line_with_its_id(void **state)
+static void an_operation_logs_a_line_with_the_id_of_each_event(void **state)
 {
     struct fixture *f = *state;
     struct event old = make_event(1, 'a'), newer = make_event(1, 'b'),
@@ -610,11 +613,11 @@ static void each_event_that_something_was_done_to_has_a_line_with_its_id(void **
     put_ok(f, &third);
     assert_int_equal(operate(f, OUTBOX_DROP, &only_third).done_count, 1);
     outbox_bury(f->outbox, 2, "refused (0x87)");
-    mark(f, 2);
+    deliver(f, 2);
     assert_int_equal(operate(f, OUTBOX_REPLAY, &only_newer).done_count, 1);
     assert_int_equal(operate(f, DEAD_RETRY, &only_old).done_count, 1);
     outbox_bury(f->outbox, 5, "refused (0x87)");
-    mark(f, 5);
+    deliver(f, 5);
     assert_int_equal(operate(f, DEAD_DROP, &only_old).done_count, 1);
     log = end_diverting(f, before);
     assert_line(log, "event is older than its resource's state", &old.id);
@@ -630,28 +633,28 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(replay_puts_copies_of_delivered_events_at_the_end),
-        TEST(replaying_everything_takes_each_delivered_event_once),
-        TEST(a_selection_is_what_matches_all_of_it),
-        TEST(a_replay_leaves_the_copies_of_earlier_ones_alone),
-        TEST(what_was_retried_is_replayed_like_any_other),
-        TEST(a_replay_makes_room_among_what_is_kept),
-        TEST(replay_stops_at_the_limit_and_says_so),
-        TEST(a_retry_stops_at_the_limit_and_says_so),
+        TEST(replaying_everything_copies_each_delivered_event_once),
+        TEST(a_selection_needs_every_part_to_match),
+        TEST(a_replay_skips_the_copies_of_earlier_replays),
+        TEST(a_retried_event_is_replayed_like_any_other),
+        TEST(a_replay_makes_room_by_removing_kept_events),
+        TEST(replay_stops_at_the_limit_with_that_reason),
+        TEST(a_retry_stops_at_the_limit_with_that_reason),
         TEST(replay_never_brings_an_older_state_back),
-        TEST(drop_leaves_alone_what_is_on_its_way),
+        TEST(drop_skips_events_on_their_way_to_the_broker),
         TEST(dropped_events_are_gone_for_good_but_their_neighbours_are_not),
-        TEST(what_was_dropped_may_come_again),
-        TEST(what_was_dropped_is_still_the_newest_of_its_resource),
-        TEST(what_was_on_its_way_and_not_dropped_is_still_known),
-        TEST(gaps_are_removed_along_with_their_neighbours),
+        TEST(a_dropped_event_may_come_again),
+        TEST(a_dropped_event_is_still_the_newest_of_its_resource),
+        TEST(an_event_that_drop_skipped_is_still_known),
+        TEST(tombstones_are_removed_along_with_their_neighbours),
         TEST(a_quarantined_body_comes_back_when_it_makes_an_event),
         TEST(a_refused_event_goes_back_as_it_was),
         TEST(dead_letters_are_dropped_when_asked),
         TEST(a_dropped_dead_letter_may_come_again),
         TEST(a_dropped_dead_letter_may_come_again_after_a_restart),
         TEST(a_stopped_outbox_is_operated_directly),
-        TEST(what_is_asked_of_an_empty_outbox_is_done_at_once),
-        TEST(each_event_that_something_was_done_to_has_a_line_with_its_id),
+        TEST(operations_on_an_empty_outbox_finish_at_once),
+        TEST(an_operation_logs_a_line_with_the_id_of_each_event),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,6 @@
+/*
+ * The outbox from submit to delivery: durability, duplicates, restarts, reading, numbers.
+ */
 #include "tests/unit/lib/outbox_fixture.h"
 
 #include <signal.h>
@@ -8,7 +11,7 @@
 
 /* ---- accepted ---- */
 
-static void an_accepted_event_is_on_disk_as_it_came(void **state)
+static void an_accepted_event_is_on_disk_as_it_was_received(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_event(1, 1);
@@ -66,7 +69,7 @@ static void every_field_comes_back_from_the_disk(void **state)
     event_free(read);
 }
 
-static void an_empty_body_is_kept_as_one(void **state)
+static void an_empty_body_stays_an_empty_body(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_event(1, 1);
@@ -166,7 +169,7 @@ static void the_newest_of_a_key_counts_after_a_restart(void **state)
     put_ok(f, &d);
 }
 
-static void without_a_window_nothing_is_a_repeat(void **state)
+static void without_a_window_nothing_is_a_duplicate(void **state)
 {
     struct fixture *f = *state;
     struct event first = make_event(1, 1), again = make_event(1, 1);
@@ -179,7 +182,7 @@ static void without_a_window_nothing_is_a_repeat(void **state)
     assert_int_equal(count_on_disk(f, STORE_ALL), 2);
 }
 
-static void closing_the_intake_answers_what_is_inside_and_refuses_the_rest(void **state)
+static void closing_the_intake_answers_every_submission_and_refuses_later_ones(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_new_event();
@@ -188,16 +191,16 @@ static void closing_the_intake_answers_what_is_inside_and_refuses_the_rest(void 
     fixture_start(f);
     assert_int_equal(submit(f, &event, &inside), ST_OK);
     outbox_close_intake(f->outbox);
-    assert_true(inside.is_there);
+    assert_true(inside.arrived);
     assert_int_equal(inside.result.status, ST_OK);
     assert_int_equal(submit(f, &event, &late), ST_CLOSED);
     assert_int_equal(outbox_ready(f->outbox), ST_CLOSED);
-    mark(f, 1); /* the publisher can still finish */
+    deliver(f, 1); /* the publisher can still finish */
     fixture_restart(f);
     assert_int_equal(stats_on_disk(f).delivered_seq, 1);
 }
 
-static void closing_leaves_one_file_that_only_we_can_read(void **state)
+static void closing_leaves_one_file_that_only_its_owner_can_read(void **state)
 {
     struct fixture *f = *state;
     struct event event = make_new_event();
@@ -231,7 +234,7 @@ static void a_second_process_is_kept_out_by_name(void **state)
 
 /* ---- duplicates ---- */
 
-static void a_repeat_is_answered_with_the_first_ones_id(void **state)
+static void a_duplicate_is_answered_with_the_id_of_the_first(void **state)
 {
     struct fixture *f = *state;
     struct event first = make_event(1, 1), again = make_event(1, 1);
@@ -242,7 +245,7 @@ static void a_repeat_is_answered_with_the_first_ones_id(void **state)
     assert_int_equal(count_on_disk(f, STORE_ALL), 1);
 }
 
-static void going_back_to_an_earlier_state_is_no_repeat(void **state)
+static void going_back_to_an_earlier_state_is_not_a_duplicate(void **state)
 {
     struct fixture *f = *state;
     struct event a = make_event(1, 'a'), b = make_event(1, 'b'), a_again = make_event(1, 'a');
@@ -254,7 +257,7 @@ static void going_back_to_an_earlier_state_is_no_repeat(void **state)
     assert_int_equal(count_on_disk(f, STORE_ALL), 3);
 }
 
-static void repeats_within_one_batch_are_found(void **state)
+static void duplicates_within_one_batch_are_found(void **state)
 {
     struct fixture *f = *state;
     struct event a = make_event(1, 'a'), a_again = make_event(1, 'a'), b = make_event(1, 'b'),
@@ -276,7 +279,7 @@ static void repeats_within_one_batch_are_found(void **state)
     assert_int_equal(count_on_disk(f, STORE_ALL), 1 + 4);
 }
 
-static void after_the_window_a_repeat_is_new(void **state)
+static void after_the_window_a_duplicate_is_a_new_event(void **state)
 {
     struct fixture *f = *state;
     struct event first = make_event(1, 1), inside = make_event(1, 1),
@@ -324,7 +327,7 @@ static void a_clock_set_back_counts_within_one_batch_too(void **state)
     assert_false(wait_answer(&answers[1]).duplicate);
 }
 
-static void repeats_are_found_after_a_restart(void **state)
+static void duplicates_are_found_after_a_restart(void **state)
 {
     struct fixture *f = *state;
     struct event first = make_event(1, 1), second = make_event(2, 'a'),
@@ -335,7 +338,7 @@ static void repeats_are_found_after_a_restart(void **state)
     put_ok(f, &first);
     put_ok(f, &second);
     put_ok(f, &third);
-    mark(f, 3);
+    deliver(f, 3);
     fixture_restart(f);
     assert_true(is_duplicate(f, &again, first.id));
     put_ok(f, &second_back);
@@ -360,14 +363,14 @@ static void an_event_given_up_still_counts_for_dedupe_after_a_restart(void **sta
 
 /* ---- delivery ---- */
 
-static void events_are_read_in_order_from_behind_the_mark(void **state)
+static void events_are_read_in_order_from_the_watermark_on(void **state)
 {
     struct fixture *f = *state;
     uint64_t seqs[64];
 
     fixture_start(f);
     put_many(f, 40);
-    mark(f, 7);
+    deliver(f, 7);
     fixture_restart(f);
     assert_int_equal(outbox_delivered_seq(f->outbox), 7);
     assert_int_equal(read_all(f, seqs, COUNT_OF(seqs)), 33);
@@ -405,7 +408,7 @@ static void a_buried_event_is_a_dead_letter_and_the_watermark_passes_it(void **s
     fixture_start(f);
     put_many(f, 3);
     outbox_bury(f->outbox, 2, "refused (0x87)");
-    mark(f, 1); /* and over the buried one */
+    deliver(f, 1); /* and over the buried one */
     fixture_restart(f);
     assert_int_equal(stats_on_disk(f).delivered_seq, 2);
     assert_int_equal(read_all(f, seqs, COUNT_OF(seqs)), 1);
@@ -430,7 +433,7 @@ static void numbers_in_memory_are_those_on_disk(void **state)
     event.received_ms -= 5000;
     put_ok(f, &event);
     outbox_bury(f->outbox, 2, "no");
-    mark(f, 3);
+    deliver(f, 3);
     outbox_stats(f->outbox, &memory);
     disk = stats_on_disk(f);
     assert_memory_equal(&memory, &disk, sizeof(memory));
@@ -441,7 +444,7 @@ static void numbers_in_memory_are_those_on_disk(void **state)
     assert_int_equal(metrics_get(METRIC_STORED_BYTES),
                      disk.undelivered_bytes + disk.kept_bytes + disk.dead_bytes);
     assert_int_equal(metrics_get(METRIC_DEAD_LETTERS), 1);
-    mark(f, 4);
+    deliver(f, 4);
     outbox_stats(f->outbox, &memory);
     assert_true(memory.oldest_undelivered_ms == CLOCK_NONE);
 }
@@ -516,7 +519,7 @@ static void assert_all_listed(struct fixture *f, const struct uuid *ids, size_t 
     free(listed);
 }
 
-static void what_was_answered_survives_kill_in_order(void **state)
+static void answered_events_survive_a_kill_in_order(void **state)
 {
     enum { MAX = 3000, ROUNDS = 5 };
     static struct uuid ids[MAX];
@@ -548,30 +551,30 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(an_accepted_event_is_on_disk_as_it_came),
+        TEST(an_accepted_event_is_on_disk_as_it_was_received),
         TEST(every_field_comes_back_from_the_disk),
-        TEST(an_empty_body_is_kept_as_one),
+        TEST(an_empty_body_stays_an_empty_body),
         TEST(a_quarantined_body_goes_to_the_dead_letters),
         TEST(a_quarantined_body_that_comes_again_does_not_pile_up),
-        TEST(closing_the_intake_answers_what_is_inside_and_refuses_the_rest),
-        TEST(closing_leaves_one_file_that_only_we_can_read),
+        TEST(closing_the_intake_answers_every_submission_and_refuses_later_ones),
+        TEST(closing_leaves_one_file_that_only_its_owner_can_read),
         TEST(a_second_process_is_kept_out_by_name),
-        TEST(a_repeat_is_answered_with_the_first_ones_id),
-        TEST(going_back_to_an_earlier_state_is_no_repeat),
-        TEST(repeats_within_one_batch_are_found),
-        TEST(after_the_window_a_repeat_is_new),
+        TEST(a_duplicate_is_answered_with_the_id_of_the_first),
+        TEST(going_back_to_an_earlier_state_is_not_a_duplicate),
+        TEST(duplicates_within_one_batch_are_found),
+        TEST(after_the_window_a_duplicate_is_a_new_event),
         TEST(a_quarantined_body_is_known_after_a_restart),
         TEST(the_newest_of_a_key_counts_after_a_restart),
-        TEST(without_a_window_nothing_is_a_repeat),
+        TEST(without_a_window_nothing_is_a_duplicate),
         TEST(a_clock_set_back_does_not_stretch_the_window),
         TEST(a_clock_set_back_counts_within_one_batch_too),
-        TEST(repeats_are_found_after_a_restart),
+        TEST(duplicates_are_found_after_a_restart),
         TEST(an_event_given_up_still_counts_for_dedupe_after_a_restart),
-        TEST(events_are_read_in_order_from_behind_the_mark),
+        TEST(events_are_read_in_order_from_the_watermark_on),
         TEST(reading_keeps_to_its_limits_but_always_gives_one),
         TEST(a_buried_event_is_a_dead_letter_and_the_watermark_passes_it),
         TEST(numbers_in_memory_are_those_on_disk),
-        TEST(what_was_answered_survives_kill_in_order),
+        TEST(answered_events_survive_a_kill_in_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

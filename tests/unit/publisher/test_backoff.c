@@ -1,3 +1,7 @@
+/*
+ * The ladder, jitter, grace, verdicts and counts of losses; time and random bits are arguments, so
+ * nothing waits.
+ */
 #include "bridge/publisher/backoff.h"
 
 #include <setjmp.h>

@@ -41,8 +41,8 @@ struct outbox {
     struct event events[MAX_EVENTS + 1]; /* by seq */
     char topics[MAX_EVENTS + 1][64], states[MAX_EVENTS + 1][64], bodies[MAX_EVENTS + 1][32];
     uint64_t count;
-    uint64_t marked, on_disk;
-    bool disk_is_slow; /* marks do not reach it */
+    uint64_t watermark, on_disk;
+    bool disk_is_slow; /* the watermark does not reach it */
     uint64_t buried[64];
     char reasons[64][128];
     size_t buried_count;
@@ -81,8 +81,8 @@ void outbox_rewind(struct outbox *ob, uint64_t after_seq)
 void outbox_set_watermark(struct outbox *ob, uint64_t seq)
 {
     CHECK(pthread_mutex_lock(&ob->mu) == 0);
-    CHECK(seq > ob->marked && seq <= ob->count);
-    ob->marked = seq;
+    CHECK(seq > ob->watermark && seq <= ob->count);
+    ob->watermark = seq;
     if (!ob->disk_is_slow) {
         ob->on_disk = seq;
     }
@@ -119,10 +119,10 @@ struct rig {
     /* for decide(): */
     const char *victim; /* a topic */
     int answer;         /* to it */
-    unsigned times;     /* how often still; the others are taken */
+    unsigned times;     /* how often still; other messages are acknowledged */
 };
 
-/* Says `answer` to the victim, `times` times. */
+/* Gives `answer` to the victim, `times` times. */
 static int decide_victim(void *ctx, const struct fake_message *message)
 {
     struct rig *rig = ctx;
@@ -226,16 +226,16 @@ static void wait_watermark(struct rig *rig, uint64_t seq, int64_t timeout_ms)
 {
     int64_t until_ms = clock_unix_ms() + timeout_ms;
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-    uint64_t marked;
+    uint64_t watermark;
     int rc = 0;
 
     CHECK(pthread_mutex_lock(&rig->ob.mu) == 0);
-    while (rig->ob.marked < seq && rc == 0) {
+    while (rig->ob.watermark < seq && rc == 0) {
         rc = pthread_cond_timedwait(&rig->ob.changed, &rig->ob.mu, &until);
     }
-    marked = rig->ob.marked;
+    watermark = rig->ob.watermark;
     CHECK(pthread_mutex_unlock(&rig->ob.mu) == 0);
-    assert_int_equal(marked, seq);
+    assert_int_equal(watermark, seq);
 }
 
 static bool has_messages(const struct fake_broker *broker, size_t want)
@@ -254,7 +254,7 @@ static bool is_stalled(const struct fake_broker *broker, size_t want)
     return broker->stalled;
 }
 
-/* How often the broker saw this topic. */
+/* How often the broker received this topic. */
 static unsigned seen(const struct rig *rig, const char *topic)
 {
     unsigned n = 0;
@@ -270,7 +270,7 @@ static bool is_event(const struct fake_message *message)
     return strncmp(message->topic, "t/", 2) == 0;
 }
 
-/* First arrivals came in the order of the outbox, without a hole up to last; on each connection
+/* The first arrivals are in the order of the outbox, without a hole up to last; on each connection
  * seqs only rise. */
 static void assert_order(const struct rig *rig, int last, int missing)
 {
@@ -317,7 +317,7 @@ static bool has_property(const struct fake_message *message, const char *name,
                   5 + name_len + value_len) != NULL;
 }
 
-/* --- the ordinary way --- */
+/* --- without trouble --- */
 
 static void birth_comes_before_events_and_offline_before_the_end(void **state)
 {
@@ -347,7 +347,7 @@ static void birth_comes_before_events_and_offline_before_the_end(void **state)
     rig_end(rig);
 }
 
-static void other_info_is_published_as_soon_as_it_is_known(void **state)
+static void new_info_is_published_at_once(void **state)
 {
     struct rig *rig = rig_new(5);
     const struct fake_message *m;
@@ -450,7 +450,7 @@ static void qos_0_counts_as_delivered_when_it_is_sent(void **state)
     rig_end(rig);
 }
 
-static void a_receive_maximum_of_one_is_kept_also_with_two_messages_an_event(void **state)
+static void a_receive_maximum_of_one_is_respected_with_two_messages_per_event(void **state)
 {
     static const uint8_t connack[] = {0x20, 6, 0, 0, 3, 0x21, 0, 1};
     struct rig *rig = rig_new(5);
@@ -471,7 +471,7 @@ static void a_receive_maximum_of_one_is_kept_also_with_two_messages_an_event(voi
     rig_end(rig);
 }
 
-static void the_brokers_lower_qos_and_missing_retain_are_kept_to(void **state)
+static void a_lower_qos_and_missing_retain_of_the_broker_are_respected(void **state)
 {
     static const uint8_t connack[] = {0x20, 7, 0, 0, 4, 0x24, 1, 0x25, 0};
     struct rig *rig = rig_new(5);
@@ -494,7 +494,7 @@ static void the_brokers_lower_qos_and_missing_retain_are_kept_to(void **state)
     rig_end(rig);
 }
 
-static void no_more_than_max_in_flight_goes_out_beyond_the_watermark_on_disk(void **state)
+static void no_more_than_max_in_flight_is_sent_beyond_the_watermark_on_disk(void **state)
 {
     struct rig *rig = rig_new(5);
 
@@ -505,7 +505,7 @@ static void no_more_than_max_in_flight_goes_out_beyond_the_watermark_on_disk(voi
     wait_watermark(rig, 16, 5000);
     assert_int_equal(rig->broker.count, 3 + 16);
     CHECK(pthread_mutex_lock(&rig->ob.mu) == 0);
-    rig->ob.on_disk = 10; /* the mark has come so far */
+    rig->ob.on_disk = 10; /* the watermark has been written up to here */
     CHECK(pthread_mutex_unlock(&rig->ob.mu) == 0);
     commit(rig);
     wait_watermark(rig, 26, 5000);
@@ -515,7 +515,7 @@ static void no_more_than_max_in_flight_goes_out_beyond_the_watermark_on_disk(voi
 
 /* --- trouble --- */
 
-static void after_a_loss_the_oldest_goes_alone_and_then_the_rest_in_order(void **state)
+static void after_a_loss_the_oldest_is_sent_solo_and_then_the_rest_in_order(void **state)
 {
     struct rig *rig = rig_new(5);
     const struct fake_message *m;
@@ -530,8 +530,8 @@ static void after_a_loss_the_oldest_goes_alone_and_then_the_rest_in_order(void *
     assert_order(rig, 200, 0);
     assert_int_equal(rig->broker.connections, 3);
     assert_int_equal(rig->ob.buried_count, 0);
-    /* The second connection: birth, what was not acknowledged before 5 perhaps, 5 and then
-     * nothing, since it was alone. */
+    /* The second connection: birth, perhaps events before 5 that were not acknowledged, 5, and then
+     * nothing, because 5 was solo. */
     m = rig->broker.messages;
     for (size_t i = 0; i + 1 < rig->broker.count; i++) {
         if (m[i].connection == 2 && strcmp(m[i].topic, "t/5") == 0) {
@@ -657,7 +657,7 @@ static void a_refusal_for_now_is_sent_again_before_what_follows(void **state)
     refused_for_now(0x87); /* within its grace */
 }
 
-static void own_messages_that_are_refused_do_not_stand_in_the_way(void **state)
+static void refused_status_messages_do_not_hold_up_events(void **state)
 {
     struct rig *rig = rig_new(5);
 
@@ -674,7 +674,7 @@ static void own_messages_that_are_refused_do_not_stand_in_the_way(void **state)
 }
 
 static void
-own_messages_that_end_the_connection_are_given_up_and_events_are_not_blamed(void **state)
+status_messages_that_end_the_connection_are_given_up_and_no_event_is_blamed(void **state)
 {
     struct rig *rig = rig_new(5);
 
@@ -730,11 +730,11 @@ static void a_broker_that_stops_reading_does_not_keep_us_from_stopping(void **st
     began = clock_mono_ms();
     publisher_stop(rig->pub, 500);
     assert_in_range(clock_mono_ms() - began, 0, 5000);
-    assert_int_equal(rig->ob.marked, 0);
+    assert_int_equal(rig->ob.watermark, 0);
     rig_end(rig);
 }
 
-static void a_stop_waits_for_what_is_in_flight_but_not_for_the_backlog(void **state)
+static void a_stop_waits_for_events_in_flight_but_not_for_the_backlog(void **state)
 {
     struct rig *rig = rig_new(5);
 
@@ -744,7 +744,7 @@ static void a_stop_waits_for_what_is_in_flight_but_not_for_the_backlog(void **st
     add_many(rig, 500);
     assert_true(fake_wait(&rig->broker, has_messages, 3 + 16, 5000));
     publisher_stop(rig->pub, 2000);
-    assert_int_equal(rig->ob.marked, 16); /* all that was sent is acknowledged and marked */
+    assert_int_equal(rig->ob.watermark, 16); /* every event that was sent is acknowledged */
     assert_int_equal(rig->broker.count, 3 + 16 + 1);
     rig_end(rig);
 }
@@ -769,25 +769,25 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(birth_comes_before_events_and_offline_before_the_end),
-        cmocka_unit_test(other_info_is_published_as_soon_as_it_is_known),
+        cmocka_unit_test(new_info_is_published_at_once),
         cmocka_unit_test(a_message_carries_the_exact_body_and_its_metadata),
         cmocka_unit_test(a_state_topic_follows_its_event_retained_and_a_deletion_clears_it),
         cmocka_unit_test(qos_0_counts_as_delivered_when_it_is_sent),
-        cmocka_unit_test(a_receive_maximum_of_one_is_kept_also_with_two_messages_an_event),
-        cmocka_unit_test(the_brokers_lower_qos_and_missing_retain_are_kept_to),
-        cmocka_unit_test(no_more_than_max_in_flight_goes_out_beyond_the_watermark_on_disk),
-        cmocka_unit_test(after_a_loss_the_oldest_goes_alone_and_then_the_rest_in_order),
+        cmocka_unit_test(a_receive_maximum_of_one_is_respected_with_two_messages_per_event),
+        cmocka_unit_test(a_lower_qos_and_missing_retain_of_the_broker_are_respected),
+        cmocka_unit_test(no_more_than_max_in_flight_is_sent_beyond_the_watermark_on_disk),
+        cmocka_unit_test(after_a_loss_the_oldest_is_sent_solo_and_then_the_rest_in_order),
         cmocka_unit_test(a_message_that_takes_the_connection_with_it_five_times_is_buried),
         cmocka_unit_test(a_broker_that_is_away_is_never_held_against_a_message),
         cmocka_unit_test(a_refusal_for_good_buries_one_event_and_the_others_go_on),
         cmocka_unit_test(a_packet_over_the_brokers_maximum_is_buried_without_being_sent),
         cmocka_unit_test(a_refusal_for_now_is_sent_again_before_what_follows),
-        cmocka_unit_test(own_messages_that_are_refused_do_not_stand_in_the_way),
+        cmocka_unit_test(refused_status_messages_do_not_hold_up_events),
         cmocka_unit_test(
-            own_messages_that_end_the_connection_are_given_up_and_events_are_not_blamed),
+            status_messages_that_end_the_connection_are_given_up_and_no_event_is_blamed),
         cmocka_unit_test(without_an_answer_for_twice_the_keep_alive_it_connects_anew),
         cmocka_unit_test(a_broker_that_stops_reading_does_not_keep_us_from_stopping),
-        cmocka_unit_test(a_stop_waits_for_what_is_in_flight_but_not_for_the_backlog),
+        cmocka_unit_test(a_stop_waits_for_events_in_flight_but_not_for_the_backlog),
         cmocka_unit_test(a_refused_connect_is_tried_again),
     };
 

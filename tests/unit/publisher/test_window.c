@@ -1,3 +1,6 @@
+/*
+ * The window without a publisher or a broker: tokens in, watermark out.
+ */
 #include "bridge/publisher/window.h"
 
 #include <setjmp.h>
@@ -26,7 +29,7 @@ static struct window *new_window(size_t capacity, uint64_t settled_seq)
     return window;
 }
 
-/* The broker takes the message. */
+/* The broker acknowledges the message. */
 static void answer_yes(struct window *window, int token)
 {
     uint64_t seq = 0;
@@ -43,7 +46,7 @@ static void the_watermark_moves_in_order_although_answers_do_not(void **state)
     (void)state;
     assert_int_equal(window_settled(window), 100);
     send_one(window, 101, 1);
-    send_one(window, 105, 2); /* seqs have gaps */
+    send_one(window, 105, 2); /* seqs may have holes */
     send_one(window, 106, 3);
     answer_yes(window, 3);
     answer_yes(window, 2);
@@ -72,15 +75,14 @@ static void an_event_keeps_its_place_until_its_watermark_is_on_disk(void **state
     send_one(window, 3, 3);
     assert_false(window_has_room(window));
     window_set_watermark(window,
-                         3); /* a mark beyond what is settled frees only what is settled */
+                         3); /* a watermark beyond the settled events frees only those */
     assert_int_equal(window_oldest(window)->seq, 3);
     send_one(window, 4, 4);
     assert_false(window_has_room(window));
     window_destroy(window);
 }
 
-static void
-messages_in_flight_are_limited_by_what_the_broker_allows_and_own_ones_count(void **state)
+static void messages_in_flight_are_limited_by_the_broker_and_status_messages_count(void **state)
 {
     struct window *window = window_create(8, 0);
     uint64_t seq;
@@ -133,7 +135,7 @@ static void a_qos_0_message_is_settled_by_being_sent(void **state)
     window_destroy(window);
 }
 
-static void an_answer_that_nobody_waits_for_is_nothing(void **state)
+static void an_answer_to_nothing_in_flight_is_ignored(void **state)
 {
     struct window *window = new_window(8, 0);
     uint64_t seq;
@@ -204,7 +206,8 @@ static void a_buried_event_is_settled_and_stays_buried_after_a_restart(void **st
     answer_yes(window, 1);
     assert_int_equal(window_settled(window), 2);
     window_restart(window, 8);
-    assert_false(window_is_buried(window, 2)); /* behind the mark: nobody reads it again */
+    assert_false(
+        window_is_buried(window, 2)); /* behind the watermark: it is never read again */
     window_destroy(window);
 }
 
@@ -216,7 +219,7 @@ struct model {
     struct window *window;
     size_t capacity, max_messages;
     uint64_t read_seq; /* sent up to here on this connection */
-    uint64_t marked;
+    uint64_t watermark;
     int next_token;
     int open_tokens[64];
     size_t open_count;
@@ -279,9 +282,9 @@ static void check_model(const struct model *m)
     uint64_t settled = window_settled(m->window);
 
     for (uint64_t seq = 1; seq <= settled; seq++) {
-        assert_true(m->settled[seq]); /* the mark never leads */
+        assert_true(m->settled[seq]); /* the watermark never leads */
     }
-    assert_true(m->read_seq - m->marked <= m->capacity);
+    assert_true(m->read_seq - m->watermark <= m->capacity);
     assert_int_equal(window_messages(m->window), m->open_count);
     assert_true(m->open_count <= m->max_messages);
 }
@@ -303,8 +306,8 @@ static void run_model(unsigned seed)
         } else if (dice < 940) {
             model_answer(&m);
         } else if (dice < 998) {
-            m.marked = window_settled(m.window);
-            window_set_watermark(m.window, m.marked);
+            m.watermark = window_settled(m.window);
+            window_set_watermark(m.window, m.watermark);
         } else {
             model_restart(&m);
         }
@@ -331,10 +334,10 @@ int main(void)
         cmocka_unit_test(the_watermark_moves_in_order_although_answers_do_not),
         cmocka_unit_test(an_event_keeps_its_place_until_its_watermark_is_on_disk),
         cmocka_unit_test(
-            messages_in_flight_are_limited_by_what_the_broker_allows_and_own_ones_count),
+            messages_in_flight_are_limited_by_the_broker_and_status_messages_count),
         cmocka_unit_test(an_event_of_two_messages_is_settled_by_the_second_answer),
         cmocka_unit_test(a_qos_0_message_is_settled_by_being_sent),
-        cmocka_unit_test(an_answer_that_nobody_waits_for_is_nothing),
+        cmocka_unit_test(an_answer_to_nothing_in_flight_is_ignored),
         cmocka_unit_test(a_restart_starts_after_the_settled_watermark_and_forgets_all_tokens),
         cmocka_unit_test(a_buried_event_is_settled_and_stays_buried_after_a_restart),
         cmocka_unit_test(

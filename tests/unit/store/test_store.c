@@ -1,3 +1,7 @@
+/*
+ * Files that are not an outbox, the format on disk, transactions, and reading. The outbox around
+ * the store is a real one, so that the rows are those of real use.
+ */
 #include <errno.h>
 
 #include <fcntl.h>
@@ -42,7 +46,7 @@ static void write_file(const char *path, const void *data, size_t len)
     assert_int_equal(fclose(file), 0);
 }
 
-/* Writer and reader both refuse it in those words, and leave it alone. */
+/* Writer and reader both refuse the file with this text, and leave it alone. */
 static void assert_refused(struct fixture *f, const char *words)
 {
     struct buf before = read_file(f->path), after;
@@ -140,7 +144,7 @@ static void an_empty_file_becomes_an_outbox(void **state)
     assert_int_equal(count_on_disk(f, STORE_ALL), 1);
 }
 
-static void a_missing_file_or_directory_is_said_plainly(void **state)
+static void a_missing_file_or_directory_has_a_plain_error(void **state)
 {
     struct fixture *f = *state;
     struct store *store = NULL;
@@ -169,7 +173,7 @@ static int64_t ask_number(const char *path, const char *sql)
     return number;
 }
 
-static void the_file_says_what_it_is(void **state)
+static void the_file_identifies_itself_as_an_outbox(void **state)
 {
     struct fixture *f = *state;
 
@@ -242,7 +246,7 @@ static void a_rolled_back_transaction_leaves_rows_and_sums_as_they_were(void **s
     assert_sums_right(f);
 }
 
-static void burying_twice_or_what_is_gone_changes_nothing(void **state)
+static void burying_twice_or_a_removed_event_changes_nothing(void **state)
 {
     struct fixture *f = *state;
     struct store *store;
@@ -276,7 +280,7 @@ static void removal_stops_where_it_should(void **state)
 
     fixture_start(f);
     put_many(f, 10);
-    mark(f, 8);
+    deliver(f, 8);
     fixture_close(f);
     store = open_writer(f);
     assert_int_equal(store_begin(store, true, &err), ST_OK);
@@ -326,7 +330,7 @@ static void a_listing_ends_when_the_caller_has_enough(void **state)
     assert_int_equal(store_list(store, STORE_ALL, &selection, false, count_two, &rows, &err),
                      ST_OK);
     assert_int_equal(rows, 1);
-    put_many(f, 1); /* a reader that is open holds nobody up */
+    put_many(f, 1); /* an open reader does not hold up the writer */
     store_close(store);
 }
 
@@ -357,11 +361,11 @@ int main(void)
         TEST(a_log_without_its_database_is_not_thrown_away),
         TEST(a_watermark_that_contradicts_the_rows_is_damage),
         TEST(an_empty_file_becomes_an_outbox),
-        TEST(a_missing_file_or_directory_is_said_plainly),
-        TEST(the_file_says_what_it_is),
+        TEST(a_missing_file_or_directory_has_a_plain_error),
+        TEST(the_file_identifies_itself_as_an_outbox),
         TEST(events_are_found_by_their_seq_alone),
         TEST(a_rolled_back_transaction_leaves_rows_and_sums_as_they_were),
-        TEST(burying_twice_or_what_is_gone_changes_nothing),
+        TEST(burying_twice_or_a_removed_event_changes_nothing),
         TEST(removal_stops_where_it_should),
         TEST(a_listing_ends_when_the_caller_has_enough),
         TEST(a_reader_cannot_write),
