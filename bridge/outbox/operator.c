@@ -3,8 +3,7 @@
  *
  * An operation may be about many rows, so it runs in steps of one bounded transaction each, and
  * webhooks are committed in between. A step collects a page of selected rows, applies the
- * operation to each within one transaction, and after the commit logs them, updates the dedupe
- * table and adds up the result.
+ * operation to each within one transaction, and after the commit logs and counts them.
  *
  * What can fail: without room, or when reading fails, the operation ends early and its result
  * counts the steps that were done. A failed write or sync is final for the outbox. If we die in
@@ -22,6 +21,17 @@ enum {
     STEP_COUNT = 256,     /* rows changed in one step */
     STEP_BYTES = 4194304, /* about so many bytes of bodies */
     STEP_KEYS = 8192,     /* rows looked at */
+};
+
+static const struct {
+    bool dead; /* about dead letters, else about events */
+    bool adds; /* puts events at the end of the queue, else only removes */
+    const char *done_text;
+} kinds[] = {
+    [OUTBOX_REPLAY] = {false, true, "event replayed"},
+    [OUTBOX_DROP] = {false, false, "event dropped"},
+    [DEAD_RETRY] = {true, true, "dead letter retried"},
+    [DEAD_DROP] = {true, false, "dead letter dropped"},
 };
 
 /* The rows of one step. */
@@ -92,19 +102,6 @@ static void skip(struct operation *operation, struct page *page, const char *why
 
 /* ---- collecting ---- */
 
-static bool is_about_dead(enum outbox_op op)
-{
-    switch (op) {
-    case OUTBOX_REPLAY:
-    case OUTBOX_DROP:
-        return false;
-    case DEAD_RETRY:
-    case DEAD_DROP:
-        return true;
-    }
-    return false;
-}
-
 /* Start and end are decided once, so that events that arrive meanwhile, above all the operation's
  * copies, are not part of it. */
 static enum status begin(struct outbox *ob, struct operation *operation, struct err *err)
@@ -148,8 +145,8 @@ static enum status collect(struct outbox *ob, const struct operation *operation,
                         ? operation->selection.limit - operation->matched_count
                         : STEP_COUNT;
     struct store_scan scan = {
-        .dead = is_about_dead(operation->op),
-        .with_body = operation->op == OUTBOX_REPLAY || operation->op == DEAD_RETRY,
+        .dead = kinds[operation->op].dead,
+        .with_body = kinds[operation->op].adds,
         .without_copies = operation->op == OUTBOX_REPLAY,
         .after_key = operation->cursor,
         .upto_key = operation->cursor + STEP_KEYS,
@@ -288,20 +285,15 @@ static enum status apply_row(struct outbox *ob, struct operation *operation, str
 
 /* ---- a step ---- */
 
-/* An operation that adds rows must leave room for delivery; one that only removes may go on. */
-static enum status check_room(struct outbox *ob, const struct operation *operation,
-                              const struct page *page, struct err *err)
-{
-    bool adds = operation->op == OUTBOX_REPLAY || operation->op == DEAD_RETRY;
-
-    return adds ? outbox_check_disk(ob, page->bytes, err) : ST_OK;
-}
-
 static enum status transact(struct outbox *ob, struct operation *operation, struct page *page,
                             struct err *err)
 {
-    enum status st = check_room(ob, operation, page, err);
+    enum status st = ST_OK;
 
+    /* An operation that adds rows must leave room for delivery; one that only removes may go on. */
+    if (kinds[operation->op].adds) {
+        st = outbox_check_disk(ob, page->bytes, err);
+    }
     if (st == ST_OK) {
         st = store_begin(ob->writer, true, err);
     }
@@ -336,26 +328,6 @@ static enum status apply(struct outbox *ob, struct operation *operation, struct 
     return st;
 }
 
-static const char *past_tense(enum outbox_op op)
-{
-    switch (op) {
-    case OUTBOX_REPLAY:
-        return "event replayed";
-    case OUTBOX_DROP:
-        return "event dropped";
-    case DEAD_RETRY:
-        return "dead letter retried";
-    case DEAD_DROP:
-        return "dead letter dropped";
-    }
-    return "";
-}
-
-static bool is_drop(enum outbox_op op)
-{
-    return op == OUTBOX_DROP || op == DEAD_DROP;
-}
-
 /* After the commit. A dropped event that comes again must not be answered as a duplicate. */
 static void after_step(struct outbox *ob, const struct operation *operation,
                        const struct page *page)
@@ -366,23 +338,14 @@ static void after_step(struct outbox *ob, const struct operation *operation,
         if (!page->done[i]) {
             continue;
         }
-        log_info(past_tense(operation->op), L_UUID("id", event->id));
+        log_info(kinds[operation->op].done_text, L_UUID("id", event->id));
         if (page->state_skipped[i]) {
             outbox_note_older(event);
         }
-        if (is_drop(operation->op)) {
+        if (!kinds[operation->op].adds) {
             dedupe_give_up(ob->dedupe, &event->identity, event->id);
         }
     }
-}
-
-/* Adds the step to the result. */
-static void account(struct operation *operation, const struct page *page, uint64_t cursor)
-{
-    operation->cursor = cursor;
-    operation->matched_count += page->count;
-    operation->result.done_count += page->done_count;
-    operation->result.skipped_count += page->skipped_count;
 }
 
 static bool is_finished(const struct operation *operation)
@@ -421,7 +384,10 @@ enum status outbox_operation_step(struct outbox *ob, struct operation *operation
     }
     if (st == ST_OK) {
         after_step(ob, operation, &page);
-        account(operation, &page, cursor);
+        operation->cursor = cursor;
+        operation->matched_count += page.count;
+        operation->result.done_count += page.done_count;
+        operation->result.skipped_count += page.skipped_count;
         st = final = outbox_publish_stats(ob, err);
     }
     if (st != ST_OK) {

@@ -142,6 +142,7 @@ struct backoff_judgement backoff_lost(struct backoff *backoff, const struct back
 {
     struct backoff_judgement found = find_culprit(backoff, loss);
 
+    found.taken_over = find_reason(loss->reason).ending == ENDING_TAKEN_OVER;
     backoff->paused = false;
     if (now_ms - backoff->connected_ms >= GOOD_AFTER_MS) {
         backoff->failures = backoff->short_links = 0;

@@ -76,7 +76,8 @@ enum backoff_culprit {
 struct backoff_judgement {
     enum backoff_culprit culprit;
     unsigned losses;  /* by the culprit */
-    bool same_client; /* several short connections in a row: a second client has our ID? */
+    bool taken_over;  /* by another client with our client_id */
+    bool same_client; /* perhaps so: several short connections in a row */
 };
 
 struct backoff_judgement backoff_lost(struct backoff *backoff, const struct backoff_loss *loss,

@@ -23,10 +23,7 @@
 
 #include "bridge/metrics.h"
 
-enum {
-    DYING_MS = 2000, /* how long to wait for Paho's report of the loss, which has the reason */
-    SESSION_TAKEN_OVER = 0x8E,
-};
+enum { DYING_MS = 2000 }; /* how long to wait for Paho's report of the loss, with its reason */
 
 static uint64_t random_bits(void)
 {
@@ -57,15 +54,12 @@ static void log_connect_failure(struct publisher *pub, enum status st, const cha
     }
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static void link_up(struct publisher *pub, int64_t now_ms)
 {
     pub->up = true;
-    pub->max_messages = smaller(pub->options.max_in_flight, pub->limits.receive_maximum);
+    pub->max_messages = pub->options.max_in_flight < pub->limits.receive_maximum
+                            ? pub->options.max_in_flight
+                            : pub->limits.receive_maximum;
     pub->events_quiet_ms = pub->status_quiet_ms = now_ms;
     pub->retain_logged = pub->status_refused_logged = false;
     backoff_connected(&pub->backoff, now_ms);
@@ -173,7 +167,7 @@ void publisher_link_lost(struct publisher *pub, int reason, const char *text)
     struct backoff_loss loss = describe_loss(pub, reason, now_ms);
     struct backoff_judgement found = backoff_lost(&pub->backoff, &loss, now_ms, random_bits());
 
-    if (reason == SESSION_TAKEN_OVER) {
+    if (found.taken_over) {
         log_error("broker connection lost", L_STR("server", pub->server), L_INT("code", reason),
                   L_STR("reason", text), L_INT("in_flight", window_events(pub->window)));
     } else {

@@ -110,27 +110,20 @@ static void log_refused(struct publisher *pub, const char *why)
     }
 }
 
-static void status_sent(struct publisher *pub, int token)
-{
-    if (token != 0) {
-        if (pub->status_in_flight++ == 0) {
-            pub->status_quiet_ms = clock_mono_ms();
-        }
-        window_sent_status(pub->window, token);
-    }
-}
-
 /* False: not now. */
 static bool send_one(struct publisher *pub, unsigned which)
 {
     int token = 0;
     enum status st = publish_status(pub, which, &token);
 
-    if (st == ST_OK) {
-        status_sent(pub, token);
+    if (st == ST_OK && token != 0) {
+        if (pub->status_in_flight++ == 0) {
+            pub->status_quiet_ms = clock_mono_ms();
+        }
+        window_sent_status(pub->window, token);
     } else if (st == ST_TOO_LARGE || st == ST_INVALID) {
         log_refused(pub, status_text(st));
-    } else if (st != ST_BUSY) {
+    } else if (st != ST_OK && st != ST_BUSY) {
         publisher_link_dies(pub);
     }
     return st == ST_OK || st == ST_TOO_LARGE || st == ST_INVALID;

@@ -123,7 +123,7 @@ static void a_broker_that_takes_connections_only_to_drop_them_is_not_hammered(vo
 
     (void)state;
     for (int i = 0; i < 7; i++) {
-        (void)connection(&backoff, 9999, false, CLOSED);
+        assert_false(connection(&backoff, 9999, false, CLOSED).taken_over);
     }
     assert_int_equal(longest_delay_ms(&backoff, CLOSED), 10000);
 }
@@ -133,7 +133,7 @@ static void a_session_taken_over_pauses_for_a_minute_or_more_and_is_no_failure(v
     struct backoff backoff = {.failures = 0};
 
     (void)state;
-    (void)connection(&backoff, 1000, true, 0x8E);
+    assert_true(connection(&backoff, 1000, true, 0x8E).taken_over);
     assert_int_equal(backoff.connect_at_ms, NOW_MS + 60000);
     assert_int_equal(longest_delay_ms(&backoff, 0x8E), 90000);
     assert_int_equal(longest_delay_ms(&backoff, CLOSED), 100);
