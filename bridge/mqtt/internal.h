@@ -32,6 +32,8 @@ struct link {
     sem_t ended;          /* posted by Paho's callback at the end of the connection */
 };
 
+/* A new resource is made in mqtt_create and freed in mqtt_destroy; those of a link, in link_create
+ * (connect.c) and mqtt_link_destroy. */
 struct mqtt {
     struct mqtt_options options;
     struct mqtt_listener listener;

@@ -227,7 +227,7 @@ static struct event *make_alive(struct outbox *ob, struct operation *operation,
 {
     struct event fields = *dead;
     struct event *reparsed = NULL;
-    struct err why = {.text = "cannot be read again here"};
+    struct err why = {.text = "cannot be parsed again here"};
 
     fields.reason = SLICE_NONE;
     if (dead->topic.data != NULL) {

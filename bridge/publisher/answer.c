@@ -35,7 +35,7 @@ static void refused(struct publisher *pub, uint64_t seq, unsigned part, int reas
     }
     metrics_refused(reason);
     if (verdict == VERDICT_PAUSE && first) {
-        log_warn("broker refuses for now, trying again",
+        log_warn("broker refuses an event for now, trying again",
                  L_UUID("id", window_find(pub->window, seq)->id), L_INT("code", reason),
                  L_STR("reason", mqtt_reason_text(reason)));
     }

@@ -124,6 +124,7 @@ struct store_totals {
 
 struct store_vfs;
 
+/* A new resource is freed in store_close. */
 struct store {
     sqlite3 *db;
     char *path;

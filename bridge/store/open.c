@@ -205,7 +205,7 @@ static enum status set_up_writer(struct store *store, struct err *err)
 
     /* SQLite silently opens a file read-only if it may not write it. */
     if (sqlite3_db_readonly(store->db, "main") != 0) {
-        return err_set(err, ST_IO, "may not be written");
+        return err_set(err, ST_IO, "not writable");
     }
     st = store_check_identity(store, &empty, err);
 

@@ -65,7 +65,7 @@ static enum status read_number(struct store *store, const char *sql, int64_t *ou
         *out_number = sqlite3_column_int64(stmt, 0);
     }
     (void)sqlite3_finalize(stmt); /* repeats the step's error */
-    return rc == SQLITE_ROW ? ST_OK : store_fail(store, err, "look at it");
+    return rc == SQLITE_ROW ? ST_OK : store_fail(store, err, "read its header");
 }
 
 enum status store_check_identity(struct store *store, bool *out_empty, struct err *err)

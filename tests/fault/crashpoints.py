@@ -3,7 +3,7 @@
 Runs one fixed scenario again and again and lets the k-th write or sync of the outbox be the last thing that happens, or
 fail, for every k until a run goes through untouched; then starts the bridge again, finishes the scenario and checks that
 everything answered 200 arrived, in order, with no more repeats than the window (after a power cut there may be more:
-the mark of what is delivered need not be synced).
+the watermark need not be synced).
 
 What is done at the k-th call:
   kill   SIGKILL
@@ -79,7 +79,7 @@ def body_of(step):
 
 
 class Session:
-    """The scenario's own record of what was answered, over all starts of one run."""
+    """The record of all answers, over all starts of one run."""
 
     def __init__(self, steps=SCENARIO):
         self.left = list(steps)
@@ -138,7 +138,7 @@ def await_ready_or_end(bridge):
 
 
 class Tally:
-    """What all workers have done."""
+    """The results of all workers."""
 
     def __init__(self):
         self.tried = collections.Counter()
@@ -162,7 +162,7 @@ class Tally:
 
 
 class Crashpoints:
-    """One worker, with a broker and ports of its own."""
+    """One worker, with its own broker and ports."""
 
     def __init__(self, options, folder, tally):
         self.options, self.folder, self.tally = options, folder, tally
@@ -324,7 +324,7 @@ class Crashpoints:
     # Help
 
     def begin(self, part):
-        """A bridge with a folder of its own, and the session that belongs to what is in it."""
+        """A bridge with its own folder, and the session that belongs to the files in it."""
         self.number += 1
         self.offset = self.record.stat().st_size
         self.bridge = self.new_bridge(f"run{self.number}", self.gate)

@@ -1,4 +1,4 @@
-"""What the bridge promised, held against what arrived at a subscriber."""
+"""Compares what the bridge promised with what arrived at a subscriber."""
 
 import collections
 import dataclasses

@@ -32,7 +32,7 @@ class FixedBridge(Bridge):
         return "127.0.0.1", self.port if listener == "ingress" else self.admin_port
 
     def end_now(self):
-        """However it is: nothing of it is left."""
+        """Ends it in whatever state it is."""
         if self.process:
             self.process.kill()
             self.process.wait()

@@ -25,7 +25,7 @@ def options(paths, syscall, fault, nth, output):
 
 
 def wrapper(*args):
-    """Runs a program under strace and leaves its process id, its signals and its exit status its own."""
+    """Runs a program under strace, but with the process id, signals and exit status of the program."""
     return [shutil.which("strace"), "-D", *options(*args)]
 
 
@@ -54,7 +54,7 @@ def wait_written(trace, pid):
 
 
 def was_injected(trace):
-    """An error was; a signal leaves no mark but its effect."""
+    """True for an error; an injected signal leaves no trace but its effect."""
     return "(INJECTED)" in trace.read_text()
 
 

@@ -1,4 +1,4 @@
-"""An HTTP server that answers as it is told and remembers what it was asked: a provider's API with nothing behind it."""
+"""A scripted HTTP server that remembers its requests: a provider's API with nothing behind it."""
 
 import collections
 import http.server

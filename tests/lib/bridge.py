@@ -105,7 +105,7 @@ class Bridge:
         return self.start()
 
     def reload(self, *, refused=False):
-        """Writes self.config and has it read; returns when the bridge says that it has, or that it has refused it."""
+        """Writes self.config and has it read; returns when the log reports success, or with refused a refusal."""
         msg = "reload refused; the old configuration stays" if refused else "configuration reloaded"
         self.write_config()
         before = len(self.lines(msg))
@@ -184,11 +184,11 @@ class Bridge:
         return self.address("admin")
 
     def connect(self, **options):
-        """A connection of one's own to the ingress."""
+        """A separate connection to the ingress."""
         return http_client.Connection(self.ingress, **options)
 
     def post(self, body, *, path=PATH, headers=(), secret=SECRET, connection=None):
-        """A webhook, signed; on a connection of its own unless one is given."""
+        """A signed webhook; on a new connection unless one is given."""
         request = ("POST", path, [*signed(body, secret), *headers], body)
         if connection:
             return connection.request(*request)
@@ -236,7 +236,7 @@ class Bridge:
         return self._stderr_bytes()[self.start_of_log :].decode(errors="replace")
 
     def log(self):
-        """The present process's complete lines, each as a dict; without what `run` says about the configuration."""
+        """The complete lines of the running process, each as a dict; without `run`'s report on the configuration."""
         text = self.log_text()
         begin = text.find("ts=")
         return [] if begin < 0 else [parse_line(x) for x in text[begin : text.rfind("\n") + 1].splitlines()]
@@ -276,7 +276,7 @@ class Bridge:
 
 
 def is_sanitized():
-    """The program was built with a sanitizer, which has memory of its own."""
+    """The program was built with a sanitizer, which needs memory itself."""
     data = PROGRAM.read_bytes()
     return b"__asan_init" in data or b"__tsan_init" in data
 

@@ -1,4 +1,4 @@
-"""A real Mosquitto with a configuration of its own on free ports of 127.0.0.1."""
+"""A real Mosquitto with its own configuration on free ports of 127.0.0.1."""
 
 import subprocess
 

@@ -165,6 +165,6 @@ def chunked(body, sizes):
 
 
 def fetch(address, method, path, headers=(), body=b""):
-    """One request on a connection of its own."""
+    """One request on a new connection."""
     with Connection(address) as connection:
         return connection.request(method, path, headers, body)

@@ -105,7 +105,7 @@ class MqttServer:
 
     @property
     def events(self):
-        """What was published, without the bridge's own topics, over all sessions in order."""
+        """All published events, without the status topics, over all sessions in order."""
         return [publish for session in list(self.sessions) for publish in session.events]
 
     @property

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be told to misbehave: cut, stall, delay, refuse, and to record what passes."""
+"""A TCP proxy that misbehaves on demand (cut, stall, delay, refuse) and records the traffic."""
 
 import contextlib
 import socket

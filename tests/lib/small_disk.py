@@ -7,7 +7,7 @@ import pytest
 
 
 class SmallDisk:
-    """A file system of 3 MB in a mount namespace of its own, which lives as long as a process in it."""
+    """A file system of 3 MB in a separate mount namespace, which lives as long as a process in it."""
 
     def __init__(self, folder):
         self.path = folder / "disk"
