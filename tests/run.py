@@ -18,7 +18,8 @@ RUNS = [("20000-25000", ()), ("25000-30000", ("--backwards",))]
 
 def start(share, ports, order, arguments, output):
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", f"--share={share}", *order, *arguments, TESTS],
+        # Without pytest's cache, a file that both would write.
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--share={share}", *order, *arguments, TESTS],
         env={**os.environ, "TEST_PORTS": ports},
         stdin=subprocess.DEVNULL,
         stdout=output,

@@ -219,6 +219,7 @@ def denied_by_the_acl(start, deny):
     wait_until(
         lambda: [row["id"] for row in bridge.rows("dead")] == [one], "a dead letter", deadline_s=90
     )
+    assert bridge.rows("dead")[0]["reason"] == "0x87 not authorized"
     bridge.wait_settled()
     # What was in flight beside the denied one when that was refused first is sent once more after it.
     assert 3 <= bridge.metrics().value("published_total") <= 6
