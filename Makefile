@@ -87,7 +87,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BUILD_PACKAGES := gcc libc6-dev libmicrohttpd-dev libpaho-mqtt-dev libssl-dev libjson-c-dev libsqlite3-dev \
                   libcurl4-openssl-dev
 RUN_PACKAGES   := mosquitto mosquitto-clients
-TEST_PACKAGES  := $(RUN_PACKAGES) libcmocka-dev python3-pytest python3-paho-mqtt python3-jsonschema openssl strace systemd \
+TEST_PACKAGES  := $(RUN_PACKAGES) libcmocka-dev python3-pytest python3-pytest-xdist python3-paho-mqtt python3-jsonschema openssl strace systemd \
                   curl procps
 LINT_PACKAGES  := clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck python3-pyflakes
 BENCH_PACKAGES := mosquitto nodejs npm
@@ -157,7 +157,7 @@ PYTHON := /usr/bin/python3
 .PHONY: test
 test: deps-test
 	@$(MAKE) --no-print-directory all unit
-	HOOK2MQTT_BUILD=$B $(PYTHON) tests/run.py
+	HOOK2MQTT_BUILD=$B $(PYTHON) -m pytest -q -n 2 --dist loadfile tests
 
 # Long campaigns; each prints its figures.
 .PHONY: chaos bench fuzz

@@ -1,8 +1,6 @@
 """Fixtures. What `start` starts (lib/starter.py) is stopped at the end of the test, also of one that failed."""
 
-import concurrent.futures
 import os
-import pathlib
 import resource
 import sys
 
@@ -10,14 +8,9 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from lib.bridge import PROGRAM, ROOT  # noqa: E402
+from lib.bridge import PROGRAM  # noqa: E402
 from lib.posting import kept  # noqa: E402
 from lib.starter import Starter  # noqa: E402
-
-
-def pytest_addoption(parser):
-    parser.addoption("--share", metavar="FOLDER", help="run only the test files that no other run with this folder has begun")
-    parser.addoption("--backwards", action="store_true", help="begin with the last test file, and leave the scenarios out")
 
 
 def pytest_configure(config):
@@ -80,58 +73,6 @@ def nothing_stored(bridge):
     assert kept(bridge) == before
 
 
-def scenario_of(item):
-    """Of a test that asks for a scenario (test_patience.py): the function; else None."""
-    return item.callspec.params.get("scenario") if hasattr(item, "callspec") else None
-
-
-def pytest_collection_modifyitems(config, items):
-    """Scenarios are asked for last, because they began before the first test."""
-    if config.getoption("backwards"):
-        files = list(dict.fromkeys(item.path for item in items))
-        items[:] = [item for item in items if not scenario_of(item)]
-        items.sort(key=lambda item: -files.index(item.path))
-    else:
-        items.sort(key=lambda item: scenario_of(item) is not None)
-
-
-files_begun = {}  # by path: here, or elsewhere?
-
-
-def begin_file(path, folder):
-    """Whoever makes the file first runs the tests."""
-    if path not in files_begun:
-        try:
-            (folder / path.relative_to(ROOT).as_posix().replace("/", "+")).touch(exist_ok=False)
-            files_begun[path] = True
-        except FileExistsError:
-            files_begun[path] = False
-    return files_begun[path]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item):
-    """True: somebody else's; nothing is run, and nothing is said."""
-    folder = item.config.getoption("share")
-    if folder and not scenario_of(item) and not begin_file(item.path, pathlib.Path(folder)):
-        return True
-    return None
-
-
-def play(scenario, folder):
-    starter = Starter(folder)
-    try:
-        scenario(starter)
-    finally:
-        starter.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def scenarios(request, tmp_path_factory):
-    """What takes long (test_patience.py) begins before the first test: {function: future}, of those selected."""
-    selected = [scenario for item in request.session.items if (scenario := scenario_of(item))]
-    with concurrent.futures.ThreadPoolExecutor(max(len(selected), 1)) as pool:
-        yield {
-            scenario: pool.submit(play, scenario, tmp_path_factory.mktemp("scenario"))
-            for scenario in selected
-        }
+def pytest_collection_modifyitems(items):
+    """First what waits longest; the other process of `make test` is busy meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_patience.py")

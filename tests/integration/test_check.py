@@ -266,8 +266,9 @@ def test_an_empty_secret_file_is_a_fault(check, tmp_path):
 def test_a_file_that_may_not_be_read_is_a_fault(check, tmp_path):
     """As another user than root, whom no mode keeps out. Whoever else runs the tests is one already."""
     program, config, secret = tmp_path / "program", tmp_path / "config", tmp_path / "secret"
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid() and folder.stat().st_mode & 0o077 == 0:
+            folder.chmod(0o755)
     shutil.copy(PROGRAM, program)
     program.chmod(0o755)
     secret.write_text("itest-unreadable")

@@ -1,8 +1,6 @@
 """The tests' own tools, on their own: what they claim to do to a connection, they do."""
 
 import socket
-import subprocess
-import sys
 import threading
 
 import paho.mqtt.client as mqtt
@@ -10,7 +8,6 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from lib.bridge import ROOT
 from lib.http_client import Closed, Connection, chunked, request_bytes
 from lib.mqtt_server import Session
 from lib.subscriber import retained
@@ -121,13 +118,3 @@ def test_the_http_client_reads_answers_of_all_forms():
             with pytest.raises(Closed):
                 connection.answer()
         thread.join()
-
-
-def test_two_runs_that_share_the_tests_run_each_file_once(tmp_path):
-    """As `make test` does, with tests/run.py."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--share={tmp_path}"]
-    ran = []
-    for order in ((), ("--backwards",)):
-        done = subprocess.run([*command, *order, ROOT / "tests/fault/test_ledger.py"], capture_output=True, text=True, check=True)
-        ran.append(" passed" in done.stdout)
-    assert ran == [True, False]

@@ -1,10 +1,10 @@
 """
 What takes its time by design: back-off, grace, watchdogs, intervals.
 
-All scenarios run at the same time, from the beginning of the session, each in a thread with processes
-of its own (see `scenarios` in conftest.py); each test waits for the end of its one.
+All scenarios run at the same time, each in a thread with processes of its own; each test waits for the end of its one.
 """
 
+import concurrent.futures
 import json
 import socket
 import time
@@ -14,6 +14,7 @@ import pytest
 from lib import events
 from lib.bridge import source
 from lib.mqtt_server import Session, never, refuse
+from lib.starter import Starter
 from lib.wait import holds_for, wait_until
 
 SCENARIOS = []
@@ -22,6 +23,22 @@ SCENARIOS = []
 def scenario(function):
     SCENARIOS.append(function)
     return function
+
+
+def play(scenario, folder):
+    starter = Starter(folder)
+    try:
+        scenario(starter)
+    finally:
+        starter.close()
+
+
+@pytest.fixture(scope="module")
+def scenarios(request, tmp_path_factory):
+    """{function: future} of those selected."""
+    selected = [item.callspec.params["scenario"] for item in request.session.items if item.path == request.path]
+    with concurrent.futures.ThreadPoolExecutor(len(selected)) as pool:
+        yield {scenario: pool.submit(play, scenario, tmp_path_factory.mktemp("scenario")) for scenario in selected}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda function: function.__name__)

@@ -22,6 +22,9 @@ class Answer:
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.headers = list(headers)
 
+    def __repr__(self):
+        return f"{self.status} {self.body}"
+
 
 class ApiServer:
     """Listens on a free port of 127.0.0.1. cert: (certificate, key) for TLS."""

@@ -32,9 +32,17 @@ def holds_for(condition, seconds, what):
         time.sleep(STEP_S)
 
 
-# Below the range that the kernel picks ports from, so that one of ours can be closed and taken again. What runs side by
-# side gets a part each: TEST_PORTS="20000-25000".
-PORTS = range(*map(int, os.environ.get("TEST_PORTS", "20000-32000").split("-")))
+def my_ports():
+    """Below the range that the kernel picks ports from, so that one of ours can be closed and taken again. The processes
+    that share a run (pytest-xdist names them) get a part each, and so do the programs that tests run (TEST_PORTS)."""
+    first, end = map(int, os.environ.get("TEST_PORTS", "20000-30000").split("-"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = (end - first) // count
+    return range(first + number * share, first + (number + 1) * share)
+
+
+PORTS = my_ports()
 
 
 def ports_from(place):
