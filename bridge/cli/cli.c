@@ -205,7 +205,7 @@ static void add_words(struct buf *out, const struct cli *cli)
     }
 }
 
-int cli_dispatch(struct cli *cli, const struct cli_verb *verbs)
+const struct cli_verb *cli_choose(struct cli *cli, const struct cli_verb *verbs)
 {
     struct nearest near = {.text = slice_of(cli->argc > 1 ? cli->argv[1] : "")};
     const struct cli_verb *verb = find_verb(verbs, &near);
@@ -215,7 +215,7 @@ int cli_dispatch(struct cli *cli, const struct cli_verb *verbs)
     if (verb) {
         cli->argc--;
         cli->argv++;
-        return verb->run(cli);
+        return verb;
     }
     add_words(&words, cli);
     if (cli->argc < 2) {
@@ -225,7 +225,14 @@ int cli_dispatch(struct cli *cli, const struct cli_verb *verbs)
                    nearest_question(&near, "", question));
     }
     buf_free(&words);
-    return EXIT_USAGE;
+    return NULL;
+}
+
+int cli_dispatch(struct cli *cli, const struct cli_verb *verbs)
+{
+    const struct cli_verb *verb = cli_choose(cli, verbs);
+
+    return verb ? verb->run(cli) : EXIT_USAGE;
 }
 
 void cli_print_faults(FILE *out, const char *prefix, const char *config_path,

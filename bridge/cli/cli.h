@@ -94,6 +94,10 @@ struct cli_verb {
     const char *name;
     int (*run)(struct cli *cli); /* argv[0] is the verb */
 };
+/* The verb that argv[1] names, which becomes argv[0]. NULL: there is none, as has been printed;
+ * return EXIT_USAGE. */
+const struct cli_verb *cli_choose(struct cli *cli, const struct cli_verb *verbs) MUST_USE;
+/* Chooses and runs. */
 int cli_dispatch(struct cli *cli, const struct cli_verb *verbs);
 
 /* Adds text as a terminal may safely show it: control characters, bidirectional overrides and

@@ -1,6 +1,6 @@
 #include "bridge/cli/cli.h"
 
-#include "bridge/cli/bridge_http.h"
+#include "bridge/cli/http.h"
 
 enum { TIMEOUT_MS = 5000 };
 

@@ -13,7 +13,7 @@
 #include "common/json.h"
 
 #include "bridge/admin/admin.h"
-#include "bridge/cli/bridge_http.h"
+#include "bridge/cli/http.h"
 #include "bridge/cli/list.h"
 #include "bridge/intake/intake.h"
 

@@ -11,7 +11,7 @@
 #include "common/uuid.h"
 
 #include "bridge/cli/catalogue.h"
-#include "bridge/cli/bridge_http.h"
+#include "bridge/cli/http.h"
 #include "bridge/provider/provider.h"
 #include "bridge/verify/verify.h"
 

@@ -630,7 +630,7 @@ def test_of_several_sources_one_must_be_named(start, api, tmp_path):
     one = ricloud_source(api, [{"file": str(tmp_path / "one")}])
     two = {**one, "name": "photos", "path": "/webhooks/two"}
     commands = Commands(start, "ricloud", one, SOURCE, two)
-    commands.fails("get", "7", saying="--source says it; there is: backups, photos")
+    commands.fails("get", "7", saying="Name one with --source: backups, photos")
     commands.fails("get", "7", "--source", "partners", saying="of the provider creads")
     commands.fails("get", "7", "--source", "nobody", saying="no such source")
     api.on("GET", f"{CONFIGS}/7", config())
@@ -646,12 +646,12 @@ def test_of_several_sources_one_must_be_named(start, api, tmp_path):
     "answer, saying",
     [
         (Answer(400, {"error": "validation", "message": "No good.", "params": {"url": ["not https"]}}),
-         'answered 400: validation: No good., {"url": ["not https"]}'),
+         'answered 400: validation: No good., {"url":["not https"]}'),
         (Answer(403, {"error": {"code": 12, "message": "Forbidden"}}), "answered 403: 12: Forbidden"),
         (Answer(404, {"message": "gone", "params": {}}), "answered 404: gone\n"),
         (Answer(400, b"<html>\n  no\x1b[2J   way\xff</html>"), r"answered 400: <html> no\x1B[2J way\xFF</html>"),
         (Answer(400, b"x" * 5000), "answered 400: " + 200 * "x" + "\n"),
-        (Answer(400, {"odd": [1]}), 'answered 400: {"odd": [1]}'),
+        (Answer(400, {"odd": [1]}), 'answered 400: {"odd":[1]}'),
         (Answer(401), "answered 401\n"),
         (Answer(200, b"not JSON"), "describes no webhook config"),
     ],
@@ -1069,11 +1069,11 @@ def test_a_login_that_is_refused_says_so(api, weavy):
     api.on("POST", LOGIN, Answer(401, {"message": f"{PASSWORD} is wrong"}))
     weavy.fails("login", saying="answered 401: *** is wrong")
     api.on("POST", LOGIN, {"something": "else"})
-    weavy.fails("login", saying=f'holds no authToken: POST {api.url}{LOGIN}: answered 200: {{"something": "else"}}')
+    weavy.fails("login", saying=f'holds no authToken: POST {api.url}{LOGIN}: answered 200: {{"something":"else"}}')
     api.on("POST", LOGIN, {"error": "locked", "message": f"{PASSWORD} is known"})
     weavy.fails("login", saying="answered 200: locked: *** is known")
     api.on("POST", LOGIN, {"accessToken": AUTH_TOKEN})
-    weavy.fails("login", saying='answered 200: {"accessToken": "***"}')
+    weavy.fails("login", saying='answered 200: {"accessToken":"***"}')
     assert not state_file(weavy).exists()
 
 

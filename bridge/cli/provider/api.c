@@ -1,159 +1,429 @@
-#include "bridge/cli/provider/api_internal.h"
+/*
+ * A call is tried until it is answered, up to MAX_TRIES times and as long as the time lasts:
+ *
+ * - no connection, a connection that breaks, a time-out, 429, 5xx: again, after as long as
+ *   Retry-After says, else after a delay that grows and is random
+ * - every other answer that is not 2xx, and an untrusted certificate: would be the same again
+ *
+ * Whoever asks for something to be made learns if a try may have made it unseen (`uncertain`).
+ */
+#include "bridge/cli/provider/api.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include <sys/random.h>
+
+#include <json-c/json.h>
 
 #include "common/clock.h"
-#include "common/net.h"
+#include "common/file.h"
+#include "common/json.h"
 #include "common/utf8.h"
 
-/* ---- the address ---- */
+#include "bridge/cli/cli.h"
+#include "bridge/cli/http.h"
+#include "bridge/cli/provider/reason.h"
+#include "bridge/cli/provider/secrets.h"
+#include "bridge/cli/provider/tree.h"
 
-static char *url_part(CURLU *url, CURLUPart part)
+enum {
+    MAX_TRIES = 5,
+    FIRST_DELAY_MS = 500, /* doubles */
+    TRY_TIMEOUT_MS = 30000,
+    LAST_TRY_MS = 1000, /* for a command's last question, such as how a test went */
+    MAX_AUTHORITIES = 4 * 1024 * 1024,
+    MAX_REASON = 360, /* bytes of struct err's text for the API's own words */
+};
+
+struct api {
+    struct api_options options;
+    int64_t deadline_ms; /* of the monotonic clock */
+    struct buf base;
+    struct buf token;
+    struct secrets secrets; /* the token, too */
+    struct cli_http *http;
+    bool has_authorities; /* those of ca_file have been read */
+
+    /* The last call */
+    const char *method;
+    struct buf url;
+    struct api_reply reply;
+    struct buf shown; /* the reply's text without secrets */
+};
+
+struct api *api_open(const struct api_options *options)
 {
-    char *text = NULL;
+    struct api *api = xalloc(sizeof(*api));
 
-    return curl_url_get(url, part, &text, 0) == CURLUE_OK ? text : NULL;
-}
-
-static bool is_this_machine(const char *host)
-{
-    struct net_address address;
-    struct buf text = {0};
-    bool is;
-
-    buf_addf(&text, "%s:1", host);
-    is = net_parse_address(text.data, &address, NULL) == ST_OK && net_is_loopback(&address);
-    buf_free(&text);
-    return is;
-}
-
-static enum status check_parts(CURLU *url, const char *text, struct err *err)
-{
-    char *scheme = url_part(url, CURLUPART_SCHEME);
-    char *host = url_part(url, CURLUPART_HOST);
-    char *user = url_part(url, CURLUPART_USER);
-    char *query = url_part(url, CURLUPART_QUERY);
-    char *fragment = url_part(url, CURLUPART_FRAGMENT);
-    enum status st = ST_OK;
-
-    if (user || query || fragment) {
-        st = err_set(err, ST_INVALID,
-                     "the API's URL must have no user, query or fragment in it");
-    } else if (!scheme || !host ||
-               (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)) {
-        st = err_set(err, ST_INVALID, "%s: not a URL such as https://api.example", text);
-    } else if (strcmp(scheme, "http") == 0 && !is_this_machine(host)) {
-        st = err_set(err, ST_INVALID,
-                     "%s: without TLS everybody on the way could read the token; use https",
-                     text);
-    }
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(user);
-    curl_free(query);
-    curl_free(fragment);
-    return st;
-}
-
-static enum status check_url(const char *text, struct err *err)
-{
-    CURLU *url = curl_url();
-    enum status st;
-
-    CHECK(url);
-    st = curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK
-             ? check_parts(url, text, err)
-             : err_set(err, ST_INVALID, "%s: not a URL such as https://api.example", text);
-    curl_url_cleanup(url);
-    return st;
-}
-
-/* ---- life ---- */
-
-/* So that few copies of what is secret in an answer stay behind while it grows. */
-enum { USUAL_REPLY = 64 * 1024 };
-
-enum status cli_api_open(const struct cli_api_options *options, struct cli_api **out_api,
-                         struct err *err)
-{
-    struct cli_api *api;
-    enum status st = check_url(options->url, err);
-
-    if (st != ST_OK) {
-        return st;
-    }
-    api = xalloc(sizeof(*api));
     api->options = *options;
-    api->curl = curl_easy_init();
-    CHECK(api->curl);
     api->deadline_ms = clock_mono_ms() + options->timeout_ms;
-    buf_reserve(&api->reply, USUAL_REPLY);
     buf_add_str(&api->base, options->url);
     while (api->base.data[api->base.len - 1] == '/') {
         api->base.data[--api->base.len] = '\0';
     }
-    *out_api = api;
-    return ST_OK;
+    api->http = cli_http_open_api(api->base.data);
+    return api;
 }
 
-void cli_api_close(struct cli_api *api)
+static void drop_reply(struct api *api)
+{
+    tree_wipe(api->reply.json);
+    json_object_put(api->reply.shown);
+    api->reply = (struct api_reply){0};
+    buf_clear(&api->shown);
+}
+
+void api_close(struct api *api)
 {
     if (api) {
-        curl_easy_cleanup(api->curl);
-        for (size_t i = 0; i < api->hidden_count; i++) {
-            buf_wipe(&api->hidden[i]);
-        }
-        buf_free(&api->base);
-        buf_free(&api->authorities);
+        drop_reply(api);
+        cli_http_close(api->http);
+        secrets_wipe(&api->secrets);
         buf_wipe(&api->token);
-        buf_free(&api->asked);
-        buf_wipe(&api->reply);
+        buf_free(&api->base);
+        buf_free(&api->url);
         buf_free(&api->shown);
         free(api);
     }
 }
 
-enum status cli_api_set_token(struct cli_api *api, struct slice token, struct err *err)
+enum status api_set_token(struct api *api, struct slice token, struct err *err)
 {
     for (size_t i = 0; i < token.len; i++) {
         if (token.data[i] <= ' ' || token.data[i] > '~') {
             return err_set(err, ST_INVALID,
-                           "the token holds a character that no HTTP header can have");
+                           "the token contains a character that no HTTP header can have");
         }
     }
     buf_wipe(&api->token);
     buf_add_slice(&api->token, token);
+    api_hide(api, token);
     return ST_OK;
 }
 
-bool cli_api_has_token(const struct cli_api *api)
+bool api_has_token(const struct api *api)
 {
     return api->token.len > 0;
 }
 
-void cli_api_hide(struct cli_api *api, struct slice secret)
+void api_hide(struct api *api, struct slice secret)
 {
-    CHECK(api->hidden_count < MAX_HIDDEN);
-    buf_add_slice(&api->hidden[api->hidden_count++], secret);
+    secrets_add(&api->secrets, secret);
 }
 
-const char *cli_api_url(const struct cli_api *api)
+void api_add_hidden(const struct api *api, struct buf *out, const char *text)
+{
+    (void)secrets_add_hidden(&api->secrets, out, slice_of(text));
+}
+
+const char *api_url(const struct api *api)
 {
     return api->base.data;
 }
 
-void cli_api_add_escaped(struct buf *out, const char *text)
-{
-    char *escaped = curl_easy_escape(NULL, text, 0);
-
-    CHECK(escaped);
-    buf_add_str(out, escaped);
-    curl_free(escaped);
-}
-
-bool cli_api_is_segment(const char *text)
+bool api_is_segment(const char *text)
 {
     return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0 &&
            utf8_is_fit(slice_of(text));
+}
+
+/* ---- the request ---- */
+
+static void add_url(const struct api *api, const struct api_request *request, struct buf *out)
+{
+    const char *at = request->id ? strstr(request->path, "{id}") : NULL;
+
+    buf_add_slice(out, buf_slice(&api->base));
+    if (at) {
+        buf_add(out, request->path, (size_t)(at - request->path));
+        cli_http_add_escaped(out, request->id);
+        buf_add_str(out, at + strlen("{id}"));
+    } else {
+        buf_add_str(out, request->path);
+    }
+    buf_add_str(out, request->query ? request->query : "");
+}
+
+/* Its header lines, separated by \n. token: what stands in Authorization. */
+static void add_header_lines(const struct api *api, const struct api_request *request,
+                             struct slice token, struct buf *out)
+{
+    buf_reserve(out, token.len + 256); /* growing would leave a copy behind */
+    buf_add_str(out, "Accept: application/json");
+    if (!request->anonymous) {
+        buf_addf(out, "\nAuthorization: %s %.*s", api->options.scheme, SLICE_ARG(token));
+    }
+    if (request->json) {
+        buf_add_str(out, "\nContent-Type: application/json");
+    }
+    if (request->header) {
+        buf_addf(out, "\n%s", request->header);
+    }
+}
+
+static void add_request_json(struct buf *out, const struct api_request *request,
+                             const char *url, const char *line)
+{
+    const char *separator = "{";
+
+    buf_addf(out, "{\"method\":\"%s\",\"url\":", request->method);
+    json_add_string(out, slice_of(url));
+    buf_add_str(out, ",\"headers\":");
+    while (*line) {
+        size_t name_len = strcspn(line, ":"), len = strcspn(line, "\n");
+
+        buf_add_str(out, separator);
+        json_add_string(out, (struct slice){line, name_len});
+        buf_add_char(out, ':');
+        json_add_string(out, (struct slice){line + name_len + 2, len - name_len - 2});
+        line += len + (line[len] == '\n');
+        separator = ",";
+    }
+    buf_addf(out, "},\"body\":%s}\n", request->json ? request->json : "null");
+}
+
+void api_print(const struct api *api, const struct api_request *request)
+{
+    struct buf url = {0}, lines = {0}, text = {0}, shown = {0};
+
+    add_url(api, request, &url);
+    add_header_lines(api, request, SLICE("***"), &lines);
+    if (api->options.json) {
+        add_request_json(&text, request, url.data, lines.data);
+    } else {
+        buf_addf(&text, "%s %s\n%s\n\n%s%s", request->method, url.data, lines.data,
+                 request->json ? request->json : "", request->json ? "\n\n" : "");
+    }
+    (void)secrets_add_hidden(&api->secrets, &shown, buf_slice(&text));
+    (void)fwrite(shown.data, 1, shown.len, stdout); /* main looks whether it has arrived */
+    buf_free(&url);
+    buf_free(&lines);
+    buf_free(&text);
+    buf_free(&shown);
+}
+
+/* ---- one try ---- */
+
+/* Not by libcurl, which a pipe in the place of the file would keep waiting for ever. */
+static enum status read_authorities(struct api *api, struct err *err)
+{
+    struct buf pem = {0};
+    enum status st = ST_OK;
+
+    if (api->options.ca_file && !api->has_authorities) {
+        st = file_read_regular(api->options.ca_file, MAX_AUTHORITIES, &pem, err);
+        if (st == ST_OK) {
+            cli_http_trust(api->http, &pem);
+            api->has_authorities = true;
+        } else {
+            (void)err_wrap(err, "api.ca_file");
+            st = err->status = ST_IO;
+        }
+        buf_free(&pem);
+    }
+    return st;
+}
+
+static int64_t left_ms(const struct api *api)
+{
+    int64_t left = api->deadline_ms - clock_mono_ms();
+
+    return left > 0 ? left : 0;
+}
+
+static void read_reply(struct api *api, const struct cli_http_reply *answer)
+{
+    struct api_reply *reply = &api->reply;
+    struct slice body = answer->body;
+
+    reply->status = answer->status;
+    reply->body = body;
+    reply->is_empty = !body.data || strspn(body.data, " \t\r\n") == body.len;
+    reply->json = tree_parse(body, &reply->is_json);
+    if (reply->is_json) {
+        reply->shown = secrets_hide(&api->secrets, reply->json);
+        buf_add_str(&api->shown, tree_print(reply->shown));
+    } else {
+        (void)secrets_add_hidden(&api->secrets, &api->shown, body);
+    }
+}
+
+static enum status try_once(struct api *api, const struct api_request *request,
+                            struct cli_http_reply *out_answer, struct err *why)
+{
+    int64_t left = left_ms(api);
+    struct slice json = slice_of(request->json);
+    struct cli_http_request call = {
+        .method = request->method,
+        .path = api->url.data + api->base.len,
+        .json = json.data ? &json : NULL,
+        .timeout_ms = left < LAST_TRY_MS      ? LAST_TRY_MS
+                      : left < TRY_TIMEOUT_MS ? left
+                                              : TRY_TIMEOUT_MS,
+    };
+    struct buf lines = {0};
+    enum status st;
+
+    drop_reply(api);
+    add_header_lines(api, request, buf_slice(&api->token), &lines);
+    call.header = lines.data;
+    st = cli_http_run(api->http, &call, out_answer, why);
+    buf_wipe(&lines);
+    read_reply(api, out_answer);
+    return st;
+}
+
+/* ---- why a try failed ---- */
+
+/* The last answer in the API's own words, cut to what an error has room for. */
+static void add_answer(const struct api *api, struct buf *out)
+{
+    struct buf why = {0};
+
+    reason_add(&why, api->reply.status, api->reply.shown, buf_slice(&api->shown));
+    why.len = why.len < MAX_REASON ? why.len : MAX_REASON;
+    cli_add_safe(out, buf_slice(&why));
+    buf_free(&why);
+}
+
+/* The last try in words: `GET https://…: answered 404: …`. no_answer: why there was no answer. */
+static void add_failure(const struct api *api, const struct cli_http_reply *answer,
+                        const struct err *no_answer, struct buf *out)
+{
+    struct buf why = {0}, shown = {0};
+
+    buf_addf(out, "%s ", api->method);
+    if (answer->redirect) {
+        /* What is behind a ? may be anything, such as what was sent. */
+        buf_addf(&why, "%s: answered %ld, a redirect to %.*s, which is not followed",
+                 api->url.data, answer->status, (int)strcspn(answer->redirect, "?#"),
+                 answer->redirect);
+    } else if (answer->status) {
+        buf_addf(out, "%s: ", api->url.data);
+        add_answer(api, out);
+    } else {
+        buf_add_str(&why, no_answer->text);
+    }
+    (void)secrets_add_hidden(&api->secrets, &shown, buf_slice(&why));
+    cli_add_safe(out, buf_slice(&shown));
+    buf_free(&why);
+    buf_free(&shown);
+}
+
+enum status api_reject(const struct api *api, enum status st, const char *what, struct err *err)
+{
+    struct buf why = {0};
+
+    add_answer(api, &why);
+    err_set(err, st, "the API's answer %s: %s %s: %s", what, api->method, api->url.data,
+            why.data);
+    buf_free(&why);
+    return st;
+}
+
+/* ---- all tries ---- */
+
+static bool is_transient(const struct cli_http_reply *answer)
+{
+    return answer->is_transient || answer->status == 429 || answer->status >= 500;
+}
+
+int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random)
+{
+    int64_t full = (int64_t)FIRST_DELAY_MS << (n - 1);
+
+    return retry_after_s ? (int64_t)retry_after_s * 1000 : full - random % (full / 2);
+}
+
+bool api_wait(const struct api *api, int64_t ms)
+{
+    int64_t left = left_ms(api);
+    int64_t wait = ms < left ? ms : left;
+    struct timespec pause = {wait / 1000, wait % 1000 * 1000000};
+
+    if (left == 0) {
+        return false;
+    }
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, &pause) != 0) {
+    }
+    return true;
+}
+
+static enum status status_of(const struct cli_http_reply *answer)
+{
+    if (is_transient(answer)) {
+        return ST_UNREACHABLE;
+    }
+    switch (answer->status) {
+    case 401:
+        return ST_UNAUTHENTIC;
+    case 404:
+    case 410:
+        return ST_NOT_FOUND;
+    default:
+        return answer->status / 100 == 2 ? ST_OK : ST_REFUSED;
+    }
+}
+
+/* After the n-th try, which failed as why says: waits until it is time for the next one. False:
+ * there is none, and why says so if the API wants to be left alone for longer. */
+static bool wait_for_next_try(const struct api *api, unsigned n,
+                              const struct cli_http_reply *answer, struct buf *why)
+{
+    uint32_t random;
+    int64_t delay;
+
+    if (!is_transient(answer) || n == MAX_TRIES) {
+        return false;
+    }
+    CHECK(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
+    delay = api_retry_delay_ms(n, answer->retry_after_s, random);
+    if (delay >= left_ms(api)) {
+        if (answer->retry_after_s) {
+            buf_addf(
+                why,
+                "; it wants to be asked again in %u s, which is more than --timeout leaves",
+                answer->retry_after_s);
+        }
+        return false;
+    }
+    cli_fail("%s; trying again in %.1f s (%u of %d)", why->data, (double)delay / 1000, n + 1,
+             MAX_TRIES);
+    return api_wait(api, delay);
+}
+
+enum status api_call(struct api *api, const struct api_request *request,
+                     struct api_reply *out_reply, struct err *err)
+{
+    struct cli_http_reply answer = {0};
+    struct buf why = {0};
+    bool uncertain = false, again = true;
+    enum status st = read_authorities(api, err);
+
+    drop_reply(api);
+    api->method = request->method;
+    buf_clear(&api->url);
+    add_url(api, request, &api->url);
+    for (unsigned n = 1; st == ST_OK && again; n++) {
+        struct err no_answer = {0};
+
+        (void)try_once(api, request, &answer, &no_answer); /* answer and no_answer say it */
+        uncertain |= answer.sent && (answer.status == 0 || answer.status >= 500);
+        buf_clear(&why);
+        if (status_of(&answer) == ST_OK) {
+            break;
+        }
+        add_failure(api, &answer, &no_answer, &why);
+        again = wait_for_next_try(api, n, &answer, &why);
+    }
+    api->reply.uncertain = uncertain;
+    *out_reply = api->reply;
+    if (st == ST_OK && why.len > 0) {
+        st = err_set(err, status_of(&answer), "%s", why.data);
+    }
+    buf_free(&why);
+    return st;
 }

@@ -1,10 +1,9 @@
 /*
- * cli_api - calls a provider's API: TLS verified, with time-outs, tries again what may have
- * been bad luck, follows no redirects, and never shows the token or another secret that it was
- * told of: an API may well send them back.
+ * api - calls a provider's API: logs in with a token, tries again after transient failures, and
+ * explains the others in the API's own words, but never shows the token or another secret that
+ * it knows: an API may well send them back.
  *
- * One thread. What goes wrong on the way and is tried again is a line on stderr. Proxies are
- * those of the environment, but not for http, which only goes to this machine.
+ * One thread. A try that is repeated is a line on stderr.
  */
 #ifndef BRIDGE_CLI_PROVIDER_API_H
 #define BRIDGE_CLI_PROVIDER_API_H
@@ -12,55 +11,54 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-struct cli_api;
+struct api;
+struct json_object;
 
-struct cli_api_options {
-    const char *url;     /* the API's base: https, or http to this machine */
+struct api_options {
+    const char *url; /* as the configuration has checked it: https, or http to this machine */
     const char *scheme;  /* of the Authorization header: `Token`, `Bearer` */
     const char *ca_file; /* NULL: the system's authorities */
     int64_t timeout_ms;  /* for everything together, tries and waits included */
-    bool dry_run_json;   /* how cli_api_print prints */
+    bool json;           /* how api_print prints */
 };
 
-/* Borrows all but url. ST_INVALID: the URL is none that a token may be sent to. Gives an API
- * for cli_api_close, which wipes the token. */
-enum status cli_api_open(const struct cli_api_options *options, struct cli_api **out_api,
-                         struct err *err) MUST_USE;
-void cli_api_close(struct cli_api *api);
+/* Borrows all but url. Gives an API for api_close, which wipes the secrets. */
+struct api *api_open(const struct api_options *options);
+void api_close(struct api *api);
 
 /* Keeps a copy; replaces the one before. ST_INVALID: it cannot stand in a header. */
-enum status cli_api_set_token(struct cli_api *api, struct slice token,
-                              struct err *err) MUST_USE;
-bool cli_api_has_token(const struct cli_api *api);
-/* Keeps a copy: like the token, it is shown as *** wherever the API sends it back, as it is or as
- * JSON or a URL would spell it (unless it has but one or two characters). */
-void cli_api_hide(struct cli_api *api, struct slice secret);
+enum status api_set_token(struct api *api, struct slice token, struct err *err) MUST_USE;
+bool api_has_token(const struct api *api);
+/* Keeps a copy: like the token, it is shown as *** wherever the API sends it back. */
+void api_hide(struct api *api, struct slice secret);
+/* Adds a text that came from the API before, with *** for secrets. */
+void api_add_hidden(const struct api *api, struct buf *out, const char *text);
 
 /* The base, without a slash at its end. */
-const char *cli_api_url(const struct cli_api *api);
-/* Adds text as it may stand in one segment or query value of a URL. */
-void cli_api_add_escaped(struct buf *out, const char *text);
+const char *api_url(const struct api *api);
 /* False if text, even escaped, would not be a segment of its own: it is empty, . or .. , which
  * clients and servers resolve, or not UTF-8 without control characters. Pure. */
-bool cli_api_is_segment(const char *text) MUST_USE;
+bool api_is_segment(const char *text) MUST_USE;
 
-struct cli_api_request {
+struct api_request {
     const char *method;
-    const char *path;   /* behind the base, with the query */
+    const char *path;   /* behind the base; `{id}` in it stands for id */
+    const char *id;     /* any text, escaped; NULL: the path stays as it is */
+    const char *query;  /* with its ?; NULL: none */
     const char *header; /* one more `Name: value`; NULL: none */
-    struct slice json;  /* absent: no body */
+    char *json;         /* NULL: no body */
     bool anonymous;     /* without the token */
 };
-struct cli_api_reply {
-    long status; /* 0: no answer */
-    /* What was answered; `null` unless it is JSON. Borrowed until the next call. */
-    struct slice json;
-    /* The same, member for member, with *** for all secrets, also for what a member holds that
-     * is named so (authToken). Whatever is printed of an answer is read from here. */
-    struct slice shown;
+struct api_reply {
+    long status;       /* 0: no answer */
+    struct slice body; /* borrowed until the next call, like the two below */
+    /* What was answered; NULL: nothing, `null`, or not JSON. See tree.h. */
+    struct json_object *json;
+    /* The same without secrets. Whatever is printed of an answer is read from here. */
+    struct json_object *shown;
     bool is_json, is_empty;
-    /* One try was sent, and what became of it is not known: it may have been carried out beside
-     * the one that was answered, or at all. */
+    /* A request was sent and its outcome is not known: it may have been carried out, also beside
+     * the one that was answered. */
     bool uncertain;
 };
 
@@ -68,21 +66,22 @@ struct cli_api_reply {
  * ST_UNAUTHENTIC: 401; ST_NOT_FOUND: 404 or 410; ST_REFUSED: anything else that asking again
  * would not change; ST_UNREACHABLE: no usable answer after all tries; ST_IO: ca_file cannot be
  * read, and nobody was asked. *out_reply is written in every case. */
-enum status cli_api_call(struct cli_api *api, const struct cli_api_request *request,
-                         struct cli_api_reply *out_reply, struct err *err) MUST_USE;
-
+enum status api_call(struct api *api, const struct api_request *request,
+                     struct api_reply *out_reply, struct err *err) MUST_USE;
 /* Instead of a call: prints what would be sent to stdout, with *** for the token. */
-void cli_api_print(const struct cli_api *api, const struct cli_api_request *request);
+void api_print(const struct api *api, const struct api_request *request);
+
+/* The last call's answer was 2xx but of no use: `the API's answer <what>: GET https://…:
+ * answered 200: <the API's own words>`, without secrets and safe for a terminal. Gives st. */
+enum status api_reject(const struct api *api, enum status st, const char *what,
+                       struct err *err);
 
 /* False if the time is over, else waits (less, if less is left). */
-bool cli_api_wait(const struct cli_api *api, int64_t ms);
+bool api_wait(const struct api *api, int64_t ms);
 
-/* For a 2xx answer, the last call's, that is of no use: `the API's answer <what>: GET https://…:
- * answered 200: <the API's own words>`, without secrets and safe for a terminal. Gives st. */
-enum status cli_api_reject(const struct cli_api *api, enum status st, const char *what,
-                           struct err *err);
-
-/* Adds text that came from the API before, with *** for secrets. */
-void cli_api_add_hidden(const struct cli_api *api, struct buf *out, const char *text);
+/* How long to wait after the n-th try, from 1: as long as the API asked for (0: it did not), else
+ * twice as long each time, of which random takes off up to a half, so that many callers do not
+ * come back at once. Pure. */
+int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random);
 
 #endif

@@ -1,297 +1,274 @@
 /*
- * provider ricloud: the webhook configs of Reincubate ricloud, and which of them a key uses.
+ * provider ricloud: the webhook configs of Reincubate ricloud, and which of them a key uses. Most
+ * verbs are one call about one config; the answer is printed. What the API refuses is printed in
+ * its own words, and ends the verb.
  */
 #include "bridge/cli/provider/ricloud.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/cli/provider/json.h"
+#include <json-c/json.h>
 
-int ricloud_begin(struct registration *reg, struct cli *cli)
+#include "common/clock.h"
+
+#include "bridge/cli/http.h"
+#include "bridge/cli/provider/tree.h"
+
+enum { PAGE_SIZE = 100, MAX_PAGES = 1000 };
+
+static enum status begin(struct job *job, bool changes)
 {
-    int status = registration_begin(reg, cli, "ricloud", "Token");
-    const struct buf *token;
-    struct err err = {0};
+    (void)changes;
+    enum status st = job_set_token(job, NULL);
 
-    if (status != EXIT_DONE || reg->dry_run) {
-        return status;
+    if (st == ST_OK && !api_has_token(job->api) && !job->options.dry_run) {
+        st = err_set(&job->err, ST_MISSING,
+                     "source %s has no api.token: the token of a key of ricloud",
+                     job->source->name);
     }
-    token = &reg->source->api.token;
-    if (!cli_secret_was_read(cli, token, "sources[%zu].api.token", reg->source_index)) {
-        return EXIT_FAILED;
-    }
-    if (token->len == 0) {
-        return cli_fail("source %s has no api.token: the token of a key of ricloud",
-                        reg->source->name);
-    }
-    return cli_api_set_token(reg->api, buf_slice(token), &err) == ST_OK
-               ? EXIT_DONE
-               : cli_fail("source %s: api.token: %s", reg->source->name, err.text);
-}
-
-/* The id at argv[1], or NULL: it is none, which has been printed. */
-static const char *id_argument(const struct cli *cli)
-{
-    return registration_check_name(cli, cli->argv[1], "an id") ? cli->argv[1] : NULL;
-}
-
-/* ---- get, delete ---- */
-
-static int get_config(struct registration *reg, const char *id)
-{
-    const struct ricloud_request request = {.method = "GET", .id = id};
-    struct ricloud_config config = {0};
-    struct cli_api_reply reply = {0};
-    struct err err = {0};
-    enum status st = ricloud_call(reg, &request, &reply, &err);
-
-    if (st == ST_OK && !reg->dry_run) {
-        st = ricloud_read_config(reg, &reply, &config, &err);
-    }
-    if (config.id) {
-        ricloud_print(reg, buf_slice(&config.shown));
-    }
-    ricloud_config_fini(&config);
-    return st == ST_OK ? EXIT_DONE : cli_fail("%s", err.text);
-}
-
-static int delete_config(struct registration *reg, const char *id)
-{
-    const struct ricloud_request request = {.method = "DELETE", .id = id};
-    struct cli_api_reply reply = {0};
-    struct err err = {0};
-    struct buf line = {0};
-    enum status st = ricloud_call(reg, &request, &reply, &err);
-
-    /* Gone, after a try whose answer did not arrive, is what was wanted. */
-    if (st != ST_OK && !(st == ST_NOT_FOUND && reply.uncertain)) {
-        return cli_fail("%s", err.text);
-    }
-    if (reg->dry_run) {
-        return EXIT_DONE;
-    }
-    if (reg->json) {
-        buf_add_char(&line, '{');
-        ricloud_add_id(&line, "id", id, &reply, "id");
-        buf_add_str(&line, ",\"deleted\":true}");
-    } else {
-        cli_add_safe(&line, slice_of(id));
-        buf_add_str(&line, "  deleted");
-    }
-    registration_print(&line);
-    buf_free(&line);
-    return EXIT_DONE;
-}
-
-static int run_by_id(struct cli *cli, int (*run)(struct registration *reg, const char *id))
-{
-    struct registration reg = {0};
-    const struct cli_option options[] = {REGISTRATION_OPTIONS(&reg)};
-    const char *id;
-    int status;
-
-    if (!cli_arguments(cli, options, 1, 1) || !(id = id_argument(cli))) {
-        return EXIT_USAGE;
-    }
-    status = ricloud_begin(&reg, cli);
-    status = status == EXIT_DONE ? run(&reg, id) : status;
-    registration_end(&reg);
-    return status;
-}
-
-int ricloud_get(struct cli *cli)
-{
-    return run_by_id(cli, get_config);
-}
-
-int ricloud_delete(struct cli *cli)
-{
-    return run_by_id(cli, delete_config);
-}
-
-/* ---- update ---- */
-
-struct update {
-    struct registration reg;
-    const char *url, *state;
-};
-
-static void make_update(const struct update *update, struct buf *out)
-{
-    buf_add_char(out, '{');
-    if (update->url) {
-        cli_json_add_string(out, "url", update->url);
-    }
-    buf_add_str(out, update->url && update->state ? "," : "");
-    if (update->state) {
-        cli_json_add_string(out, "state", update->state);
-    }
-    buf_add_char(out, '}');
-}
-
-static enum status post_update(struct update *update, const char *id,
-                               struct ricloud_config *config, struct err *err)
-{
-    struct ricloud_request request = {.method = "POST", .id = id};
-    struct cli_api_reply reply = {0};
-    struct buf json = {0};
-    enum status st;
-
-    make_update(update, &json);
-    request.json = buf_slice(&json);
-    st = ricloud_call(&update->reg, &request, &reply, err);
-    if (st == ST_OK && !update->reg.dry_run) {
-        st = ricloud_read_config(&update->reg, &reply, config, err);
-    }
-    buf_free(&json);
     return st;
 }
 
-static int update_config(struct update *update, const char *id)
+/* An id as JSON: as the answer spells it at this pointer, if it is there; else a number if it
+ * looks like one, as the API's own ids are. */
+static struct json_object *id_value(const char *id, const struct api_reply *reply,
+                                    const char *pointer)
 {
-    bool tested = !update->state || strcmp(update->state, "new") == 0;
-    struct ricloud_config config = {0};
-    struct ricloud_test test = {0};
-    struct err err = {0};
-    int status = EXIT_DONE;
-    enum status st;
+    const char *answered = tree_text(reply->json, pointer);
 
-    st = post_update(update, id, &config, &err);
-    if (st == ST_OK && !update->reg.dry_run && tested) {
-        st = ricloud_settle(&update->reg, &config, &test, &err);
+    if (answered && strcmp(answered, id) == 0) {
+        return json_object_get(tree_at(reply->shown, pointer));
+    }
+    if (strspn(id, "0123456789") == strlen(id) && (id[0] != '0' || id[1] == '\0')) {
+        return json_object_new_double_s(0, id); /* printed as it is spelled */
+    }
+    return json_object_new_string(id);
+}
+
+/* ---- get, delete, update, test ---- */
+
+/* Takes st of the call before: prints the config, or why not, and drops it. */
+static void end_config(struct job *job, struct ricloud_config *config, enum status st,
+                       bool was_tested)
+{
+    if (st != ST_OK) {
+        job_fail(job);
+    } else if (config->shown && was_tested) {
+        ricloud_report(job, config, NULL);
+    } else if (config->shown) {
+        ricloud_print(job, config->shown);
+    }
+    ricloud_config_fini(config);
+}
+
+static void get(struct job *job)
+{
+    struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
+    enum status st = ricloud_ask(job, &config, "GET", NULL);
+
+    end_config(job, &config, st, false);
+}
+
+static void delete (struct job *job)
+{
+    const char *id = job->cli->argv[1];
+    enum status st = job_call(
+        job,
+        &(struct api_request){.method = "DELETE", .path = "/configs/webhook/{id}", .id = id});
+
+    /* Gone, after a try whose answer did not arrive, is what was wanted. */
+    if (st != ST_OK && !(st == ST_NOT_FOUND && job->reply.uncertain)) {
+        job_fail(job);
+    } else if (!job->options.dry_run) {
+        job_print(job,
+                  tree_object("id", id_value(id, &job->reply, "/id"), "deleted",
+                              json_object_new_boolean(true), NULL),
+                  "{id}  deleted");
+    }
+}
+
+static void check_update(struct job *job)
+{
+    const char *state = job->options.state;
+
+    if (!job->options.url && !state) {
+        job_end(job, cli_misuse(job->cli, "nothing to change: give --url or --state"));
+    } else if (state && strcmp(state, "new") != 0 && strcmp(state, "deactivated") != 0) {
+        job_end(job, cli_misuse(job->cli,
+                                "--state %s: it can be set to new or deactivated only", state));
+    }
+}
+
+static void update(struct job *job)
+{
+    const char *state = job->options.state;
+    bool is_tested = !state || strcmp(state, "new") == 0;
+    struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
+    enum status st = ricloud_ask(job, &config, "POST",
+                                 body_of("url", job->options.url, "state", state, NULL));
+
+    if (st == ST_OK && config.shown && is_tested) {
+        st = ricloud_settle(job, &config);
+    }
+    end_config(job, &config, st, is_tested);
+}
+
+static void test(struct job *job)
+{
+    struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
+    bool wait = job->options.wait && !job->options.dry_run;
+    /* The state before tells a test that changes it from one that has not ended. */
+    enum status st = wait ? ricloud_ask(job, &config, "GET", NULL) : ST_OK;
+
+    st = st == ST_OK ? ricloud_start_test(job, &config, job->options.wait) : st;
+    st = st == ST_OK && wait ? ricloud_wait_test(job, &config) : st;
+    if (st == ST_OK && !wait && !job->options.dry_run) {
+        job_print(job,
+                  tree_object("task", tree_string(tree_text(config.task, "/id")), "state",
+                              tree_string(tree_text(config.task, "/state")), "test_error",
+                              tree_string(tree_text(config.task, "/error")), NULL),
+                  "test {task}  {state}");
+    }
+    end_config(job, &config, st, true);
+}
+
+/* ---- list: all pages of it ---- */
+
+static void add_query(const struct verb_options *options, const char *last_id, struct buf *out)
+{
+    buf_addf(out, "?limit=%d", PAGE_SIZE);
+    if (options->state) {
+        buf_add_str(out, "&state=");
+        cli_http_add_escaped(out, options->state);
+    }
+    if (options->created_ms != CLOCK_NONE) {
+        char text[CLOCK_TEXT_SIZE];
+        char *fraction;
+
+        clock_format(options->created_ms, text);
+        fraction = strstr(text, ".000Z");
+        if (fraction) {
+            memcpy(fraction, "Z", 2); /* as the API's own examples are */
+        }
+        buf_add_str(out, "&date_created=");
+        cli_http_add_escaped(out, text);
+    }
+    if (last_id) {
+        buf_add_str(out, "&after_id=");
+        cli_http_add_escaped(out, last_id);
+    }
+}
+
+/* Prints the items of a page; *last_id becomes the last one's. Where none was new, there are no
+ * more pages: whether a page begins at after_id or behind it is not documented. */
+static enum status print_page(struct job *job, char **last_id, bool *out_more)
+{
+    struct json_object *items = tree_at(job->reply.json, "/data");
+    struct json_object *shown_items = tree_at(job->reply.shown, "/data");
+    const char *newest = NULL;
+
+    if (!json_object_is_type(items, json_type_array)) {
+        return job_reject(job, ST_INVALID, "is no list");
+    }
+    for (size_t i = 0; i < json_object_array_length(items); i++) {
+        const char *id = tree_text(json_object_array_get_idx(items, i), "/id");
+
+        if (!id || !*last_id || strcmp(id, *last_id) != 0) {
+            ricloud_print(job, json_object_array_get_idx(shown_items, i));
+            newest = id ? id : newest;
+        }
+    }
+    if (newest) {
+        free(*last_id);
+        *last_id = xstrdup(newest);
+        *out_more = json_object_get_boolean(tree_at(job->reply.json, "/has_more"));
+    }
+    return ST_OK;
+}
+
+static void list(struct job *job)
+{
+    enum status st = ST_OK;
+    char *last_id = NULL;
+    bool more = true;
+
+    for (int page = 0; st == ST_OK && more && page < MAX_PAGES; page++) {
+        struct buf query = {0};
+
+        add_query(&job->options, last_id, &query);
+        st = job_call(job, &(struct api_request){.method = "GET",
+                                                 .path = "/configs/webhook",
+                                                 .query = query.data});
+        more = false;
+        if (st == ST_OK && !job->options.dry_run) {
+            st = print_page(job, &last_id, &more);
+        }
+        buf_free(&query);
+    }
+    if (st == ST_OK && more) {
+        st = err_set(&job->err, ST_INVALID, "the API's list does not end after %d pages",
+                     MAX_PAGES);
     }
     if (st != ST_OK) {
-        status = cli_fail("%s", err.text);
-    } else if (config.id && tested) {
-        status = ricloud_report(&update->reg, &config, &test, NULL);
-    } else if (config.id) {
-        ricloud_print(&update->reg, buf_slice(&config.shown));
+        job_fail(job);
     }
-    ricloud_config_fini(&config);
-    ricloud_test_fini(&test);
-    return status;
+    free(last_id);
 }
 
-int ricloud_update(struct cli *cli)
-{
-    struct update update = {0};
-    const struct cli_option options[] = {
-        {"--url", CLI_TEXT, &update.url},
-        {"--state", CLI_TEXT, &update.state},
-        REGISTRATION_OPTIONS(&update.reg),
-    };
-    const char *id;
-    int status;
+/* ---- use: two calls, as only the API knows the id of the key whose token it is ---- */
 
-    if (!cli_arguments(cli, options, 1, 1) || !(id = id_argument(cli))) {
-        return EXIT_USAGE;
+static enum status ask_key(struct job *job, struct json_object **out_shown, char **out_key)
+{
+    enum status st = job_call(job, &(struct api_request){.method = "GET", .path = "/key"});
+    const char *key = tree_text(job->reply.json, "/id");
+
+    if (st == ST_OK && !job->options.dry_run && !(key && api_is_segment(key))) {
+        return job_reject(job, ST_INVALID, "describes no key");
     }
-    if (!update.url && !update.state) {
-        return cli_misuse(cli, "what is to change? --url or --state says it");
-    }
-    if (update.state && strcmp(update.state, "new") != 0 &&
-        strcmp(update.state, "deactivated") != 0) {
-        return cli_misuse(cli, "--state %s: it can be set to new or deactivated only",
-                          update.state);
-    }
-    if (!registration_check_url(cli, update.url)) {
-        return EXIT_USAGE;
-    }
-    status = ricloud_begin(&update.reg, cli);
-    status = status == EXIT_DONE ? update_config(&update, id) : status;
-    registration_end(&update.reg);
-    return status;
+    *out_shown = json_object_get(tree_at(job->reply.shown, "/id"));
+    *out_key = key ? xstrdup(key) : NULL;
+    return st;
 }
 
-/* ---- test ---- */
-
-static void print_test(const struct registration *reg, const struct ricloud_test *test)
+static void use(struct job *job)
 {
-    struct buf line = {0};
-
-    if (reg->json) {
-        buf_add_char(&line, '{');
-        cli_json_add_string(&line, "task", test->id);
-        buf_add_char(&line, ',');
-        cli_json_add_string(&line, "state", test->state);
-        buf_add_char(&line, ',');
-        cli_json_add_string(&line, "test_error", test->error);
-        buf_add_char(&line, '}');
-    } else {
-        buf_add_str(&line, "test ");
-        cli_add_safe(&line, slice_of(test->id ? test->id : "-"));
-        buf_add_str(&line, "  ");
-        cli_add_safe(&line, slice_of(test->state ? test->state : "-"));
-    }
-    registration_print(&line);
-    buf_free(&line);
-}
-
-/* Tests it and waits for the outcome. */
-static int test_and_wait(struct registration *reg, const char *id)
-{
-    struct ricloud_config config = {.id = xstrdup(id)};
-    struct ricloud_test test = {0};
-    struct err err = {0};
-    int status = EXIT_DONE;
-    /* The state before tells a test that changes it from one that has not ended. */
-    enum status st = reg->dry_run ? ST_OK : ricloud_fetch(reg, &config, &err);
+    const char *id = job->cli->argv[1];
+    struct json_object *shown_key = NULL;
+    char *key = NULL;
+    enum status st = ask_key(job, &shown_key, &key);
 
     if (st == ST_OK) {
-        st = ricloud_start_test(reg, id, true, &test, &err);
-    }
-    if (st == ST_OK && !reg->dry_run) {
-        st = ricloud_wait_test(reg, &test, &config, &err);
+        struct json_object *body =
+            tree_object("webhook_config", id_value(id, &(const struct api_reply){0}, ""), NULL);
+
+        st = job_call(job, &(struct api_request){.method = "POST",
+                                                 .path = "/keys/{id}",
+                                                 .id = key, /* NULL in a dry run */
+                                                 .json = xstrdup(tree_print(body))});
+        json_object_put(body);
     }
     if (st != ST_OK) {
-        status = cli_fail("%s", err.text);
-    } else if (!reg->dry_run) {
-        status = ricloud_report(reg, &config, &test, NULL);
+        job_fail(job);
+    } else if (!job->options.dry_run) {
+        job_print(job,
+                  tree_object("key", json_object_get(shown_key), "webhook_config",
+                              id_value(id, &job->reply, "/webhook_config"), NULL),
+                  "key {key} uses webhook config {webhook_config}");
     }
-    ricloud_config_fini(&config);
-    ricloud_test_fini(&test);
-    return status;
+    json_object_put(shown_key);
+    free(key);
 }
 
-static int test_only(struct registration *reg, const char *id)
-{
-    struct ricloud_test test = {0};
-    struct err err = {0};
+static const struct verb verbs[] = {
+    {"create", "--url --replace-secret", NULL, 0, 0, true, NULL, ricloud_create},
+    {"get", NULL, "an id", 1, 1, false, NULL, get},
+    {"list", "--state --date-created", NULL, 0, 0, false, NULL, list},
+    {"update", "--url --state", "an id", 1, 1, false, check_update, update},
+    {"test", "--wait", "an id", 1, 1, false, NULL, test},
+    {"delete", NULL, "an id", 1, 1, false, NULL, delete},
+    {"use", NULL, "an id", 1, 1, false, NULL, use},
+    {0},
+};
 
-    if (ricloud_start_test(reg, id, false, &test, &err) != ST_OK) {
-        return cli_fail("%s", err.text);
-    }
-    if (!reg->dry_run) {
-        print_test(reg, &test);
-    }
-    ricloud_test_fini(&test);
-    return EXIT_DONE;
-}
-
-int ricloud_test(struct cli *cli)
-{
-    struct registration reg = {0};
-    bool wait = false;
-    const struct cli_option options[] = {
-        {"--wait", CLI_FLAG, &wait},
-        REGISTRATION_OPTIONS(&reg),
-    };
-    const char *id;
-    int status;
-
-    if (!cli_arguments(cli, options, 1, 1) || !(id = id_argument(cli))) {
-        return EXIT_USAGE;
-    }
-    status = ricloud_begin(&reg, cli);
-    if (status == EXIT_DONE) {
-        status = (wait ? test_and_wait : test_only)(&reg, id);
-    }
-    registration_end(&reg);
-    return status;
-}
-
-int ricloud_use(struct cli *cli)
-{
-    return run_by_id(cli, ricloud_use_config);
-}
+const struct vendor ricloud = {"ricloud", "Token", verbs, begin};

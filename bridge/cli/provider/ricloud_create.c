@@ -11,29 +11,25 @@
  */
 #include "bridge/cli/provider/ricloud.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <unistd.h>
 
 #include "common/file.h"
 
-#include "bridge/cli/provider/json.h"
+#include "bridge/cli/provider/tree.h"
 
 enum { MAX_SECRET = 64 * 1024 };
 
 struct create {
-    struct registration reg;
-    const char *url;
-    bool replace_secret;
-
+    struct job *job;
     const char *secret_file;
     bool replaces; /* there is another secret in it */
     int lock_fd;
     struct file_draft *draft;
     struct ricloud_config config;
+    struct buf shown_id; /* safe for a terminal */
     struct buf secret;
-    struct ricloud_test test;
 };
 
 /* ---- where the secret goes ---- */
@@ -54,61 +50,51 @@ static enum status is_free(const char *path, bool *out_free, struct err *err)
     return st;
 }
 
-/* The first file that holds no secret yet, and the first file; NULL: there is none. */
-static enum status find_file(const struct config_source *source, const char **out_free,
-                             const char **out_first, struct err *err)
+/* The first file without a secret, else the first one if it may be replaced. */
+static enum status choose_file(struct create *create)
 {
-    *out_free = *out_first = NULL;
-    for (size_t i = 0; i < source->secret_count && !*out_free; i++) {
+    struct err *err = &create->job->err;
+    const struct config_source *source = create->job->source;
+    const char *first = NULL;
+    bool found = false;
+
+    for (size_t i = 0; i < source->secret_count && !found; i++) {
         const char *file = source->secrets[i].file;
-        bool free_now = false;
-        enum status st = file ? is_free(file, &free_now, err) : ST_OK;
+        enum status st = file ? is_free(file, &found, err) : ST_OK;
 
         if (st != ST_OK) {
             return st;
         }
-        *out_first = *out_first ? *out_first : file;
-        *out_free = free_now ? file : NULL;
+        first = first ? first : file;
+        create->secret_file = found ? file : first;
     }
-    return ST_OK;
-}
-
-static enum status choose_file(struct create *create, struct err *err)
-{
-    const struct config_source *source = create->reg.source;
-    const char *free_file, *first_file;
-    enum status st = find_file(source, &free_file, &first_file, err);
-
-    if (st != ST_OK) {
-        return st;
-    }
-    if (!first_file) {
+    if (!first) {
         return err_set(
             err, ST_MISSING,
             "source %s has no secret that is a file; add {\"file\": \"PATH\"} to its "
             "secrets, and create stores the secret there",
             source->name);
     }
-    if (!free_file && !create->replace_secret) {
+    if (!found && !create->job->options.replace_secret) {
         return err_set(
             err, ST_FULL,
-            "every secret file of source %s holds one already; add another "
+            "every secret file of source %s contains one already; add another "
             "{\"file\": \"PATH\"} to its secrets, or give --replace-secret to replace "
-            "what is in %s",
-            source->name, first_file);
+            "the one in %s",
+            source->name, first);
     }
-    create->secret_file = free_file ? free_file : first_file;
-    create->replaces = !free_file;
+    create->replaces = !found;
     return ST_OK;
 }
 
 /* Against a second `create` that would choose the same file; and before anything is made at the
  * provider. */
-static enum status prepare(struct create *create, struct err *err)
+static enum status prepare(struct create *create)
 {
-    enum status st = choose_file(create, err);
+    struct err *err = &create->job->err;
+    enum status st = choose_file(create);
 
-    if (st != ST_OK || create->reg.dry_run) {
+    if (st != ST_OK || create->job->options.dry_run) {
         return st;
     }
     st = file_lock_parent(create->secret_file, &create->lock_fd, err);
@@ -120,7 +106,7 @@ static enum status prepare(struct create *create, struct err *err)
             create->secret_file);
     }
     if (st == ST_OK) {
-        st = choose_file(create, err); /* it may have been taken meanwhile */
+        st = choose_file(create); /* it may have been taken meanwhile */
     }
     return st == ST_OK ? file_draft_open(create->secret_file, MAX_SECRET, &create->draft, err)
                        : st;
@@ -129,7 +115,7 @@ static enum status prepare(struct create *create, struct err *err)
 /* ---- creating ---- */
 
 /* st: of the whole. */
-static void say_uncertain(const struct cli_api_reply *reply, enum status st)
+static void warn_of_leftovers(const struct api_reply *reply, enum status st)
 {
     const char *which = NULL;
 
@@ -145,43 +131,24 @@ static void say_uncertain(const struct cli_api_reply *reply, enum status st)
     }
 }
 
-/* Keeps the secret that the API has made. */
-static void read_secret(struct create *create, const struct cli_api_reply *reply)
+static enum status post(struct create *create, const char *url)
 {
-    char *secret = cli_json_text(reply->json, "secret");
+    struct job *job = create->job;
+    enum status st = ricloud_ask(job, &create->config, "POST", body_of("url", url, NULL));
+    const char *secret = tree_text(job->reply.json, "/secret");
+    const char *id = tree_text(create->config.shown, "/id");
 
-    if (secret) {
-        buf_add_str(&create->secret, secret);
-        cli_api_hide(create->reg.api, slice_of(secret));
-        explicit_bzero(secret, strlen(secret));
-    }
-    free(secret);
-}
-
-static enum status post(struct create *create, const char *url, struct err *err)
-{
-    struct ricloud_request request = {.method = "POST"};
-    struct cli_api_reply reply = {0};
-    struct buf json = {0};
-    enum status st;
-
-    buf_add_char(&json, '{');
-    cli_json_add_string(&json, "url", url);
-    buf_add_char(&json, '}');
-    request.json = buf_slice(&json);
-    st = ricloud_call(&create->reg, &request, &reply, err);
-    if (st == ST_OK && !create->reg.dry_run) {
-        st = ricloud_read_config(&create->reg, &reply, &create->config, err);
-        read_secret(create, &reply);
-    }
-    say_uncertain(&reply, st);
-    buf_free(&json);
+    buf_add_str(&create->secret, secret ? secret : "");
+    api_hide(job->api, slice_of(secret));
+    cli_add_safe(&create->shown_id, slice_of(id));
+    warn_of_leftovers(&job->reply, st);
     return st;
 }
 
-static enum status store_secret(struct create *create, struct err *err)
+static enum status store_secret(struct create *create)
 {
     struct slice secret = buf_slice(&create->secret);
+    struct err *err = &create->job->err;
     bool synced = true;
     enum status st;
 
@@ -191,80 +158,59 @@ static enum status store_secret(struct create *create, struct err *err)
     st = file_draft_put(create->draft, secret, &synced, err);
     if (st == ST_OK && !synced) {
         cli_fail("the secret of webhook config %s is stored, but a power cut may undo that: %s",
-                 create->config.shown_id, err->text);
+                 create->shown_id.data, err->text);
     }
     return st;
 }
 
-static int lost_secret(const struct create *create, const struct err *err)
+static void finish(struct create *create)
 {
-    const char *id = create->config.shown_id;
+    struct job *job = create->job;
+    const char *id = create->shown_id.data, *file = create->secret_file;
 
-    cli_fail("webhook config %s WAS CREATED, BUT ITS SECRET IS NOT STORED: %s", id, err->text);
-    return cli_fail(
-        "the bridge will refuse its events; `provider ricloud delete %s` removes it; "
-        "then create a new one",
-        id);
-}
-
-static int create_config(struct create *create)
-{
-    const char *url = registration_url(&create->reg, create->url);
-    struct err err = {0};
-
-    if (!url) {
-        return EXIT_FAILED;
-    }
-    if (prepare(create, &err) != ST_OK || post(create, url, &err) != ST_OK) {
-        return cli_fail("%s", err.text);
-    }
-    if (create->reg.dry_run) {
-        (void)fprintf(stderr, CLI_PREFIX "the secret would go to %s\n", create->secret_file);
-        return EXIT_DONE;
-    }
-    if (store_secret(create, &err) != ST_OK) {
-        return lost_secret(create, &err);
+    if (store_secret(create) != ST_OK) {
+        cli_fail("webhook config %s WAS CREATED, BUT ITS SECRET IS NOT STORED: %s", id,
+                 job->err.text);
+        job_end(job, cli_fail("the bridge will refuse its events; `provider ricloud delete %s` "
+                              "removes it; then create a new one",
+                              id));
+        return;
     }
     if (create->replaces) {
         (void)fprintf(stderr,
-                      CLI_PREFIX
-                      "the secret that was in %s is replaced: what is signed with it is "
-                      "refused from now on\n",
-                      create->secret_file);
+                      CLI_PREFIX "the secret that was in %s is replaced: from now on, "
+                                 "deliveries signed with the old one are refused\n",
+                      file);
     }
-    if (ricloud_settle(&create->reg, &create->config, &create->test, &err) != ST_OK) {
-        return cli_fail(
-            "webhook config %s was created, and its secret is in %s; but how its test "
-            "went is not known: %s",
-            create->config.shown_id, create->secret_file, err.text);
+    if (ricloud_settle(job, &create->config) == ST_OK) {
+        ricloud_report(job, &create->config, file);
+    } else {
+        job_end(job, cli_fail("webhook config %s was created, and its secret is in %s; but how "
+                              "its test went is not known: %s",
+                              id, file, job->err.text));
     }
-    return ricloud_report(&create->reg, &create->config, &create->test, create->secret_file);
 }
 
-int ricloud_create(struct cli *cli)
+void ricloud_create(struct job *job)
 {
-    struct create create = {.lock_fd = -1};
-    const struct cli_option options[] = {
-        {"--url", CLI_TEXT, &create.url},
-        {"--replace-secret", CLI_FLAG, &create.replace_secret},
-        REGISTRATION_OPTIONS(&create.reg),
-    };
-    int status;
+    struct create create = {.job = job, .lock_fd = -1};
+    const char *url = job_url(job);
 
-    if (!cli_arguments(cli, options, 0, 0) || !registration_check_url(cli, create.url)) {
-        return EXIT_USAGE;
+    if (!url) {
+        return;
     }
-    status = ricloud_begin(&create.reg, cli);
-    if (status == EXIT_DONE) {
-        status = create_config(&create);
+    if (prepare(&create) != ST_OK || post(&create, url) != ST_OK) {
+        job_fail(job);
+    } else if (job->options.dry_run) {
+        (void)fprintf(stderr, CLI_PREFIX "the secret would go to %s\n", create.secret_file);
+    } else {
+        finish(&create);
     }
     file_draft_close(create.draft);
     if (create.lock_fd >= 0) {
         (void)close(create.lock_fd); /* nothing was written to it */
     }
     buf_wipe(&create.secret);
+    buf_free(&create.shown_id);
     ricloud_config_fini(&create.config);
-    ricloud_test_fini(&create.test);
-    registration_end(&create.reg);
-    return status;
 }

@@ -1,6 +1,11 @@
 /*
- * In memory: rows with the columns of both lists; which one a row belongs to says whether it
- * has a token. Files are small: a row is found by looking at all of them.
+ * In memory the file is the tree that its JSON makes. Files are small: an entry is found by
+ * looking at all of them.
+ *
+ * A change is: lock the folder, read, take room on the disk for the new file, (ask the API,)
+ * write the new file beside the old one and put it in its place. If we die before that, the old
+ * file is there, and what the API has handed out meanwhile is lost; the room makes sure that a
+ * full disk cannot be the reason.
  */
 #include "bridge/cli/provider/state.h"
 
@@ -9,251 +14,193 @@
 
 #include <unistd.h>
 
+#include <json-c/json.h>
+
 #include "common/clock.h"
 #include "common/file.h"
-#include "common/json.h"
 
 #include "bridge/cli/cli.h"
-#include "bridge/cli/provider/json.h"
+#include "bridge/cli/provider/tree.h"
 
 enum {
-    VERSION = 1,
     MAX_BYTES = 4 * 1024 * 1024,
-    MAX_GROWTH = 64 * 1024, /* by one login or subscription */
+    USUAL_BYTES = 64 * 1024, /* growing buffers would leave copies of tokens behind */
+    MAX_GROWTH = 64 * 1024,  /* by one login or subscription */
 };
 
-struct row {
-    char *source, *api, *project_code; /* the account */
-    char *token;                       /* a login's; NULL: it is a subscription */
-    struct cli_subscription subscription;
-};
+#define LOGINS        "/logins"
+#define SUBSCRIPTIONS "/subscriptions"
 
-struct cli_state {
+struct state {
     const char *path;
-    struct cli_account account;
+    struct state_account account;
     int lock_fd;              /* -1: not locked */
     struct file_draft *draft; /* room for the next save; NULL: not taken yet */
-    struct row *rows;
-    size_t count;
+    struct json_object *tree;
 };
 
-/* ---- rows ---- */
+/* ---- entries ---- */
 
-static void free_row(struct row *row)
+static bool is_equal(struct json_object *entry, const char *member, const char *text)
 {
-    if (row->token) {
-        explicit_bzero(row->token, strlen(row->token));
+    return strcmp(tree_text(entry, member), text) == 0;
+}
+
+/* The account's i-th entry in a list, which is at *out_index there; NULL: there are not so many. */
+static struct json_object *find(const struct state *state, const char *list, size_t i,
+                                size_t *out_index)
+{
+    struct json_object *entries = tree_at(state->tree, list);
+
+    for (size_t at = 0; at < json_object_array_length(entries); at++) {
+        struct json_object *entry = json_object_array_get_idx(entries, at);
+
+        if (is_equal(entry, "/source", state->account.source) &&
+            is_equal(entry, "/api", state->account.api) &&
+            is_equal(entry, "/project_code", state->account.project_code) && i-- == 0) {
+            *out_index = at;
+            return entry;
+        }
     }
-    free(row->source);
-    free(row->api);
-    free(row->project_code);
-    free(row->token);
-    free(row->subscription.event);
-    free(row->subscription.url);
-    free(row->subscription.code);
-    free(row->subscription.since);
+    return NULL;
 }
 
-/* Takes what the row owns. */
-static void add_row(struct cli_state *state, const struct row *row)
+static void remove_entry(struct state *state, const char *list, size_t i)
 {
-    state->rows = xrealloc(state->rows, (state->count + 1) * sizeof(state->rows[0]));
-    state->rows[state->count++] = *row;
+    size_t index = 0;
+    struct json_object *entry = json_object_get(find(state, list, i, &index));
+
+    if (entry) {
+        json_object_array_del_idx(tree_at(state->tree, list), index, 1);
+        tree_wipe(entry);
+    }
 }
 
-static void remove_row(struct cli_state *state, struct row *row)
+/* Adds an entry of the account, with the time of now. own: its own members. */
+static void add_entry(struct state *state, const char *list, struct json_object *own)
 {
-    size_t i = (size_t)(row - state->rows);
-
-    free_row(row);
-    memmove(row, row + 1, (state->count - i - 1) * sizeof(*row));
-    state->count--;
-}
-
-static bool is_ours(const struct cli_state *state, const struct row *row)
-{
-    return strcmp(row->source, state->account.source) == 0 &&
-           strcmp(row->api, state->account.api) == 0 &&
-           strcmp(row->project_code, state->account.project_code) == 0;
-}
-
-/* A row of the account, with the time of now. */
-static struct row new_row(const struct cli_state *state)
-{
+    struct json_object *entry = json_object_new_object();
     char now[CLOCK_TEXT_SIZE];
 
     clock_format(clock_unix_ms(), now);
-    return (struct row){
-        .source = xstrdup(state->account.source),
-        .api = xstrdup(state->account.api),
-        .project_code = xstrdup(state->account.project_code),
-        .subscription = {.since = xstrdup(now)},
-    };
-}
-
-static struct row *find_login(const struct cli_state *state)
-{
-    for (size_t i = 0; i < state->count; i++) {
-        if (state->rows[i].token && is_ours(state, &state->rows[i])) {
-            return &state->rows[i];
-        }
+    json_object_object_add(entry, "source", json_object_new_string(state->account.source));
+    json_object_object_add(entry, "api", json_object_new_string(state->account.api));
+    json_object_object_add(entry, "project_code",
+                           json_object_new_string(state->account.project_code));
+    json_object_object_foreach(own, name, value)
+    {
+        json_object_object_add(entry, name, json_object_get(value));
     }
-    return NULL;
+    json_object_object_add(entry, "since", json_object_new_string(now));
+    json_object_array_add(tree_at(state->tree, list), entry);
+    json_object_put(own);
 }
 
-static struct row *find_subscription(const struct cli_state *state, size_t index)
+const char *state_token(const struct state *state)
 {
-    for (size_t i = 0; i < state->count; i++) {
-        struct row *row = &state->rows[i];
+    size_t index;
 
-        if (!row->token && is_ours(state, row) && index-- == 0) {
-            return row;
-        }
-    }
-    return NULL;
+    return tree_text(find(state, LOGINS, 0, &index), "/token");
 }
 
-const char *cli_state_token(const struct cli_state *state)
+void state_set_token(struct state *state, const char *token)
 {
-    const struct row *row = find_login(state);
-
-    return row ? row->token : NULL;
+    remove_entry(state, LOGINS, 0);
+    add_entry(state, LOGINS, tree_object("token", json_object_new_string(token), NULL));
 }
 
-void cli_state_set_token(struct cli_state *state, const char *token)
+bool state_subscription(const struct state *state, size_t i, struct subscription *out)
 {
-    struct row *old = find_login(state);
-    struct row row = new_row(state);
+    size_t index;
+    struct json_object *entry = find(state, SUBSCRIPTIONS, i, &index);
 
-    row.token = xstrdup(token);
-    if (old) {
-        remove_row(state, old);
-    }
-    add_row(state, &row);
+    *out = (struct subscription){tree_text(entry, "/event"), tree_text(entry, "/url"),
+                                 tree_text(entry, "/code"), tree_text(entry, "/since")};
+    return entry != NULL;
 }
 
-const struct cli_subscription *cli_state_subscription(const struct cli_state *state, size_t i)
+void state_add_subscription(struct state *state, const char *event, const char *url,
+                            const char *code)
 {
-    const struct row *row = find_subscription(state, i);
-
-    return row ? &row->subscription : NULL;
+    add_entry(state, SUBSCRIPTIONS,
+              tree_object("event", json_object_new_string(event), "url",
+                          json_object_new_string(url), "code", json_object_new_string(code),
+                          NULL));
 }
 
-void cli_state_add_subscription(struct cli_state *state, const char *event, const char *url,
-                                const char *code)
+void state_remove_subscription(struct state *state, size_t i)
 {
-    struct row row = new_row(state);
-
-    row.subscription.event = xstrdup(event);
-    row.subscription.url = xstrdup(url);
-    row.subscription.code = xstrdup(code);
-    add_row(state, &row);
-}
-
-void cli_state_remove_subscription(struct cli_state *state, size_t i)
-{
-    struct row *row = find_subscription(state, i);
-
-    CHECK(row);
-    remove_row(state, row);
+    remove_entry(state, SUBSCRIPTIONS, i);
 }
 
 /* ---- reading ---- */
 
-static bool read_row(struct cli_state *state, struct slice json, bool login)
+/* Every entry has these members; the names end with NULL. */
+static bool is_complete(struct json_object *list, const char *const *names)
 {
-    struct row row = {
-        .source = cli_json_text(json, "source"),
-        .api = cli_json_text(json, "api"),
-        .project_code = cli_json_text(json, "project_code"),
-        .token = login ? cli_json_text(json, "token") : NULL,
-        .subscription = {.since = cli_json_text(json, "since")},
-    };
-    struct cli_subscription *subscription = &row.subscription;
-    bool complete = row.source && row.api && row.project_code && subscription->since;
+    bool complete = json_object_is_type(list, json_type_array);
 
-    if (!login) {
-        subscription->event = cli_json_text(json, "event");
-        subscription->url = cli_json_text(json, "url");
-        subscription->code = cli_json_text(json, "code");
-    }
-    complete =
-        complete && (login ? row.token != NULL
-                           : subscription->event && subscription->url && subscription->code);
-    if (complete) {
-        add_row(state, &row);
-    } else {
-        free_row(&row);
+    for (size_t i = 0; complete && i < json_object_array_length(list); i++) {
+        for (const char *const *name = names; *name; name++) {
+            complete &= tree_text(json_object_array_get_idx(list, i), *name) != NULL;
+        }
     }
     return complete;
 }
 
-static bool read_list(struct cli_state *state, struct slice json, const char *name, bool login)
+static enum status check_tree(struct json_object *tree, struct err *err)
 {
-    struct json_value list = json_find(json, slice_of(name));
-    struct slice item;
+    static const char *const login[] = {"/source", "/api",   "/project_code",
+                                        "/token",  "/since", NULL};
+    static const char *const subscription[] = {"/source", "/api",  "/project_code", "/event",
+                                               "/url",    "/code", "/since",        NULL};
+    struct json_object *version = tree_at(tree, "/version");
 
-    if (list.kind != JSON_ARRAY) {
-        return false;
-    }
-    while (cli_json_next(&list.raw, &item)) {
-        if (!read_row(state, item, login)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static enum status read_text(struct cli_state *state, struct slice text, struct err *err)
-{
-    struct json_value version;
-
-    if (json_check(text, NULL) != ST_OK || json_kind_of(text) != JSON_OBJECT) {
+    if (!json_object_is_type(tree, json_type_object)) {
         return err_set(err, ST_INVALID, "damaged: not a JSON object; nothing is changed");
     }
-    version = json_find(text, SLICE("version"));
-    if (version.kind != JSON_NUMBER) {
+    if (!json_object_is_type(version, json_type_int)) {
         return err_set(err, ST_INVALID, "damaged: it has no version; nothing is changed");
     }
-    if (!slice_equal(version.raw, SLICE("1"))) {
-        return err_set(err, ST_INVALID, "of version %.*s; this program knows %d only",
-                       SLICE_ARG(version.raw), VERSION);
+    if (json_object_get_int64(version) != 1) {
+        return err_set(err, ST_INVALID, "of version %s; this program knows 1 only",
+                       json_object_get_string(version));
     }
-    if (!read_list(state, text, "logins", true) ||
-        !read_list(state, text, "subscriptions", false)) {
+    if (!is_complete(tree_at(tree, LOGINS), login) ||
+        !is_complete(tree_at(tree, SUBSCRIPTIONS), subscription)) {
         return err_set(err, ST_INVALID,
-                       "damaged: a list or a part of an entry is missing; "
-                       "nothing is changed");
+                       "damaged: a list or a part of an entry is missing; nothing is changed");
     }
     return ST_OK;
 }
 
-static enum status read_file(struct cli_state *state, struct err *err)
+static enum status read_file(struct state *state, struct err *err)
 {
     struct buf text = {0};
     enum status st;
 
-    buf_reserve(&text, 65536); /* so that few copies of tokens stay behind when it grows */
+    buf_reserve(&text, USUAL_BYTES);
     st = file_read_regular(state->path, MAX_BYTES, &text, err);
     if (st == ST_NOT_FOUND) {
+        buf_add_str(&text, "{\"version\":1,\"logins\":[],\"subscriptions\":[]}");
         st = ST_OK;
-    } else if (st == ST_OK) {
-        st = read_text(state, buf_slice(&text), err);
+    }
+    if (st == ST_OK) {
+        state->tree = tree_parse(buf_slice(&text), NULL);
+        st = check_tree(state->tree, err);
         st = st == ST_OK ? ST_OK : err_wrap(err, "%s", state->path);
     }
     buf_wipe(&text);
     return st;
 }
 
-enum status cli_state_open(const char *path, const struct cli_account *account, bool for_change,
-                           struct cli_state **out_state, struct err *err)
+enum status state_open(const char *path, const struct state_account *account, bool for_change,
+                       struct state **out_state, struct err *err)
 {
-    struct cli_state *state = xalloc(sizeof(*state));
+    struct state *state = xalloc(sizeof(*state));
     enum status st = ST_OK;
 
-    state->path = path;
-    state->account = *account;
-    state->lock_fd = -1;
+    *state = (struct state){.path = path, .account = *account, .lock_fd = -1};
     if (for_change) {
         st = file_lock_parent(path, &state->lock_fd, err);
         if (st == ST_BUSY) {
@@ -262,26 +209,21 @@ enum status cli_state_open(const char *path, const struct cli_account *account, 
                     path);
         }
     }
-    if (st == ST_OK) {
-        st = read_file(state, err);
-    }
+    st = st == ST_OK ? read_file(state, err) : st;
     if (st != ST_OK) {
-        cli_state_close(state);
+        state_close(state);
         return st;
     }
     *out_state = state;
     return ST_OK;
 }
 
-void cli_state_close(struct cli_state *state)
+void state_close(struct state *state)
 {
     if (!state) {
         return;
     }
-    for (size_t i = 0; i < state->count; i++) {
-        free_row(&state->rows[i]);
-    }
-    free(state->rows);
+    tree_wipe(state->tree);
     file_draft_close(state->draft);
     if (state->lock_fd >= 0) {
         (void)close(state->lock_fd); /* nothing was written to it */
@@ -291,55 +233,29 @@ void cli_state_close(struct cli_state *state)
 
 /* ---- writing ---- */
 
-static void add_member(struct buf *out, const char *name, const char *text)
+/* One entry a line, for people who read it. */
+static void add_list(struct buf *out, const struct state *state, const char *list)
 {
-    buf_add_str(out, ", ");
-    cli_json_add_string(out, name, text);
-}
+    struct json_object *entries = tree_at(state->tree, list);
 
-static void add_row_text(struct buf *out, const struct row *row)
-{
-    buf_add_char(out, '{');
-    cli_json_add_string(out, "source", row->source);
-    add_member(out, "api", row->api);
-    add_member(out, "project_code", row->project_code);
-    if (row->token) {
-        add_member(out, "token", row->token);
-    } else {
-        add_member(out, "event", row->subscription.event);
-        add_member(out, "url", row->subscription.url);
-        add_member(out, "code", row->subscription.code);
-    }
-    add_member(out, "since", row->subscription.since);
-    buf_add_char(out, '}');
-}
-
-static void add_list(struct buf *out, const struct cli_state *state, const char *name,
-                     bool logins)
-{
-    const char *separator = "";
-
-    buf_addf(out, ",\n  \"%s\": [", name);
-    for (size_t i = 0; i < state->count; i++) {
-        if ((state->rows[i].token != NULL) == logins) {
-            buf_addf(out, "%s\n    ", separator);
-            add_row_text(out, &state->rows[i]);
-            separator = ",";
-        }
+    buf_addf(out, ",\n  \"%s\": [", list + 1);
+    for (size_t i = 0; i < json_object_array_length(entries); i++) {
+        buf_addf(out, "%s\n    %s", i ? "," : "",
+                 tree_print(json_object_array_get_idx(entries, i)));
     }
     buf_add_str(out, "\n  ]");
 }
 
-static void add_all(struct buf *out, const struct cli_state *state)
+static void add_all(struct buf *out, const struct state *state)
 {
-    buf_reserve(out, 65536); /* as above */
-    buf_addf(out, "{\n  \"version\": %d", VERSION);
-    add_list(out, state, "logins", true);
-    add_list(out, state, "subscriptions", false);
+    buf_reserve(out, USUAL_BYTES);
+    buf_add_str(out, "{\n  \"version\": 1");
+    add_list(out, state, LOGINS);
+    add_list(out, state, SUBSCRIPTIONS);
     buf_add_str(out, "\n}\n");
 }
 
-enum status cli_state_make_room(struct cli_state *state, struct err *err)
+enum status state_make_room(struct state *state, struct err *err)
 {
     struct buf text = {0};
     enum status st = ST_OK;
@@ -353,11 +269,11 @@ enum status cli_state_make_room(struct cli_state *state, struct err *err)
     return st;
 }
 
-enum status cli_state_save(struct cli_state *state, struct err *err)
+enum status state_save(struct state *state, struct err *err)
 {
     struct buf text = {0};
     bool synced = true;
-    enum status st = cli_state_make_room(state, err);
+    enum status st = state_make_room(state, err);
 
     if (st != ST_OK) {
         return st;

@@ -1,286 +1,307 @@
 /*
- * provider weavy: logging in at Divalto weavy, and calling its entry points.
+ * provider weavy: subscriptions at Divalto weavy. The API cannot list them, and ends one only by
+ * its code: so each code is on disk before the next one is asked for, and is only forgotten when
+ * the API has said that the subscription has ended, or when the user says so.
+ *
+ * Of several events every one is tried, whatever became of the others; the first failure gives
+ * the exit status.
  */
 #include "bridge/cli/provider/weavy.h"
 
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 
-#include "common/json.h"
+#include <json-c/json.h>
 
-#include "bridge/cli/provider/json.h"
+#include "bridge/cli/catalogue.h"
+#include "bridge/cli/provider/state.h"
+#include "bridge/cli/provider/tree.h"
 
-/* ---- begin and end ---- */
-
-static int open_state(struct weavy *weavy, bool changes)
+static void login(struct job *job)
 {
-    const struct config_source *source = weavy->reg.source;
-    const struct cli_account account = {
-        .source = source->name,
-        .api = cli_api_url(weavy->reg.api),
-        .project_code = source->api.project_code,
-    };
-    struct err err = {0};
+    const struct config_source *source = job->source;
 
-    if (!account.project_code) {
-        return cli_fail("source %s has no api.project_code", source->name);
+    if (weavy_login(job) != ST_OK) {
+        job_fail(job);
+    } else if (!job->options.dry_run) {
+        job_print(job,
+                  tree_object("username", tree_string(source->api.username), "project_code",
+                              tree_string(source->api.project_code), "state_file",
+                              tree_string(source->api.state_file), NULL),
+                  "logged in as {username}; the login is kept in {state_file}");
     }
-    if (!cli_api_is_segment(account.project_code)) {
-        return cli_fail("source %s: api.project_code cannot stand in a URL", source->name);
-    }
-    /* A dry run changes nothing, not even whether others have to wait. */
-    if (cli_state_open(source->api.state_file, &account, changes && !weavy->reg.dry_run,
-                       &weavy->state, &err) != ST_OK) {
-        return cli_fail("%s", err.text);
-    }
-    return EXIT_DONE;
 }
 
-/* The token that the configuration gives, else the one of the last login. */
-static int choose_token(struct weavy *weavy)
+/* status: what became of it; NULL: it is only listed. */
+static void print_subscription(const struct job *job, const struct subscription *one,
+                               const char *status)
 {
-    const struct buf *given = &weavy->reg.source->api.token;
-    const char *stored = cli_state_token(weavy->state);
-    struct err err = {0};
+    struct buf code = {0};
 
-    if (!weavy->reg.dry_run &&
-        !cli_secret_was_read(weavy->reg.cli, given, "sources[%zu].api.token",
-                             weavy->reg.source_index)) {
-        return EXIT_FAILED;
-    }
-    return cli_api_set_token(weavy->reg.api, given->len ? buf_slice(given) : slice_of(stored),
-                             &err) == ST_OK
-               ? EXIT_DONE
-               : cli_fail("source %s: api.token: %s", weavy->reg.source->name, err.text);
+    api_add_hidden(job->api, &code, one->code);
+    job_print(job,
+              tree_object("event", tree_string(one->event), "code",
+                          tree_string(buf_slice(&code).data), "url", tree_string(one->url),
+                          "since", tree_string(one->since), status ? "status" : NULL,
+                          tree_string(status), NULL),
+              status ? "{event}  {code}  {status}  {url}" : "{event}  {code}  {since}  {url}");
+    buf_free(&code);
 }
 
-int weavy_begin(struct weavy *weavy, struct cli *cli, bool changes)
+static void list(struct job *job)
 {
-    int status = registration_begin(&weavy->reg, cli, "weavy", "Bearer");
+    struct subscription one;
 
-    status = status == EXIT_DONE ? open_state(weavy, changes) : status;
-    return status == EXIT_DONE ? choose_token(weavy) : status;
+    for (size_t i = 0; state_subscription(job->state, i, &one); i++) {
+        print_subscription(job, &one, NULL);
+    }
 }
 
-void weavy_end(struct weavy *weavy)
+/* ---- subscribe ---- */
+
+static void check_which(struct job *job)
 {
-    cli_state_close(weavy->state);
-    weavy->state = NULL;
-    registration_end(&weavy->reg);
+    if (job->options.all == (job->cli->argc > 1)) {
+        job_end(job, cli_misuse(job->cli, "which ones? Either name them, or give --all"));
+    }
 }
 
-/* Nothing is asked for that could not be stored. */
-static enum status call_api(struct weavy *weavy, const struct cli_api_request *request,
-                            struct cli_api_reply *out_reply, struct err *err)
+/* The one at the same URL; false: there is none. */
+static bool find_same(const struct job *job, const char *event, const char *url,
+                      struct subscription *out)
 {
-    enum status st = cli_state_make_room(weavy->state, err);
-
-    return st == ST_OK ? cli_api_call(weavy->reg.api, request, out_reply, err) : st;
-}
-
-/* ---- logging in ---- */
-
-/* Not in the configuration, or it could not be read, as has been printed. */
-static enum status check_credentials(const struct weavy *weavy, struct err *err)
-{
-    const struct config_source *source = weavy->reg.source;
-
-    if (!cli_secret_was_read(weavy->reg.cli, &source->api.password, "sources[%zu].api.password",
-                             weavy->reg.source_index)) {
-        return err_set(err, ST_MISSING, "cannot log in without api.password");
-    }
-    if (!source->api.username || source->api.password.len == 0) {
-        return err_set(err, ST_MISSING,
-                       "cannot log in: source %s needs api.username and api.password (or "
-                       "api.token)",
-                       source->name);
-    }
-    return ST_OK;
-}
-
-/* password: absent stands for the one that is not shown. */
-static void make_login(const struct config_source *source, struct slice password,
-                       struct buf *out)
-{
-    buf_reserve(out, 65536); /* so that few copies of the password stay behind */
-    buf_add_char(out, '{');
-    cli_json_add_string(out, "username", source->api.username ? source->api.username : "");
-    buf_add_str(out, ",\"password\":");
-    json_add_string(out, password.data ? password : SLICE("***"));
-    buf_add_char(out, ',');
-    cli_json_add_string(out, "projectCode", source->api.project_code);
-    buf_add_str(out, ",\"scope\":\"API\"}");
-}
-
-static enum status keep_token(struct weavy *weavy, const struct cli_api_reply *reply,
-                              struct err *err)
-{
-    char *token = cli_json_text(reply->json, "authToken");
-    enum status st;
-
-    if (!token || !token[0]) {
-        st = cli_api_reject(weavy->reg.api, ST_REFUSED, "holds no authToken", err);
-    } else {
-        st = cli_api_set_token(weavy->reg.api, slice_of(token), err);
-    }
-    if (st == ST_OK) {
-        cli_state_set_token(weavy->state, token);
-        st = cli_state_save(weavy->state, err);
-    }
-    if (token) {
-        explicit_bzero(token, strlen(token));
-    }
-    free(token);
-    weavy->logged_in = st == ST_OK;
-    return st;
-}
-
-enum status weavy_login(struct weavy *weavy, struct err *err)
-{
-    const struct config_source *source = weavy->reg.source;
-    struct cli_api_request request = {
-        .method = "POST", .path = "/v1/Authenticate", .anonymous = true};
-    struct cli_api_reply reply = {0};
-    struct buf json = {0};
-    enum status st = weavy->reg.dry_run ? ST_OK : check_credentials(weavy, err);
-
-    if (st != ST_OK) {
-        return st;
-    }
-    make_login(source, weavy->reg.dry_run ? SLICE_NONE : buf_slice(&source->api.password),
-               &json);
-    request.json = buf_slice(&json);
-    if (weavy->reg.dry_run) {
-        cli_api_print(weavy->reg.api, &request);
-        weavy->logged_in = true;
-    } else {
-        st = call_api(weavy, &request, &reply, err);
-        st = st == ST_OK ? keep_token(weavy, &reply, err) : st;
-    }
-    buf_wipe(&json);
-    return st;
-}
-
-static int login_now(struct weavy *weavy)
-{
-    const struct config_source *source = weavy->reg.source;
-    struct buf line = {0};
-    struct err err = {0};
-
-    if (weavy_login(weavy, &err) != ST_OK) {
-        return cli_fail("%s", err.text);
-    }
-    if (weavy->reg.dry_run) {
-        return EXIT_DONE;
-    }
-    if (weavy->reg.json) {
-        buf_add_char(&line, '{');
-        cli_json_add_string(&line, "username", source->api.username);
-        buf_add_char(&line, ',');
-        cli_json_add_string(&line, "project_code", source->api.project_code);
-        buf_add_char(&line, ',');
-        cli_json_add_string(&line, "state_file", source->api.state_file);
-        buf_add_char(&line, '}');
-    } else {
-        buf_addf(&line, "logged in as %s; the login is kept in %s", source->api.username,
-                 source->api.state_file);
-    }
-    registration_print(&line);
-    buf_free(&line);
-    return EXIT_DONE;
-}
-
-int weavy_log_in(struct cli *cli)
-{
-    struct weavy weavy = {0};
-    const struct cli_option options[] = {REGISTRATION_OPTIONS(&weavy.reg)};
-    int status;
-
-    if (!cli_arguments(cli, options, 0, 0)) {
-        return EXIT_USAGE;
-    }
-    status = weavy_begin(&weavy, cli, true);
-    status = status == EXIT_DONE ? login_now(&weavy) : status;
-    weavy_end(&weavy);
-    return status;
-}
-
-/* ---- calling ---- */
-
-/* Errors with status 200 are not documented, but then neither are errors at all. Many an API has
- * the member in every answer: false, 0 or empty where there is none. */
-static bool is_error(struct json_value error)
-{
-    struct slice raw = error.raw;
-
-    switch (error.kind) {
-    case JSON_ABSENT:
-    case JSON_NULL:
-        return false;
-    case JSON_BOOL:
-        return slice_equal(raw, SLICE("true"));
-    case JSON_NUMBER:
-        return !slice_equal(raw, SLICE("0"));
-    case JSON_STRING:
-        return raw.len > 2;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        return strspn(raw.data + 1, " \t\r\n") + 2 < raw.len;
+    for (size_t i = 0; state_subscription(job->state, i, out); i++) {
+        if (strcmp(out->event, event) == 0 && strcmp(out->url, url) == 0) {
+            return true;
+        }
     }
     return false;
 }
 
-/* What to do about a token that is not accepted. */
-static enum status explain_401(const struct weavy *weavy, struct err *err)
+/* Stores the code; only then is the event subscribed as far as we are concerned. */
+static void keep_code(struct job *job, const char *event, const char *url, const char *code)
 {
-    const char *name = weavy->reg.source->name;
+    struct subscription one;
 
-    return weavy->reg.source->api.token.len
-               ? err_wrap(err, "api.token of source %s is not accepted", name)
-               : err_wrap(err, "the login of source %s is not accepted", name);
+    state_add_subscription(job->state, event, url, code);
+    CHECK(find_same(job, event, url, &one));
+    if (state_save(job->state, &job->err) == ST_OK) {
+        print_subscription(job, &one, "subscribed");
+        return;
+    }
+    print_subscription(job, &one, "not stored");
+    job_end(job, cli_fail("%s IS SUBSCRIBED, BUT ITS CODE IS NOT STORED: %s; `provider weavy "
+                          "unsubscribe CODE` with the code above ends it",
+                          event, job->err.text));
 }
 
-static enum status call_again(struct weavy *weavy, const struct cli_api_request *request,
-                              struct cli_api_reply *out_reply, struct err *err)
+static void subscribe_at(struct job *job, const char *event, const char *url)
 {
-    bool was_uncertain = out_reply->uncertain;
-    enum status st = weavy_login(weavy, err);
+    enum status st =
+        weavy_call(job, "Subscribe", &(struct subscription){.event = event, .url = url});
+    const char *code = job->reply.status / 100 == 2
+                           ? tree_text(job->reply.json, "/result/codeWebhookSubscription")
+                           : NULL;
+    bool is_made = code && code[0], was_ok = st == ST_OK;
+    bool uncertain = job->reply.uncertain;
 
-    if (st == ST_OK) {
-        st = call_api(weavy, request, out_reply, err);
-        out_reply->uncertain |= was_uncertain;
+    if (job->options.dry_run && st == ST_OK) {
+        return;
     }
-    return st == ST_UNAUTHENTIC ? explain_401(weavy, err) : st;
-}
-
-enum status weavy_call(struct weavy *weavy, const char *entry_point, struct slice json,
-                       struct cli_api_reply *out_reply, struct err *err)
-{
-    struct registration *reg = &weavy->reg;
-    bool may_log_in = reg->source->api.token.len == 0;
-    struct cli_api_request request = {.method = "POST", .json = json};
-    struct buf path = {0};
-    enum status st = ST_OK;
-
-    if (!cli_api_has_token(reg->api) && !weavy->logged_in && may_log_in) {
-        st = weavy_login(weavy, err);
+    if (!is_made && st == ST_OK) {
+        st = job_reject(job, ST_INVALID, "holds no subscription code");
     }
-    buf_add_str(&path, "/v1/EntryPoints/");
-    cli_api_add_escaped(&path, reg->source->api.project_code);
-    buf_addf(&path, "/process/?c=%s", entry_point);
-    request.path = path.data;
-    if (st == ST_OK && reg->dry_run) {
-        cli_api_print(reg->api, &request);
-    } else if (st == ST_OK) {
-        st = call_api(weavy, &request, out_reply, err);
-        if (st == ST_UNAUTHENTIC) {
-            st = may_log_in && !weavy->logged_in ? call_again(weavy, &request, out_reply, err)
-                                                 : explain_401(weavy, err);
+    if (st != ST_OK) {
+        cli_fail("%s: %s", event, job->err.text);
+    }
+    if (is_made) { /* a code ends a subscription, whatever else the answer says */
+        if (uncertain) {
+            cli_fail("%s may be subscribed twice: the answer to a try did not arrive", event);
         }
-        if (st == ST_OK && is_error(json_find(out_reply->json, SLICE("error")))) {
-            st = cli_api_reject(reg->api, ST_REFUSED, "is an error", err);
+        keep_code(job, event, url, code);
+        return;
+    }
+    job_end(job, EXIT_FAILED);
+    if (uncertain || was_ok) {
+        cli_fail("%s may be subscribed all the same, with a code that is not known here%s",
+                 event, uncertain ? ": the answer to a try did not arrive" : "");
+    }
+}
+
+static void subscribe_event(struct job *job, const char *base, const char *event)
+{
+    struct subscription same;
+    struct buf url = {0};
+
+    weavy_add_url(&url, job->source->provider, base, event);
+    if (!find_same(job, event, url.data, &same)) {
+        subscribe_at(job, event, url.data);
+    } else if (job->options.dry_run) {
+        (void)fprintf(stderr, CLI_PREFIX "%s is subscribed already\n", event);
+    } else {
+        print_subscription(job, &same, "subscribed already");
+    }
+    buf_free(&url);
+}
+
+/* Nothing is sent if one of them has no path. */
+static void subscribe_named(struct job *job, const char *base)
+{
+    const struct cli *cli = job->cli;
+
+    for (int i = 1; i < cli->argc; i++) {
+        if (!weavy_check_path(job, cli->argv[i])) {
+            return;
         }
     }
-    buf_free(&path);
-    return st;
+    for (int i = 1; i < cli->argc; i++) {
+        subscribe_event(job, base, cli->argv[i]);
+    }
 }
+
+/* The standard events that the bridge takes, until one fails. Those that it does not take are
+ * named before. */
+static void subscribe_all(struct job *job, const char *base)
+{
+    const struct provider *provider = job->source->provider;
+    struct buf left_out = {0};
+    struct catalogue_pair pair;
+    bool any = false;
+
+    for (size_t i = 0; catalogue_at(provider, i, &pair); i++) {
+        if (weavy_has_path(provider, pair.event)) {
+            any = true;
+        } else {
+            buf_addf(&left_out, "%s%s", left_out.len ? ", " : "", pair.event);
+        }
+    }
+    if (!any) {
+        job_end(job, cli_fail("sources[%zu].events names no path for any standard event",
+                              job->source_index));
+    } else if (left_out.len > 0) {
+        (void)fprintf(stderr, CLI_PREFIX "sources[%zu].events names no path for %s: left out\n",
+                      job->source_index, left_out.data);
+    }
+    for (size_t i = 0; job->exit_status == EXIT_DONE && catalogue_at(provider, i, &pair); i++) {
+        if (weavy_has_path(provider, pair.event)) {
+            subscribe_event(job, base, pair.event);
+        }
+    }
+    buf_free(&left_out);
+}
+
+static void subscribe(struct job *job)
+{
+    const char *base = job_url(job);
+
+    if (base) {
+        (job->options.all ? subscribe_all : subscribe_named)(job, base);
+    }
+}
+
+/* ---- unsubscribe: by the codes that are stored, or by one that is not ---- */
+
+/* Ends one at the provider. */
+static enum status end_code(struct job *job, const char *code)
+{
+    enum status st = weavy_call(job, "Unsubscribe", &(struct subscription){.code = code});
+    const struct api_reply *reply = &job->reply;
+
+    if (st == ST_OK && !job->options.dry_run && !reply->is_json && !reply->is_empty) {
+        return job_reject(job, ST_INVALID, "is no JSON");
+    }
+    /* Not there, after a try whose answer did not arrive, is what was wanted. */
+    return reply->uncertain && (reply->status == 404 || reply->status == 410) ? ST_OK : st;
+}
+
+/* st: why the code of a stored one could not be ended; job->err says it. */
+static void keep_stored(struct job *job, const struct subscription *one, enum status st)
+{
+    struct buf code = {0}, which = {0};
+
+    api_add_hidden(job->api, &code, one->code);
+    cli_add_safe(&which, slice_of(one->event));
+    buf_add_char(&which, ' ');
+    cli_add_safe(&which, buf_slice(&code));
+    job_end(job, cli_fail("%s: %s", which.data, job->err.text));
+    if (st == ST_NOT_FOUND || st == ST_REFUSED || st == ST_INVALID) {
+        cli_fail("%s is kept here; if it has ended, `unsubscribe --forget` removes it without "
+                 "asking the API",
+                 which.data);
+    }
+    buf_free(&code);
+    buf_free(&which);
+}
+
+/* Ends the i-th stored one, and forgets it. Returns whether it did. */
+static bool end_stored(struct job *job, size_t i, const struct subscription *one)
+{
+    bool forget = job->options.forget;
+    enum status st = forget ? ST_OK : end_code(job, one->code);
+
+    if (st != ST_OK) {
+        keep_stored(job, one, st);
+    }
+    if (st != ST_OK || job->options.dry_run) {
+        return false;
+    }
+    print_subscription(job, one, forget ? "forgotten" : "unsubscribed");
+    state_remove_subscription(job->state, i);
+    if (state_save(job->state, &job->err) != ST_OK) {
+        job_fail(job);
+    }
+    return true;
+}
+
+/* A code that is not stored here, such as one that could not be. */
+static void end_unknown(struct job *job, const char *code)
+{
+    if (weavy_is_event(job->source->provider, code)) {
+        job_end(job, cli_fail("%s is not subscribed", code));
+    } else if (job->options.forget) {
+        job_end(job, cli_fail("%s is not stored here", code));
+    } else if (end_code(job, code) != ST_OK) {
+        job_end(job, cli_fail("%s, which is not stored here: %s", code, job->err.text));
+    } else if (!job->options.dry_run) {
+        print_subscription(job, &(struct subscription){.code = code}, "unsubscribed");
+    }
+}
+
+/* All that have this event or code; name of NULL: all there are. */
+static void end_matching(struct job *job, const char *name)
+{
+    struct subscription one;
+    bool found = false;
+
+    for (size_t i = 0; state_subscription(job->state, i, &one);) {
+        bool matches = !name || strcmp(one.event, name) == 0 || strcmp(one.code, name) == 0;
+
+        found |= matches;
+        i += !(matches && end_stored(job, i, &one)); /* else the next one has moved up */
+    }
+    if (name && !found) {
+        end_unknown(job, name);
+    }
+}
+
+static void unsubscribe(struct job *job)
+{
+    if (job->options.all) {
+        end_matching(job, NULL);
+    }
+    for (int i = 1; i < job->cli->argc; i++) {
+        end_matching(job, job->cli->argv[i]);
+    }
+}
+
+static const struct verb verbs[] = {
+    {"login", NULL, NULL, 0, 0, true, NULL, login},
+    {"subscribe", "--url --all", "an event", 0, INT_MAX, true, check_which, subscribe},
+    {"unsubscribe", "--all --forget", "an event or code", 0, INT_MAX, true, check_which,
+     unsubscribe},
+    {"list", NULL, NULL, 0, 0, false, NULL, list},
+    {"sample", "--publish", "an event", 1, 1, true, NULL, weavy_sample},
+    {0},
+};
+
+const struct vendor weavy = {"weavy", "Bearer", verbs, weavy_begin};

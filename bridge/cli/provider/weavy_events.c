@@ -1,12 +1,14 @@
 /*
- * Events, and where deliveries of one go: no body names its event, so each has a URL of its
- * own. Its end is the event's name, or what the source's `events` says.
+ * No body of weavy's names its event, so each event has a URL of its own. The URL ends in the
+ * event's name, or in the path that the source's `events` gives it; an event that has none there
+ * would not be taken by the bridge, and is refused before anything is asked of the provider.
  */
 #include "bridge/cli/provider/weavy.h"
 
 #include <string.h>
 
 #include "bridge/cli/catalogue.h"
+#include "bridge/cli/http.h"
 
 bool weavy_has_path(const struct provider *provider, const char *event)
 {
@@ -14,32 +16,30 @@ bool weavy_has_path(const struct provider *provider, const char *event)
                                 : !strchr(event, '/');
 }
 
-int weavy_check_path(const struct registration *reg, const char *event)
+bool weavy_check_path(struct job *job, const char *event)
 {
-    const struct provider *provider = reg->source->provider;
+    const struct provider *provider = job->source->provider;
     struct buf shown = {0}, known = {0};
-    int status = EXIT_FAILED;
+    bool has_path = weavy_has_path(provider, event);
 
-    if (weavy_has_path(provider, event)) {
-        return EXIT_DONE;
-    }
     cli_add_safe(&shown, slice_of(event));
-    if (!provider->url_events) {
-        status = cli_misuse(reg->cli,
-                            "%s: the bridge takes no event with a slash in its name, unless "
-                            "sources[%zu].events has a path for it",
-                            shown.data, reg->source_index);
-    } else {
-        for (const struct provider_url_event *e = provider->url_events; e->suffix; e++) {
-            buf_addf(&known, "%s%s", known.len ? ", " : "", e->event);
-        }
-        cli_fail("sources[%zu].events names no path for %s; the bridge would not take it. It "
-                 "has: %s",
-                 reg->source_index, shown.data, known.data);
+    for (const struct provider_url_event *e = provider->url_events; e && e->suffix; e++) {
+        buf_addf(&known, "%s%s", known.len ? ", " : "", e->event);
+    }
+    if (!has_path && !provider->url_events) {
+        job_end(job,
+                cli_misuse(job->cli,
+                           "%s: the bridge takes no event with a slash in its name, unless "
+                           "sources[%zu].events has a path for it",
+                           shown.data, job->source_index));
+    } else if (!has_path) {
+        job_end(job, cli_fail("sources[%zu].events names no path for %s; the bridge would not "
+                              "take it. It has: %s",
+                              job->source_index, shown.data, known.data));
     }
     buf_free(&shown);
     buf_free(&known);
-    return status;
+    return has_path;
 }
 
 bool weavy_is_event(const struct provider *provider, const char *name)
@@ -71,16 +71,6 @@ void weavy_add_url(struct buf *out, const struct provider *provider, const char 
     if (suffix) {
         buf_add_str(out, suffix); /* config has checked that it may stand in a URL */
     } else {
-        cli_api_add_escaped(out, event);
+        cli_http_add_escaped(out, event);
     }
-}
-
-bool weavy_check_names(const struct cli *cli, const char *kind)
-{
-    for (int i = 1; i < cli->argc; i++) {
-        if (!registration_check_name(cli, cli->argv[i], kind)) {
-            return false;
-        }
-    }
-    return true;
 }

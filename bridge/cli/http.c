@@ -1,4 +1,12 @@
-#include "bridge/cli/bridge_http.h"
+/*
+ * A request is made on one libcurl handle, which keeps its connection; the answer is gathered in
+ * memory up to MAX_REPLY. The bridge is asked directly, at a TCP address or a Unix socket. A
+ * provider is asked with its own authorities, where it has some.
+ *
+ * No answer is ST_UNREACHABLE with libcurl's reason, and a verdict whether asking again may
+ * help. An answer is ST_OK whatever its status is: what it means is for the caller to say.
+ */
+#include "bridge/cli/http.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -12,10 +20,17 @@
 
 #include "bridge/cli/cli.h"
 
-enum { MAX_REPLY = 1024 * 1024 };
+enum {
+    MAX_REPLY = 4 * 1024 * 1024,
+    USUAL_REPLY = 64 * 1024, /* a buffer that does not grow leaves no copies behind */
+    API_TIMEOUT_MS = 30000,  /* well above the 10 s that Ricloud-Await may take */
+    API_CONNECT_TIMEOUT_MS = 10000,
+};
 
 struct cli_http {
     CURL *curl;
+    bool is_api;
+    int64_t timeout_ms;
     struct buf base; /* URL up to where a request's path starts */
     struct buf reply;
     char error[CURL_ERROR_SIZE];
@@ -68,30 +83,62 @@ static enum status set_target(struct cli_http *http, const char *target, struct 
     return ST_OK;
 }
 
-enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_http **out_http,
-                          struct err *err)
+static struct cli_http *create(int64_t timeout_ms)
 {
     struct cli_http *http = xalloc(sizeof(*http));
-    enum status st;
 
     http->curl = curl_easy_init();
     CHECK(http->curl);
-    st = set_target(http, target, err);
-    if (st != ST_OK) {
-        cli_http_close(http);
-        return st;
-    }
+    http->timeout_ms = timeout_ms;
+    buf_reserve(&http->reply, USUAL_REPLY);
     curl_easy_setopt(http->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(http->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+    curl_easy_setopt(http->curl, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(http->curl, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(http->curl, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     curl_easy_setopt(http->curl, CURLOPT_USERAGENT, "hook2mqtt/" HOOK2MQTT_VERSION);
     curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->error);
     curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, take_reply);
     curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, http);
+    return http;
+}
+
+enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_http **out_http,
+                          struct err *err)
+{
+    struct cli_http *http = create(timeout_ms);
+    enum status st = set_target(http, target, err);
+
+    if (st != ST_OK) {
+        cli_http_close(http);
+        return st;
+    }
+    curl_easy_setopt(http->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
     *out_http = http;
     return ST_OK;
+}
+
+struct cli_http *cli_http_open_api(const char *url)
+{
+    struct cli_http *http = create(API_TIMEOUT_MS);
+
+    http->is_api = true;
+    buf_add_str(&http->base, url);
+    curl_easy_setopt(http->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)API_CONNECT_TIMEOUT_MS);
+    if (strncmp(url, "https:", 6) != 0) {
+        curl_easy_setopt(http->curl, CURLOPT_PROXY, ""); /* it would read the token */
+    }
+    return http;
+}
+
+void cli_http_trust(struct cli_http *http, const struct buf *authorities)
+{
+    struct curl_blob blob = {authorities->data, authorities->len, CURL_BLOB_COPY};
+
+    curl_easy_setopt(http->curl, CURLOPT_CAINFO_BLOB, &blob);
+    curl_easy_setopt(http->curl, CURLOPT_CAPATH, NULL);
 }
 
 void cli_http_close(struct cli_http *http)
@@ -99,7 +146,7 @@ void cli_http_close(struct cli_http *http)
     if (http) {
         curl_easy_cleanup(http->curl);
         buf_free(&http->base);
-        buf_free(&http->reply);
+        buf_wipe(&http->reply);
         free(http);
     }
 }
@@ -123,7 +170,7 @@ static struct curl_slist *add_headers(struct curl_slist *headers, const char *li
         headers = add_header(headers, line.data);
         lines += len + (lines[len] == '\n');
     }
-    buf_free(&line);
+    buf_wipe(&line);
     return headers;
 }
 
@@ -137,35 +184,86 @@ static bool names_content_type(const struct curl_slist *headers)
     return headers != NULL;
 }
 
-/* POST or GET, and where to. */
-static void set_request(struct cli_http *http, const struct cli_http_request *request,
-                        const char *url)
+/* The request may contain a token. */
+static void free_headers(struct curl_slist *headers)
 {
-    curl_easy_setopt(http->curl, CURLOPT_URL, url);
-    if (request->json) {
-        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE,
-                         (curl_off_t)request->json->len);
-        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, request->json->data);
-    } else {
-        curl_easy_setopt(http->curl, CURLOPT_HTTPGET, 1L);
+    for (struct curl_slist *line = headers; line; line = line->next) {
+        explicit_bzero(line->data, strlen(line->data));
     }
+    curl_slist_free_all(headers);
+}
+
+static void set_request(struct cli_http *http, const struct cli_http_request *request,
+                        const char *url, const struct curl_slist *headers)
+{
+    CURL *curl = http->curl;
+    bool is_get = request->method ? strcmp(request->method, "GET") == 0 : !request->json;
+
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, http->is_api && !is_get ? 1L : 0L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                     (long)(request->timeout_ms ? request->timeout_ms : http->timeout_ms));
+    if (request->json) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->json->len);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->json->data);
+    } else {
+        curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+    }
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+static bool is_transient(CURLcode code)
+{
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum status no_answer(struct cli_http *http, CURLcode code, const char *url,
+                             struct err *err)
+{
+    if (code == CURLE_WRITE_ERROR) {
+        return err_set(err, ST_UNREACHABLE, "%s: the answer is larger than %d MiB", url,
+                       MAX_REPLY / 1024 / 1024);
+    }
+    return err_set(err, ST_UNREACHABLE, "%s: %s%s", url,
+                   http->error[0] ? http->error : curl_easy_strerror(code),
+                   code == CURLE_COULDNT_CONNECT && !http->is_api ? "; is the bridge running?"
+                                                                  : "");
 }
 
 static enum status perform(struct cli_http *http, const char *url,
                            struct cli_http_reply *out_reply, struct err *err)
 {
     curl_off_t retry_after_s = 0;
+    long sent_bytes = 0;
     CURLcode code;
 
     buf_clear(&http->reply);
     http->error[0] = '\0';
     code = curl_easy_perform(http->curl);
+    curl_easy_getinfo(http->curl, CURLINFO_REQUEST_SIZE, &sent_bytes);
+    out_reply->sent = sent_bytes > 0;
     if (code != CURLE_OK) {
-        return err_set(err, ST_UNREACHABLE, "%s: %s%s", url,
-                       http->error[0] ? http->error : curl_easy_strerror(code),
-                       code == CURLE_COULDNT_CONNECT ? "; is the bridge running?" : "");
+        out_reply->is_transient = is_transient(code);
+        return no_answer(http, code, url, err);
     }
     curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &out_reply->status);
+    curl_easy_getinfo(http->curl, CURLINFO_REDIRECT_URL, &out_reply->redirect);
     curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
     out_reply->retry_after_s = retry_after_s < UINT_MAX ? (unsigned)retry_after_s : UINT_MAX;
     out_reply->body = buf_slice(&http->reply);
@@ -180,16 +278,16 @@ enum status cli_http_run(struct cli_http *http, const struct cli_http_request *r
     struct buf url = {0};
     enum status st;
 
+    *out_reply = (struct cli_http_reply){0};
     headers = add_headers(headers, request->header);
     if (request->json && !names_content_type(headers)) {
         headers = add_header(headers, "Content-Type: application/json");
     }
     buf_addf(&url, "%s%s", http->base.data, request->path);
-    set_request(http, request, url.data);
-    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
+    set_request(http, request, url.data, headers);
     st = perform(http, url.data, out_reply, err);
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
-    curl_slist_free_all(headers);
+    free_headers(headers);
     buf_free(&url);
     return st;
 }
@@ -227,4 +325,13 @@ bool cli_http_is_taken(const struct cli_http_reply *reply)
     dead = slice_equal(buf_slice(&status), SLICE("quarantined"));
     buf_free(&status);
     return reply->status / 100 == 2 && !dead;
+}
+
+void cli_http_add_escaped(struct buf *out, const char *text)
+{
+    char *escaped = curl_easy_escape(NULL, text, 0);
+
+    CHECK(escaped);
+    buf_add_str(out, escaped);
+    curl_free(escaped);
 }

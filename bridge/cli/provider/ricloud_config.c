@@ -1,0 +1,235 @@
+/*
+ * A webhook config is created `new`; the API tests it by sending an event to its URL, after which
+ * it is `valid` or `invalid`. That takes time, so whoever wants to know the outcome asks for the
+ * config again and again.
+ *
+ * A test can also get lost: it may come before the bridge has the secret. So a config that stays
+ * new or becomes invalid is tested once more before it is reported as such.
+ */
+#include "bridge/cli/provider/ricloud.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "common/clock.h"
+
+#include "bridge/cli/provider/tree.h"
+
+enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000, TEST_AGAIN_AFTER_MS = 5000 };
+
+#define AWAIT_HEADER "Ricloud-Await: 10" /* seconds; more is not allowed */
+
+void ricloud_config_fini(struct ricloud_config *config)
+{
+    free(config->id);
+    json_object_put(config->shown);
+    json_object_put(config->task);
+}
+
+bool ricloud_is(const struct ricloud_config *config, const char *state)
+{
+    return strcmp(tree_text(config->shown, "/state"), state) == 0;
+}
+
+/* ---- calls ---- */
+
+enum status ricloud_ask(struct job *job, struct ricloud_config *config, const char *method,
+                        char *json)
+{
+    enum status st =
+        job_call(job, &(struct api_request){
+                          .method = method,
+                          .path = config->id ? "/configs/webhook/{id}" : "/configs/webhook",
+                          .id = config->id,
+                          .json = json,
+                      });
+    const char *id = tree_text(job->reply.json, "/id");
+
+    if (st != ST_OK || job->options.dry_run) {
+        return st;
+    }
+    if (!id || !api_is_segment(id) || !tree_text(job->reply.shown, "/state")) {
+        return job_reject(job, ST_INVALID, "describes no webhook config");
+    }
+    free(config->id);
+    config->id = xstrdup(id);
+    json_object_put(config->shown);
+    config->shown = json_object_get(job->reply.shown);
+    return ST_OK;
+}
+
+enum status ricloud_start_test(struct job *job, struct ricloud_config *config, bool await)
+{
+    enum status st =
+        job_call(job, &(struct api_request){
+                          .method = "POST",
+                          .path = "/configs/webhook/{id}/test",
+                          .id = config->id,
+                          .header = await ? AWAIT_HEADER : NULL,
+                          .json = xstrdup("null"), /* as the provider's own client */
+                      });
+
+    if (st == ST_OK) {
+        config->task = json_object_get(job->reply.shown);
+    }
+    return st;
+}
+
+/* ---- waiting ---- */
+
+/* Asks again until the config is in the expected state (NULL: in another one than before, and not
+ * `new`), for at most so long. */
+static enum status wait_for_state(struct job *job, struct ricloud_config *config,
+                                  const char *expected, const char *before, int64_t max_ms)
+{
+    int64_t end_ms = clock_mono_ms() + max_ms;
+    enum status st = ST_OK;
+
+    config->is_open = false;
+    for (int64_t pause = FIRST_PAUSE_MS; st == ST_OK; pause *= 2) {
+        if (expected ? ricloud_is(config, expected)
+                     : !ricloud_is(config, before) && !ricloud_is(config, "new")) {
+            break;
+        }
+        if (clock_mono_ms() >= end_ms ||
+            !api_wait(job->api, pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS)) {
+            config->is_open = true;
+            break;
+        }
+        st = ricloud_ask(job, config, "GET", NULL);
+    }
+    return st;
+}
+
+enum status ricloud_wait_test(struct job *job, struct ricloud_config *config)
+{
+    const char *state = tree_text(config->task, "/state");
+    /* If it is not known how the test ended, any change of the state tells. */
+    char *before = xstrdup(tree_text(config->shown, "/state"));
+    const char *expected = !state                            ? NULL
+                           : strcmp(state, "succeeded") == 0 ? "valid"
+                           : strcmp(state, "failed") == 0    ? "invalid"
+                                                             : NULL;
+    enum status st = ricloud_ask(job, config, "GET", NULL);
+
+    if (st == ST_OK) {
+        st = wait_for_state(job, config, expected, before, INT64_MAX / 2);
+    }
+    free(before);
+    return st;
+}
+
+enum status ricloud_settle(struct job *job, struct ricloud_config *config)
+{
+    enum status st = wait_for_state(job, config, NULL, "new", TEST_AGAIN_AFTER_MS);
+    bool is_new = st == ST_OK && ricloud_is(config, "new");
+
+    if (st != ST_OK || !(is_new || ricloud_is(config, "invalid")) || !api_wait(job->api, 0)) {
+        return st;
+    }
+    st = ricloud_start_test(job, config, true);
+    if (st == ST_REFUSED && is_new) { /* not while the first one runs, perhaps */
+        cli_fail("%s; waiting for the test that has begun", job->err.text);
+        return wait_for_state(job, config, NULL, "new", INT64_MAX / 2);
+    }
+    return st == ST_OK ? ricloud_wait_test(job, config) : st;
+}
+
+/* ---- printing ---- */
+
+#define CONFIG_LINE "{id}  {state}  {date_created}  {url}"
+
+/* The members of a config that are printed. */
+static struct json_object *describe(struct json_object *shown)
+{
+    static const char *const names[] = {"id", "url", "state", "organisation", "date_created"};
+    struct json_object *object = json_object_new_object();
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct json_object *value = NULL;
+
+        (void)json_object_object_get_ex(shown, names[i], &value);
+        json_object_object_add(object, names[i], json_object_get(value));
+    }
+    return object;
+}
+
+void ricloud_print(const struct job *job, struct json_object *shown)
+{
+    job_print(job, describe(shown), CONFIG_LINE);
+}
+
+static void print_hints(const struct job *job, const char *url, const char *secret_file)
+{
+    (void)fprintf(stderr, "  does the bridge run? `hook2mqtt health` asks it\n");
+    (void)fprintf(stderr, "  does %s lead to %s of the bridge, from outside too?\n", url,
+                  job->source->path);
+    if (secret_file) {
+        (void)fprintf(
+            stderr,
+            "  does the running bridge have %s among the secrets of source %s, and may "
+            "its user read it?\n",
+            secret_file, job->source->name);
+    } else {
+        (void)fprintf(stderr, "  is the secret of source %s the one of this config?\n",
+                      job->source->name);
+    }
+}
+
+/* Adds a member's text, safe for a terminal. */
+static const char *add_text(struct buf *out, struct json_object *tree, const char *pointer,
+                            const char *missing)
+{
+    const char *text = tree_text(tree, pointer);
+
+    cli_add_safe(out, slice_of(text ? text : missing));
+    return buf_slice(out).data;
+}
+
+static void explain(const struct job *job, const struct ricloud_config *config,
+                    const char *secret_file)
+{
+    struct buf id = {0}, state = {0}, error = {0}, url = {0};
+    bool is_new = ricloud_is(config, "new");
+
+    add_text(&id, config->shown, "/id", "-");
+    add_text(&state, config->shown, "/state", "-");
+    add_text(&error, config->task, "/error", "");
+    if (is_new || config->is_open) {
+        cli_fail(
+            "webhook config %s is %s%s: the API has not finished its test within --timeout",
+            id.data, is_new ? "" : "still ", state.data);
+    } else {
+        cli_fail("webhook config %s is %s%s%s", id.data, state.data, error.len ? ": " : "",
+                 buf_slice(&error).data);
+    }
+    if (ricloud_is(config, "invalid")) {
+        print_hints(job, add_text(&url, config->shown, "/url", "its URL"), secret_file);
+    }
+    if (!ricloud_is(config, "deactivated")) {
+        (void)fprintf(stderr, "  `hook2mqtt provider ricloud test %s --wait` tests it again\n",
+                      id.data);
+    }
+    buf_free(&id);
+    buf_free(&state);
+    buf_free(&error);
+    buf_free(&url);
+}
+
+void ricloud_report(struct job *job, const struct ricloud_config *config,
+                    const char *secret_file)
+{
+    struct json_object *object = describe(config->shown);
+
+    json_object_object_add(object, "test_error",
+                           tree_string(tree_text(config->task, "/error")));
+    json_object_object_add(object, "secret_file", tree_string(secret_file));
+    job_print(job, object,
+              secret_file ? CONFIG_LINE "\nits secret is in {secret_file}" : CONFIG_LINE);
+    if (!ricloud_is(config, "valid") || config->is_open) {
+        explain(job, config, secret_file);
+        job_end(job, EXIT_FAILED);
+    }
+}

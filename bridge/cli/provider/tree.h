@@ -1,0 +1,34 @@
+/*
+ * tree - JSON as json-c's trees: what an API answers, what is stored, what is printed. Strict as
+ * json_check.
+ */
+#ifndef BRIDGE_CLI_PROVIDER_TREE_H
+#define BRIDGE_CLI_PROVIDER_TREE_H
+
+#include "common/buf.h"
+
+struct json_object;
+
+/* NULL: the text is `null`, or not JSON, as out_is_json (may be NULL) tells; JSON with a whole
+ * number that does not fit into 64 bits counts as none. Gives a tree for tree_wipe. */
+struct json_object *tree_parse(struct slice text, bool *out_is_json);
+/* Drops a tree that nobody else has, and overwrites the strings in it. */
+void tree_wipe(struct json_object *tree);
+
+/* The value at a JSON pointer such as /error/code; NULL: none, or null. Borrowed. */
+struct json_object *tree_at(struct json_object *tree, const char *pointer);
+/* The text of a string, number or boolean there; NULL: none, or it contains a NUL. Borrowed. */
+const char *tree_text(struct json_object *tree, const char *pointer);
+/* As JSON on one line. Borrowed until the tree changes. */
+const char *tree_print(struct json_object *tree);
+
+/* An object of pairs of name and value, which it takes; then a NULL. */
+struct json_object *tree_object(const char *name, ...) __attribute__((sentinel));
+/* A string; NULL gives NULL, which is `null`. */
+struct json_object *tree_string(const char *text);
+
+/* The items of an array, one by one, as the text spells them: rest is an array that tree_parse
+ * has read. False after the last. */
+bool tree_next_item(struct slice *rest, struct slice *out_item) MUST_USE;
+
+#endif

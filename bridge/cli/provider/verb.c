@@ -1,0 +1,313 @@
+/*
+ * Each verb takes the same way: read what was typed, read the configuration, find the source,
+ * open its API, let the vendor log in, run, close. Nobody is asked before all of what was typed
+ * and configured has been found good; whatever fails is printed at once and ends the command.
+ */
+#include "bridge/cli/provider/verb.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/units.h"
+#include "common/utf8.h"
+
+#include "bridge/cli/provider/state.h"
+#include "bridge/cli/provider/tree.h"
+
+enum { DEFAULT_TIMEOUT_MS = 60000 };
+
+/* ---- what was typed ---- */
+
+static const struct verb *choose(struct cli *cli, const struct vendor *vendor)
+{
+    struct cli_verb names[16] = {0};
+    const struct cli_verb *chosen;
+    size_t count = 0;
+
+    for (; vendor->verbs[count].name; count++) {
+        CHECK(count + 1 < COUNT_OF(names));
+        names[count].name = vendor->verbs[count].name;
+    }
+    chosen = cli_choose(cli, names);
+    return chosen ? &vendor->verbs[chosen - names] : NULL;
+}
+
+static bool is_among(const char *name, const char *words)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = words; at && (at = strstr(at, name)) != NULL; at += len) {
+        if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_options(struct job *job, const struct verb *verb)
+{
+    struct verb_options *o = &job->options;
+    const struct cli_option all[] = {
+        {"--source", CLI_TEXT, &o->source},
+        {"--timeout", CLI_TEXT, &o->timeout},
+        {"--json", CLI_FLAG, &o->json},
+        {"--dry-run", CLI_FLAG, &o->dry_run},
+        {"--url", CLI_TEXT, &o->url},
+        {"--state", CLI_TEXT, &o->state},
+        {"--date-created", CLI_WHEN, &o->created_ms},
+        {"--replace-secret", CLI_FLAG, &o->replace_secret},
+        {"--wait", CLI_FLAG, &o->wait},
+        {"--all", CLI_FLAG, &o->all},
+        {"--forget", CLI_FLAG, &o->forget},
+        {"--publish", CLI_FLAG, &o->publish},
+    };
+    struct cli_option taken[COUNT_OF(all) + 1] = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        if (i < 4 || is_among(all[i].name, verb->options)) {
+            taken[count++] = all[i];
+        }
+    }
+    return cli_arguments(job->cli, taken, verb->min_count, verb->max_count);
+}
+
+static void check_arguments(struct job *job, const struct verb *verb)
+{
+    const char *url = job->options.url;
+
+    for (int i = 1; i < job->cli->argc && job->exit_status == EXIT_DONE; i++) {
+        struct buf shown = {0};
+
+        if (!api_is_segment(job->cli->argv[i])) {
+            cli_add_safe(&shown, slice_of(job->cli->argv[i]));
+            job_end(job, cli_misuse(job->cli, "'%s' is not %s", buf_slice(&shown).data,
+                                    verb->argument));
+            buf_free(&shown);
+        }
+    }
+    /* The URL is not shown: it may contain a password, which is one of the faults. */
+    if (url && !utf8_is_fit(slice_of(url))) {
+        job_end(job, cli_misuse(job->cli, "--url must hold no control characters"));
+    } else if (url && config_check_url(url, &job->err) != ST_OK) {
+        job_end(job, cli_misuse(job->cli, "--url %s", job->err.text));
+    }
+}
+
+/* ---- which source ---- */
+
+/* The one that --source names, else the vendor's only one. NULL: why not has been printed. */
+static const struct config_source *find_source(const struct job *job,
+                                               const struct vendor *vendor)
+{
+    const struct config *config = job->cli->config;
+    const char *wanted = job->options.source;
+    const struct config_source *found = wanted ? cli_source(job->cli, wanted) : NULL;
+    struct buf names = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; !wanted && i < config->source_count; i++) {
+        if (strcmp(config->sources[i].preset->name, vendor->name) == 0) {
+            found = &config->sources[i];
+            buf_addf(&names, "%s%s", count++ ? ", " : "", found->name);
+        }
+    }
+    if (wanted && found && strcmp(found->preset->name, vendor->name) != 0) {
+        cli_fail("source %s is of the provider %s, not %s", wanted, found->preset->name,
+                 vendor->name);
+        found = NULL;
+    } else if (!wanted && count == 0) {
+        cli_fail("%s: no source has \"provider\": \"%s\"", job->cli->config_path, vendor->name);
+    } else if (count > 1) {
+        cli_fail("which source? Name one with --source: %s", names.data);
+        found = NULL;
+    }
+    buf_free(&names);
+    return found;
+}
+
+/* ---- begin and end ---- */
+
+static enum status open_api(struct job *job, const struct vendor *vendor, int64_t timeout_ms)
+{
+    const struct config_source *source = job->source;
+    const struct api_options options = {
+        .url = source->api.url ? source->api.url : source->provider->api_url,
+        .scheme = vendor->scheme,
+        .ca_file = source->api.ca_file,
+        .timeout_ms = timeout_ms,
+        .json = job->options.json,
+    };
+
+    if (!options.url) {
+        return err_set(&job->err, ST_MISSING, "source %s has no api.url", source->name);
+    }
+    job->api = api_open(&options);
+    api_hide(job->api, buf_slice(&source->api.token));
+    api_hide(job->api, buf_slice(&source->api.password));
+    return ST_OK;
+}
+
+/* Everything from the configuration to the end. */
+static void run(struct job *job, const struct vendor *vendor, const struct verb *verb,
+                int64_t timeout_ms)
+{
+    job->source = cli_read_config(job->cli) ? find_source(job, vendor) : NULL;
+    if (!job->source) {
+        job->exit_status = EXIT_FAILED;
+        return;
+    }
+    job->source_index = (size_t)(job->source - job->cli->config->sources);
+    if (open_api(job, vendor, timeout_ms) == ST_OK &&
+        vendor->begin(job, verb->changes) == ST_OK) {
+        verb->run(job);
+    } else {
+        job_fail(job);
+    }
+}
+
+int verb_run(struct cli *cli, const struct vendor *vendor)
+{
+    struct job job = {.cli = cli, .options = {.created_ms = CLOCK_NONE}};
+    const struct verb *verb = choose(cli, vendor);
+    const char **timeout = &job.options.timeout;
+    int64_t timeout_ms = DEFAULT_TIMEOUT_MS;
+
+    if (!verb || !read_options(&job, verb)) {
+        return EXIT_USAGE;
+    }
+    if (*timeout && (!units_parse_time(slice_of(*timeout), &timeout_ms) || timeout_ms <= 0)) {
+        return cli_misuse(cli, "--timeout %s: not a time such as 30s or 2m", *timeout);
+    }
+    if (verb->check) {
+        verb->check(&job);
+    }
+    if (job.exit_status == EXIT_DONE) {
+        check_arguments(&job, verb);
+    }
+    if (job.exit_status == EXIT_DONE) {
+        run(&job, vendor, verb, timeout_ms);
+    }
+    state_close(job.state);
+    api_close(job.api);
+    return job.exit_status;
+}
+
+/* ---- for the verbs ---- */
+
+void job_end(struct job *job, int exit_status)
+{
+    job->exit_status = job->exit_status == EXIT_DONE ? exit_status : job->exit_status;
+}
+
+void job_fail(struct job *job)
+{
+    job_end(job, cli_fail("%s", job->err.text));
+}
+
+const char *job_url(struct job *job)
+{
+    const char *url = job->options.url ? job->options.url : job->source->public_url;
+
+    if (!url) {
+        job_end(job, cli_fail("which URL shall the provider send to? Give --url, or set "
+                              "public_url of source %s",
+                              job->source->name));
+    }
+    return url;
+}
+
+enum status job_set_token(struct job *job, const char *other)
+{
+    const struct buf *token = &job->source->api.token;
+
+    if (!job->options.dry_run &&
+        !cli_secret_was_read(job->cli, token, "sources[%zu].api.token", job->source_index)) {
+        return err_set(&job->err, ST_MISSING, "cannot log in without api.token");
+    }
+    if (api_set_token(job->api, token->len ? buf_slice(token) : slice_of(other), &job->err) !=
+        ST_OK) {
+        return err_wrap(&job->err, "source %s: api.token", job->source->name);
+    }
+    return ST_OK;
+}
+
+enum status job_call(struct job *job, const struct api_request *request)
+{
+    enum status st = ST_OK;
+
+    job->reply = (struct api_reply){0};
+    if (job->options.dry_run) {
+        api_print(job->api, request);
+    } else {
+        st = api_call(job->api, request, &job->reply, &job->err);
+    }
+    if (request->json) {
+        explicit_bzero(request->json, strlen(request->json));
+    }
+    free(request->json);
+    return st;
+}
+
+enum status job_reject(struct job *job, enum status st, const char *what)
+{
+    return api_reject(job->api, st, what, &job->err);
+}
+
+static void add_line(struct buf *out, struct json_object *object, const char *line)
+{
+    while (*line) {
+        size_t len = strcspn(line, "{"), name_len = line[len] ? strcspn(line + len, "}") : 0;
+        struct buf pointer = {0};
+        const char *text;
+
+        buf_add(out, line, len);
+        line += len;
+        if (name_len) {
+            buf_addf(&pointer, "/%.*s", (int)name_len - 1, line + 1);
+            text = tree_text(object, pointer.data);
+            cli_add_safe(out, slice_of(text ? text : "-"));
+            buf_free(&pointer);
+            line += name_len + 1;
+        }
+    }
+}
+
+void job_print(const struct job *job, struct json_object *object, const char *line)
+{
+    struct buf text = {0};
+
+    if (job->options.json) {
+        buf_add_str(&text, tree_print(object));
+    } else {
+        add_line(&text, object, line);
+    }
+    puts(text.data);
+    buf_free(&text);
+    json_object_put(object);
+}
+
+char *body_of(const char *name, ...)
+{
+    struct buf out = {0};
+    va_list args;
+
+    buf_reserve(&out, 65536); /* growing would leave a copy of a password behind */
+    va_start(args, name);
+    for (; name; name = va_arg(args, const char *)) {
+        const char *text = va_arg(args, const char *);
+
+        if (text) {
+            buf_addf(&out, "%c\"%s\":", out.len ? ',' : '{', name);
+            json_add_string(&out, slice_of(text));
+        }
+    }
+    va_end(args);
+    buf_add_char(&out, '}');
+    return buf_take(&out);
+}

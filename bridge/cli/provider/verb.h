@@ -1,0 +1,85 @@
+/*
+ * verb - what all verbs of all vendors have in common: a verb is a row of its vendor's table, and
+ * a job while it runs.
+ */
+#ifndef BRIDGE_CLI_PROVIDER_VERB_H
+#define BRIDGE_CLI_PROVIDER_VERB_H
+
+#include "bridge/cli/cli.h"
+#include "bridge/cli/provider/api.h"
+
+struct json_object;
+struct state;
+
+/* What was typed; a verb looks at those that its row names. */
+struct verb_options {
+    const char *source, *timeout;
+    bool json, dry_run;
+    const char *url, *state;
+    int64_t created_ms; /* CLOCK_NONE: not given */
+    bool replace_secret, wait, all, forget, publish;
+};
+
+/* A verb that runs. */
+struct job {
+    struct cli *cli; /* argv[1...] are the arguments */
+    struct verb_options options;
+    const struct config_source *source;
+    size_t source_index;
+    struct api *api;
+    struct state *state; /* what the vendor's API does not tell again; NULL: there is none */
+    bool logged_in;      /* by this job: its token is as new as can be */
+
+    struct api_reply reply; /* the last call's */
+    struct err err;         /* of the last thing that failed */
+    int exit_status;        /* so far */
+};
+
+struct verb {
+    const char *name;
+    const char *options;  /* beside those of every verb, such as `--url --all`; NULL: none */
+    const char *argument; /* what each argument is, such as `an id` */
+    int min_count, max_count;
+    bool changes;                   /* stores something */
+    void (*check)(struct job *job); /* for more wrong usage; NULL: there is none */
+    void (*run)(struct job *job);
+};
+
+struct vendor {
+    const char *name;         /* of the provider, too */
+    const char *scheme;       /* see struct api_options */
+    const struct verb *verbs; /* the last row has no name */
+    /* Gets a token and, if need be, the state. */
+    enum status (*begin)(struct job *job, bool changes);
+};
+
+/* Runs the verb that argv[1] names, from its options to its end. */
+int verb_run(struct cli *cli, const struct vendor *vendor);
+
+/* ---- for the verbs ---- */
+
+/* Notes what a step ended with, as cli_fail and cli_misuse return it: the first failure becomes
+ * the command's exit status. */
+void job_end(struct job *job, int exit_status);
+/* Prints job->err, and notes it as a failure. */
+void job_fail(struct job *job);
+
+/* The URL that the provider sends to: --url, else the source's public_url. NULL: there is none,
+ * which has been printed. */
+const char *job_url(struct job *job) MUST_USE;
+/* Sets the token that the configuration gives, else this one. */
+enum status job_set_token(struct job *job, const char *other) MUST_USE;
+/* Calls the API: api_call into job->reply and job->err. With --dry-run the request is printed
+ * instead, and the reply is empty. Takes request->json, and wipes it. */
+enum status job_call(struct job *job, const struct api_request *request) MUST_USE;
+/* api_reject into job->err: the answer is of no use. */
+enum status job_reject(struct job *job, enum status st, const char *what);
+/* Prints a result: with --json the object, else the line, in which {name} stands for a member of
+ * it, or a dash. Takes the object, which has no secrets. */
+void job_print(const struct job *job, struct json_object *object, const char *line);
+
+/* A request's body, for job_call: an object of strings, pairs of name and text, then a NULL. A
+ * text of NULL is left out. */
+char *body_of(const char *name, ...) __attribute__((sentinel));
+
+#endif

@@ -1,0 +1,162 @@
+/*
+ * weavy wants a login, whose token it does not always accept for long: so a call logs in when
+ * there is no token, and once again when it is answered 401, unless the token is configured.
+ *
+ * Whatever is handed out, a token or a code, has its room on the disk before it is asked for.
+ */
+#include "bridge/cli/provider/weavy.h"
+
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "bridge/cli/provider/state.h"
+#include "bridge/cli/provider/tree.h"
+
+enum status weavy_begin(struct job *job, bool changes)
+{
+    const struct config_source *source = job->source;
+    const struct state_account account = {
+        .source = source->name,
+        .api = api_url(job->api),
+        .project_code = source->api.project_code,
+    };
+    enum status st;
+
+    if (!account.project_code || !api_is_segment(account.project_code)) {
+        return err_set(&job->err, ST_MISSING, "source %s: api.project_code %s", source->name,
+                       account.project_code ? "cannot stand in a URL" : "is missing");
+    }
+    /* A dry run changes nothing, and keeps nobody waiting. */
+    st = state_open(source->api.state_file, &account, changes && !job->options.dry_run,
+                    &job->state, &job->err);
+    return st == ST_OK ? job_set_token(job, state_token(job->state)) : st;
+}
+
+/* ---- logging in ---- */
+
+static enum status check_credentials(struct job *job)
+{
+    const struct config_source *source = job->source;
+
+    if (!cli_secret_was_read(job->cli, &source->api.password, "sources[%zu].api.password",
+                             job->source_index)) {
+        return err_set(&job->err, ST_MISSING, "cannot log in without api.password");
+    }
+    if (!source->api.username || source->api.password.len == 0) {
+        return err_set(&job->err, ST_MISSING,
+                       "cannot log in: source %s needs api.username and api.password (or "
+                       "api.token)",
+                       source->name);
+    }
+    return state_make_room(job->state, &job->err);
+}
+
+enum status weavy_login(struct job *job)
+{
+    const struct config_source *source = job->source;
+    const char *username = source->api.username ? source->api.username : "";
+    const char *token;
+    enum status st = job->options.dry_run ? ST_OK : check_credentials(job);
+
+    if (st != ST_OK) {
+        return st;
+    }
+    st = job_call(
+        job, &(struct api_request){
+                 .method = "POST",
+                 .path = "/v1/Authenticate",
+                 .anonymous = true,
+                 .json = body_of("username", username, "password",
+                                 job->options.dry_run ? "***" : source->api.password.data,
+                                 "projectCode", source->api.project_code, "scope", "API", NULL),
+             });
+    if (st == ST_OK && !job->options.dry_run) {
+        token = tree_text(job->reply.json, "/authToken");
+        if (!token || !token[0]) {
+            return job_reject(job, ST_REFUSED, "holds no authToken");
+        }
+        st = api_set_token(job->api, slice_of(token), &job->err);
+        if (st == ST_OK) {
+            state_set_token(job->state, token);
+            st = state_save(job->state, &job->err);
+        }
+    }
+    job->logged_in = st == ST_OK;
+    return st;
+}
+
+/* ---- calling ---- */
+
+/* Errors with status 200 are not documented, but then errors are not documented at all. Many an
+ * API has the member in every answer: false, 0 or empty where there is none. */
+static bool is_error(struct json_object *error)
+{
+    switch (json_object_get_type(error)) {
+    case json_type_array:
+        return json_object_array_length(error) > 0;
+    case json_type_object:
+        return json_object_object_length(error) > 0;
+    case json_type_null:
+    case json_type_boolean:
+    case json_type_double:
+    case json_type_int:
+    case json_type_string:
+        return json_object_get_boolean(error); /* as in most languages */
+    }
+    return false;
+}
+
+static enum status call_once(struct job *job, const char *path,
+                             const struct subscription *about)
+{
+    enum status st = job->options.dry_run ? ST_OK : state_make_room(job->state, &job->err);
+
+    return st != ST_OK
+               ? st
+               : job_call(job,
+                          &(struct api_request){
+                              .method = "POST",
+                              .path = path,
+                              .id = job->source->api.project_code,
+                              .json = body_of("event", about->event, "hookUrl", about->url,
+                                              "codeWebhookSubscription", about->code, NULL),
+                          });
+}
+
+/* After a login, whose own reply is not the caller's business. uncertain: of the call before. */
+static enum status call_after_login(struct job *job, const char *path,
+                                    const struct subscription *about, bool uncertain)
+{
+    enum status st = weavy_login(job);
+
+    job->reply = (struct api_reply){0};
+    st = st == ST_OK ? call_once(job, path, about) : st;
+    job->reply.uncertain |= uncertain;
+    return st;
+}
+
+enum status weavy_call(struct job *job, const char *entry_point,
+                       const struct subscription *about)
+{
+    bool is_configured = job->source->api.token.len > 0;
+    bool may_log_in = !is_configured && !job->logged_in;
+    struct buf path = {0};
+    enum status st;
+
+    buf_addf(&path, "/v1/EntryPoints/{id}/process/?c=EPT_Webhook%s", entry_point);
+    st = may_log_in && !api_has_token(job->api) ? call_after_login(job, path.data, about, false)
+                                                : call_once(job, path.data, about);
+    if (st == ST_UNAUTHENTIC && !is_configured && !job->logged_in) {
+        st = call_after_login(job, path.data, about, job->reply.uncertain);
+    }
+    if (st == ST_UNAUTHENTIC) {
+        st = err_wrap(&job->err, "%s of source %s is not accepted",
+                      is_configured ? "api.token" : "the login", job->source->name);
+    }
+    if (st == ST_OK && is_error(tree_at(job->reply.json, "/error"))) {
+        st = job_reject(job, ST_REFUSED, "is an error");
+    }
+    buf_free(&path);
+    return st;
+}
