@@ -6,7 +6,7 @@ static const char *plural(size_t count)
 }
 
 /* The findings are what was asked for, so they go to stdout; the last line sums up. */
-int cli_check(struct cli *cli)
+static int check(struct cli *cli)
 {
     struct config_faults faults;
     size_t errors, warnings;
@@ -32,3 +32,11 @@ int cli_check(struct cli *cli)
     config_faults_free(&faults);
     return good ? EXIT_DONE : EXIT_FAILED;
 }
+
+const struct cli_command check_command = {
+    .name = "check",
+    .usage = "check",
+    .summary = "Read the configuration and every file it names, and say what is wrong",
+    .notes = "Prints each fault as `path.to.key: what is wrong` and starts nothing.\n\n",
+    .run = check,
+};

@@ -1,3 +1,8 @@
+/*
+ * A command's arguments and its help, both from the tables beside the command. Wrong usage is
+ * printed at once, with the usage and the option or verb that was probably meant; the command
+ * then returns EXIT_USAGE.
+ */
 #include "bridge/cli/cli.h"
 
 #include <stdarg.h>
@@ -7,8 +12,6 @@
 #include "common/clock.h"
 #include "common/nearest.h"
 #include "common/units.h"
-
-#include "bridge/verify/verify.h"
 
 static void PRINTF_LIKE(1, 0) print_error(const char *format, va_list args)
 {
@@ -52,22 +55,74 @@ int cli_misuse(const struct cli *cli, const char *format, ...)
     return EXIT_USAGE;
 }
 
-void cli_print_help(FILE *out, const struct cli_command *command)
+void cli_add_help(struct buf *out, const char *name, const char *argument, const char *text)
 {
-    print_usage(out, command);
-    (void)fprintf(out, "\n%s.\n\n%s", command->summary, command->help);
-    (void)fputs("Options of every command:\n"
-                "  -c, --config FILE    the configuration (default " CLI_DEFAULT_CONFIG ")\n"
-                "  --log-level LEVEL    debug, info, warn or error\n"
-                "  -h, --help           this text\n",
-                out);
+    struct buf left = {0};
+
+    buf_addf(&left, "%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    for (const char *line = text, *cell = left.data; line; cell = "") {
+        int len = (int)strcspn(line, "\n");
+
+        buf_addf(out, "  %-16s %.*s\n", cell, len, line);
+        line = line[len] ? line + len + 1 : NULL;
+    }
+    buf_free(&left);
 }
 
-static const struct cli_option *find_option(const struct cli_option *options, struct slice name,
-                                            struct nearest *near)
+void cli_add_option_help(struct buf *out, const struct cli_option *options)
 {
-    for (; options && options->name; options++) {
-        if (slice_equal(name, slice_of(options->name))) {
+    for (; options && (options->name || options->help); options++) {
+        if (!options->name) {
+            buf_addf(out, "%s\n", options->help);
+        } else if (options->help) {
+            cli_add_help(out, options->name, options->argument, options->help);
+        }
+    }
+}
+
+void cli_print_help(FILE *out, const struct cli_command *command)
+{
+    struct buf text = {0};
+
+    buf_addf(&text, "\n%s.\n\n%s", command->summary, command->intro ? command->intro : "");
+    cli_add_option_help(&text, command->options);
+    if (command->add_notes) {
+        command->add_notes(&text);
+    }
+    buf_addf(&text,
+             "%sOptions of every command:\n"
+             "  -c, --config FILE    the configuration (default " CLI_DEFAULT_CONFIG ")\n"
+             "  --log-level LEVEL    debug, info, warn or error\n"
+             "  -h, --help           this text\n",
+             command->notes ? command->notes : "");
+    print_usage(out, command);
+    (void)fputs(text.data, out);
+    buf_free(&text);
+}
+
+/* ---- arguments ---- */
+
+static bool is_among(const char *name, const char *words)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = words; at && (at = strstr(at, name)) != NULL; at += len) {
+        if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In one table, among those that the verb takes. */
+static const struct cli_option *
+find_option(const struct cli *cli, const struct cli_option *options, struct nearest *near)
+{
+    for (; options && (options->name || options->help); options++) {
+        if (!options->name || (cli->verb && !is_among(options->name, cli->verb->options))) {
+            continue;
+        }
+        if (slice_equal(near->text, slice_of(options->name))) {
             return options;
         }
         nearest_offer(near, options->name);
@@ -100,19 +155,21 @@ static bool read_when(const char *text, int64_t *out_unix_ms)
 }
 
 /* Returns what the value should have been; NULL: it was. */
-static const char *store_value(const struct cli_option *option, const char *text)
+static const char *store_value(const struct cli_option *option, void *values, const char *text)
 {
+    void *value = (char *)values + option->offset;
+
     switch (option->kind) {
     case CLI_FLAG:
-        *(bool *)option->value = true;
+        *(bool *)value = true;
         return NULL;
     case CLI_TEXT:
-        *(const char **)option->value = text;
+        *(const char **)value = text;
         return NULL;
     case CLI_COUNT:
-        return read_count(text, option->value) ? NULL : "a whole number from 1";
+        return read_count(text, value) ? NULL : "a whole number from 1";
     case CLI_WHEN:
-        return read_when(text, option->value)
+        return read_when(text, value)
                    ? NULL
                    : "a time such as 2026-01-31T18:00:00Z, or a time ago such as 90s, 1h or 2d";
     }
@@ -120,16 +177,17 @@ static const char *store_value(const struct cli_option *option, const char *text
 }
 
 /* Reads the option at argv[*i] and moves *i to the last argument it took. */
-static bool read_option(const struct cli *cli, const struct cli_option *options, int *i)
+static bool read_option(const struct cli *cli, void *values, int *i)
 {
     const char *arg = cli->argv[*i];
     struct slice name = {arg, strcspn(arg, "=")};
     struct nearest near = {.text = name};
-    const struct cli_option *option = find_option(options, name, &near);
+    const struct cli_option *option = find_option(cli, cli->command->options, &near);
     const char *value = arg[name.len] ? arg + name.len + 1 : NULL;
     const char *wanted;
     char question[NEAREST_TEXT_SIZE];
 
+    option = option ? option : find_option(cli, cli->more_options, &near);
     if (!option) {
         cli_misuse(cli, "%.*s: no such option%s", SLICE_ARG(name),
                    nearest_question(&near, "", question));
@@ -146,7 +204,7 @@ static bool read_option(const struct cli *cli, const struct cli_option *options,
         }
         value = cli->argv[++*i];
     }
-    wanted = store_value(option, value);
+    wanted = store_value(option, values, value);
     if (wanted) {
         cli_misuse(cli, "%s %s: not %s", option->name, value, wanted);
         return false;
@@ -154,8 +212,7 @@ static bool read_option(const struct cli *cli, const struct cli_option *options,
     return true;
 }
 
-bool cli_arguments(struct cli *cli, const struct cli_option *options, int min_count,
-                   int max_count)
+bool cli_arguments(struct cli *cli, void *values, int min_count, int max_count)
 {
     bool options_ended = false;
     int count = 0;
@@ -166,7 +223,7 @@ bool cli_arguments(struct cli *cli, const struct cli_option *options, int min_co
         if (!options_ended && strcmp(arg, "--") == 0) {
             options_ended = true;
         } else if (!options_ended && arg[0] == '-' && arg[1]) {
-            if (!read_option(cli, options, &i)) {
+            if (!read_option(cli, values, &i)) {
                 return false;
             }
         } else {
@@ -215,6 +272,7 @@ const struct cli_verb *cli_choose(struct cli *cli, const struct cli_verb *verbs)
     if (verb) {
         cli->argc--;
         cli->argv++;
+        cli->verb = verb;
         return verb;
     }
     add_words(&words, cli);
@@ -233,89 +291,4 @@ int cli_dispatch(struct cli *cli, const struct cli_verb *verbs)
     const struct cli_verb *verb = cli_choose(cli, verbs);
 
     return verb ? verb->run(cli) : EXIT_USAGE;
-}
-
-void cli_print_faults(FILE *out, const char *prefix, const char *config_path,
-                      const struct config_faults *faults, bool with_warnings)
-{
-    for (size_t i = 0; i < faults->count; i++) {
-        const struct config_fault *fault = &faults->items[i];
-
-        if (!fault->warning || with_warnings) {
-            (void)fprintf(out, "%s%s: %s%s\n", prefix,
-                          fault->path[0] ? fault->path : config_path,
-                          fault->warning ? "warning: " : "", fault->text);
-        }
-    }
-}
-
-bool cli_read_config(struct cli *cli)
-{
-    if (config_load_partial(cli->config_path, &cli->config, &cli->faults) == ST_OK) {
-        return true;
-    }
-    cli_print_faults(stderr, CLI_PREFIX, cli->config_path, &cli->faults, false);
-    return false;
-}
-
-bool cli_secret_was_read(const struct cli *cli, const struct buf *secret, const char *format,
-                         ...)
-{
-    char path[128];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(path, sizeof(path), format, args);
-    va_end(args);
-    for (size_t i = 0; secret->len == 0 && i < cli->faults.count; i++) {
-        const struct config_fault *fault = &cli->faults.items[i];
-
-        /* The fault may be about a part of it, such as admin.token.env. */
-        if (slice_starts_with(slice_of(fault->path), slice_of(path))) {
-            cli_fail("%s: %s", fault->path, fault->text);
-            return false;
-        }
-    }
-    return true;
-}
-
-const struct config_source *cli_source(const struct cli *cli, const char *name)
-{
-    const struct config *config = cli->config;
-    struct buf names = {0};
-
-    for (size_t i = 0; i < config->source_count; i++) {
-        if (strcmp(config->sources[i].name, name) == 0) {
-            buf_free(&names);
-            return &config->sources[i];
-        }
-        buf_addf(&names, "%s%s", i ? ", " : "", config->sources[i].name);
-    }
-    cli_fail("%s: no such source in %s; there is: %.*s", name, cli->config_path,
-             SLICE_ARG(buf_slice(&names)));
-    buf_free(&names);
-    return NULL;
-}
-
-bool cli_signer(const struct cli *cli, const struct config_source *source,
-                struct verifier **out_signer)
-{
-    struct slice secret = SLICE_NONE;
-    struct err err = {0};
-    size_t index = (size_t)(source - cli->config->sources);
-
-    if (source->verify) {
-        const struct buf *first = &source->secrets[0].value;
-
-        if (!cli_secret_was_read(cli, first, "sources[%zu].secrets[0]", index)) {
-            return false;
-        }
-        secret = buf_slice(first);
-    }
-    if (verifier_create(&source->provider->signature, &secret, source->verify ? 1 : 0,
-                        out_signer, &err) != ST_OK) {
-        cli_fail("source %s: %s", source->name, err.text);
-        return false;
-    }
-    return true;
 }

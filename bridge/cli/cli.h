@@ -1,6 +1,6 @@
 /*
- * cli - what the subcommands share: their arguments, their errors, the configuration. Each
- * cli_<name>.c is one subcommand; main.c holds the table.
+ * cli - the subcommands, and what they share: their arguments, their errors, the configuration.
+ * Each <name>.c is one subcommand, with its help beside it; main.c lists them.
  *
  * One thread. Errors go to stderr as `hook2mqtt: <text>`; the exit status is done, failed or
  * wrong usage.
@@ -21,29 +21,12 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 #define CLI_DEFAULT_CONFIG "/etc/hook2mqtt/bridge.json"
 #define CLI_PREFIX         "hook2mqtt: " /* of every line on stderr */
 
+struct store;
+struct uuid;
 struct verifier;
-struct cli_command;
 
-/* The subcommand that is running. The options that all of them have (-c, --log-level, --help)
- * have been taken out of argv. */
-struct cli {
-    const char *config_path;
-    const struct cli_command *command;
-    int argc; /* argv[0] is the subcommand's name */
-    char **argv;
-    struct config *config; /* of cli_read_config; main destroys it */
-    struct config_faults faults;
-};
-
-struct cli_command {
-    const char *name;
-    const char *usage;   /* after "hook2mqtt ", one line per form */
-    const char *summary; /* one line for `help` */
-    const char *help;    /* the rest of `NAME --help` */
-    int (*run)(struct cli *cli);
-};
-
-/* One option of a subcommand, as `--name VALUE` or `--name=VALUE`. */
+/* One option, as `--name VALUE` or `--name=VALUE`. In a table, a row without a name but with help
+ * is a line of text in the help, and the last row has neither. */
 enum cli_kind {
     CLI_FLAG,  /* bool; no value */
     CLI_TEXT,  /* const char *; borrows from argv */
@@ -51,16 +34,57 @@ enum cli_kind {
     CLI_WHEN,  /* int64_t, Unix ms: RFC 3339, or a time ago such as 1h */
 };
 struct cli_option {
-    const char *name; /* with its dashes; the last row of a table has none */
+    const char *name; /* with its dashes */
     enum cli_kind kind;
-    void *value; /* written if the option is there */
+    size_t offset;        /* of the value in the struct that cli_arguments fills in */
+    const char *argument; /* what the help calls the value; NULL: a flag has none */
+    const char *help;     /* one or more lines; NULL: the usage says enough */
 };
 
-/* Reads the options, wherever they stand, and leaves the other arguments in argv[1..argc-1]
- * (`--` ends the options). options may be NULL. False: wrong usage, which has been printed;
+/* Verbs of a subcommand, as in `outbox ls`; the last row of a table has no name. */
+struct cli;
+struct cli_verb {
+    const char *name;
+    int (*run)(struct cli *cli); /* argv[0] is the verb */
+    const char *options;         /* which of the command's it takes, such as `--all --json` */
+    const char *help;            /* as above */
+};
+
+/* A subcommand. Its help is usage, summary, intro, options, notes. */
+struct cli_command {
+    const char *name;
+    const char *usage;   /* after "hook2mqtt ", one line per form */
+    const char *summary; /* one line for `help` */
+    const char *intro;
+    const struct cli_option *options; /* NULL: none */
+    void (*add_notes)(struct buf *out);
+    const char *notes; /* behind add_notes; all of them may be NULL */
+    int (*run)(struct cli *cli);
+};
+
+/* The subcommand that is running. The options that all of them have (-c, --log-level, --help)
+ * have been taken out of argv. */
+struct cli {
+    const char *config_path;
+    const struct cli_command *command;
+    const struct cli_verb *verb;           /* that cli_choose found last */
+    const struct cli_option *more_options; /* beside the command's; NULL: none */
+    int argc;                              /* argv[0] is the subcommand's name */
+    char **argv;
+    struct config *config; /* of cli_read_config; main destroys it */
+    struct config_faults faults;
+};
+
+/* Reads the options that the command, or its verb, takes into *values, wherever they stand, and
+ * leaves the other arguments in argv[1..argc-1] (`--` ends the options). False: wrong usage,
+ * which has been printed; return EXIT_USAGE. */
+bool cli_arguments(struct cli *cli, void *values, int min_count, int max_count) MUST_USE;
+
+/* The verb that argv[1] names, which becomes argv[0]. NULL: there is none, as has been printed;
  * return EXIT_USAGE. */
-bool cli_arguments(struct cli *cli, const struct cli_option *options, int min_count,
-                   int max_count) MUST_USE;
+const struct cli_verb *cli_choose(struct cli *cli, const struct cli_verb *verbs) MUST_USE;
+/* Chooses and runs. */
+int cli_dispatch(struct cli *cli, const struct cli_verb *verbs);
 
 /* Prints `hook2mqtt: <text>` to stderr. Gives EXIT_FAILED. */
 int cli_fail(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -68,6 +92,9 @@ int cli_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 int cli_misuse(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 /* `hook2mqtt NAME --help` for one command. */
 void cli_print_help(FILE *out, const struct cli_command *command);
+/* Adds a row of help: what it is about, and in a column beside it, lines of text. */
+void cli_add_help(struct buf *out, const char *name, const char *argument, const char *text);
+void cli_add_option_help(struct buf *out, const struct cli_option *options);
 
 /* One line per finding: prefix, then `path.to.key: what is wrong`; a finding about the file as
  * a whole names config_path instead. */
@@ -89,27 +116,17 @@ const struct config_source *cli_source(const struct cli *cli, const char *name) 
 bool cli_signer(const struct cli *cli, const struct config_source *source,
                 struct verifier **out_signer) MUST_USE;
 
-/* Verbs of a subcommand, as in `outbox ls`; the last row has no name. */
-struct cli_verb {
-    const char *name;
-    int (*run)(struct cli *cli); /* argv[0] is the verb */
-};
-/* The verb that argv[1] names, which becomes argv[0]. NULL: there is none, as has been printed;
- * return EXIT_USAGE. */
-const struct cli_verb *cli_choose(struct cli *cli, const struct cli_verb *verbs) MUST_USE;
-/* Chooses and runs. */
-int cli_dispatch(struct cli *cli, const struct cli_verb *verbs);
-
 /* Adds text as a terminal may safely show it: control characters, bidirectional overrides and
  * what is not UTF-8 as \xNN. Returns how many columns it takes if every character takes one. */
 size_t cli_add_safe(struct buf *out, struct slice text);
 
-int cli_run(struct cli *cli);
-int cli_check(struct cli *cli);
-int cli_sign(struct cli *cli);
-int cli_trigger(struct cli *cli);
-int cli_outbox(struct cli *cli);
-int cli_dead(struct cli *cli);
-int cli_health(struct cli *cli);
+/* An id as people write it; false: it is none, which has been printed as wrong usage. */
+bool cli_read_id(const struct cli *cli, const char *text, struct uuid *out_id) MUST_USE;
+/* Opens the configured outbox, after cli_read_config. NULL: why not has been printed. Gives a
+ * store for store_close. */
+struct store *cli_store(const struct cli *cli) MUST_USE;
+
+extern const struct cli_command run_command, check_command, sign_command, trigger_command,
+    outbox_command, dead_command, health_command;
 
 #endif

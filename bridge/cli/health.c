@@ -1,8 +1,16 @@
+/*
+ * health: asks the running bridge, for people and container health checks. No answer, or one that
+ * is not 200, is a failure.
+ */
 #include "bridge/cli/cli.h"
 
 #include "bridge/cli/http.h"
 
 enum { TIMEOUT_MS = 5000 };
+
+struct choice {
+    bool ready;
+};
 
 static int ask(struct cli_http *http, const char *path)
 {
@@ -24,16 +32,20 @@ static int ask(struct cli_http *http, const char *path)
     return status;
 }
 
-int cli_health(struct cli *cli)
+static const struct cli_option options[] = {
+    {"--ready", CLI_FLAG, offsetof(struct choice, ready), NULL, NULL},
+    {0},
+};
+
+static int health(struct cli *cli)
 {
-    bool ready = false;
-    const struct cli_option options[] = {{"--ready", CLI_FLAG, &ready}, {0}};
+    struct choice choice = {0};
     const struct config_list *listen;
     struct cli_http *http = NULL;
     struct err err = {0};
     int status;
 
-    if (!cli_arguments(cli, options, 0, 0)) {
+    if (!cli_arguments(cli, &choice, 0, 0)) {
         return EXIT_USAGE;
     }
     if (!cli_read_config(cli)) {
@@ -48,7 +60,17 @@ int cli_health(struct cli *cli)
     if (cli_http_open(listen->items[0], TIMEOUT_MS, &http, &err) != ST_OK) {
         return cli_fail("%s", err.text);
     }
-    status = ask(http, ready ? "/readyz" : "/healthz");
+    status = ask(http, choice.ready ? "/readyz" : "/healthz");
     cli_http_close(http);
     return status;
 }
+
+const struct cli_command health_command = {
+    .name = "health",
+    .usage = "health [--ready]",
+    .summary = "Ask the running bridge how it is",
+    .options = options,
+    .notes = "Ends with 0 if the bridge is alive, and with --ready if it would accept a "
+             "webhook.\n\n",
+    .run = health,
+};

@@ -14,8 +14,8 @@
 
 #include "bridge/admin/admin.h"
 #include "bridge/cli/http.h"
-#include "bridge/cli/list.h"
 #include "bridge/intake/intake.h"
+#include "bridge/store/store.h"
 
 enum { TIMEOUT_MS = 60000 };
 
@@ -60,23 +60,17 @@ static bool read_ids(const struct cli *cli, struct order *order)
 static bool read_selection(struct cli *cli, struct order *order)
 {
     struct store_selection *selection = &order->selection;
-    const char *source = NULL;
-    bool all = false;
-    const struct cli_option options[] = {
-        {"--source", CLI_TEXT, &source},
-        {"--since", CLI_WHEN, &selection->since_ms},
-        {"--until", CLI_WHEN, &selection->until_ms},
-        {"--all", CLI_FLAG, &all},
-        {"--json", CLI_FLAG, &order->json},
-        {0},
-    };
+    struct outbox_choice choice = OUTBOX_CHOICE_NONE;
 
-    if (!cli_arguments(cli, options, 0, INT_MAX) || !read_ids(cli, order)) {
+    if (!cli_arguments(cli, &choice, 0, INT_MAX) || !read_ids(cli, order)) {
         return false;
     }
-    selection->source = slice_of(source);
-    if (!all && store_selects_everything(selection)) {
-        cli_misuse(cli, "which ones? Ids, --source, --since or --until say it, or --all");
+    selection->source = slice_of(choice.source);
+    selection->since_ms = choice.since_ms;
+    selection->until_ms = choice.until_ms;
+    order->json = choice.json;
+    if (!choice.all && store_selects_everything(selection)) {
+        cli_misuse(cli, "which ones? Give ids, --source, --since, --until or --all");
         return false;
     }
     return true;
@@ -343,12 +337,9 @@ static int run(const struct cli *cli, struct order *order)
     return st == ST_OK ? report(order, &result, running) : cli_fail("%s", err.text);
 }
 
-int cli_operate(struct cli *cli, enum outbox_op op)
+int operate(struct cli *cli, enum outbox_op op)
 {
-    struct order order = {
-        .op = op,
-        .selection = {.since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE},
-    };
+    struct order order = {.op = op};
     int status = EXIT_USAGE;
 
     if (read_selection(cli, &order)) {

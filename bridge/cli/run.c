@@ -1,17 +1,20 @@
+/*
+ * run: the bridge itself. Unlike the other commands it needs every secret; a configuration with
+ * errors is not started, its warnings go to the log.
+ */
 #include "bridge/cli/cli.h"
 
 #include "common/log.h"
 
 #include "bridge/daemon/daemon.h"
 
-int cli_run(struct cli *cli)
+static int run(struct cli *cli)
 {
     enum status st;
 
     if (!cli_arguments(cli, NULL, 0, 0)) {
         return EXIT_USAGE;
     }
-    /* Unlike the other commands, this one needs every secret. */
     st = config_load(cli->config_path, &cli->config, &cli->faults);
     if (st != ST_OK) {
         cli_print_faults(stderr, "", cli->config_path, &cli->faults, true);
@@ -24,3 +27,14 @@ int cli_run(struct cli *cli)
     }
     return daemon_run(cli->config, cli->config_path);
 }
+
+const struct cli_command run_command = {
+    .name = "run",
+    .usage = "run",
+    .summary = "Run the bridge in the foreground",
+    .notes =
+        "Ends with 0 after SIGTERM or SIGINT: what was accepted is answered, and what is on "
+        "its way\n"
+        "to the broker gets a moment to arrive. Logs go to stderr.\n\n",
+    .run = run,
+};

@@ -1,3 +1,7 @@
+/*
+ * sign: the headers that the provider would send for the body on standard input. A source that
+ * verifies nothing needs none, which is a remark and no failure.
+ */
 #include "bridge/cli/cli.h"
 
 #include <unistd.h>
@@ -34,7 +38,7 @@ static int print_signature(const struct config_source *source, struct verifier *
     return status;
 }
 
-int cli_sign(struct cli *cli)
+static int sign(struct cli *cli)
 {
     const struct config_source *source;
     struct verifier *signer = NULL;
@@ -53,3 +57,14 @@ int cli_sign(struct cli *cli)
     verifier_destroy(signer);
     return status;
 }
+
+const struct cli_command sign_command = {
+    .name = "sign",
+    .usage = "sign SOURCE < body",
+    .summary = "Print the header or headers that the provider would send for a body",
+    .notes =
+        "Signs the bytes of standard input, up to 64 MiB, with the source's first secret. One "
+        "header\n"
+        "a line; where time and an id are signed as well, they are now and a new one.\n\n",
+    .run = sign,
+};

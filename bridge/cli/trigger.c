@@ -314,17 +314,12 @@ static bool check_url(const struct cli *cli, const char *url)
     return st == ST_OK;
 }
 
-int cli_trigger(struct cli *cli)
+static int run(struct cli *cli)
 {
     struct trigger trigger = {.count = 1};
-    const struct cli_option options[] = {
-        {"--gid", CLI_TEXT, &trigger.gid}, {"--count", CLI_COUNT, &trigger.count},
-        {"--url", CLI_TEXT, &trigger.url}, {"--list", CLI_FLAG, &trigger.list},
-        {"--all", CLI_FLAG, &trigger.all}, {0},
-    };
     int status;
 
-    if (!cli_arguments(cli, options, 1, 2)) {
+    if (!cli_arguments(cli, &trigger, 1, 2)) {
         return EXIT_USAGE;
     }
     if ((cli->argc == 3) + trigger.list + trigger.all != 1) {
@@ -342,3 +337,35 @@ int cli_trigger(struct cli *cli)
     buf_free(&trigger.line);
     return status;
 }
+
+static const struct cli_option options[] = {
+    {"--gid", CLI_TEXT, offsetof(struct trigger, gid), "GID",
+     "of the resource; else each event gets a new one"},
+    {"--count", CLI_COUNT, offsetof(struct trigger, count), "N", "sends N different bodies"},
+    {"--url", CLI_TEXT, offsetof(struct trigger, url), "URL",
+     "posts there, not to the first ingress.listen and the source's path; what\n"
+     "the provider appends to its URL is appended to this one, too"},
+    {"--all", CLI_FLAG, offsetof(struct trigger, all), NULL,
+     "sends every event of which there is a sample"},
+    {"--list", CLI_FLAG, offsetof(struct trigger, list), NULL, "names them"},
+    {.help = ""},
+    {0},
+};
+
+const struct cli_command trigger_command = {
+    .name = "trigger",
+    .usage = "trigger SOURCE EVENT [--gid GID] [--count N] [--url URL]\n"
+             "trigger SOURCE --all [--gid GID] [--count N] [--url URL]\n"
+             "trigger SOURCE --list",
+    .summary = "Send signed sample events to the running bridge, as the provider would",
+    .intro =
+        "EVENT is such as push, or project:resource.updated where several types of resource "
+        "have an\n"
+        "event of that name. Samples are the provider's, or those of the source in the "
+        "configuration.\n"
+        "Prints a line for each event: HTTP status, what the bridge says, id, EVENT and gid. "
+        "Fails if\n"
+        "one of them was not taken, or became a dead letter.\n\n",
+    .options = options,
+    .run = run,
+};

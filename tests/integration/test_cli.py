@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -86,6 +87,35 @@ def test_help_names_every_command():
     done = program("--help")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.decode().splitlines() if line[:2] == "  "] == COMMANDS
+
+
+def usage_of(command):
+    """Each form of a command: its words up to the first argument, and the options with the names of their values."""
+    usage = program(command, "--help").stdout.decode().split("\n\n", 1)[0].removeprefix("usage: ")
+    for line in usage.splitlines():
+        words = re.match(r" *hook2mqtt ([a-z]+(?: [a-z]+)*)", line).group(1).split()
+        named = line.replace("SELECTION", "--source NAME --since TIME --until TIME")
+        yield words, re.findall(r"(--[a-z-]+)(?: ([A-Z]+|new))?", named)
+
+
+OPTIONS = [(form, option) for command in COMMANDS for form, options in usage_of(command) for option in options]
+
+
+@pytest.mark.parametrize("form, option", OPTIONS)
+def test_every_option_that_the_usage_names_is_understood(form, option, tmp_path):
+    name, value = option
+    given = {"": [], "TIME": ["1h"], "N": ["1"]}.get(value, ["x"])
+    text = program("-c", tmp_path / "no.json", *form, name, *given).stderr
+    assert b"no such option" not in text and b"a value is missing" not in text and b"not a" not in text, text
+    if value:
+        assert f"{name}: a value is missing".encode() in program(*form, name).stderr
+
+
+def test_every_option_that_the_help_explains_is_in_the_usage():
+    for command in ("trigger", "outbox", "dead"):
+        help_text = program(command, "--help").stdout.decode().partition("Options of every command")[0]
+        explained = set(re.findall(r"^  (--[a-z-]+)", help_text, re.M))
+        assert explained <= {name for _, options in usage_of(command) for name, _ in options}
 
 
 def test_the_schema_and_the_table_of_settings_come_from_help():
@@ -481,6 +511,29 @@ def test_replay_on_a_running_bridge_publishes_again(bridge, subscriber):
     messages = subscriber.wait_for(events.topic(), 3)
     assert [message.property("id") for message in messages] == [first, second, first]
     assert messages[2].payload == messages[0].payload
+
+
+def keys_in_help(command, of):
+    """The names that `COMMAND --help` lists behind `Keys of OF:`."""
+    text = " ".join(program(command, "--help").stdout.decode().split())
+    listed = text.partition(f"Keys of {of}: ")[2].partition(".")[0]
+    listed = re.sub(r" \(.*?\)", "", listed).replace("; with show also body, or body_hex if the body is not UTF-8", "")
+    return listed.split(", ")
+
+
+def test_the_help_lists_the_keys_that_are_printed(bridge):
+    event = bridge.accept(events.body())
+    dead = quarantine(bridge)
+    for command, one, body in (("outbox", event, "body"), ("dead", dead, "body_hex")):
+        keys = keys_in_help(command, "an object")
+        (row,) = rows(bridge, command, "ls")
+        assert list(row) == keys
+        (row,) = rows(bridge, command, "show", one)
+        assert list(row) == [*keys, body]
+        (row,) = rows(bridge, command, "drop", "--since", "0s")
+        assert list(row) == keys_in_help(command, "what a change says")
+    (row,) = rows(bridge, "outbox", "stats")
+    assert list(row) == keys_in_help("outbox", "stats")
 
 
 def test_what_was_changed_is_told_to_scripts_as_json(bridge):

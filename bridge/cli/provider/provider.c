@@ -18,10 +18,10 @@ static int run_weavy(struct cli *cli)
     return verb_run(cli, &weavy);
 }
 
-int cli_provider(struct cli *cli)
+static int run(struct cli *cli)
 {
     static const struct cli_verb vendors[] = {
-        {"ricloud", run_ricloud}, {"weavy", run_weavy}, {0}};
+        {"ricloud", run_ricloud, NULL, NULL}, {"weavy", run_weavy, NULL, NULL}, {0}};
     const char *name = cli->argc > 1 ? cli->argv[1] : NULL;
 
     if (!name) {
@@ -34,3 +34,54 @@ int cli_provider(struct cli *cli)
     }
     return cli_misuse(cli, "provider %s: no such provider; ricloud or weavy", name);
 }
+
+static void add_notes(struct buf *out)
+{
+    static const struct {
+        const char *of, *keys;
+    } objects[] = {
+        {"config", "id, url, state, organisation, date_created; and with create, update\n"
+                   "and test --wait: test_error, secret_file"},
+        {"test", "task, state, test_error"},
+        {"deletion", "id, deleted"},
+        {"use", "key, webhook_config"},
+        {"login", "username, project_code, state_file"},
+        {"subscription", "event, code, url, since; and where something was done: status"},
+        {"request", "method, url, headers, body (with --dry-run)"},
+        {"sample --publish",
+         "event, http_status, and what the bridge says: status, id, reason,\n"
+         "error, message, or null"},
+    };
+
+    buf_add_str(out,
+                "\nThe source's api and public_url say where the provider is and how it "
+                "reaches the bridge.\n"
+                "What may have been bad luck (no connection, a time-out, 429, 5xx) is tried "
+                "again.\n\n");
+    verb_add_help(out, &ricloud);
+    verb_add_help(out, &weavy);
+    buf_add_str(out, "Keys of an object:\n");
+    for (size_t i = 0; i < COUNT_OF(objects); i++) {
+        cli_add_help(out, objects[i].of, NULL, objects[i].keys);
+    }
+    buf_add_str(out, "A sample that is only printed is what would be sent, whichever keys that "
+                     "has.\n\n");
+}
+
+const struct cli_command provider_command = {
+    .name = "provider",
+    .usage = "provider ricloud create [--url URL] [--replace-secret]\n"
+             "provider ricloud list [--state STATE] [--date-created TIME]\n"
+             "provider ricloud update ID [--url URL] [--state new | deactivated]\n"
+             "provider ricloud test ID [--wait]\n"
+             "provider ricloud (get | delete | use) ID\n"
+             "provider weavy login\n"
+             "provider weavy subscribe (EVENT... | --all) [--url URL]\n"
+             "provider weavy unsubscribe (EVENT... | CODE... | --all) [--forget]\n"
+             "provider weavy sample EVENT [--publish]\n"
+             "provider weavy list",
+    .summary = "Register the bridge at a provider, through the provider's API",
+    .options = verb_options,
+    .add_notes = add_notes,
+    .run = run,
+};

@@ -6,7 +6,6 @@
 
 #include "bridge/cli/cli.h"
 
-/* A command: see cli.h. */
-int cli_provider(struct cli *cli);
+extern const struct cli_command provider_command;
 
 #endif

@@ -261,14 +261,34 @@ static void use(struct job *job)
 }
 
 static const struct verb verbs[] = {
-    {"create", "--url --replace-secret", NULL, 0, 0, true, NULL, ricloud_create},
-    {"get", NULL, "an id", 1, 1, false, NULL, get},
-    {"list", "--state --date-created", NULL, 0, 0, false, NULL, list},
-    {"update", "--url --state", "an id", 1, 1, false, check_update, update},
-    {"test", "--wait", "an id", 1, 1, false, NULL, test},
-    {"delete", NULL, "an id", 1, 1, false, NULL, delete},
-    {"use", NULL, "an id", 1, 1, false, NULL, use},
+    {"create", VERB_OPTIONS " --url --replace-secret", NULL, 0, 0, true, NULL, ricloud_create,
+     "makes one; its secret goes to the first file among the source's\n"
+     "secrets that is missing or empty. Waits for the provider's test,\n"
+     "and fails unless the config ends up valid"},
+    {"get", VERB_OPTIONS, "an id", 1, 1, false, NULL, get, NULL},
+    {"list", VERB_OPTIONS " --state --date-created", NULL, 0, 0, false, NULL, list, NULL},
+    {"update", VERB_OPTIONS " --url --state", "an id", 1, 1, false, check_update, update,
+     "changes one; where that has it tested again, waits as create does"},
+    {"test", VERB_OPTIONS " --wait", "an id", 1, 1, false, NULL, test,
+     "has one tested; --wait waits for the outcome, and fails unless that\n"
+     "is seen and the config valid"},
+    {"delete", VERB_OPTIONS, "an id", 1, 1, false, NULL, delete, NULL},
+    {"use", VERB_OPTIONS, "an id", 1, 1, false, NULL, use,
+     "has the key, whose token this is, send to this config"},
     {0},
 };
 
-const struct vendor ricloud = {"ricloud", "Token", verbs, begin};
+static const struct cli_option options[] = {
+    {"--url", CLI_TEXT, offsetof(struct verb_options, url), "URL",
+     "where the provider is to send to; else public_url of the source"},
+    {"--replace-secret", CLI_FLAG, offsetof(struct verb_options, replace_secret), NULL,
+     "if no such file is left, replaces the secret in the first one"},
+    {"--state", CLI_TEXT, offsetof(struct verb_options, state), "STATE",
+     "list: only these; the only way to see deactivated ones"},
+    {"--date-created", CLI_WHEN, offsetof(struct verb_options, created_ms), "T",
+     "list: only those that the provider finds under this time"},
+    {"--wait", CLI_FLAG, offsetof(struct verb_options, wait), NULL, NULL},
+    {0},
+};
+
+const struct vendor ricloud = {"ricloud", "Token", "webhook configs.", verbs, options, begin};

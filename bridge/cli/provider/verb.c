@@ -19,62 +19,48 @@
 #include "bridge/cli/provider/state.h"
 #include "bridge/cli/provider/tree.h"
 
-enum { DEFAULT_TIMEOUT_MS = 60000 };
+enum { DEFAULT_TIMEOUT_MS = 60000, MAX_VERBS = 16 };
 
 /* ---- what was typed ---- */
 
-static const struct verb *choose(struct cli *cli, const struct vendor *vendor)
-{
-    struct cli_verb names[16] = {0};
-    const struct cli_verb *chosen;
-    size_t count = 0;
+const struct cli_option verb_options[] = {
+    {"--source", CLI_TEXT, offsetof(struct verb_options, source), "NAME",
+     "for this source; needed if several are of the provider"},
+    {"--timeout", CLI_TEXT, offsetof(struct verb_options, timeout), "TIME",
+     "gives up after so long, tries and waits together (default 60s)"},
+    {"--dry-run", CLI_FLAG, offsetof(struct verb_options, dry_run), NULL,
+     "prints the requests, without tokens and passwords, and sends none"},
+    {"--json", CLI_FLAG, offsetof(struct verb_options, json), NULL,
+     "one JSON object a line, of what is done, listed or would be sent"},
+    {0},
+};
 
-    for (; vendor->verbs[count].name; count++) {
-        CHECK(count + 1 < COUNT_OF(names));
-        names[count].name = vendor->verbs[count].name;
+void verb_add_help(struct buf *out, const struct vendor *vendor)
+{
+    buf_addf(out, "%s: %s\n", vendor->name, vendor->summary);
+    for (const struct verb *verb = vendor->verbs; verb->name; verb++) {
+        if (verb->help) {
+            cli_add_help(out, verb->name, NULL, verb->help);
+        }
+    }
+    cli_add_option_help(out, vendor->options);
+    buf_add_char(out, '\n');
+}
+
+/* names: room for cli_choose, as long as the verb runs. */
+static const struct verb *choose(struct cli *cli, const struct vendor *vendor,
+                                 struct cli_verb names[MAX_VERBS])
+{
+    const struct cli_verb *chosen;
+
+    for (size_t i = 0; vendor->verbs[i].name; i++) {
+        CHECK(i + 1 < MAX_VERBS);
+        names[i].name = vendor->verbs[i].name;
+        names[i].options = vendor->verbs[i].options;
     }
     chosen = cli_choose(cli, names);
+    cli->more_options = vendor->options;
     return chosen ? &vendor->verbs[chosen - names] : NULL;
-}
-
-static bool is_among(const char *name, const char *words)
-{
-    size_t len = strlen(name);
-
-    for (const char *at = words; at && (at = strstr(at, name)) != NULL; at += len) {
-        if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool read_options(struct job *job, const struct verb *verb)
-{
-    struct verb_options *o = &job->options;
-    const struct cli_option all[] = {
-        {"--source", CLI_TEXT, &o->source},
-        {"--timeout", CLI_TEXT, &o->timeout},
-        {"--json", CLI_FLAG, &o->json},
-        {"--dry-run", CLI_FLAG, &o->dry_run},
-        {"--url", CLI_TEXT, &o->url},
-        {"--state", CLI_TEXT, &o->state},
-        {"--date-created", CLI_WHEN, &o->created_ms},
-        {"--replace-secret", CLI_FLAG, &o->replace_secret},
-        {"--wait", CLI_FLAG, &o->wait},
-        {"--all", CLI_FLAG, &o->all},
-        {"--forget", CLI_FLAG, &o->forget},
-        {"--publish", CLI_FLAG, &o->publish},
-    };
-    struct cli_option taken[COUNT_OF(all) + 1] = {0};
-    size_t count = 0;
-
-    for (size_t i = 0; i < COUNT_OF(all); i++) {
-        if (i < 4 || is_among(all[i].name, verb->options)) {
-            taken[count++] = all[i];
-        }
-    }
-    return cli_arguments(job->cli, taken, verb->min_count, verb->max_count);
 }
 
 static void check_arguments(struct job *job, const struct verb *verb)
@@ -174,11 +160,12 @@ static void run(struct job *job, const struct vendor *vendor, const struct verb 
 int verb_run(struct cli *cli, const struct vendor *vendor)
 {
     struct job job = {.cli = cli, .options = {.created_ms = CLOCK_NONE}};
-    const struct verb *verb = choose(cli, vendor);
+    struct cli_verb names[MAX_VERBS] = {0};
+    const struct verb *verb = choose(cli, vendor, names);
     const char **timeout = &job.options.timeout;
     int64_t timeout_ms = DEFAULT_TIMEOUT_MS;
 
-    if (!verb || !read_options(&job, verb)) {
+    if (!verb || !cli_arguments(cli, &job.options, verb->min_count, verb->max_count)) {
         return EXIT_USAGE;
     }
     if (*timeout && (!units_parse_time(slice_of(*timeout), &timeout_ms) || timeout_ms <= 0)) {

@@ -37,24 +37,34 @@ struct job {
 
 struct verb {
     const char *name;
-    const char *options;  /* beside those of every verb, such as `--url --all`; NULL: none */
+    const char *options;  /* see struct cli_verb: those of every verb and its own */
     const char *argument; /* what each argument is, such as `an id` */
     int min_count, max_count;
     bool changes;                   /* stores something */
     void (*check)(struct job *job); /* for more wrong usage; NULL: there is none */
     void (*run)(struct job *job);
+    const char *help; /* NULL: the usage says enough */
 };
 
+/* The names of those that every verb takes. */
+#define VERB_OPTIONS "--source --timeout --dry-run --json"
+
 struct vendor {
-    const char *name;         /* of the provider, too */
-    const char *scheme;       /* see struct api_options */
-    const struct verb *verbs; /* the last row has no name */
+    const char *name;   /* of the provider, too */
+    const char *scheme; /* see struct api_options */
+    const char *summary;
+    const struct verb *verbs;         /* the last row has no name */
+    const struct cli_option *options; /* beside those of every verb; of a struct verb_options */
     /* Gets a token and, if need be, the state. */
     enum status (*begin)(struct job *job, bool changes);
 };
 
+extern const struct cli_option verb_options[]; /* of every verb */
+
 /* Runs the verb that argv[1] names, from its options to its end. */
 int verb_run(struct cli *cli, const struct vendor *vendor);
+/* Adds the help on its verbs and their options. */
+void verb_add_help(struct buf *out, const struct vendor *vendor);
 
 /* ---- for the verbs ---- */
 

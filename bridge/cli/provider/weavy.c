@@ -295,13 +295,40 @@ static void unsubscribe(struct job *job)
 }
 
 static const struct verb verbs[] = {
-    {"login", NULL, NULL, 0, 0, true, NULL, login},
-    {"subscribe", "--url --all", "an event", 0, INT_MAX, true, check_which, subscribe},
-    {"unsubscribe", "--all --forget", "an event or code", 0, INT_MAX, true, check_which,
-     unsubscribe},
-    {"list", NULL, NULL, 0, 0, false, NULL, list},
-    {"sample", "--publish", "an event", 1, 1, true, NULL, weavy_sample},
+    {"login", VERB_OPTIONS, NULL, 0, 0, true, NULL, login,
+     "gets a new token with api.username and api.password; the others do\n"
+     "so by themselves when it is needed"},
+    {"subscribe", VERB_OPTIONS " --url --all", "an event", 0, INT_MAX, true, check_which,
+     subscribe,
+     "has an event sent to URL/EVENT, or where the source has events, to\n"
+     "the path that it has there; --all: every standard event, or those\n"
+     "that have a path there"},
+    {"unsubscribe", VERB_OPTIONS " --all --forget", "an event or code", 0, INT_MAX, true,
+     check_which, unsubscribe,
+     "ends one, and keeps its code until the provider has said that it has\n"
+     "ended; --forget: removes it here without asking the provider"},
+    {"list", VERB_OPTIONS, NULL, 0, 0, false, NULL, list,
+     "the subscriptions that are kept here; the provider is not asked"},
+    {"sample", VERB_OPTIONS " --publish", "an event", 1, 1, true, NULL, weavy_sample,
+     "prints what the provider would send; --publish sends that to the\n"
+     "running bridge, as the provider would, and fails if it is not taken"},
     {0},
 };
 
-const struct vendor weavy = {"weavy", "Bearer", verbs, weavy_begin};
+static const struct cli_option options[] = {
+    {"--url", CLI_TEXT, offsetof(struct verb_options, url), "URL",
+     "of the source's path, from outside; else public_url of the source"},
+    {"--all", CLI_FLAG, offsetof(struct verb_options, all), NULL, NULL},
+    {"--forget", CLI_FLAG, offsetof(struct verb_options, forget), NULL, NULL},
+    {"--publish", CLI_FLAG, offsetof(struct verb_options, publish), NULL, NULL},
+    {0},
+};
+
+const struct vendor weavy = {
+    .name = "weavy",
+    .scheme = "Bearer",
+    .summary = "subscriptions, each with a code that ends it, kept in api.state_file.",
+    .verbs = verbs,
+    .options = options,
+    .begin = weavy_begin,
+};
