@@ -1,3 +1,8 @@
+/*
+ * Health answers anybody; everything else wants the token first, if there is one. Then it is
+ * metrics, or an operation (api.c), or nothing. The token may change while requests come: a mutex
+ * guards it.
+ */
 #include "bridge/admin/internal.h"
 
 #include <stdlib.h>
@@ -119,9 +124,8 @@ static void admin_free(struct admin *admin)
     free(admin);
 }
 
-enum status admin_start(const struct config *config, struct outbox *outbox,
-                        const int *listen_fds, size_t listen_count, struct admin **out_admin,
-                        struct err *err)
+enum status admin_start(struct slice token, struct outbox *outbox, const int *listen_fds,
+                        size_t listen_count, struct admin **out_admin, struct err *err)
 {
     struct admin *admin = xalloc(sizeof(*admin));
     struct http_options options = {
@@ -137,7 +141,7 @@ enum status admin_start(const struct config *config, struct outbox *outbox,
 
     admin->outbox = outbox;
     CHECK(pthread_mutex_init(&admin->token_mu, NULL) == 0);
-    admin_set_token(admin, buf_slice(&config->admin.token));
+    admin_set_token(admin, token);
     st = http_start(&options, &admin->http, err);
     if (st != ST_OK) {
         admin_free(admin);

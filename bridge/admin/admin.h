@@ -7,22 +7,21 @@
  *         "until_ms":1700003600000, "limit":100, "all":false}
  *     -> 200 {"done":2,"skipped":1,"why":"…"}
  *
- * Every part is optional, but a selection without ids, source and times must say "all": true.
- * With a token configured the API and /metrics want `Authorization: Bearer …`. No web page can
- * use a browser against the API: it wants `Content-Type: application/json`, and no Origin.
+ * Every part is optional, but a selection without ids, source and times needs "all": true. If a
+ * token is configured, the API and /metrics want `Authorization: Bearer …`. No web page can use a
+ * browser against the API: it wants `Content-Type: application/json`, and no Origin.
  */
 #ifndef BRIDGE_ADMIN_ADMIN_H
 #define BRIDGE_ADMIN_ADMIN_H
 
-#include "bridge/config/config.h"
 #include "bridge/http/http.h"
 #include "bridge/outbox/outbox.h"
 
 struct admin;
 
-/* Main thread. Borrows outbox and the sockets until admin_stop, config only now. */
-enum status admin_start(const struct config *config, struct outbox *outbox,
-                        const int *listen_fds, size_t listen_count, struct admin **out_admin,
+/* Main thread. Borrows outbox and the sockets until admin_stop. token: see admin_set_token. */
+enum status admin_start(struct slice token, struct outbox *outbox, const int *listen_fds,
+                        size_t listen_count, struct admin **out_admin,
                         struct err *err) MUST_USE;
 /* Main thread. Copies the token (empty: none): requests whose head comes from now on need it. */
 void admin_set_token(struct admin *admin, struct slice token);

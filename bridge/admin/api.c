@@ -1,9 +1,19 @@
+/*
+ * An operation is a POST with a selection in JSON. The head decides whether it may go on; the
+ * body is read into the selection, and the outbox does the work on its committer thread, which
+ * answers.
+ *
+ * A selection that is not clear in every part does nothing and is answered 400: a member that is
+ * misread could drop events that nobody meant.
+ */
 #include "bridge/admin/internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include <json-c/json.h>
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -69,94 +79,53 @@ bool admin_api_allows(struct http_request *request)
     return false;
 }
 
-/* Reading the selection. Each false means: not what it has to be. */
+/* ---- reading the selection ---- */
 
-static struct slice inside_quotes(struct json_value string)
+/* Each of these takes a member that may be missing or null; false: it is something else than it
+ * has to be. */
+
+static struct json_object *member(struct json_object *body, const char *name)
 {
-    return (struct slice){string.raw.data + 1, string.raw.len - 2};
+    struct json_object *value = NULL;
+
+    json_object_object_get_ex(body, name, &value);
+    return value;
 }
 
-static bool read_text(struct slice body, struct slice name, struct slice *out_text)
+/* A whole number from 0 on, of at most 18 digits. */
+static bool read_number(struct json_object *value, int64_t *out_number)
 {
-    struct json_value value = json_find(body, name);
-
-    if (value.kind == JSON_STRING && !json_has_escape(value)) {
-        *out_text = inside_quotes(value);
+    if (!value) {
         return true;
     }
-    return value.kind == JSON_ABSENT || value.kind == JSON_NULL;
-}
-
-/* A whole number from 0 on; out_number keeps what it has if there is none. */
-static bool read_number(struct slice body, struct slice name, int64_t *out_number)
-{
-    struct json_value value = json_find(body, name);
-    char digits[20];
-
-    if (value.kind == JSON_ABSENT || value.kind == JSON_NULL) {
-        return true;
-    }
-    if (value.kind != JSON_NUMBER || value.raw.len >= sizeof(digits) - 1) {
+    if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0 ||
+        json_object_get_uint64(value) > UINT64_C(999999999999999999)) {
         return false;
     }
-    memcpy(digits, value.raw.data, value.raw.len);
-    digits[value.raw.len] = '\0';
-    if (strspn(digits, "0123456789") != value.raw.len) {
-        return false;
-    }
-    *out_number = strtoll(digits, NULL, 10); /* 18 digits fit */
+    *out_number = json_object_get_int64(value);
     return true;
 }
 
-static bool read_flag(struct slice body, struct slice name, bool *out_flag)
+/* Gives *out_ids for free(). */
+static bool read_ids(struct json_object *value, struct uuid **out_ids, size_t *out_count)
 {
-    struct json_value value = json_find(body, name);
+    size_t count;
 
-    *out_flag = value.kind == JSON_BOOL && slice_equal(value.raw, SLICE("true"));
-    return value.kind == JSON_ABSENT || value.kind == JSON_NULL || value.kind == JSON_BOOL;
-}
-
-/* The next id of an array of strings; text is what is left of it. */
-static bool read_id(struct slice *text, struct uuid *out_id)
-{
-    size_t len = UUID_TEXT_SIZE - 1;
-
-    /* No character of an id is ever escaped, so its closing quote is where it must be. */
-    if (text->len < len + 2 || text->data[0] != '"' || text->data[len + 1] != '"' ||
-        !uuid_parse((struct slice){text->data + 1, len}, out_id)) {
-        return false;
-    }
-    *text = (struct slice){text->data + len + 2, text->len - len - 2};
-    return true;
-}
-
-static void skip(struct slice *text, const char *bytes)
-{
-    while (text->len > 0 && strchr(bytes, text->data[0]) != NULL) {
-        text->data++;
-        text->len--;
-    }
-}
-
-/* Gives *out_ids for free(). The array is known to be well-formed JSON, so what stands between
- * two ids is a comma. */
-static bool read_ids(struct slice body, struct uuid **out_ids, size_t *out_count)
-{
-    struct json_value value = json_find(body, SLICE("ids"));
-    struct slice text = value.raw;
-    size_t count = 0;
-
-    if (value.kind == JSON_ABSENT || value.kind == JSON_NULL) {
+    if (!value) {
         return true;
     }
-    if (value.kind != JSON_ARRAY) {
+    if (!json_object_is_type(value, json_type_array)) {
         return false;
     }
-    *out_ids =
-        xalloc((text.len / UUID_TEXT_SIZE + 1) * sizeof(**out_ids)); /* within our limit */
-    text = (struct slice){text.data + 1, text.len - 2}; /* what is between the brackets */
-    for (skip(&text, " \t\r\n"); text.len > 0; skip(&text, ", \t\r\n")) {
-        if (!read_id(&text, &(*out_ids)[count++])) {
+    count = json_object_array_length(value);
+    *out_ids = xalloc((count + 1) * sizeof(**out_ids)); /* no more than the body has room for */
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *id = json_object_array_get_idx(value, i);
+
+        if (!json_object_is_type(id, json_type_string) ||
+            !uuid_parse((struct slice){json_object_get_string(id),
+                                       (size_t)json_object_get_string_len(id)},
+                        &(*out_ids)[i])) {
             return false;
         }
     }
@@ -164,37 +133,68 @@ static bool read_ids(struct slice body, struct uuid **out_ids, size_t *out_count
     return count > 0; /* no ids at all would select everything */
 }
 
-/* The reason why not, or NULL. ids is for free() in every case. */
-static const char *read_selection(struct slice body, struct store_selection *out,
-                                  struct uuid **out_ids)
+/* A name needs no escapes, so it is borrowed from the text. */
+static bool read_source(struct slice text, struct slice *out_source)
 {
-    int64_t limit = 0;
-    bool all;
+    struct json_value value = json_find(text, SLICE("source"));
 
-    *out = (struct store_selection){.since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE};
-    if (json_check(body, NULL) != ST_OK || json_kind_of(body) != JSON_OBJECT) {
-        return "the body must be a JSON object";
+    if (value.kind == JSON_STRING && !json_has_escape(value)) {
+        *out_source = (struct slice){value.raw.data + 1, value.raw.len - 2};
+        return true;
     }
-    if (!read_ids(body, out_ids, &out->id_count)) {
+    return value.kind == JSON_ABSENT || value.kind == JSON_NULL;
+}
+
+/* The reason why not, or NULL. ids is for free() in every case. */
+static const char *read_members(struct slice text, struct json_object *body,
+                                struct store_selection *out, struct uuid **out_ids)
+{
+    struct json_object *all = member(body, "all");
+    int64_t limit = 0;
+
+    if (!read_ids(member(body, "ids"), out_ids, &out->id_count)) {
         return "ids must be a list of ids";
     }
-    if (!read_text(body, SLICE("source"), &out->source)) {
+    if (!read_source(text, &out->source)) {
         return "source must be a name";
     }
-    if (!read_number(body, SLICE("since_ms"), &out->since_ms) ||
-        !read_number(body, SLICE("until_ms"), &out->until_ms) ||
-        !read_number(body, SLICE("limit"), &limit)) {
+    if (!read_number(member(body, "since_ms"), &out->since_ms) ||
+        !read_number(member(body, "until_ms"), &out->until_ms) ||
+        !read_number(member(body, "limit"), &limit)) {
         return "since_ms, until_ms and limit must be whole numbers";
     }
-    if (!read_flag(body, SLICE("all"), &all)) {
+    if (all && !json_object_is_type(all, json_type_boolean)) {
         return "all must be true or false";
     }
     out->ids = *out_ids;
     out->limit = (uint64_t)limit;
-    return store_selects_everything(out) && !all ? "to select everything, say all: true" : NULL;
+    return store_selects_everything(out) && !json_object_get_boolean(all)
+               ? "to select everything, say all: true"
+               : NULL;
 }
 
-/* Running it */
+/* The same, of what json_check accepts: json-c alone would let too much pass. */
+static const char *read_selection(struct slice text, struct store_selection *out,
+                                  struct uuid **out_ids)
+{
+    struct json_tokener *tokener;
+    struct json_object *body;
+    const char *fault;
+
+    *out = (struct store_selection){.since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE};
+    if (json_check(text, NULL) != ST_OK || json_kind_of(text) != JSON_OBJECT) {
+        return "the body must be a JSON object";
+    }
+    tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 1);
+    CHECK(tokener);
+    body = json_tokener_parse_ex(tokener, text.data, (int)text.len);
+    fault = read_members(text, body, out, out_ids);
+    json_object_put(body);
+    json_tokener_free(tokener);
+    return fault;
+}
+
+/* ---- running it ---- */
 
 static void answer_failed(struct http_request *request, enum status st, const char *why)
 {

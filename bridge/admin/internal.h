@@ -1,5 +1,5 @@
 /*
- * admin_internal - what the two files of the admin module share.
+ * internal - what admin.c, which has the listener, calls in api.c, which has the operations.
  */
 #ifndef BRIDGE_ADMIN_INTERNAL_H
 #define BRIDGE_ADMIN_INTERNAL_H

@@ -128,8 +128,8 @@ static enum status start_listeners(struct daemon *d, struct err *err)
         d->ingress_count += st == ST_OK;
     }
     if (st == ST_OK && d->admin_sockets.count > 0) {
-        st = admin_start(d->config, d->outbox, d->admin_sockets.fds, d->admin_sockets.count,
-                         &d->admin, err);
+        st = admin_start(buf_slice(&d->config->admin.token), d->outbox, d->admin_sockets.fds,
+                         d->admin_sockets.count, &d->admin, err);
     }
     return st;
 }

@@ -75,17 +75,15 @@ enum status outbox_operate(struct outbox *ob, enum outbox_op op,
 /* The server and a client. */
 
 static struct admin *admin;
-static struct config config;
 
-static int start(char *token)
+static int start(const char *token)
 {
     struct err err;
 
     memset(&fake, 0, sizeof(fake));
     fake.stats.oldest_undelivered_ms = CLOCK_NONE;
-    config.admin.token = (struct buf){.data = token, .len = token == NULL ? 0 : strlen(token)};
     return listen_somewhere() != ST_OK ||
-           admin_start(&config, NULL, &listen_fd, 1, &admin, &err) != ST_OK;
+           admin_start(slice_of(token), NULL, &listen_fd, 1, &admin, &err) != ST_OK;
 }
 
 static int set_up(void **state)
@@ -96,7 +94,7 @@ static int set_up(void **state)
 
 static int set_up_with_token(void **state)
 {
-    static char token[] = "s3cret";
+    static const char token[] = "s3cret";
 
     (void)state;
     return start(token);
@@ -246,6 +244,7 @@ static void a_selection_that_is_not_clear_does_nothing(void **state)
         "{\"ids\":[1]}",
         "{\"ids\":[\"x\"]}",
         "{\"ids\":[\"" ID_1 "x\"]}",
+        "{\"ids\":[\"" ID_1 "\\u0000\"]}",
         "{\"ids\":[[\"" ID_1 "\"]]}",
         "{\"ids\":[\"" ID_1 "\",null]}",
         "{\"source\":1}",
