@@ -19,6 +19,7 @@
 #include "common/net.h"
 
 #include "bridge/cli/cli.h"
+#include "bridge/cli/tree.h"
 
 enum {
     MAX_REPLY = 4 * 1024 * 1024,
@@ -295,12 +296,10 @@ enum status cli_http_run(struct cli_http *http, const struct cli_http_request *r
 void cli_http_add_field(struct buf *out, const struct cli_http_reply *reply, const char *name,
                         const char *missing)
 {
-    struct json_object *answer = reply->body.len ? json_tokener_parse(reply->body.data) : NULL;
+    struct json_object *answer = tree_parse(reply->body, NULL);
     struct json_object *value = NULL;
 
-    if (json_object_is_type(answer, json_type_object)) {
-        json_object_object_get_ex(answer, name, &value);
-    }
+    json_object_object_get_ex(answer, name, &value);
     cli_add_safe(out, slice_of(value ? json_object_get_string(value) : missing));
     json_object_put(answer);
 }

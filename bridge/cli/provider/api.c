@@ -25,9 +25,9 @@
 
 #include "bridge/cli/cli.h"
 #include "bridge/cli/http.h"
+#include "bridge/cli/tree.h"
 #include "bridge/cli/provider/reason.h"
 #include "bridge/cli/provider/secrets.h"
-#include "bridge/cli/provider/tree.h"
 
 enum {
     MAX_TRIES = 5,

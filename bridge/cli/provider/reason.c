@@ -11,7 +11,7 @@
 
 #include <json-c/json.h>
 
-#include "bridge/cli/provider/tree.h"
+#include "bridge/cli/tree.h"
 
 enum { MAX_EXCERPT = 200 };
 

@@ -13,7 +13,7 @@
 #include "common/clock.h"
 
 #include "bridge/cli/http.h"
-#include "bridge/cli/provider/tree.h"
+#include "bridge/cli/tree.h"
 
 enum { PAGE_SIZE = 100, MAX_PAGES = 1000 };
 

@@ -15,7 +15,7 @@
 
 #include "common/clock.h"
 
-#include "bridge/cli/provider/tree.h"
+#include "bridge/cli/tree.h"
 
 enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000, TEST_AGAIN_AFTER_MS = 5000 };
 
@@ -161,75 +161,59 @@ void ricloud_print(const struct job *job, struct json_object *shown)
     job_print(job, describe(shown), CONFIG_LINE);
 }
 
-static void print_hints(const struct job *job, const char *url, const char *secret_file)
+/* A line on stderr; line: see job_add_line. */
+static void say(struct json_object *object, const char *line)
 {
-    (void)fprintf(stderr, "  does the bridge run? `hook2mqtt health` asks it\n");
-    (void)fprintf(stderr, "  does %s lead to %s of the bridge, from outside too?\n", url,
-                  job->source->path);
-    if (secret_file) {
-        (void)fprintf(
-            stderr,
-            "  does the running bridge have %s among the secrets of source %s, and may "
-            "its user read it?\n",
-            secret_file, job->source->name);
-    } else {
-        (void)fprintf(stderr, "  is the secret of source %s the one of this config?\n",
-                      job->source->name);
-    }
+    struct buf text = {0};
+
+    job_add_line(&text, object, line);
+    (void)fprintf(stderr, "%s\n", text.data);
+    buf_free(&text);
 }
 
-/* Adds a member's text, safe for a terminal. */
-static const char *add_text(struct buf *out, struct json_object *tree, const char *pointer,
-                            const char *missing)
-{
-    const char *text = tree_text(tree, pointer);
-
-    cli_add_safe(out, slice_of(text ? text : missing));
-    return buf_slice(out).data;
-}
-
+/* What may be wrong. report: what was printed of the config. */
 static void explain(const struct job *job, const struct ricloud_config *config,
-                    const char *secret_file)
+                    struct json_object *report, const char *secret_file)
 {
-    struct buf id = {0}, state = {0}, error = {0}, url = {0};
-    bool is_new = ricloud_is(config, "new");
-
-    add_text(&id, config->shown, "/id", "-");
-    add_text(&state, config->shown, "/state", "-");
-    add_text(&error, config->task, "/error", "");
-    if (is_new || config->is_open) {
-        cli_fail(
-            "webhook config %s is %s%s: the API has not finished its test within --timeout",
-            id.data, is_new ? "" : "still ", state.data);
+    if (ricloud_is(config, "new")) {
+        say(report, CLI_PREFIX "webhook config {id} is new: the API has not finished its test "
+                               "within --timeout");
+    } else if (config->is_open) {
+        say(report, CLI_PREFIX "webhook config {id} is still {state}: the API has not finished "
+                               "its test within --timeout");
     } else {
-        cli_fail("webhook config %s is %s%s%s", id.data, state.data, error.len ? ": " : "",
-                 buf_slice(&error).data);
+        say(report, tree_text(report, "/test_error")
+                        ? CLI_PREFIX "webhook config {id} is {state}: {test_error}"
+                        : CLI_PREFIX "webhook config {id} is {state}");
     }
     if (ricloud_is(config, "invalid")) {
-        print_hints(job, add_text(&url, config->shown, "/url", "its URL"), secret_file);
+        say(report, "  does the bridge run? `hook2mqtt health` asks it");
+        json_object_object_add(report, "path", tree_string(job->source->path));
+        say(report, "  does {url} lead to {path} of the bridge, from outside too?");
+        json_object_object_add(report, "source", tree_string(job->source->name));
+        say(report, secret_file
+                        ? "  does the running bridge have {secret_file} among the secrets of "
+                          "source {source}, and may its user read it?"
+                        : "  is the secret of source {source} the one of this config?");
     }
     if (!ricloud_is(config, "deactivated")) {
-        (void)fprintf(stderr, "  `hook2mqtt provider ricloud test %s --wait` tests it again\n",
-                      id.data);
+        say(report, "  `hook2mqtt provider ricloud test {id} --wait` tests it again");
     }
-    buf_free(&id);
-    buf_free(&state);
-    buf_free(&error);
-    buf_free(&url);
 }
 
 void ricloud_report(struct job *job, const struct ricloud_config *config,
                     const char *secret_file)
 {
-    struct json_object *object = describe(config->shown);
+    struct json_object *report = describe(config->shown);
 
-    json_object_object_add(object, "test_error",
+    json_object_object_add(report, "test_error",
                            tree_string(tree_text(config->task, "/error")));
-    json_object_object_add(object, "secret_file", tree_string(secret_file));
-    job_print(job, object,
+    json_object_object_add(report, "secret_file", tree_string(secret_file));
+    job_print(job, json_object_get(report),
               secret_file ? CONFIG_LINE "\nits secret is in {secret_file}" : CONFIG_LINE);
     if (!ricloud_is(config, "valid") || config->is_open) {
-        explain(job, config, secret_file);
+        explain(job, config, report, secret_file);
         job_end(job, EXIT_FAILED);
     }
+    json_object_put(report);
 }

@@ -17,7 +17,7 @@
 
 #include "common/file.h"
 
-#include "bridge/cli/provider/tree.h"
+#include "bridge/cli/tree.h"
 
 enum { MAX_SECRET = 64 * 1024 };
 

@@ -20,7 +20,7 @@
 #include "common/file.h"
 
 #include "bridge/cli/cli.h"
-#include "bridge/cli/provider/tree.h"
+#include "bridge/cli/tree.h"
 
 enum {
     MAX_BYTES = 4 * 1024 * 1024,

@@ -16,8 +16,8 @@
 #include "common/units.h"
 #include "common/utf8.h"
 
+#include "bridge/cli/tree.h"
 #include "bridge/cli/provider/state.h"
-#include "bridge/cli/provider/tree.h"
 
 enum { DEFAULT_TIMEOUT_MS = 60000, MAX_VERBS = 16 };
 
@@ -246,7 +246,7 @@ enum status job_reject(struct job *job, enum status st, const char *what)
     return api_reject(job->api, st, what, &job->err);
 }
 
-static void add_line(struct buf *out, struct json_object *object, const char *line)
+void job_add_line(struct buf *out, struct json_object *object, const char *line)
 {
     while (*line) {
         size_t len = strcspn(line, "{"), name_len = line[len] ? strcspn(line + len, "}") : 0;
@@ -272,7 +272,7 @@ void job_print(const struct job *job, struct json_object *object, const char *li
     if (job->options.json) {
         buf_add_str(&text, tree_print(object));
     } else {
-        add_line(&text, object, line);
+        job_add_line(&text, object, line);
     }
     puts(text.data);
     buf_free(&text);

@@ -84,8 +84,10 @@ enum status job_set_token(struct job *job, const char *other) MUST_USE;
 enum status job_call(struct job *job, const struct api_request *request) MUST_USE;
 /* api_reject into job->err: the answer is of no use. */
 enum status job_reject(struct job *job, enum status st, const char *what);
-/* Prints a result: with --json the object, else the line, in which {name} stands for a member of
- * it, or a dash. Takes the object, which has no secrets. */
+/* Adds the line, in which {name} stands for a member of the object, safe for a terminal, or for a
+ * dash. The object has no secrets. */
+void job_add_line(struct buf *out, struct json_object *object, const char *line);
+/* Prints a result: with --json the object, else the line. Takes the object. */
 void job_print(const struct job *job, struct json_object *object, const char *line);
 
 /* A request's body, for job_call: an object of strings, pairs of name and text, then a NULL. A

@@ -14,8 +14,8 @@
 #include <json-c/json.h>
 
 #include "bridge/cli/catalogue.h"
+#include "bridge/cli/tree.h"
 #include "bridge/cli/provider/state.h"
-#include "bridge/cli/provider/tree.h"
 
 static void login(struct job *job)
 {
@@ -32,20 +32,27 @@ static void login(struct job *job)
     }
 }
 
-/* status: what became of it; NULL: it is only listed. */
+/* As it is printed. status: what became of it; NULL: it is only listed. */
+static struct json_object *describe(const struct job *job, const struct subscription *one,
+                                    const char *status)
+{
+    struct buf code = {0};
+    struct json_object *object;
+
+    api_add_hidden(job->api, &code, one->code);
+    object = tree_object("event", tree_string(one->event), "code",
+                         tree_string(buf_slice(&code).data), "url", tree_string(one->url),
+                         "since", tree_string(one->since), status ? "status" : NULL,
+                         tree_string(status), NULL);
+    buf_free(&code);
+    return object;
+}
+
 static void print_subscription(const struct job *job, const struct subscription *one,
                                const char *status)
 {
-    struct buf code = {0};
-
-    api_add_hidden(job->api, &code, one->code);
-    job_print(job,
-              tree_object("event", tree_string(one->event), "code",
-                          tree_string(buf_slice(&code).data), "url", tree_string(one->url),
-                          "since", tree_string(one->since), status ? "status" : NULL,
-                          tree_string(status), NULL),
+    job_print(job, describe(job, one, status),
               status ? "{event}  {code}  {status}  {url}" : "{event}  {code}  {since}  {url}");
-    buf_free(&code);
 }
 
 static void list(struct job *job)
@@ -217,20 +224,18 @@ static enum status end_code(struct job *job, const char *code)
 /* st: why the code of a stored one could not be ended; job->err says it. */
 static void keep_stored(struct job *job, const struct subscription *one, enum status st)
 {
-    struct buf code = {0}, which = {0};
+    struct json_object *object = describe(job, one, NULL);
+    struct buf which = {0};
 
-    api_add_hidden(job->api, &code, one->code);
-    cli_add_safe(&which, slice_of(one->event));
-    buf_add_char(&which, ' ');
-    cli_add_safe(&which, buf_slice(&code));
+    job_add_line(&which, object, "{event} {code}");
     job_end(job, cli_fail("%s: %s", which.data, job->err.text));
     if (st == ST_NOT_FOUND || st == ST_REFUSED || st == ST_INVALID) {
         cli_fail("%s is kept here; if it has ended, `unsubscribe --forget` removes it without "
                  "asking the API",
                  which.data);
     }
-    buf_free(&code);
     buf_free(&which);
+    json_object_put(object);
 }
 
 /* Ends the i-th stored one, and forgets it. Returns whether it did. */

@@ -10,8 +10,8 @@
 
 #include <json-c/json.h>
 
+#include "bridge/cli/tree.h"
 #include "bridge/cli/provider/state.h"
-#include "bridge/cli/provider/tree.h"
 
 enum status weavy_begin(struct job *job, bool changes)
 {

@@ -10,7 +10,7 @@
 #include "common/json.h"
 
 #include "bridge/cli/http.h"
-#include "bridge/cli/provider/tree.h"
+#include "bridge/cli/tree.h"
 
 enum { TIMEOUT_MS = 10000 };
 

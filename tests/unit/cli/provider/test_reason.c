@@ -11,7 +11,7 @@
 #include <json-c/json.h>
 
 #include "bridge/cli/provider/reason.h"
-#include "bridge/cli/provider/tree.h"
+#include "bridge/cli/tree.h"
 
 static void assert_reason(long status, const char *body, const char *wanted)
 {

@@ -11,7 +11,7 @@
 #include <json-c/json.h>
 
 #include "bridge/cli/provider/secrets.h"
-#include "bridge/cli/provider/tree.h"
+#include "bridge/cli/tree.h"
 
 #define TOKEN    "tok/a+=b"
 #define PASSWORD "p\"\\w\xC3\xA4\t"

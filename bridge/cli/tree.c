@@ -3,7 +3,7 @@
  *
  * An id beyond 64 bits would come out of json-c as another number, so such a text is refused.
  */
-#include "bridge/cli/provider/tree.h"
+#include "bridge/cli/tree.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

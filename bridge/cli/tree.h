@@ -1,9 +1,9 @@
 /*
- * tree - JSON as json-c's trees: what an API answers, what is stored, what is printed. Strict as
- * json_check.
+ * tree - JSON as json-c's trees: what the bridge or an API answers, what commands store and
+ * print. As strict as json_check.
  */
-#ifndef BRIDGE_CLI_PROVIDER_TREE_H
-#define BRIDGE_CLI_PROVIDER_TREE_H
+#ifndef BRIDGE_CLI_TREE_H
+#define BRIDGE_CLI_TREE_H
 
 #include "common/buf.h"
 

@@ -10,7 +10,7 @@
 
 #include <json-c/json.h>
 
-#include "bridge/cli/provider/tree.h"
+#include "bridge/cli/tree.h"
 
 static void assert_text(const char *json, const char *pointer, const char *wanted)
 {
