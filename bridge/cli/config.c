@@ -69,7 +69,7 @@ const struct config_source *cli_source(const struct cli *cli, const char *name)
         }
         buf_addf(&names, "%s%s", i ? ", " : "", config->sources[i].name);
     }
-    cli_fail("%s: no such source in %s; there is: %.*s", name, cli->config_path,
+    cli_fail("%s: no such source in %s, which has: %.*s", name, cli->config_path,
              SLICE_ARG(buf_slice(&names)));
     buf_free(&names);
     return NULL;

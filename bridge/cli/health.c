@@ -70,7 +70,7 @@ const struct cli_command health_command = {
     .usage = "health [--ready]",
     .summary = "Ask the running bridge how it is",
     .options = options,
-    .notes = "Ends with 0 if the bridge is alive, and with --ready if it would accept a "
-             "webhook.\n\n",
+    .notes =
+        "Exits with 0 if the bridge is alive; with --ready, if it would accept a webhook.\n\n",
     .run = health,
 };

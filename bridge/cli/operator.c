@@ -1,6 +1,9 @@
 /*
- * The bridge runs or it does not, and only the lock on the outbox knows: who gets it works on
- * the outbox directly, who finds it taken asks the bridge.
+ * Whether the bridge runs, only the lock on the outbox tells: a command that gets the lock works
+ * on the outbox itself; one that finds it taken sends the selection to the bridge's admin API.
+ *
+ * Ids that are not there, an outbox that does not exist and a bridge that does not answer fail
+ * before anything is changed. What the operation skipped is counted, with the last reason.
  */
 #include "bridge/cli/operator.h"
 
@@ -87,7 +90,7 @@ static bool note_seen(void *ctx, const struct event *event, bool delivered)
     return true;
 }
 
-/* Nothing is done if one of the ids is wrong: then the others may be, too. */
+/* If one of the ids is wrong, the others may be too, and nothing is done. */
 static bool ids_are_there(struct store *store, struct order *order)
 {
     bool dead = operations[order->op].which == STORE_DEAD;
@@ -114,7 +117,7 @@ static bool ids_are_there(struct store *store, struct order *order)
     return all_there;
 }
 
-/* ---- the bridge is stopped ---- */
+/* ---- while the bridge is stopped ---- */
 
 static struct event *reparse(void *ctx, const struct event *dead, struct err *why)
 {
@@ -155,7 +158,7 @@ static enum status operate_directly(const struct cli *cli, const struct order *o
     return st;
 }
 
-/* ---- the bridge runs ---- */
+/* ---- while the bridge runs ---- */
 
 static void add_time(struct buf *out, const char *name, int64_t unix_ms)
 {
@@ -269,7 +272,7 @@ static enum status operate_through_bridge(const struct cli *cli, const struct or
                : st;
 }
 
-/* ---- both ---- */
+/* ---- either way ---- */
 
 static void print_json(const struct outbox_operation_result *result)
 {

@@ -320,15 +320,16 @@ static const struct cli_option options[] = {
     "TIME is such as 2026-01-31T18:00:00Z, or a time ago such as 90s, 1h or 2d.\n\n"           \
     "Looking works whether the bridge runs or not. Changes are made in the outbox itself "     \
     "while\n"                                                                                  \
-    "the bridge is stopped; while it runs it is asked to, at admin.listen.\n\n"                \
+    "the bridge is stopped, else by the running bridge, which is asked at admin.listen.\n\n"   \
     "Keys of an object: seq, id, received_at, source, event, resource_type, gid, state\n"      \
     "(undelivered, delivered or dead), reason, event_at, delivery_id, topic, state_topic, "    \
     "qos,\n"                                                                                   \
     "retain, expiry_seconds, deletion, replayed; with show also body, or body_hex if the "     \
     "body is\n"                                                                                \
-    "not UTF-8. What is not known is null.\n\n"
+    "not UTF-8. Unknown values are null.\n\n"
 #define CHANGE_NOTES                                                                           \
-    "Keys of what a change says: done, skipped, why (of the last one skipped, or null).\n\n"
+    "Keys of the result of a change: done, skipped, why (the last one was skipped, or "        \
+    "null).\n\n"
 
 const struct cli_command outbox_command = {
     .name = "outbox",
@@ -354,10 +355,10 @@ const struct cli_command dead_command = {
              "dead retry (ID... | SELECTION | --all) [--json]\n"
              "dead drop (ID... | SELECTION | --all) [--json]",
     .summary = "Look at the dead letters, try them again, or remove them",
-    .intro = "A webhook that no event can be made of, and an event that the broker refuses for "
-             "good, "
-             "end\n"
-             "here. Retry puts them at the end of the queue, with today's configuration.\n\n",
+    .intro = "Webhooks that make no event and events that the broker refuses for good end "
+             "here. Retry "
+             "puts\n"
+             "them at the end of the queue, with today's configuration.\n\n",
     .options = options,
     .notes = COMMON_NOTES CHANGE_NOTES,
     .run = run_dead,

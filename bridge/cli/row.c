@@ -1,3 +1,8 @@
+/*
+ * A row has the same fields under the same names for people and for scripts: both forms come from
+ * one list. What a peer sent may be any bytes: for people it is made safe, a body for scripts is
+ * hex if it is not UTF-8.
+ */
 #include "bridge/cli/row.h"
 
 #include <inttypes.h>
@@ -77,10 +82,9 @@ void row_add_columns(struct buf *out, const struct event *event, enum row_state 
     buf_add_char(out, '\n');
 }
 
-/* ---- all that is known, twice: for people and for scripts ---- */
+/* ---- all that is known ---- */
 
-/* Values as a table, so that both forms say the same under the same names. A value without text
- * is absent. */
+/* A field without text is absent. */
 struct field {
     const char *name;
     struct slice text;

@@ -1,5 +1,5 @@
 /*
- * cli_row - one row of the outbox as text: a line of columns, all that is known, or JSON. Pure.
+ * row - one row of the outbox as text: a line of columns, all that is known, or JSON. Pure.
  */
 #ifndef BRIDGE_CLI_ROW_H
 #define BRIDGE_CLI_ROW_H

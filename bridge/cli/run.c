@@ -32,9 +32,9 @@ const struct cli_command run_command = {
     .name = "run",
     .usage = "run",
     .summary = "Run the bridge in the foreground",
-    .notes =
-        "Ends with 0 after SIGTERM or SIGINT: what was accepted is answered, and what is on "
-        "its way\n"
-        "to the broker gets a moment to arrive. Logs go to stderr.\n\n",
+    .notes = "Exits with 0 after SIGTERM or SIGINT: accepted webhooks are answered, and events "
+             "on their "
+             "way\n"
+             "to the broker get a moment to arrive. Logs go to stderr.\n\n",
     .run = run,
 };

@@ -1,3 +1,7 @@
+/*
+ * Most of what is printed comes from peers, and a terminal obeys some of it: so what is no plain
+ * text is spelled out, byte by byte.
+ */
 #include "bridge/cli/cli.h"
 
 #include "common/utf8.h"

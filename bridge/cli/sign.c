@@ -65,6 +65,7 @@ const struct cli_command sign_command = {
     .notes =
         "Signs the bytes of standard input, up to 64 MiB, with the source's first secret. One "
         "header\n"
-        "a line; where time and an id are signed as well, they are now and a new one.\n\n",
+        "a line. If a time and an id are signed too, they are the current time and a new "
+        "id.\n\n",
     .run = sign,
 };

@@ -5,7 +5,6 @@
  */
 #include "bridge/cli/tree.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,16 +122,13 @@ const char *tree_print(struct json_object *tree)
     return json_object_to_json_string_ext(tree, JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
-struct json_object *tree_object(const char *name, ...)
+struct json_object *tree_object(const struct tree_member *members)
 {
     struct json_object *object = json_object_new_object();
-    va_list args;
 
-    va_start(args, name);
-    for (; name; name = va_arg(args, const char *)) {
-        json_object_object_add(object, name, va_arg(args, struct json_object *));
+    for (; members->name; members++) {
+        json_object_object_add(object, members->name, members->value);
     }
-    va_end(args);
     return object;
 }
 

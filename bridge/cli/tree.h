@@ -22,8 +22,13 @@ const char *tree_text(struct json_object *tree, const char *pointer);
 /* As JSON on one line. Borrowed until the tree changes. */
 const char *tree_print(struct json_object *tree);
 
-/* An object of pairs of name and value, which it takes; then a NULL. */
-struct json_object *tree_object(const char *name, ...) __attribute__((sentinel));
+/* An object: TREE({"name", tree_string("text")}, …). Takes the values. */
+struct tree_member {
+    const char *name; /* NULL: the end */
+    struct json_object *value;
+};
+#define TREE(...) tree_object((const struct tree_member[]){__VA_ARGS__, {NULL, NULL}})
+struct json_object *tree_object(const struct tree_member *members);
 /* A string; NULL gives NULL, which is `null`. */
 struct json_object *tree_string(const char *text);
 

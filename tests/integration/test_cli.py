@@ -243,7 +243,7 @@ def test_sign_says_which_secret_it_lacks(stopped):
 
 
 def test_sign_of_an_unknown_source_names_the_known_ones(stopped):
-    fails(stopped, "sign", "partner", input=b"{}", saying="there is: partners")
+    fails(stopped, "sign", "partner", input=b"{}", saying="has: partners")
 
 
 # trigger
@@ -531,7 +531,7 @@ def test_the_help_lists_the_keys_that_are_printed(bridge):
         (row,) = rows(bridge, command, "show", one)
         assert list(row) == [*keys, body]
         (row,) = rows(bridge, command, "drop", "--since", "0s")
-        assert list(row) == keys_in_help(command, "what a change says")
+        assert list(row) == keys_in_help(command, "the result of a change")
     (row,) = rows(bridge, "outbox", "stats")
     assert list(row) == keys_in_help("outbox", "stats")
 

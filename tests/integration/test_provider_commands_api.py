@@ -200,7 +200,7 @@ def test_the_token_is_not_among_the_arguments_of_any_process(api, ricloud):
      ("https://hooks.example/in?a=b", "must end behind the path"),
      ("https://hooks.example/in#a", "must end behind the path"),
      ("https://hooks.example/a b", "must end behind the path"),
-     ("https://hooks.example/a\nb", "must hold no control characters"),
+     ("https://hooks.example/a\nb", "must not contain control characters"),
      ("https://ann:pw-3e1@hooks.example/in", "must not hold a user, a password")],
 )
 def test_a_url_that_the_configuration_would_not_take_is_wrong_usage(api, ricloud, url, saying):

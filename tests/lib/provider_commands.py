@@ -170,5 +170,5 @@ def keys_in_help(of):
     text = subprocess.run([PROGRAM, "provider", "--help"], capture_output=True, check=True, timeout=DEADLINE_S).stdout
     rows = text.decode().partition("Keys of an object:\n")[2]
     listed = re.search(rf"^  {of} +(.*(?:\n {{19}}.*)*)", rows, re.M).group(1)
-    listed = re.sub(r"and (with|where|what) [^:]*:|\(with --dry-run\)|, or null", "", listed.replace("\n", " "))
+    listed = re.sub(r"and (with|if|what) [^:]*:|\(with --dry-run\)|, or null", "", listed.replace("\n", " "))
     return re.findall(r"[a-z_]+", listed)

@@ -46,7 +46,7 @@ static void add_notes(struct buf *out)
         {"deletion", "id, deleted"},
         {"use", "key, webhook_config"},
         {"login", "username, project_code, state_file"},
-        {"subscription", "event, code, url, since; and where something was done: status"},
+        {"subscription", "event, code, url, since; and if something was done: status"},
         {"request", "method, url, headers, body (with --dry-run)"},
         {"sample --publish",
          "event, http_status, and what the bridge says: status, id, reason,\n"
@@ -56,7 +56,7 @@ static void add_notes(struct buf *out)
     buf_add_str(out,
                 "\nThe source's api and public_url say where the provider is and how it "
                 "reaches the bridge.\n"
-                "What may have been bad luck (no connection, a time-out, 429, 5xx) is tried "
+                "A request that fails for now (no connection, a time-out, 429, 5xx) is tried "
                 "again.\n\n");
     verb_add_help(out, &ricloud);
     verb_add_help(out, &weavy);
@@ -64,8 +64,7 @@ static void add_notes(struct buf *out)
     for (size_t i = 0; i < COUNT_OF(objects); i++) {
         cli_add_help(out, objects[i].of, NULL, objects[i].keys);
     }
-    buf_add_str(out, "A sample that is only printed is what would be sent, whichever keys that "
-                     "has.\n\n");
+    buf_add_str(out, "A sample that is only printed has the keys that weavy would send.\n\n");
 }
 
 const struct cli_command provider_command = {

@@ -82,8 +82,8 @@ static void delete (struct job *job)
         job_fail(job);
     } else if (!job->options.dry_run) {
         job_print(job,
-                  tree_object("id", id_value(id, &job->reply, "/id"), "deleted",
-                              json_object_new_boolean(true), NULL),
+                  TREE({"id", id_value(id, &job->reply, "/id")},
+                       {"deleted", json_object_new_boolean(true)}),
                   "{id}  deleted");
     }
 }
@@ -105,8 +105,8 @@ static void update(struct job *job)
     const char *state = job->options.state;
     bool is_tested = !state || strcmp(state, "new") == 0;
     struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
-    enum status st = ricloud_ask(job, &config, "POST",
-                                 body_of("url", job->options.url, "state", state, NULL));
+    enum status st =
+        ricloud_ask(job, &config, "POST", BODY({"url", job->options.url}, {"state", state}));
 
     if (st == ST_OK && config.shown && is_tested) {
         st = ricloud_settle(job, &config);
@@ -125,9 +125,9 @@ static void test(struct job *job)
     st = st == ST_OK && wait ? ricloud_wait_test(job, &config) : st;
     if (st == ST_OK && !wait && !job->options.dry_run) {
         job_print(job,
-                  tree_object("task", tree_string(tree_text(config.task, "/id")), "state",
-                              tree_string(tree_text(config.task, "/state")), "test_error",
-                              tree_string(tree_text(config.task, "/error")), NULL),
+                  TREE({"task", tree_string(tree_text(config.task, "/id"))},
+                       {"state", tree_string(tree_text(config.task, "/state"))},
+                       {"test_error", tree_string(tree_text(config.task, "/error"))}),
                   "test {task}  {state}");
     }
     end_config(job, &config, st, true);
@@ -240,7 +240,7 @@ static void use(struct job *job)
 
     if (st == ST_OK) {
         struct json_object *body =
-            tree_object("webhook_config", id_value(id, &(const struct api_reply){0}, ""), NULL);
+            TREE({"webhook_config", id_value(id, &(const struct api_reply){0}, "")});
 
         st = job_call(job, &(struct api_request){.method = "POST",
                                                  .path = "/keys/{id}",
@@ -252,8 +252,8 @@ static void use(struct job *job)
         job_fail(job);
     } else if (!job->options.dry_run) {
         job_print(job,
-                  tree_object("key", json_object_get(shown_key), "webhook_config",
-                              id_value(id, &job->reply, "/webhook_config"), NULL),
+                  TREE({"key", json_object_get(shown_key)},
+                       {"webhook_config", id_value(id, &job->reply, "/webhook_config")}),
                   "key {key} uses webhook config {webhook_config}");
     }
     json_object_put(shown_key);
@@ -268,25 +268,25 @@ static const struct verb verbs[] = {
     {"get", VERB_OPTIONS, "an id", 1, 1, false, NULL, get, NULL},
     {"list", VERB_OPTIONS " --state --date-created", NULL, 0, 0, false, NULL, list, NULL},
     {"update", VERB_OPTIONS " --url --state", "an id", 1, 1, false, check_update, update,
-     "changes one; where that has it tested again, waits as create does"},
+     "changes one; if that starts a new test, waits for it as create does"},
     {"test", VERB_OPTIONS " --wait", "an id", 1, 1, false, NULL, test,
-     "has one tested; --wait waits for the outcome, and fails unless that\n"
-     "is seen and the config valid"},
+     "has one tested; --wait waits for the outcome, and fails unless the\n"
+     "config is seen to be valid"},
     {"delete", VERB_OPTIONS, "an id", 1, 1, false, NULL, delete, NULL},
     {"use", VERB_OPTIONS, "an id", 1, 1, false, NULL, use,
-     "has the key, whose token this is, send to this config"},
+     "makes the key whose token is api.token send to this config"},
     {0},
 };
 
 static const struct cli_option options[] = {
     {"--url", CLI_TEXT, offsetof(struct verb_options, url), "URL",
-     "where the provider is to send to; else public_url of the source"},
+     "where the provider sends to; default: the source's public_url"},
     {"--replace-secret", CLI_FLAG, offsetof(struct verb_options, replace_secret), NULL,
      "if no such file is left, replaces the secret in the first one"},
     {"--state", CLI_TEXT, offsetof(struct verb_options, state), "STATE",
      "list: only these; the only way to see deactivated ones"},
     {"--date-created", CLI_WHEN, offsetof(struct verb_options, created_ms), "T",
-     "list: only those that the provider finds under this time"},
+     "list: only those that the provider finds for this time"},
     {"--wait", CLI_FLAG, offsetof(struct verb_options, wait), NULL, NULL},
     {0},
 };

@@ -134,7 +134,7 @@ static void warn_of_leftovers(const struct api_reply *reply, enum status st)
 static enum status post(struct create *create, const char *url)
 {
     struct job *job = create->job;
-    enum status st = ricloud_ask(job, &create->config, "POST", body_of("url", url, NULL));
+    enum status st = ricloud_ask(job, &create->config, "POST", BODY({"url", url}));
     const char *secret = tree_text(job->reply.json, "/secret");
     const char *id = tree_text(create->config.shown, "/id");
 

@@ -106,7 +106,7 @@ const char *state_token(const struct state *state)
 void state_set_token(struct state *state, const char *token)
 {
     remove_entry(state, LOGINS, 0);
-    add_entry(state, LOGINS, tree_object("token", json_object_new_string(token), NULL));
+    add_entry(state, LOGINS, TREE({"token", json_object_new_string(token)}));
 }
 
 bool state_subscription(const struct state *state, size_t i, struct subscription *out)
@@ -123,9 +123,9 @@ void state_add_subscription(struct state *state, const char *event, const char *
                             const char *code)
 {
     add_entry(state, SUBSCRIPTIONS,
-              tree_object("event", json_object_new_string(event), "url",
-                          json_object_new_string(url), "code", json_object_new_string(code),
-                          NULL));
+              TREE({"event", json_object_new_string(event)},
+                   {"url", json_object_new_string(url)},
+                   {"code", json_object_new_string(code)}));
 }
 
 void state_remove_subscription(struct state *state, size_t i)

@@ -5,7 +5,6 @@
  */
 #include "bridge/cli/provider/verb.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,13 +24,13 @@ enum { DEFAULT_TIMEOUT_MS = 60000, MAX_VERBS = 16 };
 
 const struct cli_option verb_options[] = {
     {"--source", CLI_TEXT, offsetof(struct verb_options, source), "NAME",
-     "for this source; needed if several are of the provider"},
+     "for this source; needed if the provider has several"},
     {"--timeout", CLI_TEXT, offsetof(struct verb_options, timeout), "TIME",
-     "gives up after so long, tries and waits together (default 60s)"},
+     "gives up after this time, tries and waits included (default 60s)"},
     {"--dry-run", CLI_FLAG, offsetof(struct verb_options, dry_run), NULL,
      "prints the requests, without tokens and passwords, and sends none"},
     {"--json", CLI_FLAG, offsetof(struct verb_options, json), NULL,
-     "one JSON object a line, of what is done, listed or would be sent"},
+     "one JSON object a line for what is done, listed or would be sent"},
     {0},
 };
 
@@ -79,7 +78,7 @@ static void check_arguments(struct job *job, const struct verb *verb)
     }
     /* The URL is not shown: it may contain a password, which is one of the faults. */
     if (url && !utf8_is_fit(slice_of(url))) {
-        job_end(job, cli_misuse(job->cli, "--url must hold no control characters"));
+        job_end(job, cli_misuse(job->cli, "--url must not contain control characters"));
     } else if (url && config_check_url(url, &job->err) != ST_OK) {
         job_end(job, cli_misuse(job->cli, "--url %s", job->err.text));
     }
@@ -279,22 +278,17 @@ void job_print(const struct job *job, struct json_object *object, const char *li
     json_object_put(object);
 }
 
-char *body_of(const char *name, ...)
+char *body_of(const struct body_member *members)
 {
     struct buf out = {0};
-    va_list args;
 
     buf_reserve(&out, 65536); /* growing would leave a copy of a password behind */
-    va_start(args, name);
-    for (; name; name = va_arg(args, const char *)) {
-        const char *text = va_arg(args, const char *);
-
-        if (text) {
-            buf_addf(&out, "%c\"%s\":", out.len ? ',' : '{', name);
-            json_add_string(&out, slice_of(text));
+    for (; members->name; members++) {
+        if (members->text) {
+            buf_addf(&out, "%c\"%s\":", out.len ? ',' : '{', members->name);
+            json_add_string(&out, slice_of(members->text));
         }
     }
-    va_end(args);
     buf_add_char(&out, '}');
     return buf_take(&out);
 }

@@ -90,8 +90,12 @@ void job_add_line(struct buf *out, struct json_object *object, const char *line)
 /* Prints a result: with --json the object, else the line. Takes the object. */
 void job_print(const struct job *job, struct json_object *object, const char *line);
 
-/* A request's body, for job_call: an object of strings, pairs of name and text, then a NULL. A
- * text of NULL is left out. */
-char *body_of(const char *name, ...) __attribute__((sentinel));
+/* A request's body, for job_call: BODY({"name", "text"}, …). A text of NULL is left out. */
+struct body_member {
+    const char *name; /* NULL: the end */
+    const char *text;
+};
+#define BODY(...) body_of((const struct body_member[]){__VA_ARGS__, {NULL, NULL}})
+char *body_of(const struct body_member *members);
 
 #endif

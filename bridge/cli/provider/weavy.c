@@ -25,9 +25,9 @@ static void login(struct job *job)
         job_fail(job);
     } else if (!job->options.dry_run) {
         job_print(job,
-                  tree_object("username", tree_string(source->api.username), "project_code",
-                              tree_string(source->api.project_code), "state_file",
-                              tree_string(source->api.state_file), NULL),
+                  TREE({"username", tree_string(source->api.username)},
+                       {"project_code", tree_string(source->api.project_code)},
+                       {"state_file", tree_string(source->api.state_file)}),
                   "logged in as {username}; the login is kept in {state_file}");
     }
 }
@@ -40,10 +40,12 @@ static struct json_object *describe(const struct job *job, const struct subscrip
     struct json_object *object;
 
     api_add_hidden(job->api, &code, one->code);
-    object = tree_object("event", tree_string(one->event), "code",
-                         tree_string(buf_slice(&code).data), "url", tree_string(one->url),
-                         "since", tree_string(one->since), status ? "status" : NULL,
-                         tree_string(status), NULL);
+    object =
+        TREE({"event", tree_string(one->event)}, {"code", tree_string(buf_slice(&code).data)},
+             {"url", tree_string(one->url)}, {"since", tree_string(one->since)});
+    if (status) {
+        json_object_object_add(object, "status", tree_string(status));
+    }
     buf_free(&code);
     return object;
 }
@@ -301,19 +303,18 @@ static void unsubscribe(struct job *job)
 
 static const struct verb verbs[] = {
     {"login", VERB_OPTIONS, NULL, 0, 0, true, NULL, login,
-     "gets a new token with api.username and api.password; the others do\n"
-     "so by themselves when it is needed"},
+     "gets a new token with api.username and api.password; the other\n"
+     "verbs log in by themselves when they need to"},
     {"subscribe", VERB_OPTIONS " --url --all", "an event", 0, INT_MAX, true, check_which,
      subscribe,
-     "has an event sent to URL/EVENT, or where the source has events, to\n"
-     "the path that it has there; --all: every standard event, or those\n"
-     "that have a path there"},
+     "has an event sent to URL/EVENT, or if the source has events, to its\n"
+     "path there; --all: every standard event, or those with a path there"},
     {"unsubscribe", VERB_OPTIONS " --all --forget", "an event or code", 0, INT_MAX, true,
      check_which, unsubscribe,
      "ends one, and keeps its code until the provider has said that it has\n"
      "ended; --forget: removes it here without asking the provider"},
     {"list", VERB_OPTIONS, NULL, 0, 0, false, NULL, list,
-     "the subscriptions that are kept here; the provider is not asked"},
+     "the subscriptions that are stored here; the provider is not asked"},
     {"sample", VERB_OPTIONS " --publish", "an event", 1, 1, true, NULL, weavy_sample,
      "prints what the provider would send; --publish sends that to the\n"
      "running bridge, as the provider would, and fails if it is not taken"},
@@ -322,7 +323,7 @@ static const struct verb verbs[] = {
 
 static const struct cli_option options[] = {
     {"--url", CLI_TEXT, offsetof(struct verb_options, url), "URL",
-     "of the source's path, from outside; else public_url of the source"},
+     "the source's path as seen from outside; default: its public_url"},
     {"--all", CLI_FLAG, offsetof(struct verb_options, all), NULL, NULL},
     {"--forget", CLI_FLAG, offsetof(struct verb_options, forget), NULL, NULL},
     {"--publish", CLI_FLAG, offsetof(struct verb_options, publish), NULL, NULL},

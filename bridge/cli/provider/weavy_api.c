@@ -63,14 +63,15 @@ enum status weavy_login(struct job *job)
         return st;
     }
     st = job_call(
-        job, &(struct api_request){
-                 .method = "POST",
-                 .path = "/v1/Authenticate",
-                 .anonymous = true,
-                 .json = body_of("username", username, "password",
-                                 job->options.dry_run ? "***" : source->api.password.data,
-                                 "projectCode", source->api.project_code, "scope", "API", NULL),
-             });
+        job,
+        &(struct api_request){
+            .method = "POST",
+            .path = "/v1/Authenticate",
+            .anonymous = true,
+            .json = BODY({"username", username},
+                         {"password", job->options.dry_run ? "***" : source->api.password.data},
+                         {"projectCode", source->api.project_code}, {"scope", "API"}),
+        });
     if (st == ST_OK && !job->options.dry_run) {
         token = tree_text(job->reply.json, "/authToken");
         if (!token || !token[0]) {
@@ -119,8 +120,8 @@ static enum status call_once(struct job *job, const char *path,
                               .method = "POST",
                               .path = path,
                               .id = job->source->api.project_code,
-                              .json = body_of("event", about->event, "hookUrl", about->url,
-                                              "codeWebhookSubscription", about->code, NULL),
+                              .json = BODY({"event", about->event}, {"hookUrl", about->url},
+                                           {"codeWebhookSubscription", about->code}),
                           });
 }
 

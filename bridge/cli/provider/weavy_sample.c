@@ -36,9 +36,8 @@ static void print_answer(struct job *job, const struct cli_http_reply *reply)
     static const char *const names[] = {"status", "id", "reason", "error", "message"};
     /* A proxy may answer for the bridge, in words of its own. */
     struct json_object *answer = tree_parse(reply->body, NULL);
-    struct json_object *object =
-        tree_object("event", tree_string(job->cli->argv[1]), "http_status",
-                    json_object_new_int64(reply->status), NULL);
+    struct json_object *object = TREE({"event", tree_string(job->cli->argv[1])},
+                                      {"http_status", json_object_new_int64(reply->status)});
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         struct json_object *value = NULL;

@@ -103,9 +103,8 @@ static void the_items_of_an_array_come_one_by_one_as_they_are_spelled(void **sta
 
 static void an_object_is_printed_on_one_line_with_its_members_in_order(void **state)
 {
-    struct json_object *object =
-        tree_object("q\"", tree_string("a/\tb"), "n", tree_string(NULL), "i",
-                    json_object_new_int64(7), NULL);
+    struct json_object *object = TREE({"q\"", tree_string("a/\tb")}, {"n", tree_string(NULL)},
+                                      {"i", json_object_new_int64(7)});
 
     (void)state;
     assert_string_equal(tree_print(object), "{\"q\\\"\":\"a/\\tb\",\"n\":null,\"i\":7}");
