@@ -340,7 +340,7 @@ static int run(const struct cli *cli, struct order *order)
     return st == ST_OK ? report(order, &result, running) : cli_fail("%s", err.text);
 }
 
-int operate(struct cli *cli, enum outbox_op op)
+int cli_operate(struct cli *cli, enum outbox_op op)
 {
     struct order order = {.op = op};
     int status = EXIT_USAGE;

@@ -21,6 +21,6 @@ struct outbox_choice {
     }
 
 /* argv: the verb, then ids and options of a selection. Prints how many were done. */
-int operate(struct cli *cli, enum outbox_op op);
+int cli_operate(struct cli *cli, enum outbox_op op);
 
 #endif

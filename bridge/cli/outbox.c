@@ -236,12 +236,12 @@ static int outbox_show(struct cli *cli)
 
 static int outbox_replay(struct cli *cli)
 {
-    return operate(cli, OUTBOX_REPLAY);
+    return cli_operate(cli, OUTBOX_REPLAY);
 }
 
 static int outbox_drop(struct cli *cli)
 {
-    return operate(cli, OUTBOX_DROP);
+    return cli_operate(cli, OUTBOX_DROP);
 }
 
 static int dead_ls(struct cli *cli)
@@ -256,12 +256,12 @@ static int dead_show(struct cli *cli)
 
 static int dead_retry(struct cli *cli)
 {
-    return operate(cli, DEAD_RETRY);
+    return cli_operate(cli, DEAD_RETRY);
 }
 
 static int dead_drop(struct cli *cli)
 {
-    return operate(cli, DEAD_DROP);
+    return cli_operate(cli, DEAD_DROP);
 }
 
 #define SELECTION "--source --since --until"

@@ -29,8 +29,9 @@ struct tree_member {
 };
 #define TREE(...) tree_object((const struct tree_member[]){__VA_ARGS__, {NULL, NULL}})
 struct json_object *tree_object(const struct tree_member *members);
-/* A string; NULL gives NULL, which is `null`. */
+/* A string; and JSON that is printed as it is spelled. NULL gives NULL, which is `null`. */
 struct json_object *tree_string(const char *text);
+struct json_object *tree_raw(const char *json);
 
 /* The items of an array, one by one, as the text spells them: rest is an array that tree_parse
  * has read. False after the last. */

@@ -20,13 +20,13 @@
 
 #include "common/clock.h"
 #include "common/file.h"
-#include "common/json.h"
 #include "common/utf8.h"
 
 #include "bridge/cli/cli.h"
 #include "bridge/cli/http.h"
 #include "bridge/cli/tree.h"
 #include "bridge/cli/provider/reason.h"
+#include "bridge/cli/provider/request.h"
 #include "bridge/cli/provider/secrets.h"
 
 enum {
@@ -39,13 +39,13 @@ enum {
 };
 
 struct api {
-    struct api_options options;
+    const char *scheme;
+    const char *ca_file; /* still to be read; NULL: none */
     int64_t deadline_ms; /* of the monotonic clock */
     struct buf base;
     struct buf token;
     struct secrets secrets; /* the token, too */
     struct cli_http *http;
-    bool has_authorities; /* those of ca_file have been read */
 
     /* The last call */
     const char *method;
@@ -54,16 +54,19 @@ struct api {
     struct buf shown; /* the reply's text without secrets */
 };
 
-struct api *api_open(const struct api_options *options)
+struct api *api_open(const struct config_source *source, const char *scheme, int64_t timeout_ms)
 {
     struct api *api = xalloc(sizeof(*api));
 
-    api->options = *options;
-    api->deadline_ms = clock_mono_ms() + options->timeout_ms;
-    buf_add_str(&api->base, options->url);
+    api->scheme = scheme;
+    api->ca_file = source->api.ca_file;
+    api->deadline_ms = clock_mono_ms() + timeout_ms;
+    buf_add_str(&api->base, source->api.url ? source->api.url : source->provider->api_url);
     while (api->base.data[api->base.len - 1] == '/') {
         api->base.data[--api->base.len] = '\0';
     }
+    api_hide(api, buf_slice(&source->api.token));
+    api_hide(api, buf_slice(&source->api.password));
     api->http = cli_http_open_api(api->base.data);
     return api;
 }
@@ -124,85 +127,21 @@ const char *api_url(const struct api *api)
     return api->base.data;
 }
 
+void api_print(const struct api *api, const struct api_request *request, bool as_json)
+{
+    struct buf text = {0}, shown = {0};
+
+    request_add_text(&text, request, api->base.data, api->scheme, as_json);
+    api_add_hidden(api, &shown, text.data);
+    (void)fwrite(shown.data, 1, shown.len, stdout); /* main looks whether it has arrived */
+    buf_free(&text);
+    buf_free(&shown);
+}
+
 bool api_is_segment(const char *text)
 {
     return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0 &&
            utf8_is_fit(slice_of(text));
-}
-
-/* ---- the request ---- */
-
-static void add_url(const struct api *api, const struct api_request *request, struct buf *out)
-{
-    const char *at = request->id ? strstr(request->path, "{id}") : NULL;
-
-    buf_add_slice(out, buf_slice(&api->base));
-    if (at) {
-        buf_add(out, request->path, (size_t)(at - request->path));
-        cli_http_add_escaped(out, request->id);
-        buf_add_str(out, at + strlen("{id}"));
-    } else {
-        buf_add_str(out, request->path);
-    }
-    buf_add_str(out, request->query ? request->query : "");
-}
-
-/* Its header lines, separated by \n. token: what stands in Authorization. */
-static void add_header_lines(const struct api *api, const struct api_request *request,
-                             struct slice token, struct buf *out)
-{
-    buf_reserve(out, token.len + 256); /* growing would leave a copy behind */
-    buf_add_str(out, "Accept: application/json");
-    if (!request->anonymous) {
-        buf_addf(out, "\nAuthorization: %s %.*s", api->options.scheme, SLICE_ARG(token));
-    }
-    if (request->json) {
-        buf_add_str(out, "\nContent-Type: application/json");
-    }
-    if (request->header) {
-        buf_addf(out, "\n%s", request->header);
-    }
-}
-
-static void add_request_json(struct buf *out, const struct api_request *request,
-                             const char *url, const char *line)
-{
-    const char *separator = "{";
-
-    buf_addf(out, "{\"method\":\"%s\",\"url\":", request->method);
-    json_add_string(out, slice_of(url));
-    buf_add_str(out, ",\"headers\":");
-    while (*line) {
-        size_t name_len = strcspn(line, ":"), len = strcspn(line, "\n");
-
-        buf_add_str(out, separator);
-        json_add_string(out, (struct slice){line, name_len});
-        buf_add_char(out, ':');
-        json_add_string(out, (struct slice){line + name_len + 2, len - name_len - 2});
-        line += len + (line[len] == '\n');
-        separator = ",";
-    }
-    buf_addf(out, "},\"body\":%s}\n", request->json ? request->json : "null");
-}
-
-void api_print(const struct api *api, const struct api_request *request)
-{
-    struct buf url = {0}, lines = {0}, text = {0}, shown = {0};
-
-    add_url(api, request, &url);
-    add_header_lines(api, request, SLICE("***"), &lines);
-    if (api->options.json) {
-        add_request_json(&text, request, url.data, lines.data);
-    } else {
-        buf_addf(&text, "%s %s\n%s\n\n%s%s", request->method, url.data, lines.data,
-                 request->json ? request->json : "", request->json ? "\n\n" : "");
-    }
-    (void)secrets_add_hidden(&api->secrets, &shown, buf_slice(&text));
-    (void)fwrite(shown.data, 1, shown.len, stdout); /* main looks whether it has arrived */
-    buf_free(&url);
-    buf_free(&lines);
-    buf_free(&text);
-    buf_free(&shown);
 }
 
 /* ---- one try ---- */
@@ -213,11 +152,11 @@ static enum status read_authorities(struct api *api, struct err *err)
     struct buf pem = {0};
     enum status st = ST_OK;
 
-    if (api->options.ca_file && !api->has_authorities) {
-        st = file_read_regular(api->options.ca_file, MAX_AUTHORITIES, &pem, err);
+    if (api->ca_file) {
+        st = file_read_regular(api->ca_file, MAX_AUTHORITIES, &pem, err);
         if (st == ST_OK) {
             cli_http_trust(api->http, &pem);
-            api->has_authorities = true;
+            api->ca_file = NULL;
         } else {
             (void)err_wrap(err, "api.ca_file");
             st = err->status = ST_IO;
@@ -268,7 +207,7 @@ static enum status try_once(struct api *api, const struct api_request *request,
     enum status st;
 
     drop_reply(api);
-    add_header_lines(api, request, buf_slice(&api->token), &lines);
+    request_add_headers(&lines, request, api->scheme, buf_slice(&api->token));
     call.header = lines.data;
     st = cli_http_run(api->http, &call, out_answer, why);
     buf_wipe(&lines);
@@ -406,7 +345,7 @@ enum status api_call(struct api *api, const struct api_request *request,
     drop_reply(api);
     api->method = request->method;
     buf_clear(&api->url);
-    add_url(api, request, &api->url);
+    request_add_url(&api->url, request, api->base.data);
     for (unsigned n = 1; st == ST_OK && again; n++) {
         struct err no_answer = {0};
 

@@ -11,22 +11,21 @@
 #include "common/buf.h"
 #include "common/err.h"
 
+#include "bridge/cli/provider/request.h"
+#include "bridge/config/config.h"
+
 struct api;
 struct json_object;
 
-struct api_options {
-    const char *url; /* as the configuration has checked it: https, or http to this machine */
-    const char *scheme;  /* of the Authorization header: `Token`, `Bearer` */
-    const char *ca_file; /* NULL: the system's authorities */
-    int64_t timeout_ms;  /* for everything together, tries and waits included */
-    bool json;           /* how api_print prints */
-};
-
-/* Borrows all but url. Gives an API for api_close, which wipes the secrets. */
-struct api *api_open(const struct api_options *options);
+/* For the API of a source, which has a URL: https, or http to this machine, as the configuration
+ * has made sure. Borrows the source. scheme: of the Authorization header, such as `Token`.
+ * timeout_ms: for everything together, tries and waits included. Hides the source's secrets.
+ * Gives an API for api_close, which wipes them. */
+struct api *api_open(const struct config_source *source, const char *scheme,
+                     int64_t timeout_ms);
 void api_close(struct api *api);
 
-/* Keeps a copy; replaces the one before. ST_INVALID: it cannot stand in a header. */
+/* Keeps a copy, and hides it; replaces the one before. ST_INVALID: it cannot stand in a header. */
 enum status api_set_token(struct api *api, struct slice token, struct err *err) MUST_USE;
 bool api_has_token(const struct api *api);
 /* Keeps a copy: like the token, it is shown as *** wherever the API sends it back. */
@@ -40,15 +39,6 @@ const char *api_url(const struct api *api);
  * clients and servers resolve, or not UTF-8 without control characters. Pure. */
 bool api_is_segment(const char *text) MUST_USE;
 
-struct api_request {
-    const char *method;
-    const char *path;   /* behind the base; `{id}` in it stands for id */
-    const char *id;     /* any text, escaped; NULL: the path stays as it is */
-    const char *query;  /* with its ?; NULL: none */
-    const char *header; /* one more `Name: value`; NULL: none */
-    char *json;         /* NULL: no body */
-    bool anonymous;     /* without the token */
-};
 struct api_reply {
     long status;       /* 0: no answer */
     struct slice body; /* borrowed until the next call, like the two below */
@@ -69,7 +59,7 @@ struct api_reply {
 enum status api_call(struct api *api, const struct api_request *request,
                      struct api_reply *out_reply, struct err *err) MUST_USE;
 /* Instead of a call: prints what would be sent to stdout, with *** for the token. */
-void api_print(const struct api *api, const struct api_request *request);
+void api_print(const struct api *api, const struct api_request *request, bool as_json);
 
 /* The last call's answer was 2xx but of no use: `the API's answer <what>: GET https://…:
  * answered 200: <the API's own words>`, without secrets and safe for a terminal. Gives st. */

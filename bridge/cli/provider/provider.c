@@ -80,7 +80,7 @@ const struct cli_command provider_command = {
              "provider weavy sample EVENT [--publish]\n"
              "provider weavy list",
     .summary = "Register the bridge at a provider, through the provider's API",
-    .options = verb_options,
+    .options = verb_common_options,
     .add_notes = add_notes,
     .run = run,
 };

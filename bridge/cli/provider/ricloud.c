@@ -41,7 +41,7 @@ static struct json_object *id_value(const char *id, const struct api_reply *repl
         return json_object_get(tree_at(reply->shown, pointer));
     }
     if (strspn(id, "0123456789") == strlen(id) && (id[0] != '0' || id[1] == '\0')) {
-        return json_object_new_double_s(0, id); /* printed as it is spelled */
+        return tree_raw(id);
     }
     return json_object_new_string(id);
 }
@@ -260,6 +260,7 @@ static void use(struct job *job)
     free(key);
 }
 
+/* Name, options, what an argument is, how many, stores something, check, run, help. */
 static const struct verb verbs[] = {
     {"create", VERB_OPTIONS " --url --replace-secret", NULL, 0, 0, true, NULL, ricloud_create,
      "makes one; its secret goes to the first file among the source's\n"

@@ -19,8 +19,6 @@
 
 enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000, TEST_AGAIN_AFTER_MS = 5000 };
 
-#define AWAIT_HEADER "Ricloud-Await: 10" /* seconds; more is not allowed */
-
 void ricloud_config_fini(struct ricloud_config *config)
 {
     free(config->id);
@@ -67,8 +65,8 @@ enum status ricloud_start_test(struct job *job, struct ricloud_config *config, b
                           .method = "POST",
                           .path = "/configs/webhook/{id}/test",
                           .id = config->id,
-                          .header = await ? AWAIT_HEADER : NULL,
-                          .json = xstrdup("null"), /* as the provider's own client */
+                          .await = await ? "10" : NULL, /* seconds; more is not allowed */
+                          .json = xstrdup("null"),      /* as the provider's own client */
                       });
 
     if (st == ST_OK) {

@@ -22,7 +22,7 @@ enum { DEFAULT_TIMEOUT_MS = 60000, MAX_VERBS = 16 };
 
 /* ---- what was typed ---- */
 
-const struct cli_option verb_options[] = {
+const struct cli_option verb_common_options[] = {
     {"--source", CLI_TEXT, offsetof(struct verb_options, source), "NAME",
      "for this source; needed if the provider has several"},
     {"--timeout", CLI_TEXT, offsetof(struct verb_options, timeout), "TIME",
@@ -118,26 +118,6 @@ static const struct config_source *find_source(const struct job *job,
 
 /* ---- begin and end ---- */
 
-static enum status open_api(struct job *job, const struct vendor *vendor, int64_t timeout_ms)
-{
-    const struct config_source *source = job->source;
-    const struct api_options options = {
-        .url = source->api.url ? source->api.url : source->provider->api_url,
-        .scheme = vendor->scheme,
-        .ca_file = source->api.ca_file,
-        .timeout_ms = timeout_ms,
-        .json = job->options.json,
-    };
-
-    if (!options.url) {
-        return err_set(&job->err, ST_MISSING, "source %s has no api.url", source->name);
-    }
-    job->api = api_open(&options);
-    api_hide(job->api, buf_slice(&source->api.token));
-    api_hide(job->api, buf_slice(&source->api.password));
-    return ST_OK;
-}
-
 /* Everything from the configuration to the end. */
 static void run(struct job *job, const struct vendor *vendor, const struct verb *verb,
                 int64_t timeout_ms)
@@ -148,8 +128,12 @@ static void run(struct job *job, const struct vendor *vendor, const struct verb 
         return;
     }
     job->source_index = (size_t)(job->source - job->cli->config->sources);
-    if (open_api(job, vendor, timeout_ms) == ST_OK &&
-        vendor->begin(job, verb->changes) == ST_OK) {
+    if (!job->source->api.url && !job->source->provider->api_url) {
+        job_end(job, cli_fail("source %s has no api.url", job->source->name));
+        return;
+    }
+    job->api = api_open(job->source, vendor->scheme, timeout_ms);
+    if (vendor->begin(job, verb->changes) == ST_OK) {
         verb->run(job);
     } else {
         job_fail(job);
@@ -229,7 +213,7 @@ enum status job_call(struct job *job, const struct api_request *request)
 
     job->reply = (struct api_reply){0};
     if (job->options.dry_run) {
-        api_print(job->api, request);
+        api_print(job->api, request, job->options.json);
     } else {
         st = api_call(job->api, request, &job->reply, &job->err);
     }

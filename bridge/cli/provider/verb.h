@@ -59,7 +59,7 @@ struct vendor {
     enum status (*begin)(struct job *job, bool changes);
 };
 
-extern const struct cli_option verb_options[]; /* of every verb */
+extern const struct cli_option verb_common_options[]; /* of every verb */
 
 /* Runs the verb that argv[1] names, from its options to its end. */
 int verb_run(struct cli *cli, const struct vendor *vendor);

@@ -301,6 +301,7 @@ static void unsubscribe(struct job *job)
     }
 }
 
+/* Name, options, what an argument is, how many, stores something, check, run, help. */
 static const struct verb verbs[] = {
     {"login", VERB_OPTIONS, NULL, 0, 0, true, NULL, login,
      "gets a new token with api.username and api.password; the other\n"
