@@ -164,7 +164,7 @@ static bool take_common(int *argc, char **argv, struct common *common)
 
 static bool set_log_level(const char *text, const struct cli_command *command)
 {
-    /* What the other commands have to say goes through stdout and cli_fail. */
+    /* The other commands print their results and errors themselves. */
     enum log_level level = command == &run_command ? LOG_INFO : LOG_WARN;
 
     if (text && !log_level_parse(text, &level)) {
@@ -219,7 +219,7 @@ int main(int argc, char **argv)
 
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error like any other */
     status = run(argc, argv);
-    /* Nobody else looks whether what was printed has arrived. */
+    /* Nothing else checks that the output has arrived. */
     if (fflush(stdout) != 0 || ferror(stdout)) {
         status = cli_fail("write the output: %s", strerror(errno));
     }

@@ -34,7 +34,7 @@ static void answer_metrics(struct http_request *request, const struct outbox *ou
     struct store_stats stats;
     struct buf page = {0};
 
-    /* The one number that changes while nothing happens. */
+    /* The only number that changes without an event. */
     outbox_stats(outbox, &stats);
     metrics_set(METRIC_OLDEST_AGE, store_oldest_age_s(&stats, clock_unix_ms()));
     metrics_write(&page);
@@ -64,7 +64,7 @@ static bool is_token(struct admin *admin, struct slice given)
     return right;
 }
 
-/* Absent: there is none, or not in this form. */
+/* Absent: no token is given, or not in this form. */
 static struct slice given_token(const struct http_request *request)
 {
     static const struct slice scheme = {"Bearer ", sizeof("Bearer ") - 1};
@@ -87,8 +87,7 @@ static void refuse_stranger(struct http_request *request)
     http_answer(request, &answer);
 }
 
-/* The token is asked for first, so that a stranger does not even learn which paths there are.
- */
+/* The token is checked first, so that a stranger does not even learn which paths exist. */
 static void head_complete(void *ctx, struct http_request *request)
 {
     struct admin *admin = ctx;

@@ -23,7 +23,8 @@ struct admin;
 enum status admin_start(struct slice token, struct outbox *outbox, const int *listen_fds,
                         size_t listen_count, struct admin **out_admin,
                         struct err *err) MUST_USE;
-/* Main thread. Copies the token (empty: none): requests whose head comes from now on need it. */
+/* Main thread. Copies the token (empty: no token is needed). Applies to requests whose head
+ * arrives from now on. */
 void admin_set_token(struct admin *admin, struct slice token);
 /* Main thread. Waits for answers under way, at most timeout_ms; then stops and frees. NULL is
  * allowed. */

@@ -9,7 +9,7 @@
 /* Answers with the contract's error. */
 void admin_refuse(struct http_request *request, enum reject reason, const char *message);
 
-/* Loop thread. Finds the operation at this path; false: none. */
+/* Loop thread. Finds the operation at this path. False: no operation. */
 bool admin_api_find(struct slice path, enum outbox_op *out_op);
 /* Loop thread, head complete. False: the request gets no further; it has been answered. */
 bool admin_api_allows(struct http_request *request);

@@ -154,7 +154,7 @@ static bool read_when(const char *text, int64_t *out_unix_ms)
     return clock_parse(slice_of(text), out_unix_ms);
 }
 
-/* Returns what the value should have been; NULL: it was. */
+/* NULL: stored. Else the kind of value that the option wants. */
 static const char *store_value(const struct cli_option *option, void *values, const char *text)
 {
     void *value = (char *)values + option->offset;

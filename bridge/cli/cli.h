@@ -80,7 +80,7 @@ struct cli {
  * which has been printed; return EXIT_USAGE. */
 bool cli_arguments(struct cli *cli, void *values, int min_count, int max_count) MUST_USE;
 
-/* The verb that argv[1] names, which becomes argv[0]. NULL: there is none, as has been printed;
+/* The verb that argv[1] names; it becomes argv[0]. NULL: no such verb, which has been printed;
  * return EXIT_USAGE. */
 const struct cli_verb *cli_choose(struct cli *cli, const struct cli_verb *verbs) MUST_USE;
 /* Chooses and runs. */
@@ -92,7 +92,7 @@ int cli_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 int cli_misuse(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 /* `hook2mqtt NAME --help` for one command. */
 void cli_print_help(FILE *out, const struct cli_command *command);
-/* Adds a row of help: what it is about, and in a column beside it, lines of text. */
+/* Adds a row of help: a name, and beside it a column of lines. */
 void cli_add_help(struct buf *out, const char *name, const char *argument, const char *text);
 void cli_add_option_help(struct buf *out, const struct cli_option *options);
 
@@ -104,25 +104,25 @@ void cli_print_faults(FILE *out, const char *prefix, const char *config_path,
 /* Reads the configuration (config_load_partial) into cli->config. False: there were
  * errors, which have been printed; return EXIT_FAILED. */
 bool cli_read_config(struct cli *cli) MUST_USE;
-/* For a secret that is needed, after cli_read_config. False if something kept it from being
- * read, which has been printed. format names its path, such as sources[0].secrets[0]. */
+/* For a secret that is needed, after cli_read_config. False: it could not be read, for a reason
+ * that has been printed. format makes its path, such as sources[0].secrets[0]. */
 bool cli_secret_was_read(const struct cli *cli, const struct buf *secret, const char *format,
                          ...) PRINTF_LIKE(3, 4) MUST_USE;
 
-/* The source of this name, after cli_read_config. NULL: there is none, as has been printed. */
+/* The source of this name, after cli_read_config. NULL: no such source, which has been printed. */
 const struct config_source *cli_source(const struct cli *cli, const char *name) MUST_USE;
-/* What signs as this source's provider does, with its first secret. False: why not has been
- * printed. Gives a verifier for verifier_destroy. */
+/* Signs as this source's provider does, with the first secret. False: the reason has been printed.
+ * Gives a verifier for verifier_destroy. */
 bool cli_signer(const struct cli *cli, const struct config_source *source,
                 struct verifier **out_signer) MUST_USE;
 
 /* Adds text as a terminal may safely show it: control characters, bidirectional overrides and
- * what is not UTF-8 as \xNN. Returns how many columns it takes if every character takes one. */
+ * bytes that are not UTF-8 as \xNN. Returns its width in columns, one for each character. */
 size_t cli_add_safe(struct buf *out, struct slice text);
 
-/* An id as people write it; false: it is none, which has been printed as wrong usage. */
+/* An id as people write it. False: not an id, which has been printed as wrong usage. */
 bool cli_read_id(const struct cli *cli, const char *text, struct uuid *out_id) MUST_USE;
-/* Opens the configured outbox, after cli_read_config. NULL: why not has been printed. Gives a
+/* Opens the configured outbox, after cli_read_config. NULL: the reason has been printed. Gives a
  * store for store_close. */
 struct store *cli_store(const struct cli *cli) MUST_USE;
 

@@ -4,7 +4,7 @@
  * provider is asked with its own authorities, where it has some.
  *
  * No answer is ST_UNREACHABLE with libcurl's reason, and a verdict whether asking again may
- * help. An answer is ST_OK whatever its status is: what it means is for the caller to say.
+ * help. An answer is ST_OK whatever its status is: the caller knows what it means.
  */
 #include "bridge/cli/http.h"
 
@@ -76,8 +76,7 @@ static enum status set_target(struct cli_http *http, const char *target, struct 
         return ST_OK;
     }
     if (address.port == 0) {
-        return err_set(err, ST_INVALID, "%s: port 0 does not say where the bridge listens",
-                       target);
+        return err_set(err, ST_INVALID, "%s: port 0 is not where the bridge listens", target);
     }
     buf_addf(&http->base, address.family == NET_IPV6 ? "http://[%s]:%u" : "http://%s:%u",
              reachable_host(&address), address.port);
@@ -116,7 +115,7 @@ enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_htt
         cli_http_close(http);
         return st;
     }
-    curl_easy_setopt(http->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+    curl_easy_setopt(http->curl, CURLOPT_PROXY, ""); /* not the environment's */
     *out_http = http;
     return ST_OK;
 }

@@ -1,6 +1,6 @@
 /*
- * Whether the bridge runs, only the lock on the outbox tells: a command that gets the lock works
- * on the outbox itself; one that finds it taken sends the selection to the bridge's admin API.
+ * Only the lock on the outbox tells whether the bridge runs. A command that gets the lock works on
+ * the outbox itself; one that finds it taken sends the selection to the bridge's admin API.
  *
  * Ids that are not there, an outbox that does not exist and a bridge that does not answer fail
  * before anything is changed. What the operation skipped is counted, with the last reason.
@@ -24,9 +24,9 @@ enum { TIMEOUT_MS = 60000 };
 
 /* One row per operation. */
 static const struct operation {
-    const char *done; /* what became of the events */
+    const char *done; /* for `<done> 3` */
     enum store_which which;
-    bool publishes; /* what was done ends at the broker */
+    bool publishes; /* the events go to the broker */
 } operations[] = {
     [OUTBOX_REPLAY] = {"replayed", STORE_DELIVERED, true},
     [OUTBOX_DROP] = {"dropped", STORE_UNDELIVERED, false},

@@ -41,7 +41,7 @@ static bool print_row(void *ctx, const struct event *event, bool delivered)
     } else {
         row_add_columns(&listing->text, event, state);
     }
-    /* A closed pipe ends it; main says so. */
+    /* A closed pipe ends it; main prints the error. */
     return fwrite(listing->text.data, 1, listing->text.len, stdout) == listing->text.len;
 }
 
@@ -87,7 +87,7 @@ static int list(struct cli *cli, bool dead)
 
 /* ---- show ---- */
 
-/* A replay has the id of what it repeats: the newest row, which comes last, is the one shown. */
+/* A replay has the id of the event it repeats. The newest row comes last, and is shown. */
 static bool take_row(void *ctx, const struct event *event, bool delivered)
 {
     struct listing *listing = ctx;

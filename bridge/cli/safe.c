@@ -1,6 +1,6 @@
 /*
- * Most of what is printed comes from peers, and a terminal obeys some of it: so what is no plain
- * text is spelled out, byte by byte.
+ * Most text that commands print comes from peers, and a terminal obeys some of it. So everything
+ * that is not plain text is spelled out, byte by byte.
  */
 #include "bridge/cli/cli.h"
 

@@ -1,6 +1,6 @@
 /*
- * sign: the headers that the provider would send for the body on standard input. A source that
- * verifies nothing needs none, which is a remark and no failure.
+ * sign: prints the headers that the provider would send for the body on standard input. For a
+ * source that verifies nothing it prints only a remark, on stderr; that is not a failure.
  */
 #include "bridge/cli/cli.h"
 

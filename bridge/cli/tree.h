@@ -9,15 +9,16 @@
 
 struct json_object;
 
-/* NULL: the text is `null`, or not JSON, as out_is_json (may be NULL) tells; JSON with a whole
- * number that does not fit into 64 bits counts as none. Gives a tree for tree_wipe. */
+/* NULL: the text is `null`, or not JSON (*out_is_json, which may be NULL). A whole number that does
+ * not fit into 64 bits makes it not JSON. Gives a tree for tree_wipe. */
 struct json_object *tree_parse(struct slice text, bool *out_is_json);
-/* Drops a tree that nobody else has, and overwrites the strings in it. */
+/* Frees a tree that nobody else refers to, and overwrites the strings in it. */
 void tree_wipe(struct json_object *tree);
 
-/* The value at a JSON pointer such as /error/code; NULL: none, or null. Borrowed. */
+/* The value at a JSON pointer such as /error/code; NULL: missing, or null. Borrowed. */
 struct json_object *tree_at(struct json_object *tree, const char *pointer);
-/* The text of a string, number or boolean there; NULL: none, or it contains a NUL. Borrowed. */
+/* The text of a string, number or boolean there; NULL: anything else, or it contains a NUL.
+ * Borrowed. */
 const char *tree_text(struct json_object *tree, const char *pointer);
 /* As JSON on one line. Borrowed until the tree changes. */
 const char *tree_print(struct json_object *tree);

@@ -216,7 +216,7 @@ def test_a_running_bridge_takes_the_secret_as_soon_as_it_is_stored(start, broker
 @pytest.mark.parametrize("answer", [config(), config(secret=""), config(secret="a\nb"), config(secret=None)])
 def test_an_answer_without_a_secret_is_no_success(api, ricloud, secret_file, answer):
     api.on("POST", CONFIGS, Answer(201, answer))
-    ricloud.fails("create", saying="holds no secret")
+    ricloud.fails("create", saying="contains no secret")
     assert not secret_file.exists()
 
 

@@ -35,7 +35,7 @@ def test_a_login_that_is_refused_says_so(api, weavy):
     api.on("POST", LOGIN, Answer(401, {"message": f"{PASSWORD} is wrong"}))
     weavy.fails("login", saying="answered 401: *** is wrong")
     api.on("POST", LOGIN, {"something": "else"})
-    weavy.fails("login", saying=f'holds no authToken: POST {api.url}{LOGIN}: answered 200: {{"something":"else"}}')
+    weavy.fails("login", saying=f'contains no authToken: POST {api.url}{LOGIN}: answered 200: {{"something":"else"}}')
     api.on("POST", LOGIN, {"error": "locked", "message": f"{PASSWORD} is known"})
     weavy.fails("login", saying="answered 200: locked: *** is known")
     api.on("POST", LOGIN, {"accessToken": AUTH_TOKEN})

@@ -5,7 +5,8 @@
  *   Retry-After says, else after a delay that grows and is random
  * - every other answer that is not 2xx, and an untrusted certificate: would be the same again
  *
- * Whoever asks for something to be made learns if a try may have made it unseen (`uncertain`).
+ * If a try may have been carried out although its answer was lost, the reply is `uncertain`: then
+ * there may be a config or a subscription that nobody knows of.
  */
 #include "bridge/cli/provider/api.h"
 
@@ -236,7 +237,7 @@ static void add_failure(const struct api *api, const struct cli_http_reply *answ
 
     buf_addf(out, "%s ", api->method);
     if (answer->redirect) {
-        /* What is behind a ? may be anything, such as what was sent. */
+        /* The query may contain anything, such as the request. */
         buf_addf(&why, "%s: answered %ld, a redirect to %.*s, which is not followed",
                  api->url.data, answer->status, (int)strcspn(answer->redirect, "?#"),
                  answer->redirect);
@@ -307,8 +308,9 @@ static enum status status_of(const struct cli_http_reply *answer)
     }
 }
 
-/* After the n-th try, which failed as why says: waits until it is time for the next one. False:
- * there is none, and why says so if the API wants to be left alone for longer. */
+/* After the n-th try, which failed because of why: waits until it is time for the next one. False:
+ * there will be no other try; if that is because the API asks for a longer pause than is left,
+ * why ends with it. */
 static bool wait_for_next_try(const struct api *api, unsigned n,
                               const struct cli_http_reply *answer, struct buf *why)
 {
@@ -349,7 +351,7 @@ enum status api_call(struct api *api, const struct api_request *request,
     for (unsigned n = 1; st == ST_OK && again; n++) {
         struct err no_answer = {0};
 
-        (void)try_once(api, request, &answer, &no_answer); /* answer and no_answer say it */
+        (void)try_once(api, request, &answer, &no_answer); /* see answer and no_answer */
         uncertain |= answer.sent && (answer.status == 0 || answer.status >= 500);
         buf_clear(&why);
         if (status_of(&answer) == ST_OK) {

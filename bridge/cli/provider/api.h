@@ -52,7 +52,7 @@ struct api_reply {
     bool uncertain;
 };
 
-/* ST_OK: answered 2xx. Else err says what happened, with the API's own words:
+/* ST_OK: answered 2xx. Else err has the reason, in the API's own words if it gave one:
  * ST_UNAUTHENTIC: 401; ST_NOT_FOUND: 404 or 410; ST_REFUSED: anything else that asking again
  * would not change; ST_UNREACHABLE: no usable answer after all tries; ST_IO: ca_file cannot be
  * read, and nobody was asked. *out_reply is written in every case. */

@@ -1,9 +1,9 @@
 /*
- * An API that explains a failure has a code and a message, under one of a few names; what it says
- * beside them about parameters is added. Else the beginning of the answer has to do.
+ * An API explains a failure with a code and a message, under one of a few names, and perhaps with
+ * parameters. If it does not, the beginning of its answer is quoted.
  *
- * A 2xx answer that is of no use may still contain what was asked for, such as a token: of a text
- * that names nothing, only the length is told.
+ * A 2xx answer that is of no use may still contain a secret, such as a token. Secrets in JSON have
+ * names and are hidden already; of any other text only the length is given, unless it is a page.
  */
 #include "bridge/cli/provider/reason.h"
 

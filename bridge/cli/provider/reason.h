@@ -1,5 +1,5 @@
 /*
- * reason - what an answer says about a failure, in the API's own words. Pure.
+ * reason - why a call failed, in the API's own words. Pure.
  */
 #ifndef BRIDGE_CLI_PROVIDER_REASON_H
 #define BRIDGE_CLI_PROVIDER_REASON_H

@@ -77,7 +77,7 @@ static void delete (struct job *job)
         job,
         &(struct api_request){.method = "DELETE", .path = "/configs/webhook/{id}", .id = id});
 
-    /* Gone, after a try whose answer did not arrive, is what was wanted. */
+    /* It may have been deleted by a try whose answer was lost. */
     if (st != ST_OK && !(st == ST_NOT_FOUND && job->reply.uncertain)) {
         job_fail(job);
     } else if (!job->options.dry_run) {
@@ -118,7 +118,7 @@ static void test(struct job *job)
 {
     struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
     bool wait = job->options.wait && !job->options.dry_run;
-    /* The state before tells a test that changes it from one that has not ended. */
+    /* Only with the state before can a change of the state be seen. */
     enum status st = wait ? ricloud_ask(job, &config, "GET", NULL) : ST_OK;
 
     st = st == ST_OK ? ricloud_start_test(job, &config, job->options.wait) : st;
@@ -160,8 +160,9 @@ static void add_query(const struct verb_options *options, const char *last_id, s
     }
 }
 
-/* Prints the items of a page; *last_id becomes the last one's. Where none was new, there are no
- * more pages: whether a page begins at after_id or behind it is not documented. */
+/* Prints the items of a page and sets *last_id to the last one's. It is not documented whether a
+ * page begins at after_id or behind it: an item with that id is skipped, and a page without any
+ * other item is the last one. */
 static enum status print_page(struct job *job, char **last_id, bool *out_more)
 {
     struct json_object *items = tree_at(job->reply.json, "/data");

@@ -10,7 +10,7 @@ extern const struct vendor ricloud;
 
 /* ---- ricloud_config.c: a webhook config, and how its test went ---- */
 
-/* As the API described it last; shown and task are without secrets. Zero-initialised is none. */
+/* As the API described it last; shown and task are without secrets. Zero-initialised is empty. */
 struct ricloud_config {
     char *id;                  /* opaque; NULL: it does not exist yet */
     struct json_object *shown; /* NULL: not read yet */
@@ -23,7 +23,7 @@ void ricloud_config_fini(struct ricloud_config *config);
 bool ricloud_is(const struct ricloud_config *config, const char *state);
 
 /* Calls the API about the config and reads it from the answer (not with --dry-run). json: see
- * struct api_request. ST_INVALID: the answer describes none. */
+ * struct api_request. ST_INVALID: the answer describes no config. */
 enum status ricloud_ask(struct job *job, struct ricloud_config *config, const char *method,
                         char *json) MUST_USE;
 

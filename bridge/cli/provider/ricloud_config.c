@@ -1,7 +1,7 @@
 /*
  * A webhook config is created `new`; the API tests it by sending an event to its URL, after which
- * it is `valid` or `invalid`. That takes time, so whoever wants to know the outcome asks for the
- * config again and again.
+ * it is `valid` or `invalid`. That takes time, so the config is fetched again and again until
+ * its state shows the outcome, or the time is over.
  *
  * A test can also get lost: it may come before the bridge has the secret. So a config that stays
  * new or becomes invalid is tested once more before it is reported as such.
@@ -104,7 +104,7 @@ static enum status wait_for_state(struct job *job, struct ricloud_config *config
 enum status ricloud_wait_test(struct job *job, struct ricloud_config *config)
 {
     const char *state = tree_text(config->task, "/state");
-    /* If it is not known how the test ended, any change of the state tells. */
+    /* If the task has not ended, any change of the config's state shows the outcome. */
     char *before = xstrdup(tree_text(config->shown, "/state"));
     const char *expected = !state                            ? NULL
                            : strcmp(state, "succeeded") == 0 ? "valid"

@@ -153,7 +153,7 @@ static enum status store_secret(struct create *create)
     enum status st;
 
     if (secret.len == 0 || strpbrk(secret.data, "\r\n")) {
-        return err_set(err, ST_INVALID, "the API's answer holds no secret");
+        return err_set(err, ST_INVALID, "the API's answer contains no secret");
     }
     st = file_draft_put(create->draft, secret, &synced, err);
     if (st == ST_OK && !synced) {

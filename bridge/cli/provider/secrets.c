@@ -1,7 +1,7 @@
 /*
- * An API may send back what it was sent: in a message, in a request inside of a message, in a
- * URL. So a secret is found as it is, percent-encoded, and escaped as in JSON, once or repeatedly;
- * JSON is hidden in decoded, value by value, so that it stays JSON.
+ * An API may send a secret back: in a message, in a request that a message quotes, in a URL. So a
+ * secret is found in its plain spelling, percent-encoded, and escaped as in JSON, once or
+ * repeatedly. In JSON it is hidden value by value, after decoding, so that the rest stays JSON.
  *
  * A secret of one or two characters cannot be hidden: it occurs in ordinary text, and the
  * remaining text would reveal it.
@@ -172,7 +172,7 @@ static bool is_secret_name(const char *name)
     return false;
 }
 
-/* Strings are always copied: whoever wipes the tree does not overwrite what is shown of it. */
+/* Strings are always copied, so that wiping the tree does not change the copy. */
 static struct json_object *hide_scalar(const struct secrets *secrets, struct json_object *value)
 {
     bool is_string = json_object_is_type(value, json_type_string);

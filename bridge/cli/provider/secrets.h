@@ -1,5 +1,5 @@
 /*
- * secrets - what is never shown: puts *** in its place in whatever comes from an API. Pure.
+ * secrets - replaces known secrets by *** in everything that comes from an API. Pure.
  */
 #ifndef BRIDGE_CLI_PROVIDER_SECRETS_H
 #define BRIDGE_CLI_PROVIDER_SECRETS_H

@@ -4,8 +4,8 @@
  *
  * A change is: lock the folder, read, take room on the disk for the new file, (ask the API,)
  * write the new file beside the old one and put it in its place. If we die before that, the old
- * file is there, and what the API has handed out meanwhile is lost; the room makes sure that a
- * full disk cannot be the reason.
+ * file is there, and a code or token that the API handed out meanwhile is lost. A full disk
+ * cannot be the reason, as the room was taken before.
  */
 #include "bridge/cli/provider/state.h"
 

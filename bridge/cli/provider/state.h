@@ -1,5 +1,5 @@
 /*
- * state - what a provider's API hands out and does not tell again: logins and subscription codes.
+ * state - logins and subscription codes, which a provider's API hands out only once.
  * One small JSON file, readable for people too, mode 0600.
  *
  * Written in one step (file_draft_put). A file that is not understood is an error, and never
@@ -37,11 +37,10 @@ enum status state_open(const char *path, const struct state_account *account, bo
                        struct state **out_state, struct err *err) MUST_USE;
 void state_close(struct state *state);
 
-/* Opened for a change: takes room on the disk for what the next answer may bring, so that nothing
- * is asked for that could not be stored. Lasts until the next save. */
+/* Opened for a change: takes room on the disk for the next token or code, so that nothing is asked
+ * for that could not be stored. Lasts until the next save. */
 enum status state_make_room(struct state *state, struct err *err) MUST_USE;
-/* Writes what has been changed; opened for a change. What a power cut may undo is a line on
- * stderr. */
+/* Writes the changes; opened for a change. If a power cut may undo that, prints a warning. */
 enum status state_save(struct state *state, struct err *err) MUST_USE;
 
 /* The login's token; NULL: none. Borrowed until it is set again. */

@@ -1,7 +1,7 @@
 /*
- * Each verb takes the same way: read what was typed, read the configuration, find the source,
- * open its API, let the vendor log in, run, close. Nobody is asked before all of what was typed
- * and configured has been found good; whatever fails is printed at once and ends the command.
+ * Each verb takes the same way: read the arguments, read the configuration, find the source, open
+ * its API, let the vendor get a token, run, close. The provider is not asked before arguments and
+ * configuration have been checked. Whatever fails is printed at once.
  */
 #include "bridge/cli/provider/verb.h"
 
@@ -20,7 +20,7 @@
 
 enum { DEFAULT_TIMEOUT_MS = 60000, MAX_VERBS = 16 };
 
-/* ---- what was typed ---- */
+/* ---- options and arguments ---- */
 
 const struct cli_option verb_common_options[] = {
     {"--source", CLI_TEXT, offsetof(struct verb_options, source), "NAME",

@@ -11,7 +11,7 @@
 struct json_object;
 struct state;
 
-/* What was typed; a verb looks at those that its row names. */
+/* A verb looks at those that its row names. */
 struct verb_options {
     const char *source, *timeout;
     bool json, dry_run;
@@ -27,7 +27,7 @@ struct job {
     const struct config_source *source;
     size_t source_index;
     struct api *api;
-    struct state *state; /* what the vendor's API does not tell again; NULL: there is none */
+    struct state *state; /* of a vendor that needs one, else NULL */
     bool logged_in;      /* by this job: its token is as new as can be */
 
     struct api_reply reply; /* the last call's */
@@ -41,7 +41,7 @@ struct verb {
     const char *argument; /* what each argument is, such as `an id` */
     int min_count, max_count;
     bool changes;                   /* stores something */
-    void (*check)(struct job *job); /* for more wrong usage; NULL: there is none */
+    void (*check)(struct job *job); /* of the usage; may be NULL */
     void (*run)(struct job *job);
     const char *help; /* NULL: the usage says enough */
 };
@@ -68,14 +68,14 @@ void verb_add_help(struct buf *out, const struct vendor *vendor);
 
 /* ---- for the verbs ---- */
 
-/* Notes what a step ended with, as cli_fail and cli_misuse return it: the first failure becomes
- * the command's exit status. */
+/* Takes the exit status of a step, as cli_fail and cli_misuse return it: the first failure becomes
+ * the command's. */
 void job_end(struct job *job, int exit_status);
-/* Prints job->err, and notes it as a failure. */
+/* Prints job->err; the command fails. */
 void job_fail(struct job *job);
 
-/* The URL that the provider sends to: --url, else the source's public_url. NULL: there is none,
- * which has been printed. */
+/* The URL that the provider sends to: --url, else the source's public_url. NULL: neither is
+ * set, which has been printed. */
 const char *job_url(struct job *job) MUST_USE;
 /* Sets the token that the configuration gives, else this one. */
 enum status job_set_token(struct job *job, const char *other) MUST_USE;

@@ -1,7 +1,7 @@
 /*
  * provider weavy: subscriptions at Divalto weavy. The API cannot list them, and ends one only by
- * its code: so each code is on disk before the next one is asked for, and is only forgotten when
- * the API has said that the subscription has ended, or when the user says so.
+ * its code. So each code is on disk before the next one is asked for, and is only forgotten when
+ * the API has confirmed the end of the subscription, or when the user wants it.
  *
  * Of several events every one is tried, whatever became of the others; the first failure gives
  * the exit status.
@@ -118,12 +118,12 @@ static void subscribe_at(struct job *job, const char *event, const char *url)
         return;
     }
     if (!is_made && st == ST_OK) {
-        st = job_reject(job, ST_INVALID, "holds no subscription code");
+        st = job_reject(job, ST_INVALID, "contains no subscription code");
     }
     if (st != ST_OK) {
         cli_fail("%s: %s", event, job->err.text);
     }
-    if (is_made) { /* a code ends a subscription, whatever else the answer says */
+    if (is_made) { /* even if the answer is an error: the code ends the subscription */
         if (uncertain) {
             cli_fail("%s may be subscribed twice: the answer to a try did not arrive", event);
         }
@@ -219,7 +219,7 @@ static enum status end_code(struct job *job, const char *code)
     if (st == ST_OK && !job->options.dry_run && !reply->is_json && !reply->is_empty) {
         return job_reject(job, ST_INVALID, "is no JSON");
     }
-    /* Not there, after a try whose answer did not arrive, is what was wanted. */
+    /* It may have been ended by a try whose answer was lost. */
     return reply->uncertain && (reply->status == 404 || reply->status == 410) ? ST_OK : st;
 }
 

@@ -17,7 +17,7 @@ enum status weavy_begin(struct job *job, bool changes) MUST_USE;
 enum status weavy_login(struct job *job) MUST_USE;
 /* Calls an entry point, such as `Subscribe`, about this event, URL or code; those that are NULL
  * are left out. Logs in before if there is no token, and again if the token is no longer
- * accepted. A 2xx answer that tells an error is ST_REFUSED, too. See job_call. */
+ * accepted. A 2xx answer with an error in it is ST_REFUSED, too. See job_call. */
 enum status weavy_call(struct job *job, const char *entry_point,
                        const struct subscription *about) MUST_USE;
 

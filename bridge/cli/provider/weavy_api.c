@@ -75,7 +75,7 @@ enum status weavy_login(struct job *job)
     if (st == ST_OK && !job->options.dry_run) {
         token = tree_text(job->reply.json, "/authToken");
         if (!token || !token[0]) {
-            return job_reject(job, ST_REFUSED, "holds no authToken");
+            return job_reject(job, ST_REFUSED, "contains no authToken");
         }
         st = api_set_token(job->api, slice_of(token), &job->err);
         if (st == ST_OK) {

@@ -1,7 +1,7 @@
 /*
  * No body of weavy's names its event, so each event has a URL of its own. The URL ends in the
- * event's name, or in the path that the source's `events` gives it; an event that has none there
- * would not be taken by the bridge, and is refused before anything is asked of the provider.
+ * event's name, or in the path that the source's `events` gives it. The bridge would not
+ * take an event without a path there, so that is refused before the provider is asked.
  */
 #include "bridge/cli/provider/weavy.h"
 

@@ -1,5 +1,5 @@
 /*
- * sample: what weavy would send for an event, made by the same script of its as the real thing.
+ * sample: a delivery for an event, made by the same script of weavy's as the real ones.
  * It is printed, or posted to the running bridge byte for byte, as weavy would. The API answers
  * with one sample or several, each ready to send or bare; which, is not documented.
  */
@@ -87,7 +87,7 @@ static void take_all(struct job *job, struct target *target, struct slice json)
     if (!is_array && result.kind == JSON_OBJECT) {
         print_or_publish(job, target, json);
     } else if (!is_array && result.kind != JSON_ARRAY) {
-        (void)job_reject(job, ST_INVALID, "holds no sample");
+        (void)job_reject(job, ST_INVALID, "contains no sample");
         job_end(job, cli_fail("%s: %s", job->cli->argv[1], job->err.text));
     } else {
         for (; tree_next_item(&items, &item); count++) {
