@@ -4,6 +4,15 @@
  *
  * One thread. Errors go to stderr as `hook2mqtt: <text>`; the exit status is done, failed or
  * wrong usage.
+ *
+ * The files in the order of calls:
+ *   run.c check.c sign.c trigger.c outbox.c health.c    one subcommand each (outbox.c: dead, too)
+ *   operator.c         changes to the outbox, for outbox.c
+ *   row.c catalogue.c  a row of the outbox; the events of a provider
+ *   http.c             the client for the bridge and for APIs
+ *   config.c           what commands get out of the configuration
+ *   cli.c              arguments and help
+ *   safe.c tree.c      text for a terminal; JSON
  */
 #ifndef BRIDGE_CLI_CLI_H
 #define BRIDGE_CLI_CLI_H
