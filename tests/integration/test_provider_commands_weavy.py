@@ -34,6 +34,10 @@ def test_login_keeps_the_token_for_itself(api, weavy):
 def test_a_login_that_is_refused_says_so(api, weavy):
     api.on("POST", LOGIN, Answer(401, {"message": f"{PASSWORD} is wrong"}))
     weavy.fails("login", saying="answered 401: *** is wrong")
+    for verb in ("subscribe", "sample"):
+        before = len(api.asked())
+        weavy.fails(verb, "NewDeal", saying=f"NewDeal: POST {api.url}{LOGIN}: answered 401: *** is wrong")
+        assert len(api.asked()) == before + 1, "a password that is wrong is tried once"
     api.on("POST", LOGIN, {"something": "else"})
     weavy.fails("login", saying=f'contains no authToken: POST {api.url}{LOGIN}: answered 200: {{"something":"else"}}')
     api.on("POST", LOGIN, {"error": "locked", "message": f"{PASSWORD} is known"})

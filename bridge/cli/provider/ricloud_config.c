@@ -70,6 +70,7 @@ enum status ricloud_start_test(struct job *job, struct ricloud_config *config, b
                       });
 
     if (st == ST_OK) {
+        json_object_put(config->task);
         config->task = json_object_get(job->reply.shown);
     }
     return st;

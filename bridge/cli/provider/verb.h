@@ -51,7 +51,7 @@ struct verb {
 
 struct vendor {
     const char *name;   /* of the provider, too */
-    const char *scheme; /* see struct api_options */
+    const char *scheme; /* see api_open */
     const char *summary;
     const struct verb *verbs;         /* the last row has no name */
     const struct cli_option *options; /* beside those of every verb; of a struct verb_options */

@@ -91,9 +91,11 @@ static bool find_same(const struct job *job, const char *event, const char *url,
 static void keep_code(struct job *job, const char *event, const char *url, const char *code)
 {
     struct subscription one;
+    bool found;
 
     state_add_subscription(job->state, event, url, code);
-    CHECK(find_same(job, event, url, &one));
+    found = find_same(job, event, url, &one);
+    CHECK(found);
     if (state_save(job->state, &job->err) == ST_OK) {
         print_subscription(job, &one, "subscribed");
         return;

@@ -125,13 +125,22 @@ static enum status call_once(struct job *job, const char *path,
                           });
 }
 
-/* After a login, whose own reply is not the caller's business. uncertain: of the call before. */
-static enum status call_after_login(struct job *job, const char *path,
-                                    const struct subscription *about, bool uncertain)
+/* Logs in, and forgets the reply to that: it is not the caller's business. */
+static enum status log_in_quietly(struct job *job)
 {
     enum status st = weavy_login(job);
 
     job->reply = (struct api_reply){0};
+    return st;
+}
+
+/* The token was not accepted: once more with a new one. */
+static enum status call_again(struct job *job, const char *path,
+                              const struct subscription *about)
+{
+    bool uncertain = job->reply.uncertain;
+    enum status st = log_in_quietly(job);
+
     st = st == ST_OK ? call_once(job, path, about) : st;
     job->reply.uncertain |= uncertain;
     return st;
@@ -141,15 +150,19 @@ enum status weavy_call(struct job *job, const char *entry_point,
                        const struct subscription *about)
 {
     bool is_configured = job->source->api.token.len > 0;
-    bool may_log_in = !is_configured && !job->logged_in;
     struct buf path = {0};
-    enum status st;
+    enum status st = ST_OK;
 
+    if (!is_configured && !api_has_token(job->api) && !job->logged_in) {
+        st = log_in_quietly(job);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
     buf_addf(&path, "/v1/EntryPoints/{id}/process/?c=EPT_Webhook%s", entry_point);
-    st = may_log_in && !api_has_token(job->api) ? call_after_login(job, path.data, about, false)
-                                                : call_once(job, path.data, about);
+    st = call_once(job, path.data, about);
     if (st == ST_UNAUTHENTIC && !is_configured && !job->logged_in) {
-        st = call_after_login(job, path.data, about, job->reply.uncertain);
+        st = call_again(job, path.data, about);
     }
     if (st == ST_UNAUTHENTIC) {
         st = err_wrap(&job->err, "%s of source %s is not accepted",
