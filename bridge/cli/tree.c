@@ -132,6 +132,16 @@ struct json_object *tree_object(const struct tree_member *members)
     return object;
 }
 
+void tree_pick(struct json_object *object, struct json_object *from, const char *const *names)
+{
+    for (; *names; names++) {
+        struct json_object *value = NULL;
+
+        json_object_object_get_ex(from, *names, &value);
+        json_object_object_add(object, *names, json_object_get(value));
+    }
+}
+
 struct json_object *tree_string(const char *text)
 {
     return text ? json_object_new_string(text) : NULL;

@@ -30,6 +30,9 @@ struct tree_member {
 };
 #define TREE(...) tree_object((const struct tree_member[]){__VA_ARGS__, {NULL, NULL}})
 struct json_object *tree_object(const struct tree_member *members);
+/* Adds to an object these members of another one (names end with NULL); null where they are
+ * missing. */
+void tree_pick(struct json_object *object, struct json_object *from, const char *const *names);
 /* A string; and JSON that is printed as it is spelled. NULL gives NULL, which is `null`. */
 struct json_object *tree_string(const char *text);
 struct json_object *tree_raw(const char *json);

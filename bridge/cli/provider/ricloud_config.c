@@ -143,15 +143,11 @@ enum status ricloud_settle(struct job *job, struct ricloud_config *config)
 /* The members of a config that are printed. */
 static struct json_object *describe(struct json_object *shown)
 {
-    static const char *const names[] = {"id", "url", "state", "organisation", "date_created"};
+    static const char *const names[] = {"id",           "url",          "state",
+                                        "organisation", "date_created", NULL};
     struct json_object *object = json_object_new_object();
 
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        struct json_object *value = NULL;
-
-        (void)json_object_object_get_ex(shown, names[i], &value);
-        json_object_object_add(object, names[i], json_object_get(value));
-    }
+    tree_pick(object, shown, names);
     return object;
 }
 
