@@ -249,7 +249,7 @@ def test_an_authority_that_cannot_be_read_is_named_and_a_pipe_keeps_nobody_waiti
     commands = Commands(start, "ricloud", ricloud_source(api, [{"file": str(tmp_path / "one")}], ca_file=str(file)))
     commands.fails("get", "7", saying=f"api.ca_file: open {file}: No such file")
     os.mkfifo(file)
-    commands.fails("get", "7", saying=f"api.ca_file: {file} is no regular file")
+    commands.fails("get", "7", saying=f"api.ca_file: {file} is not a regular file")
     commands.run("get", "7", "--dry-run")
     assert api.asked() == []
 

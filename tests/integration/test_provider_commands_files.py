@@ -107,16 +107,16 @@ def test_a_pipe_in_the_place_of_a_certificate_keeps_nobody_waiting(start, api, a
     file.unlink()
     os.mkfifo(file)
     bridge.reload(refused=setting == "mqtt")  # of the API only the commands know
-    assert "is no regular file" in bridge.log_text()
-    assert "is no regular file" in bridge.cli("check", expect=None).stdout.decode()
+    assert "is not a regular file" in bridge.log_text()
+    assert "is not a regular file" in bridge.cli("check", expect=None).stdout.decode()
     assert bridge.stop() == 0
 
 
 def test_a_pipe_in_the_place_of_what_is_stored_keeps_nobody_waiting(api, ricloud, secret_file, weavy):
     os.mkfifo(secret_file)
     ricloud.run("create", expect=1)
-    assert "is no regular file" in ricloud.err
+    assert "is not a regular file" in ricloud.err
     os.mkfifo(state_file(weavy))
     for args in (["list"], ["login"]):
-        weavy.fails(*args, saying="is no regular file")
+        weavy.fails(*args, saying="is not a regular file")
     assert api.asked() == []
