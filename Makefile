@@ -43,6 +43,9 @@ LIBS := -lmicrohttpd $(PAHO_LIBS) -lsqlite3 -ljson-c -lcurl -lssl -lcrypto -lpth
 
 SOURCES := $(sort $(shell find bridge common -name '*.c'))
 OBJECTS := $(SOURCES:%.c=$B/obj/%.o)
+# Every preset is a part of the program: adding a provider is adding a file.
+PRESETS := $(sort $(wildcard bridge/provider/presets/*.json))
+EMBEDDED := $B/presets.c
 LIBRARY := $B/libhook2mqtt.a
 PROGRAM := $B/hook2mqtt
 
@@ -58,7 +61,7 @@ $(PROGRAM): $B/obj/bridge/main.o $(PAHO_LEAN) $(LIBRARY)
 	$Q$(CC) $(LDFLAGS) -pthread -o $@ $^ $(LIBS)
 
 # Everything but main, so that unit tests link what they need of it.
-$(LIBRARY): $(filter-out %/main.o %/mqtt/lean.o,$(OBJECTS))
+$(LIBRARY): $(filter-out %/main.o %/mqtt/lean.o,$(OBJECTS)) $(EMBEDDED:.c=.o)
 	@rm -f $@
 	$Qar rcs $@ $^
 
@@ -68,6 +71,18 @@ $B/obj/%.o: %.c Makefile
 	$Q$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
+
+# Runs each time, so that a removed preset counts, too, but writes only what has changed.
+$(EMBEDDED): FORCE
+	@mkdir -p $(@D)
+	@bridge/provider/embed.sh $(PRESETS) > $@.new && if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(EMBEDDED:.c=.o): $(EMBEDDED) $(PRESETS) bridge/provider/provider.h Makefile
+	$(call say,EMBED bridge/provider/presets)
+	$Q$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+.PHONY: FORCE
+FORCE:
 
 # Unit tests: one program per module, cmocka.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(shell find tests/unit -name 'test_*.c')))
@@ -177,12 +192,12 @@ FUZZ_SECONDS ?= 60
 FUZZ_RUNS    ?=
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-fuzz: deps-lint deps-test
+fuzz: deps-lint deps-test $(EMBEDDED)
 	@set -e; for f in $(FUZZERS); do \
 	    mkdir -p build/fuzz/$$f; \
 	    clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -std=gnu17 $(CPPFLAGS) \
 	        -o build/fuzz/$$f.bin tests/fuzz/$$f.c common/*.c \
-	        $$(find bridge/provider bridge/parse bridge/verify -name '*.c') bridge/delivery.c -ljson-c -lcrypto; \
+	        $$(find bridge/provider bridge/parse bridge/verify -name '*.c') bridge/delivery.c $(EMBEDDED) -ljson-c -lcrypto; \
 	    echo "== $$f"; \
 	    build/fuzz/$$f.bin $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=$(FUZZ_SECONDS)) -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/$$f tests/fuzz/corpus/$${f#fuzz_} 2>&1 | grep -E '^stat::number|^Done|ERROR|CHECK|Test unit'; \
 	    test $${PIPESTATUS[0]} -eq 0; \

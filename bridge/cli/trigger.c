@@ -31,7 +31,8 @@ struct trigger {
     struct slice query; /* what follows it */
     uint64_t number;    /* makes each body its own, also from one call to the next */
     bool refused;       /* at least one was not taken */
-    struct buf body, headers, target, line;
+    struct provider_made made;
+    struct buf target, line;
 };
 
 /* Where the URL names the event, one that has no path is not taken. */
@@ -71,10 +72,10 @@ static enum status sign(struct trigger *trigger, const struct provider_sample_va
 {
     struct buf lines = {0};
     enum status st =
-        verifier_sign(trigger->signer, buf_slice(&trigger->body), values->now_ms / 1000,
+        verifier_sign(trigger->signer, buf_slice(&trigger->made.body), values->now_ms / 1000,
                       slice_of(values->delivery_id), &lines);
 
-    add_lines(&trigger->headers, &lines);
+    add_lines(&trigger->made.headers, &lines);
     buf_free(&lines);
     return st == ST_OK ? ST_OK : err_set(err, st, "sign the body: %s", status_text(st));
 }
@@ -108,17 +109,11 @@ static enum status make_delivery(struct trigger *trigger, const struct catalogue
                                             .delivery_id = id,
                                             .now_ms = clock_unix_ms(),
                                             .number = trigger->number++};
-    struct buf suffix = {0};
 
     uuid_format(uuid_new(), id);
-    buf_clear(&trigger->body);
-    buf_clear(&trigger->headers);
     buf_clear(&trigger->target);
-    provider_sample_body(trigger->provider, pair->sample, &values, &trigger->body);
-    provider_sample_headers(trigger->provider, pair->sample, &values, &trigger->headers);
-    provider_sample_suffix(trigger->provider, pair->sample, &values, &suffix);
-    make_target(trigger, buf_slice(&suffix));
-    buf_free(&suffix);
+    provider_make(trigger->provider, pair->sample, &values, &trigger->made);
+    make_target(trigger, buf_slice(&trigger->made.suffix));
     return sign(trigger, &values, err);
 }
 
@@ -180,9 +175,9 @@ static enum status send_once(struct trigger *trigger, const struct catalogue_pai
     if (st != ST_OK) {
         return st;
     }
-    body = buf_slice(&trigger->body);
+    body = buf_slice(&trigger->made.body);
     request.path = trigger->target.len ? trigger->target.data : "";
-    request.header = trigger->headers.len ? trigger->headers.data : NULL;
+    request.header = trigger->made.headers.len ? trigger->made.headers.data : NULL;
     st = cli_http_run(trigger->http, &request, &reply, err);
     if (st != ST_OK) {
         return st;
@@ -331,8 +326,7 @@ static int run(struct cli *cli)
     status = trigger_run(cli, &trigger);
     cli_http_close(trigger.http);
     verifier_destroy(trigger.signer);
-    buf_free(&trigger.body);
-    buf_free(&trigger.headers);
+    provider_made_fini(&trigger.made);
     buf_free(&trigger.target);
     buf_free(&trigger.line);
     return status;

@@ -1,11 +1,10 @@
 /*
- * A source's merged provider, held against itself: verify and parse say whether they could work
- * with it.
+ * A source's merged provider, checked against itself: verify and parse report whether they can work with it. Beside a
+ * value that could not be read, nothing is concluded from what depends on it.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "bridge/config/override.h"
 #include "bridge/config/internal.h"
 #include "bridge/parse/parse.h"
 #include "bridge/verify/verify.h"
@@ -16,7 +15,7 @@ enum { TOKEN_CHARACTERS = 16, TOKEN_CHANGES = 3 };
 
 static void tell_unsigned(struct source_view *view)
 {
-    bool said = config_says_signature(view->source->description);
+    bool said = config_is_set(view->source, "signature");
 
     if (view->source->preset->signature.scheme == SCHEME_UNSET && !said) {
         config_fault(view->faults, source_path(view, "signature"),
@@ -73,7 +72,7 @@ static bool check_signature(struct source_view *view)
     const struct config_source *source = view->source;
     const struct provider_signature *signature = &source->provider->signature;
     struct signature_faults faults = {view, source_is_faulty(view, "signature")};
-    bool said = config_says_signature(source->description);
+    bool said = config_is_set(source, "signature");
 
     if (source_is_faulty(view, "verify") || (faults.half_read && has_lost_key(view))) {
         return false;
@@ -258,11 +257,15 @@ static bool uses_url(const struct provider_fields *fields)
 
 static void check_samples(struct source_view *view)
 {
-    const struct config_description *said = view->source->description;
+    const struct provider *provider = view->source->provider;
+    const struct provider_sample *sample = provider->samples;
     char key[48];
 
-    for (size_t i = 0; i < said->sample_count && !view->source->provider->takes_suffix; i++) {
-        if (said->samples[i].url) {
+    if (provider->takes_suffix || !config_is_set(view->source, "samples")) {
+        return;
+    }
+    for (size_t i = 0; sample && sample[i].resource_type; i++) {
+        if (sample[i].suffix) {
             (void)snprintf(key, sizeof(key), "samples[%zu].url", i);
             config_fault(view->faults, source_path(view, key),
                          "needs path_suffix true: nothing is taken below the path");
@@ -272,20 +275,22 @@ static void check_samples(struct source_view *view)
 
 static void check_suffix(struct source_view *view)
 {
-    const struct config_description *said = view->source->description;
+    struct provider *provider = view->source->provider;
 
     if (source_is_faulty(view, "events") || source_is_faulty(view, "path_suffix")) {
         return;
     }
-    if (said->events.count > 0 && said->path_suffix == FLAG_FALSE) {
+    if (provider->url_events && config_is_set(view->source, "path_suffix") &&
+        !provider->takes_suffix) {
         config_fault(view->faults, source_path(view, "path_suffix"),
                      "must not be false: events are told apart by what follows the path");
-    } else if (said->events.count > 0 && !uses_url(&view->source->provider->fields)) {
+    } else if (provider->url_events && !uses_url(&provider->fields)) {
         config_warn(
             view->faults, source_path(view, "events"),
             "names no events: no field holds {url}, so these paths are taken, and no others, "
             "but what they are called is not");
     }
+    provider->takes_suffix = provider->takes_suffix || provider->url_events;
     check_samples(view);
 }
 
@@ -302,7 +307,7 @@ static void check_api(struct source_view *view)
     const struct config_source *source = view->source;
     struct reader reader = {.faults = view->faults, .optional = true};
 
-    if (says_api(source) && !source->provider->api_url) {
+    if (says_api(source) && !source->preset->api_url) {
         config_warn(view->faults, source_path(view, "api"),
                     "is not used: `hook2mqtt provider` does not know %s",
                     source->provider->name);

@@ -1,5 +1,6 @@
 /*
- * The samples of a source: what trigger would send, and what the bridge would read in it.
+ * The samples that a source sets: makes of each what trigger would send, reads it as the bridge would, and warns where
+ * that makes no event, or not the one that the sample names.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,22 +9,7 @@
 #include "common/clock.h"
 #include "common/encode.h"
 
-#include "bridge/config/override.h"
 #include "bridge/config/internal.h"
-
-/* A delivery as it is made of a sample. */
-struct made {
-    struct buf body;
-    struct buf headers; /* lines `Name: value` between \n */
-    struct buf suffix;  /* decoded */
-};
-
-static void made_fini(struct made *made)
-{
-    buf_free(&made->body);
-    buf_free(&made->headers);
-    buf_free(&made->suffix);
-}
 
 static void add_header(struct buf *lines, const char *name, const char *value)
 {
@@ -33,8 +19,9 @@ static void add_header(struct buf *lines, const char *name, const char *value)
 }
 
 /* A % that encodes nothing stands for itself, as it does in the HTTP library. */
-static void decode_url(const struct buf *url, struct buf *out)
+static void decode_url(struct buf *url)
 {
+    struct buf out = {0};
     size_t i = 0;
 
     while (i < url->len) {
@@ -42,49 +29,33 @@ static void decode_url(const struct buf *url, struct buf *out)
 
         if (url->data[i] == '%' && url->len - i > 2 &&
             decode_hex((struct slice){url->data + i + 1, 2}, &byte, 1)) {
-            buf_add(out, &byte, 1);
+            buf_add(&out, &byte, 1);
             i += 3;
         } else {
-            buf_add_char(out, url->data[i++]);
+            buf_add_char(&out, url->data[i++]);
         }
     }
-}
-
-/* Without slashes before it: one follows the source's path, and the bridge skips more. */
-static struct slice suffix_of(const struct made *made)
-{
-    struct slice suffix = buf_slice(&made->suffix);
-
-    while (suffix.len > 0 && suffix.data[0] == '/') {
-        suffix = (struct slice){suffix.data + 1, suffix.len - 1};
-    }
-    return suffix.len > 0 ? suffix : SLICE_NONE;
+    buf_free(url);
+    *url = out;
 }
 
 /* Of the signature's own headers only those that a field can be taken from: there may be no
  * secret yet. */
 static void make_delivery(const struct provider *provider, const struct provider_sample *sample,
-                          struct made *made)
+                          const char *event, struct provider_made *made)
 {
     static const char id[] = "8a6e0804-2bd0-4672-b79d-d97027f9071a";
     const uint8_t random[16] = {0x42, 0x13, 0x37};
     char gid[PROVIDER_GID_SIZE], now_s[32];
-    struct provider_sample_values values = {.event = sample->events[0],
-                                            .gid = gid,
-                                            .delivery_id = id,
-                                            .now_ms = clock_unix_ms(),
-                                            .number = 1};
-    struct buf url = {0};
+    struct provider_sample_values values = {
+        .event = event, .gid = gid, .delivery_id = id, .now_ms = clock_unix_ms(), .number = 1};
 
     provider_make_gid(provider, sample, random, gid);
-    provider_sample_body(provider, sample, &values, &made->body);
-    provider_sample_headers(provider, sample, &values, &made->headers);
+    provider_make(provider, sample, &values, made);
     (void)snprintf(now_s, sizeof(now_s), "%" PRId64, values.now_ms / 1000);
     add_header(&made->headers, provider->signature.id_header, id);
     add_header(&made->headers, provider->signature.timestamp_header, now_s);
-    provider_sample_suffix(provider, sample, &values, &url);
-    decode_url(&url, &made->suffix);
-    buf_free(&url);
+    decode_url(&made->suffix);
 }
 
 /* See struct delivery. */
@@ -110,13 +81,6 @@ static size_t find_header(void *ctx, const char *name, struct slice *out_value)
     return count;
 }
 
-/* As the intake finds sources. */
-static bool is_taken(const struct provider *provider, struct slice suffix)
-{
-    return provider->url_events ? provider_url_event(provider, suffix) != NULL
-                                : suffix.len == 0 || provider->takes_suffix;
-}
-
 static void warn(struct source_view *view, size_t index, const char *key, const char *text)
 {
     char path[64];
@@ -125,13 +89,13 @@ static void warn(struct source_view *view, size_t index, const char *key, const 
     config_warn(view->faults, source_path(view, path), "%s", text);
 }
 
-static void compare(struct source_view *view, size_t index, const char *key, const char *said,
-                    struct slice found)
+static void compare(struct source_view *view, size_t index, const char *key,
+                    const char *expected, struct slice found)
 {
     struct buf text = {0};
 
     buf_add_str(&text, "is ");
-    config_add_quoted(&text, slice_of(said));
+    config_add_quoted(&text, slice_of(expected));
     buf_add_str(&text, ", but what the bridge finds in this sample is ");
     config_add_quoted(&text, found);
     warn(view, index, key, text.data);
@@ -139,12 +103,13 @@ static void compare(struct source_view *view, size_t index, const char *key, con
 }
 
 static void check_event(struct source_view *view, size_t index,
-                        const struct provider_sample *sample, const struct parsed *parsed)
+                        const struct provider_sample *sample, const char *event,
+                        const struct parsed *parsed)
 {
-    struct slice event = slice_of(sample->events[0]), type = slice_of(sample->resource_type);
+    struct slice type = slice_of(sample->resource_type);
 
-    if (!slice_equal(parsed->event, event)) {
-        compare(view, index, ".event", sample->events[0], parsed->event);
+    if (!slice_equal(parsed->event, slice_of(event))) {
+        compare(view, index, ".event", event, parsed->event);
     } else if (parsed->resource_type.len > 0 && !slice_equal(parsed->resource_type, type)) {
         compare(view, index, ".resource_type", sample->resource_type, parsed->resource_type);
     }
@@ -156,7 +121,7 @@ static void check_event(struct source_view *view, size_t index,
 }
 
 /* A header that comes twice is refused. */
-static void check_headers(struct source_view *view, size_t index, struct made *made)
+static void check_headers(struct source_view *view, size_t index, struct provider_made *made)
 {
     const struct provider_signature *signature = &view->source->provider->signature;
     const struct {
@@ -175,45 +140,50 @@ static void check_headers(struct source_view *view, size_t index, struct made *m
     }
 }
 
-static void check_sample(struct source_view *view, const struct parser *parser, size_t index)
+static void check_sample(struct source_view *view, const struct parser *parser, size_t index,
+                         const char *event)
 {
     const struct provider *provider = view->source->provider;
     const struct provider_sample *sample = &provider->samples[index];
-    struct made made = {0};
+    struct provider_made made = {0};
     struct delivery delivery = {.header = find_header, .ctx = &made.headers};
     struct buf text = {0};
     struct parsed parsed;
     enum status st;
 
-    make_delivery(provider, sample, &made);
+    make_delivery(provider, sample, event, &made);
     check_headers(view, index, &made);
     delivery.body = buf_slice(&made.body);
-    delivery.suffix = suffix_of(&made);
+    delivery.suffix = provider_url_rest(SLICE_NONE, buf_slice(&made.suffix));
     st = parser_read(parser, &delivery, NULL, &parsed);
-    if (!is_taken(provider, delivery.suffix)) {
+    if (!provider_url_takes(provider, delivery.suffix)) {
         warn(view, index, "", "is sent to a URL that is not taken, and answered 404");
     } else if (st != ST_OK) {
         buf_addf(&text, "makes no event: %s", parsed.reason);
         warn(view, index, "", text.data);
     } else if (!parsed.challenge.data) {
-        check_event(view, index, sample, &parsed);
+        check_event(view, index, sample, event, &parsed);
     }
     buf_free(&text);
     parsed_fini(&parsed);
-    made_fini(&made);
+    provider_made_fini(&made);
 }
 
 static void check_source(struct source_view *view)
 {
+    const struct provider_sample *samples = view->source->provider->samples;
     struct parser *parser = NULL;
     const char *key;
     struct err err;
 
-    if (parser_create(view->source->provider, &parser, &key, &err) != ST_OK) {
-        return; /* a fault was added */
+    if (!config_is_set(view->source, "samples") ||
+        parser_create(view->source->provider, &parser, &key, &err) != ST_OK) {
+        return; /* the preset's own, or a fault was added */
     }
-    for (size_t i = 0; i < view->source->description->sample_count; i++) {
-        check_sample(view, parser, i);
+    for (size_t i = 0; samples && samples[i].resource_type; i++) {
+        for (const char *const *event = samples[i].events; *event; event++) {
+            check_sample(view, parser, i, *event);
+        }
     }
     parser_destroy(parser);
 }

@@ -1,5 +1,6 @@
 /*
- * Sources held against each other and against the rest of the configuration.
+ * Sources checked against each other and against the rest of the configuration. Each finding is added at the path of the
+ * source that should change.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,10 +8,12 @@
 
 #include <libgen.h>
 
-#include "bridge/config/override.h"
 #include "bridge/config/internal.h"
 
-/* A file that is not there, or in which there is nothing. */
+/* The topic if neither the source nor its preset has one. */
+#define FALLBACK_TOPIC "{source}/{event}/{gid}"
+
+/* A secret's file that does not exist, or is empty. */
 static void check_missing_secret(struct source_view *view, size_t index)
 {
     const struct config_source *source = view->source;
@@ -32,7 +35,7 @@ static void check_missing_secret(struct source_view *view, size_t index)
 static void check_secrets(struct source_view *view)
 {
     const struct config_source *source = view->source;
-    bool is_signed = !source->provider || source->provider->signature.scheme != SCHEME_NONE;
+    bool is_signed = source->provider->signature.scheme != SCHEME_NONE;
 
     for (size_t i = 0; i < source->secret_count; i++) {
         if (source->secrets[i].missing || source->secrets[i].empty) {
@@ -95,16 +98,10 @@ static void check_unique(struct source_view *view)
 /* path is that of one of the source's events. */
 static bool is_event_path(const struct config_source *source, const char *path)
 {
-    const struct provider_url_event *event = source->provider->url_events;
-    size_t len = strlen(source->path);
+    struct slice own = slice_of(source->path), other = slice_of(path);
 
-    if (!event || strncmp(path, source->path, len) != 0 || path[len] != '/') {
-        return false;
-    }
-    while (event->suffix && strcmp(event->suffix, path + len + 1) != 0) {
-        event++;
-    }
-    return event->suffix;
+    return provider_url_is_below(source->provider, own, other) &&
+           provider_url_event(source->provider, provider_url_rest(own, other));
 }
 
 /* Of two sources the one with the longer path gets a delivery. */
@@ -147,10 +144,10 @@ static void check_source(struct source_view *view)
         config_fault(view->faults, source_path(view, "path"),
                      "%s is the bridge's own; choose another one", source->path);
     }
+    source->topic = source->provider->topic ? source->provider->topic : FALLBACK_TOPIC;
     fill_state_file(view);
     check_unique(view);
     if (source->preset) {
-        config_merge(view);
         config_check_provider(view);
     }
     check_secrets(view);
@@ -166,7 +163,7 @@ void config_check_sources(struct config *config, bool partial, struct config_fau
                                    .partial = partial,
                                    .faults = faults};
 
-        if (view.source->description) { /* else it was no object */
+        if (view.source->provider) { /* else it was not an object */
             check_source(&view);
         }
     }

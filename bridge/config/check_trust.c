@@ -1,56 +1,39 @@
 /*
- * What a source takes from outside of the signature: a preset's own does not count (see intake.c),
- * and what counts is told.
+ * What a source takes from outside of the signature. A preset's own fields do not count then; the source's do, with a
+ * warning. From here the bridge learns which fields to trust, and the topic where the source does not set one.
  */
 #include <string.h>
 
-#include "bridge/config/override.h"
 #include "bridge/config/internal.h"
+#include "bridge/parse/route.h"
 
-/* What a topic is if neither the source nor its provider say it. */
-#define FALLBACK_TOPIC "{source}/{event}/{gid}"
-
-static const struct {
-    const char *variable;
-    enum parse_field field;
-} topic_fields[] = {
-    {"{event}", PARSE_EVENT},        {"{action}", PARSE_EVENT}, {"{type}", PARSE_TYPE},
-    {"{resource_type}", PARSE_TYPE}, {"{gid}", PARSE_GID},
-};
-
-bool config_says_field(const struct config_source *source, enum parse_field field)
+/* Does the source itself say where this field is (for a type that nobody sets: where the event is)? Then it means what
+ * it says, whether the signature covers it or not. */
+static bool is_own_field(const struct config_source *source, enum parse_field field)
 {
-    const struct provider_fields *now = &source->provider->fields;
-    const struct provider_fields *preset = &source->preset->fields;
+    static const char *const keys[PARSE_FIELDS] = {
+        [PARSE_EVENT] = "fields.event",     [PARSE_TYPE] = "fields.resource_type",
+        [PARSE_GID] = "fields.gid",         [PARSE_DELIVERY_ID] = "fields.delivery_id",
+        [PARSE_TIME] = "fields.event_time",
+    };
 
-    switch (field) {
-    case PARSE_EVENT:
-        return now->event != preset->event;
-    case PARSE_TYPE:
-        return now->resource_type != preset->resource_type ||
-               (!now->resource_type && now->event != preset->event);
-    case PARSE_GID:
-        return now->gid != preset->gid;
-    case PARSE_DELIVERY_ID:
-        return now->delivery_id != preset->delivery_id;
-    case PARSE_TIME:
-        return now->event_time != preset->event_time;
-    case PARSE_FIELDS:
-        break;
-    }
-    return false;
+    return config_is_set(source, keys[field]) ||
+           (field == PARSE_TYPE && !source->provider->fields.resource_type &&
+            config_is_set(source, keys[PARSE_EVENT]));
 }
 
-/* Adds "{event}, {gid}": those of the topic that the signature does not cover. said: leaves out
- * what this source says itself, which is told at the field; NULL: none. */
+/* Adds "{event}, {gid}": those of the topic that the signature does not cover. own: leaves out
+ * the fields that this source sets itself, which have a warning of their own; NULL: none. */
 static void list_untrusted(const struct parser *parser, const char *topic,
-                           const struct config_source *said, struct buf *out)
+                           const struct config_source *own, struct buf *out)
 {
-    for (size_t i = 0; i < COUNT_OF(topic_fields); i++) {
-        if (strstr(topic, topic_fields[i].variable) &&
-            !parser_trusts(parser, topic_fields[i].field) &&
-            !(said && config_says_field(said, topic_fields[i].field))) {
-            buf_addf(out, "%s%s", out->len > 0 ? ", " : "", topic_fields[i].variable);
+    struct route_variable variable;
+
+    for (size_t i = 0; route_variable_at(i, &variable); i++) {
+        if (strstr(topic, variable.text) && variable.field != PARSE_FIELDS &&
+            !parser_trusts(parser, variable.field) &&
+            !(own && is_own_field(own, variable.field))) {
+            buf_addf(out, "%s%s", out->len > 0 ? ", " : "", variable.text);
         }
     }
 }
@@ -88,7 +71,7 @@ static void check_own_fields(struct source_view *view, const struct parser *pars
         bool follows = fields[i].field == PARSE_TYPE &&
                        !view->source->provider->fields.resource_type; /* the event's warning */
 
-        if (!follows && config_says_field(view->source, fields[i].field) &&
+        if (!follows && is_own_field(view->source, fields[i].field) &&
             !parser_trusts(parser, fields[i].field)) {
             config_warn(view->faults, source_path(view, fields[i].key),
                         "is for a header or the URL to decide: who has one delivery can send "
@@ -97,15 +80,15 @@ static void check_own_fields(struct source_view *view, const struct parser *pars
     }
 }
 
-/* Whoever takes such a row counts on its delivery id. */
-static bool row_trusts_delivery_id(const struct provider *row)
+/* Whoever takes such a preset counts on its delivery id. */
+static bool preset_trusts_delivery_id(const struct provider *preset)
 {
     struct parser *parser = NULL;
     const char *key;
     struct err err;
     bool trusts;
 
-    if (!row->fields.delivery_id || parser_create(row, &parser, &key, &err) != ST_OK) {
+    if (!preset->fields.delivery_id || parser_create(preset, &parser, &key, &err) != ST_OK) {
         return false;
     }
     trusts = parser_trusts(parser, PARSE_DELIVERY_ID);
@@ -119,7 +102,7 @@ static void check_delivery_id(struct source_view *view, const struct parser *par
     const struct config_source *source = view->source;
     const char *delivery_id = source->provider->fields.delivery_id;
     bool counted_on =
-        config_says_field(source, PARSE_DELIVERY_ID) || row_trusts_delivery_id(source->preset);
+        is_own_field(source, PARSE_DELIVERY_ID) || preset_trusts_delivery_id(source->preset);
 
     if (delivery_id && counted_on && !source->trust_unsigned &&
         !parser_trusts(parser, PARSE_DELIVERY_ID)) {
@@ -135,7 +118,7 @@ static void check_event_time(struct source_view *view, const struct parser *pars
 {
     const struct config_source *source = view->source;
 
-    if (config_says_field(source, PARSE_TIME) && source->provider->fields.event_time &&
+    if (is_own_field(source, PARSE_TIME) && source->provider->fields.event_time &&
         !source->trust_unsigned && !parser_trusts(parser, PARSE_TIME)) {
         config_warn(view->faults, source_path(view, "fields.event_time"),
                     "%s decides over no retained state, as the signature does not cover it; "
@@ -151,7 +134,7 @@ static void check_deletion(struct source_view *view, const struct parser *parser
 
     if (source->state_topic && source->provider->fields.deletion_event &&
         !source->trust_unsigned && !parser_trusts(parser, PARSE_EVENT) &&
-        !config_says_field(source, PARSE_EVENT)) {
+        !is_own_field(source, PARSE_EVENT)) {
         config_warn(view->faults, source_path(view, "state_topic"),
                     "is not cleared by deletions, as the signature does not cover the event's "
                     "name; \"trust_unsigned\" lets them");
@@ -168,28 +151,33 @@ static bool trusts_all(const struct parser *parser)
     return all;
 }
 
-/* What is not said is made of what can be trusted, or must be said. */
-static void fill_topic(struct source_view *view, const struct parser *parser)
+/* A topic that the source does not set is made of what can be trusted, or must be set. */
+static void check_default_topic(struct source_view *view, const struct parser *parser)
 {
-    const char *topic = view->source->provider->default_topic;
     struct buf names = {0};
 
-    if (!topic) {
-        topic = FALLBACK_TOPIC;
-    }
-    list_untrusted(parser, topic, NULL, &names);
+    list_untrusted(parser, view->source->topic, NULL, &names);
     if (names.len > 0) {
         config_fault(view->faults, source_path(view, "topic"),
                      "is missing; %s holds %s, which a header or the URL decides and the "
                      "signature does not cover, so it is not used unless you write it",
-                     topic, names.data);
-    } else {
-        view->source->topic = xstrdup(topic);
+                     view->source->topic, names.data);
     }
     buf_free(&names);
 }
 
-/* Without a timestamp that is looked at, whoever has a delivery can send it again for ever. */
+/* Without a delivery id or a time no event is lost, so for these it takes more than that the source sets them. */
+static void fill_trusted(struct config_source *source, const struct parser *parser)
+{
+    for (enum parse_field field = 0; field < PARSE_FIELDS; field++) {
+        bool own =
+            field != PARSE_DELIVERY_ID && field != PARSE_TIME && is_own_field(source, field);
+
+        source->trusted[field] = own || source->trust_unsigned || parser_trusts(parser, field);
+    }
+}
+
+/* Unless a timestamp is checked, whoever has a delivery can send it again for ever. */
 static void check_replay(struct source_view *view)
 {
     const struct config_source *source = view->source;
@@ -211,13 +199,15 @@ static void check_replay(struct source_view *view)
 
 void config_check_trust(struct source_view *view, const struct parser *parser)
 {
-    const struct config_source *source = view->source;
+    struct config_source *source = view->source;
 
-    check_topic_trust(view, parser, "topic", source->topic);
-    check_topic_trust(view, parser, "state_topic", source->state_topic);
-    if (!source->topic && !source_is_faulty(view, "topic")) {
-        fill_topic(view, parser);
+    fill_trusted(source, parser);
+    if (source->provider->topic && config_is_set(source, "topic")) {
+        check_topic_trust(view, parser, "topic", source->topic);
+    } else if (!source_is_faulty(view, "topic")) {
+        check_default_topic(view, parser);
     }
+    check_topic_trust(view, parser, "state_topic", source->state_topic);
     check_own_fields(view, parser);
     check_delivery_id(view, parser);
     check_event_time(view, parser);

@@ -1,9 +1,9 @@
 /*
  * config - the configuration file, read and checked; and what it says, as plain values.
  *
- * config_settings_*.c hold the table: one row per setting drives reading, checking, `help
- * config` and the JSON Schema. Every fault is reported, not only the first, each as
- * `path.to.key: what is wrong`.
+ * rows_*.c are the table: one row per setting drives reading, checking, `help config` and the JSON
+ * Schema. A source is its provider's preset with its own keys merged over it (RFC 7396). Every fault
+ * is reported, not only the first, each as `path.to.key: what is wrong`.
  *
  * The file is JSON by RFC 8259 with comments (`//` to the end of the line, and as in C). In any
  * text `${NAME}` stands for an environment variable, `$${` for a literal `${`. A secret is
@@ -40,12 +40,11 @@ struct config_secret {
 /* NULL text: not set. All text is NUL-terminated and holds no NUL; secrets are bytes. */
 struct config_source {
     char *name;
-    const struct provider *preset; /* the row that is named */
-    /* The row with what this source says otherwise put in: what everybody uses. Owned. With
-     * "verify": "none" its scheme is SCHEME_NONE. (Its default topic may be absent, or hold
-     * what is not signed: `topic` is the one that counts.) */
+    struct provider *preset; /* as it is, without its samples; owned */
+    /* The preset with this source's own keys merged over it; everyone else uses this. Owned. With
+     * "verify": "none" its signature is SCHEME_NONE and nothing else. */
     struct provider *provider;
-    struct config_description *description; /* what this source says otherwise; config's own */
+    bool *is_set; /* config's own; see config_is_set */
     char *path;
     bool verify; /* false: "verify": "none" */
     struct config_secret *secrets;
@@ -53,7 +52,11 @@ struct config_source {
     /* Headers and the URL may decide what is a repeat, though the signature does not cover
      * them. */
     bool trust_unsigned;
-    char *topic; /* set in every case */
+    /* Do these fields count? They do if the signature covers them, if the source itself says where an
+     * event, a type or a gid is, or with trust_unsigned. */
+    bool trusted[PARSE_FIELDS];
+    const char
+        *topic; /* set in every case; borrowed from the provider, unless it is the fallback */
     int64_t qos;
     bool retain;
     char *state_topic;
@@ -63,7 +66,7 @@ struct config_source {
      * need it. */
     char *public_url; /* of the path, as the provider sees it */
     struct {
-        char *url; /* the provider's own if not set */
+        const char *url; /* the source's own; NULL: the provider's */
         struct buf token;
         char *username;
         struct buf password;
@@ -106,10 +109,6 @@ struct config {
     size_t source_count;
     atomic_uint more_references; /* beside the first one; config_hold and config_destroy */
 };
-
-/* Any thread. Does the source itself say where this field is (for a type that nobody says: where the
- * event is)? Then it means what it says, whether the signature covers it or not. */
-bool config_says_field(const struct config_source *source, enum parse_field field);
 
 /* One finding: path such as sources[0].topic ("" for the file as a whole), and one sentence. */
 struct config_fault {
@@ -166,11 +165,17 @@ bool config_admin_token_is_live(const struct config *before, const struct config
 
 void config_faults_free(struct config_faults *faults);
 
+/* Main thread. A provider's preset by itself, whatever is wrong in it added to faults. Gives a provider for
+ * config_preset_destroy. */
+struct provider *config_preset_create(const struct provider_preset *preset,
+                                      struct config_faults *faults);
+void config_preset_destroy(struct provider *preset);
+
 /* Any thread. May text stand as a URL in the configuration: http or https, a host, a path, no
  * query? Else err says what is wrong, such as `must end behind the path`. Pure. */
 enum status config_check_url(const char *url, struct err *err) MUST_USE;
 
-/* Prints the settings table for people (Markdown), and the JSON Schema (draft 2020-12), both
+/* Adds the settings table for people (Markdown), and the JSON Schema (draft 2020-12), both
  * from the same rows. */
 void config_write_table(struct buf *out);
 void config_write_schema(struct buf *out);

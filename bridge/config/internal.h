@@ -1,12 +1,19 @@
 /*
- * config_internal - what the parts of config share; for config*.c only.
+ * internal - what the parts of config share. The files, in the order of calls:
  *
- * config.c puts them together: text.c makes a tree of the file's bytes, read.c
- * walks it with the table of settings, values.c, lists.c and secret.c read
- * one value (grammar.c, url.c: texts that are not just any), override.c
- * puts what a source says into its provider's row, check.c, check_sources.c,
- * check_provider.c, check_trust.c and check_samples.c hold values against each other and the
- * machine.
+ *   load.c           puts them together, and owns a configuration's references
+ *   check.c          values against each other and the machine: check_sources.c, check_provider.c, check_trust.c,
+ *                    check_samples.c
+ *   document.c       the table as Markdown and JSON Schema
+ *   changes.c        what a reload cannot change
+ *   read.c           walks the tree with the table of settings
+ *   source.c         what comes before and after reading a source's keys
+ *   merge.c          a source's own keys over its preset's
+ *   text.c           the file's bytes to a tree
+ *   values.c         one value; lists.c: one that holds others; secret.c, expand.c: where text and secrets come from
+ *   grammar.c, url.c texts that must be of some form; pem.c: files that must
+ *   report.c         findings, and the place in the file
+ *   settings.c       the table, with its rows in rows_bridge.c and rows_source.c
  */
 #ifndef BRIDGE_CONFIG_INTERNAL_H
 #define BRIDGE_CONFIG_INTERNAL_H
@@ -30,6 +37,7 @@ struct reader {
     struct config_faults *faults;
     struct buf path;
     bool partial;  /* config_load_partial */
+    bool preset;   /* a preset by itself: only what a preset may set is known */
     bool optional; /* inside of a secret that need not be there */
 };
 
@@ -47,29 +55,48 @@ void config_add_quoted(struct buf *out, struct slice text);
 /* Reads the file. ST_OK gives a tree for json_object_put; else the fault has been added. */
 enum status config_text_load(const char *path, struct json_object **out_root,
                              struct config_faults *faults) MUST_USE;
+/* The same for text that is in memory already; its comments become blanks. */
+enum status config_text_parse(struct buf *text, struct json_object **out_root,
+                              struct config_faults *faults) MUST_USE;
+
+/* The preset that a source (tree) names; NULL: none that is known. */
+const struct provider_preset *config_find_preset(struct json_object *source);
+/* Gives the preset's tree; what is wrong in it is added to faults. */
+struct json_object *config_parse_preset(const struct provider_preset *preset,
+                                        struct config_faults *faults);
+/* Notes, by row, what an object sets whose settings are below parent. */
+void config_note_set(bool *is_set, const char *parent, struct json_object *object);
+/* Does the source itself set this key ("topic"), or one below it ("signature")? */
+bool config_is_set(const struct config_source *source, const char *key);
+/* At the source's place. Makes suffixes of the keys of `events`, which may be whole paths. */
+void config_complete_events(struct reader *reader, struct config_source *source);
+/* Fills in its type, if it has none. */
+void config_complete_sample(struct provider_sample *sample);
+
+/* Makes of a source's tree what there is to read: fills in what its preset (tree) has and it lacks, but for what
+ * makes no sense with the source's own keys; then the samples, from what they have in common. Changes both. */
+void config_merge(struct json_object *source, struct json_object *preset);
 
 /* Fills config from the tree, and what the tree leaves out from the defaults. */
 void config_read(struct reader *reader, struct json_object *root, struct config *config);
 
 /* Adds what would be right, in words: `a time such as "10m"`. */
 void config_add_wanted(struct buf *out, const struct setting *setting);
-/* Tells that value is of the wrong type. */
+/* Reports that value is of the wrong type. */
 void config_wrong_type(struct reader *reader, const char *wanted, struct json_object *value);
 
 /* "a list" */
 const char *config_type_words(struct json_object *value);
 void config_out_of_range(struct reader *reader, const struct setting *setting);
-/* All config_read_…: where the value is wrong, a fault is added and nothing is stored. */
-void config_read_value(struct reader *reader, const struct setting *setting,
-                       struct json_object *value, void *base);
-void config_read_list(struct reader *reader, const struct setting *setting,
-                      struct json_object *value, void *base);
-void config_read_secrets(struct reader *reader, const struct setting *setting,
-                         struct json_object *value, void *base);
-void config_read_pairs(struct reader *reader, const struct setting *setting,
-                       struct json_object *value, void *base);
-void config_read_body(struct reader *reader, const struct setting *setting,
-                      struct json_object *value, void *base);
+
+typedef void config_read_fn(struct reader *reader, const struct setting *setting,
+                            struct json_object *value, void *base);
+/* Where the value is wrong, a fault is added and nothing is stored. */
+config_read_fn config_read_value; /* all types but those that read.c walks itself */
+config_read_fn config_read_list, config_read_secrets, config_read_texts;
+config_read_fn config_read_events, config_read_headers, config_read_body;
+/* Takes text. */
+void config_store_text(const struct setting *setting, char *text, void *base);
 
 /* A string for people or protocols, its variables put in: UTF-8 without NUL. False: a fault was
  * added. */
@@ -99,11 +126,10 @@ bool config_url_in_clear(const char *url);
 /* Adds the URL with its port written out. */
 enum status config_normalise_server(const char *url, struct buf *out, struct err *err) MUST_USE;
 
-/* Holds what was read against each other. Fills in what depends on other values (the provider's
- * topic). */
+/* Checks values against each other. Fills in what depends on other values (topic, trusted, state_file). */
 void config_check_whole(struct config *config, bool partial, struct config_faults *faults);
 
-/* The source that is being looked at, and what it takes to name its settings. */
+/* The source that is being checked, and what it takes to name its settings. */
 struct source_view {
     const struct config *config;
     struct config_source *source;
@@ -117,6 +143,11 @@ const char *source_path(struct source_view *view, const char *key);
 bool source_is_faulty(struct source_view *view, const char *key);
 
 void config_check_sources(struct config *config, bool partial, struct config_faults *faults);
+/* Checks the merged provider against itself and the source: is it complete, does it fit together, and what does it
+ * leave open to people who know no secret. Fills in topic and trusted. */
+void config_check_provider(struct source_view *view);
+/* The part of it that is about what the signature does not cover. */
+void config_check_trust(struct source_view *view, const struct parser *parser);
 /* Is the file, if one is named, PEM with such a block? Else a fault at the key below the
  * reader's place. */
 void config_check_pem(struct reader *reader, const char *key, const char *file,

@@ -1,13 +1,23 @@
 /*
- * Values that are lists, or objects whose keys are free.
+ * Values that are lists, or objects whose keys are free. As in values.c, what is wrong adds a fault at its own place; the
+ * good items beside it are kept, so that all faults are found in one run.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include <json-c/json.h>
 
-#include "bridge/config/override.h"
 #include "bridge/config/internal.h"
+
+/* Takes text. */
+void config_store_text(const struct setting *setting, char *text, void *base)
+{
+    if (setting->size > 0) {
+        *(char **)setting_place(setting, base) = text;
+    } else {
+        free(text);
+    }
+}
 
 /* A list with as many items as the setting may have. False: a fault was added. */
 static bool is_good_list(struct reader *reader, const struct setting *setting,
@@ -30,8 +40,8 @@ static bool is_good_list(struct reader *reader, const struct setting *setting,
 }
 
 /* Gives the item's text; empty if it is wrong. */
-static char *read_item(struct reader *reader, const struct setting *setting,
-                       struct json_object *value)
+static char *read_address(struct reader *reader, const struct setting *setting,
+                          struct json_object *value)
 {
     struct buf text = {0}, item = {0};
     struct err err = {0};
@@ -69,7 +79,7 @@ void config_read_list(struct reader *reader, const struct setting *setting,
     for (size_t i = 0; i < count; i++) {
         size_t offset = reader_enter_item(reader, i);
 
-        list->items[i] = read_item(reader, setting, json_object_array_get_idx(value, i));
+        list->items[i] = read_address(reader, setting, json_object_array_get_idx(value, i));
         reader_leave(reader, offset);
     }
 }
@@ -115,64 +125,114 @@ static bool is_good_key(struct reader *reader, const struct setting *setting, co
     return st == ST_OK;
 }
 
-/* Gives the pair's value; NULL: a fault was added. */
-static char *read_pair_value(struct reader *reader, struct json_object *value)
+/* Gives the text of a list's item or an object's member; NULL: a fault was added. */
+static char *read_plain_text(struct reader *reader, struct json_object *value, int64_t max)
 {
     struct buf text = {0};
     struct err err = {0};
-    bool good = false;
 
     if (!json_object_is_type(value, json_type_string)) {
         config_wrong_type(reader, "text in quotes", value);
-    } else if (!config_expand_text(reader, value, &text)) {
-        /* The fault has been added. */
-    } else if (config_check_text(SETTING_TEXT, buf_slice(&text), MAX_PAIR_TEXT, &err) !=
-               ST_OK) {
+    } else if (config_expand_text(reader, value, &text)) {
+        if (config_check_text(SETTING_TEXT, buf_slice(&text), max, &err) == ST_OK) {
+            return buf_take(&text);
+        }
         config_fault(reader->faults, reader_path(reader), "%s", err.text);
-    } else {
-        good = true;
     }
-    if (!good) {
-        buf_free(&text);
-        return NULL;
-    }
-    return buf_take(&text);
+    buf_free(&text);
+    return NULL;
 }
 
-void config_read_pairs(struct reader *reader, const struct setting *setting,
+void config_read_texts(struct reader *reader, const struct setting *setting,
                        struct json_object *value, void *base)
 {
-    struct config_pairs *pairs = setting_place(setting, base);
-    size_t count;
+    bool is_list = json_object_is_type(value, json_type_array);
+    size_t count = is_list ? json_object_array_length(value) : 1;
+    char **texts = xalloc((count + 1) * sizeof(texts[0]));
+
+    if (count == 0) {
+        config_fault(reader->faults, reader_path(reader), "must not be empty");
+    }
+    *(char ***)setting_place(setting, base) = texts;
+    for (size_t i = 0; i < count; i++) {
+        size_t offset = is_list ? reader_enter_item(reader, i) : reader->path.len;
+
+        *texts = read_plain_text(reader, is_list ? json_object_array_get_idx(value, i) : value,
+                                 setting->max);
+        texts += *texts != NULL;
+        reader_leave(reader, offset);
+    }
+}
+
+/* Calls add for each member of an object whose keys are free. */
+static void read_pairs(struct reader *reader, const struct setting *setting,
+                       struct json_object *value,
+                       void (*add)(void *to, const char *key, char *text), void *to)
+{
+    int64_t count;
 
     if (!json_object_is_type(value, json_type_object)) {
-        config_wrong_type(reader, setting_words(setting->type)->what, value);
-        return;
+        return config_wrong_type(reader, setting_words(setting->type)->what, value);
     }
-    count = (size_t)json_object_object_length(value);
-    if (count < (size_t)setting->min || count > (size_t)setting->max) {
-        config_out_of_range(reader, setting);
-        return;
+    count = json_object_object_length(value);
+    if (count < setting->min || count > setting->max) {
+        return config_out_of_range(reader, setting);
     }
-    pairs->items = xalloc(count * sizeof(pairs->items[0]));
     json_object_object_foreach(value, key, item)
     {
         size_t offset = reader_enter_key(reader, slice_of(key));
-        char *text = is_good_key(reader, setting, key) ? read_pair_value(reader, item) : NULL;
+        char *text = is_good_key(reader, setting, key)
+                         ? read_plain_text(reader, item, MAX_PAIR_TEXT)
+                         : NULL;
 
         if (text) {
-            pairs->items[pairs->count++] = (struct config_pair){xstrdup(key), text};
+            add(to, key, text);
         }
         reader_leave(reader, offset);
     }
+}
+
+static void add_event(void *to, const char *key, char *text)
+{
+    struct provider_url_event **next = to;
+
+    *(*next)++ = (struct provider_url_event){xstrdup(key), text};
+}
+
+void config_read_events(struct reader *reader, const struct setting *setting,
+                        struct json_object *value, void *base)
+{
+    struct provider_url_event *next = xalloc(((size_t)setting->max + 1) * sizeof(*next));
+
+    *(struct provider_url_event **)setting_place(setting, base) = next;
+    read_pairs(reader, setting, value, add_event, &next);
+}
+
+static void add_header(void *to, const char *key, char *text)
+{
+    struct buf *lines = to;
+
+    buf_addf(lines, "%s%s: %s", lines->len > 0 ? "\n" : "", key, text);
+    free(text);
+}
+
+void config_read_headers(struct reader *reader, const struct setting *setting,
+                         struct json_object *value, void *base)
+{
+    struct buf lines = {0};
+
+    read_pairs(reader, setting, value, add_header, &lines);
+    config_store_text(setting, lines.len > 0 ? buf_take(&lines) : NULL, base);
 }
 
 void config_read_body(struct reader *reader, const struct setting *setting,
                       struct json_object *value, void *base)
 {
     if (json_object_is_type(value, json_type_object)) {
-        *(char **)setting_place(setting, base) = xstrdup(json_object_to_json_string_ext(
-            value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        const char *text = json_object_to_json_string_ext(
+            value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+        config_store_text(setting, xstrdup(text), base);
     } else {
         config_wrong_type(reader, setting_words(setting->type)->what, value);
     }

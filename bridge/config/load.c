@@ -1,11 +1,12 @@
-#include "bridge/config/config.h"
+/*
+ * A configuration from its file: the text becomes a tree, the tree values, the values are checked. What is wrong on the
+ * way is added to the faults, and all of it is found in one run; a configuration with faults is given to nobody.
+ */
+#include "bridge/config/internal.h"
 
 #include <stdlib.h>
 
 #include <json-c/json.h>
-
-#include "bridge/config/override.h"
-#include "bridge/config/internal.h"
 
 /* Gives *out_config whenever the file could be read; it is complete only with ST_OK. */
 static enum status load(const char *path, bool partial, struct config **out_config,
@@ -70,58 +71,6 @@ enum status config_check(const char *path, struct config_faults *out_faults)
     return st;
 }
 
-static void list_free(struct config_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->items[i]);
-    }
-    free(list->items);
-}
-
-static void source_fini(struct config_source *source)
-{
-    for (size_t i = 0; i < source->secret_count; i++) {
-        buf_wipe(&source->secrets[i].value);
-        buf_wipe(&source->secrets[i].latest);
-        free(source->secrets[i].file);
-    }
-    free(source->secrets);
-    buf_wipe(&source->api.token);
-    buf_wipe(&source->api.password);
-    free(source->api.url);
-    free(source->api.username);
-    free(source->api.project_code);
-    free(source->api.state_file);
-    free(source->api.ca_file);
-    free(source->public_url);
-    free(source->name);
-    free(source->path);
-    free(source->topic);
-    free(source->state_topic);
-    free(source->provider);
-    config_description_destroy(source->description);
-}
-
-static void config_fini(struct config *config)
-{
-    for (size_t i = 0; i < config->source_count; i++) {
-        source_fini(&config->sources[i]);
-    }
-    free(config->sources);
-    list_free(&config->ingress.listen);
-    list_free(&config->admin.listen);
-    buf_wipe(&config->admin.token);
-    list_free(&config->mqtt.servers);
-    free(config->mqtt.client_id);
-    free(config->mqtt.username);
-    buf_wipe(&config->mqtt.password);
-    free(config->mqtt.ca_file);
-    free(config->mqtt.cert_file);
-    free(config->mqtt.key_file);
-    free(config->mqtt.bridge_topic);
-    free(config->outbox.path);
-}
-
 struct config *config_hold(struct config *config)
 {
     (void)atomic_fetch_add(&config->more_references, 1);
@@ -131,7 +80,7 @@ struct config *config_hold(struct config *config)
 void config_destroy(struct config *config)
 {
     if (config && atomic_fetch_sub(&config->more_references, 1) == 0) {
-        config_fini(config);
+        settings_free(HOME_CONFIG, "", config);
         free(config);
     }
 }

@@ -1,21 +1,22 @@
 /*
- * Walks the tree with the table of settings: each key has a row or is a fault, each row without
- * a key gets its default.
+ * Walks the tree with the table of settings: each key has a row or is a fault, each row without a key gets its default.
+ * A source is merged with its preset first, so faults are found at the source's own path; a preset has none, which the
+ * tests make sure of.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <json-c/json.h>
 
 #include "common/nearest.h"
 
-#include "bridge/config/override.h"
 #include "bridge/config/internal.h"
 
 static void read_object(struct reader *reader, const char *parent, struct json_object *object,
                         void *base);
 
-/* The same key in another place of the table: people often indent wrongly. */
+/* The same key elsewhere in the table: people often indent wrongly. */
 static const struct setting *find_elsewhere(struct slice key)
 {
     const struct setting *setting;
@@ -93,10 +94,9 @@ static size_t count_items(struct reader *reader, const struct setting *setting,
 }
 
 static void read_item(struct reader *reader, const struct setting *setting,
-                      struct json_object *item, size_t index, void *base)
+                      struct json_object *item, void *base)
 {
     char parent[64];
-    size_t offset = reader_enter_item(reader, index);
 
     (void)snprintf(parent, sizeof(parent), "%s[]", setting->path);
     if (json_object_is_type(item, json_type_object)) {
@@ -104,7 +104,117 @@ static void read_item(struct reader *reader, const struct setting *setting,
     } else {
         config_wrong_type(reader, setting_words(SETTING_OBJECT)->what, item);
     }
-    reader_leave(reader, offset);
+}
+
+static void read_samples(struct reader *reader, const struct setting *setting,
+                         struct json_object *list, struct config_source *source)
+{
+    size_t count = count_items(reader, setting, list);
+    struct provider_sample *samples = xalloc((count + 1) * sizeof(samples[0]));
+
+    source->provider->samples = samples;
+    for (size_t i = 0; i < count; i++) {
+        size_t offset = reader_enter_item(reader, i);
+
+        read_item(reader, setting, json_object_array_get_idx(list, i), &samples[i]);
+        config_complete_sample(&samples[i]);
+        reader_leave(reader, offset);
+    }
+}
+
+/* Presets */
+
+static struct provider *create_provider(void)
+{
+    struct provider *provider = xalloc(sizeof(*provider));
+
+    provider->signature.tolerance_ms = -1;
+    return provider;
+}
+
+/* Without {timestamp} there is nothing to tolerate. */
+static void complete_provider(struct provider *provider)
+{
+    const char *message = provider->signature.message;
+
+    if (provider->signature.tolerance_ms < 0 && !(message && strstr(message, "{timestamp}"))) {
+        provider->signature.tolerance_ms = 0;
+    }
+}
+
+static struct provider *read_preset(const struct provider_preset *preset,
+                                    struct json_object *tree, struct config_faults *faults)
+{
+    struct reader reader = {.faults = faults, .preset = true};
+    struct config_source alone = {.provider = create_provider()};
+
+    read_object(&reader, "sources[]", tree, &alone);
+    complete_provider(alone.provider);
+    alone.provider->name = preset->name;
+    buf_free(&reader.path);
+    return alone.provider;
+}
+
+struct provider *config_preset_create(const struct provider_preset *preset,
+                                      struct config_faults *faults)
+{
+    struct json_object *tree = config_parse_preset(preset, faults),
+                       *nothing = json_object_new_object();
+    struct provider *provider;
+
+    config_merge(tree, nothing);
+    provider = read_preset(preset, tree, faults);
+    json_object_put(nothing);
+    json_object_put(tree);
+    return provider;
+}
+
+static void merge_preset(struct config_source *source, struct json_object *item,
+                         const struct provider_preset *preset)
+{
+    struct config_faults faults = {0};
+    struct json_object *tree = config_parse_preset(preset, &faults), *samples = NULL;
+
+    (void)json_object_object_get_ex(tree, "samples", &samples);
+    samples = json_object_get(samples);
+    json_object_object_del(tree, "samples");
+    source->preset = read_preset(preset, tree, &faults);
+    CHECK(faults.count == 0);
+    if (samples) {
+        json_object_object_add(tree, "samples", samples);
+    }
+    config_merge(item, tree);
+    json_object_put(tree);
+}
+
+/* Sources */
+
+static void read_source(struct reader *reader, const struct setting *setting,
+                        struct json_object *item, struct config_source *source)
+{
+    const struct provider_preset *preset = config_find_preset(item);
+    size_t rows = 0;
+
+    while (setting_at(rows)) {
+        rows++;
+    }
+    source->is_set = xalloc(rows * sizeof(source->is_set[0]));
+    source->verify = true; /* also if its value cannot be understood */
+    source->provider = create_provider();
+    config_note_set(source->is_set, "sources[]", item);
+    if (preset) {
+        merge_preset(source, item, preset);
+    }
+    read_item(reader, setting, item, source);
+    config_complete_events(reader, source);
+    complete_provider(source->provider);
+    if (!source->verify || source->provider->signature.scheme == SCHEME_NONE) {
+        settings_free(HOME_PROVIDER, "sources[].signature", source->provider);
+        source->provider->signature.scheme = SCHEME_NONE;
+    }
+    if (config_is_set(source, "api.url")) {
+        source->api.url = source->provider->api_url;
+    }
 }
 
 static void read_sources(struct reader *reader, const struct setting *setting,
@@ -116,26 +226,24 @@ static void read_sources(struct reader *reader, const struct setting *setting,
     config->source_count = count;
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
-        struct config_source *source = &config->sources[i];
+        size_t offset = reader_enter_item(reader, i);
 
         if (json_object_is_type(item, json_type_object)) {
-            source->verify = true; /* also if what it says cannot be understood */
-            source->description = config_description_create();
+            read_source(reader, setting, item, &config->sources[i]);
+        } else {
+            read_item(reader, setting, item, NULL);
         }
-        read_item(reader, setting, item, i, source);
+        reader_leave(reader, offset);
     }
 }
 
-static void read_samples(struct reader *reader, const struct setting *setting,
-                         struct json_object *list, struct config_description *said)
-{
-    size_t count = count_items(reader, setting, list);
+/* The tree */
 
-    said->samples = xalloc(count * sizeof(said->samples[0]));
-    said->sample_count = count;
-    for (size_t i = 0; i < count; i++) {
-        read_item(reader, setting, json_object_array_get_idx(list, i), i, &said->samples[i]);
-    }
+/* A preset by itself is a source without what is its own. */
+static bool is_known(const struct reader *reader, const struct setting *setting)
+{
+    return setting && (!reader->preset || setting->home == HOME_SAMPLE ||
+                       (setting->home == HOME_PROVIDER && setting->type != SETTING_PROVIDER));
 }
 
 static void read_setting(struct reader *reader, const struct setting *setting,
@@ -144,7 +252,7 @@ static void read_setting(struct reader *reader, const struct setting *setting,
     if (setting->type == SETTING_SOURCES) {
         read_sources(reader, setting, value, base);
     } else if (setting->type == SETTING_SAMPLES) {
-        read_samples(reader, setting, value, ((struct config_source *)base)->description);
+        read_samples(reader, setting, value, base);
     } else if (setting->type != SETTING_OBJECT) {
         config_read_value(reader, setting, value, base);
     } else if (json_object_is_type(value, json_type_object)) {
@@ -188,7 +296,7 @@ static void read_object(struct reader *reader, const char *parent, struct json_o
             size_t offset = reader_enter_key(reader, key);
 
             setting = setting_find(parent, key);
-            if (setting) {
+            if (is_known(reader, setting)) {
                 read_setting(reader, setting, value, base);
             } else {
                 unknown_key(reader, parent, key);
@@ -197,7 +305,7 @@ static void read_object(struct reader *reader, const char *parent, struct json_o
         }
     }
     for (size_t i = 0; (setting = setting_at(i)); i++) {
-        if (setting_is_below(setting, parent) &&
+        if (setting_is_below(setting, parent) && is_known(reader, setting) &&
             !json_object_object_get_ex(object, setting_key(setting), NULL)) {
             size_t offset = reader_enter_key(reader, slice_of(setting_key(setting)));
 

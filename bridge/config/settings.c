@@ -1,12 +1,16 @@
+/*
+ * The table's rows, found by path; what each type is called; and what can be done with stored values knowing nothing but
+ * the rows: compare and free them. Nothing fails.
+ */
 #include "bridge/config/settings.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/units.h"
 
 #include "bridge/config/config.h"
-#include "bridge/config/override.h"
 #include "bridge/config/rows.h"
 
 /* Text may hold ${NAME}, so a pattern lets everything with one pass; what it becomes is checked
@@ -22,52 +26,64 @@
 #define LIST_OF(item) "\"type\": \"array\", \"items\": {" item "}"
 
 static const struct setting_words words[SETTING_TYPE_COUNT] = {
-    [SETTING_OBJECT] = {"an object in { }", "object", NULL},
-    [SETTING_SOURCES] = {"a list of sources such as [{\"name\": …}]", "list of objects", NULL},
+    [SETTING_OBJECT] = {"an object in { }", "object", NULL, STORE_NONE},
+    [SETTING_SOURCES] = {"a list of sources such as [{\"name\": …}]", "list of objects", NULL,
+                         STORE_SOURCES},
     [SETTING_SAMPLES] = {"a list of samples such as [{\"event\": …, \"body\": {}}]",
-                         "list of objects", NULL},
-    [SETTING_IGNORED] = {"text in quotes", "text", "\"type\": \"string\""},
-    [SETTING_BOOL] = {"true or false", "true, false", "\"type\": \"boolean\""},
-    [SETTING_FLAG] = {"true or false", "true, false", "\"type\": \"boolean\""},
-    [SETTING_INT] = {"a whole number", "number", "\"type\": \"integer\""},
+                         "list of objects", NULL, STORE_SAMPLES},
+    [SETTING_IGNORED] = {"text in quotes", "text", "\"type\": \"string\"", STORE_NONE},
+    [SETTING_BOOL] = {"true or false", "true, false", "\"type\": \"boolean\"", STORE_NONE},
+    [SETTING_INT] = {"a whole number", "number", "\"type\": \"integer\"", STORE_NONE},
     [SETTING_SIZE] = {"a size such as \"64MiB\"", "size",
-                      PATTERN("[0-9]+(?:B|kB|MB|GB|KiB|MiB|GiB)?")},
-    [SETTING_TIME] = {"a time such as \"10m\"", "time", PATTERN("[0-9]+(?:ms|s|m|h|d)")},
-    [SETTING_SECONDS] = {"a time such as \"30s\"", "time", PATTERN("[0-9]+(?:ms|s|m|h|d)")},
-    [SETTING_SWITCH] = {"one of a few words", "word", NULL},
-    [SETTING_CHOICE] = {"one of a few words", "word", NULL},
+                      PATTERN("[0-9]+(?:B|kB|MB|GB|KiB|MiB|GiB)?"), STORE_NONE},
+    [SETTING_TIME] = {"a time such as \"10m\"", "time", PATTERN("[0-9]+(?:ms|s|m|h|d)"),
+                      STORE_NONE},
+    [SETTING_SECONDS] = {"a time such as \"30s\"", "time", PATTERN("[0-9]+(?:ms|s|m|h|d)"),
+                         STORE_NONE},
+    [SETTING_CHOICE] = {"one of a few words", "word", NULL, STORE_NONE},
     [SETTING_NAME] = {"a name such as \"partners\"", "name",
-                      PATTERN("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")},
-    [SETTING_TEXT] = {"text in quotes", "text", TEXT_SCHEMA},
-    [SETTING_FILE] = {"a file's path in quotes", "file", TEXT_SCHEMA},
-    [SETTING_LEVEL] = {"text in quotes", "text", PATTERN("[^$+#/][^+#/]*")},
-    [SETTING_TOPIC] = {"a topic such as \"hook2mqtt\"", "topic", PATTERN("[^$+#][^+#]*")},
+                      PATTERN("[A-Za-z0-9][A-Za-z0-9._-]{0,63}"), STORE_TEXT},
+    [SETTING_TEXT] = {"text in quotes", "text", TEXT_SCHEMA, STORE_TEXT},
+    [SETTING_FILE] = {"a file's path in quotes", "file", TEXT_SCHEMA, STORE_TEXT},
+    [SETTING_LEVEL] = {"text in quotes", "text", PATTERN("[^$+#/][^+#/]*"), STORE_TEXT},
+    [SETTING_TOPIC] = {"a topic such as \"hook2mqtt\"", "topic", PATTERN("[^$+#][^+#]*"),
+                       STORE_TEXT},
     [SETTING_TEMPLATE] = {"a topic such as \"partners/{event}/{gid}\"", "topic template",
-                          PATTERN("[^$+#][^+#]*")},
+                          PATTERN("[^$+#][^+#]*"), STORE_TEXT},
     [SETTING_HTTP_PATH] = {"a path such as \"/webhooks/partners\"", "path",
-                           PATTERN("(?:/" SEGMENT ")+")},
+                           PATTERN("(?:/" SEGMENT ")+"), STORE_TEXT},
     [SETTING_URL] = {"a URL such as \"https://bridge.example/webhooks\"", "URL",
-                     PATTERN("https?://[^/@?#]+(?:/[^?#]*)?")},
+                     PATTERN("https?://[^/@?#]+(?:/[^?#]*)?"), STORE_TEXT},
     [SETTING_HEADER] = {"a header's name such as \"X-Signature\"", "header",
-                        PATTERN("[A-Za-z0-9!#$%&'*+.^_`|~-]+")},
-    [SETTING_FIELD] = {"a template such as \"{body.type}\"", "field template", TEXT_SCHEMA},
-    [SETTING_GID_FORM] = {"a form such as \"id-####\"", "form of a gid", TEXT_SCHEMA},
-    [SETTING_BODY] = {"an object in { }", "object", "\"type\": \"object\""},
+                        PATTERN("[A-Za-z0-9!#$%&'*+.^_`|~-]+"), STORE_TEXT},
+    [SETTING_FIELD] = {"a template such as \"{body.type}\"", "field template", TEXT_SCHEMA,
+                       STORE_TEXT},
+    [SETTING_GID_FORM] = {"a form such as \"id-####\"", "form of a gid", TEXT_SCHEMA,
+                          STORE_TEXT},
+    [SETTING_TEXTS] = {"text in quotes", "text, or list of texts",
+                       "\"type\": [\"string\", \"array\"], \"minLength\": 1, \"minItems\": 1, "
+                       "\"items\": {" TEXT_SCHEMA "}",
+                       STORE_TEXTS},
+    [SETTING_PROVIDER] = {"the name of a provider", "provider", NULL, STORE_NONE},
+    [SETTING_BODY] = {"an object in { }", "object", "\"type\": \"object\"", STORE_TEXT},
     [SETTING_EVENTS] = {"an object such as {\"new-customer\": \"NewCustomer\"}",
-                        "object of path: event", OBJECT_OF("/?" SEGMENT "(?:/" SEGMENT ")*")},
+                        "object of path: event", OBJECT_OF("/?" SEGMENT "(?:/" SEGMENT ")*"),
+                        STORE_EVENTS},
     [SETTING_HEADERS] = {"an object such as {\"X-Event\": \"@EVENT@\"}",
-                         "object of name: value", OBJECT_OF("[A-Za-z0-9!#$%&'*+.^_`|~-]+")},
-    [SETTING_PROVIDER] = {"the name of a provider", "provider", NULL},
+                         "object of name: value", OBJECT_OF("[A-Za-z0-9!#$%&'*+.^_`|~-]+"),
+                         STORE_TEXT},
     [SETTING_ADDRESSES] =
         {"a list such as [\"127.0.0.1:8080\"]", "list of addresses",
-         LIST_OF(PATTERN("unix:/.+|\\\\[[0-9A-Fa-f:.]+\\\\]:[0-9]+|[^:/\\\\[\\\\]]+:[0-9]+"))},
+         LIST_OF(PATTERN("unix:/.+|\\\\[[0-9A-Fa-f:.]+\\\\]:[0-9]+|[^:/\\\\[\\\\]]+:[0-9]+")),
+         STORE_LIST},
     [SETTING_SERVERS] = {"a list such as [\"mqtt://127.0.0.1:1883\"]", "list of servers",
                          LIST_OF(
-                             PATTERN("(?:mqtts?://[^/@?#]+/?|wss?://[^/@?#]+(?:/[^?#]*)?)"))},
+                             PATTERN("(?:mqtts?://[^/@?#]+/?|wss?://[^/@?#]+(?:/[^?#]*)?)")),
+                         STORE_LIST},
     [SETTING_SECRET] = {"a secret such as {\"env\": \"NAME\"} or {\"file\": \"PATH\"}",
-                        "secret", "\"$ref\": \"#/$defs/secret\""},
+                        "secret", "\"$ref\": \"#/$defs/secret\"", STORE_SECRET},
     [SETTING_SECRETS] = {"a list such as [{\"env\": \"NAME\"}]", "list of secrets",
-                         LIST_OF("\"$ref\": \"#/$defs/secret\"")},
+                         LIST_OF("\"$ref\": \"#/$defs/secret\""), STORE_SECRETS},
 };
 
 const struct setting *setting_at(size_t i)
@@ -156,8 +172,145 @@ void setting_add_range(struct buf *out, const struct setting *setting)
 
 void *setting_place(const struct setting *setting, void *base)
 {
-    if (setting->in_description) {
-        base = ((struct config_source *)base)->description;
+    if (setting->home == HOME_PROVIDER) {
+        base = ((struct config_source *)base)->provider;
     }
     return (char *)base + setting->offset;
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool setting_is_equal(const struct setting *setting, const void *a, const void *b)
+{
+    const struct config_list *list = a = (const char *)a + setting->offset;
+    const struct config_list *other = b = (const char *)b + setting->offset;
+    bool equal = true;
+
+    CHECK(setting->home == HOME_CONFIG);
+    switch (words[setting->type].store) {
+    case STORE_NONE:
+        return setting->size == 0 || memcmp(a, b, setting->size) == 0;
+    case STORE_TEXT:
+        return is_same_text(*(char *const *)a, *(char *const *)b);
+    case STORE_LIST:
+        for (size_t i = 0; i < list->count && i < other->count; i++) {
+            equal = equal && is_same_text(list->items[i], other->items[i]);
+        }
+        return equal && list->count == other->count;
+    case STORE_SECRET:
+        return slice_equal(buf_slice(a), buf_slice(b));
+    case STORE_TEXTS:
+    case STORE_EVENTS:
+    case STORE_SAMPLES:
+    case STORE_SECRETS:
+    case STORE_SOURCES:
+        break;
+    }
+    CHECK(!"is in sources only");
+    return false;
+}
+
+static void free_texts(char **texts)
+{
+    for (char **text = texts; text && *text; text++) {
+        free(*text);
+    }
+    free(texts);
+}
+
+static void free_list(struct config_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->items[i]);
+    }
+    free(list->items);
+}
+
+/* Pairs of texts: see struct provider_url_event. */
+static void free_events(char **events)
+{
+    for (char **event = events; event && *event; event += 2) {
+        free(event[0]);
+        free(event[1]);
+    }
+    free(events);
+}
+
+static void free_samples(struct provider_sample *samples)
+{
+    for (struct provider_sample *sample = samples; sample && sample->resource_type; sample++) {
+        settings_free(HOME_SAMPLE, "", sample);
+    }
+    free(samples);
+}
+
+static void free_secrets(struct config_source *source)
+{
+    for (size_t i = 0; i < source->secret_count; i++) {
+        buf_wipe(&source->secrets[i].value);
+        buf_wipe(&source->secrets[i].latest);
+        free(source->secrets[i].file);
+    }
+    free(source->secrets);
+}
+
+static void free_sources(struct config *config)
+{
+    for (size_t i = 0; i < config->source_count; i++) {
+        config_preset_destroy(config->sources[i].preset);
+        config_preset_destroy(config->sources[i].provider);
+        free(config->sources[i].is_set);
+        settings_free(HOME_SOURCE, "", &config->sources[i]);
+    }
+    free(config->sources);
+}
+
+static void free_value(const struct setting *setting, void *base)
+{
+    void *place = (char *)base + setting->offset;
+
+    switch (words[setting->type].store) {
+    case STORE_NONE:
+        return;
+    case STORE_TEXT:
+        return free(*(char **)place);
+    case STORE_TEXTS:
+        return free_texts(*(char ***)place);
+    case STORE_LIST:
+        return free_list(place);
+    case STORE_EVENTS:
+        return free_events(*(char ***)place);
+    case STORE_SAMPLES:
+        return free_samples(*(struct provider_sample **)place);
+    case STORE_SECRET:
+        return buf_wipe(place);
+    case STORE_SECRETS:
+        return free_secrets(base);
+    case STORE_SOURCES:
+        return free_sources(base);
+    }
+}
+
+void settings_free(enum setting_home home, const char *prefix, void *base)
+{
+    const struct setting *setting;
+
+    for (size_t i = 0; (setting = setting_at(i)); i++) {
+        if (setting->home == home && setting->size > 0 &&
+            strncmp(setting->path, prefix, strlen(prefix)) == 0) {
+            free_value(setting, base);
+            memset((char *)base + setting->offset, 0, setting->size);
+        }
+    }
+}
+
+void config_preset_destroy(struct provider *preset)
+{
+    if (preset) {
+        settings_free(HOME_PROVIDER, "", preset);
+        free(preset);
+    }
 }

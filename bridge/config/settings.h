@@ -1,12 +1,10 @@
 /*
- * config_settings - the table of settings: one row each, in the order in which people read
- * them.
+ * settings - the table of settings: one row each, in the order in which people read them.
  *
- * A row drives reading into struct config, checking, `help config` and the JSON Schema, so none
- * of them can disagree. A new setting is: a field in struct config, a row
- * (rows_bridge.c or rows_source.c), and a line in config/full.json; then
- * the schema again (`make generate`). A new type is: its words and schema in settings.c,
- * its reader in values.c, and how two values of it differ in changes.c.
+ * A row drives reading, checking, comparing and freeing, how a source's own keys go over its preset's, `help config`
+ * and the JSON Schema, so none of them can disagree. A new setting is a member of the struct that it is stored in, a
+ * row (rows_bridge.c or rows_source.c), and a line in config/full.json; then the schema again (`make generate`). A new
+ * type is its words, schema and storage in settings.c, and its reader in values.c.
  */
 #ifndef BRIDGE_CONFIG_SETTINGS_H
 #define BRIDGE_CONFIG_SETTINGS_H
@@ -19,18 +17,14 @@ enum setting_type {
     SETTING_SOURCES,
     SETTING_SAMPLES,
     SETTING_IGNORED, /* text for other programs */
-    /* Stored as a bool; a switch is spelled as one of two words. */
     SETTING_BOOL,
-    SETTING_SWITCH,
-    /* Stored as an int64_t; times in ms, sizes in bytes, a choice as its value, a flag as an
-     * enum config_flag. */
-    SETTING_FLAG,
+    /* Numbers of any width: times in ms, sizes in bytes, one of a few words as its value. */
     SETTING_INT,
     SETTING_SIZE,
     SETTING_TIME,
     SETTING_SECONDS, /* a time without a fraction of a second */
     SETTING_CHOICE,
-    /* Stored as char *. */
+    /* Text. */
     SETTING_NAME,
     SETTING_TEXT,
     SETTING_FILE, /* a PEM file to read */
@@ -42,16 +36,14 @@ enum setting_type {
     SETTING_HEADER, /* a header's name */
     SETTING_FIELD,
     SETTING_GID_FORM,
-    SETTING_BODY, /* an object of any form; as JSON */
-    /* Stored as const struct provider *. */
-    SETTING_PROVIDER,
-    /* Stored as struct config_pairs: objects whose keys are free. */
+    SETTING_TEXTS,    /* text, or a list of texts */
+    SETTING_PROVIDER, /* the name of a preset */
+    /* Objects whose keys are free. */
+    SETTING_BODY, /* kept as JSON */
     SETTING_EVENTS,
-    SETTING_HEADERS,
-    /* Stored as struct config_list. */
+    SETTING_HEADERS, /* kept as lines `Name: value` */
     SETTING_ADDRESSES,
     SETTING_SERVERS,
-    /* Stored as struct buf, and as secrets and secret_count of struct config_source. */
     SETTING_SECRET,
     SETTING_SECRETS,
     SETTING_TYPE_COUNT,
@@ -62,34 +54,63 @@ struct setting_choice {
     int64_t value;
 };
 
+/* The struct that a setting is stored in: struct config, config_source, provider (the source's), provider_sample. What
+ * a preset may set is in the provider or in a sample. */
+enum setting_home { HOME_CONFIG, HOME_SOURCE, HOME_PROVIDER, HOME_SAMPLE };
+
+/* What a preset's value makes sense with: where a source changes that, the value is left out. merge.c says what each
+ * one means. */
+enum setting_need {
+    NEED_HMAC = 1,
+    NEED_SAME_FORM = 2,
+    NEED_PAIRS = 4,
+    NEED_TIMESTAMP = 8,
+    NEED_ID = 16,
+    NEED_TIMESTAMP_KEY = 32,
+    NEED_NO_TIMESTAMP_KEY = 64,
+    NEED_NO_TIMESTAMP_HEADER = 128,
+    NEED_SAME_SAMPLES = 256,
+};
+
 struct setting {
     const char *path; /* "mqtt.tls.ca_file"; "sources[].name" for a part of each source */
     enum setting_type type;
-    /* Into struct config; below sources[] into struct config_source, or into its description;
-     * below sources[].samples[] into struct config_sample. */
-    size_t offset;
-    bool in_description;
+    enum setting_home home;
+    size_t offset, size;      /* in there; size 0: stored nowhere */
     const char *default_json; /* as it would stand in the file; NULL: not set */
+    int64_t min, max; /* of a number, size or time; of a text's bytes; of a list's items */
+    const char *help; /* one sentence */
     bool required;
     /* Only commands need it, the bridge does not: what cannot be had is a warning. */
     bool for_commands;
-    int64_t min, max; /* of a number, size or time; of a text's bytes; of a list's items */
-    const struct setting_choice *choices; /* of a choice or switch */
-    const char *help;                     /* one sentence */
+    const struct setting_choice *choices;
+    unsigned needs; /* enum setting_need, or'ed */
 };
 
-/* How people and the schema call a type. */
+/* How a type's values are kept, and so how they are compared and freed. */
+enum setting_store {
+    STORE_NONE,   /* nothing of its own: nowhere, a bare number, a pointer that is borrowed */
+    STORE_TEXT,   /* char * */
+    STORE_TEXTS,  /* char **, NULL-terminated */
+    STORE_LIST,   /* struct config_list */
+    STORE_EVENTS, /* struct provider_url_event * */
+    STORE_SAMPLES,
+    STORE_SECRET, /* struct buf */
+    STORE_SECRETS,
+    STORE_SOURCES,
+};
+
 struct setting_words {
-    const char *what; /* `a time such as "10m"` */
+    const char *what; /* for people: `a time such as "10m"` */
     const char *name; /* one or two words, for the table */
     /* Members of a JSON Schema, without braces; NULL: document.c makes it. */
     const char *schema;
+    enum setting_store store;
 };
 
 /* The i-th row; NULL after the last. */
 const struct setting *setting_at(size_t i);
-/* The row of a key directly below parent ("" is the top, "mqtt.tls", "sources[]"); NULL if
- * there is none. */
+/* The row of a key directly below parent ("" is the top, "mqtt.tls", "sources[]"); NULL: none. */
 const struct setting *setting_find(const char *parent, struct slice key);
 bool setting_is_below(const struct setting *setting, const char *parent);
 /* The last part of the path. */
@@ -98,8 +119,14 @@ const struct setting_words *setting_words(enum setting_type type);
 /* Adds "1KiB to 64MiB" and the like; nothing where no range is checked. */
 void setting_add_range(struct buf *out, const struct setting *setting);
 
-/* Where the setting's value is stored. base: struct config, config_source or config_sample, as
- * the row is one of them. */
+/* Where the setting's value is stored. base: struct config, config_source (also for what is in its provider) or
+ * provider_sample. */
 void *setting_place(const struct setting *setting, void *base);
+
+/* Of two structs config; for rows outside of sources. */
+bool setting_is_equal(const struct setting *setting, const void *a, const void *b);
+/* Frees, and sets to zero, what the rows whose path begins so have stored in base, the struct of that home; secrets
+ * are wiped. */
+void settings_free(enum setting_home home, const char *prefix, void *base);
 
 #endif

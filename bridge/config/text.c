@@ -283,8 +283,8 @@ static enum status make_tree(struct slice text, struct json_object **out_root,
     return st;
 }
 
-static enum status parse(struct buf *file, struct json_object **out_root,
-                         struct config_faults *faults)
+enum status config_text_parse(struct buf *file, struct json_object **out_root,
+                              struct config_faults *faults)
 {
     enum status st = blank_comments(file, faults);
     struct slice text = buf_slice(file);
@@ -314,7 +314,7 @@ enum status config_text_load(const char *path, struct json_object **out_root,
     if (st != ST_OK) {
         config_fault(faults, "", "cannot be read: %s", err.text);
     } else {
-        st = parse(&file, out_root, faults);
+        st = config_text_parse(&file, out_root, faults);
     }
     buf_wipe(&file); /* may hold inline secrets */
     return st;

@@ -1,6 +1,6 @@
 /*
- * One value of the file: is it of its setting's type, within its range, and what is stored for
- * it.
+ * One value of the file: is it of its setting's type and within its range? Then it is stored where its row says; else a
+ * fault is added and nothing is stored.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,7 +11,6 @@
 #include "common/nearest.h"
 #include "common/units.h"
 
-#include "bridge/config/override.h"
 #include "bridge/config/internal.h"
 
 /* `"5" or "3.1.1"` */
@@ -24,10 +23,8 @@ static void add_choices(struct buf *out, const struct setting_choice *choice)
 
 static void add_providers(struct buf *out)
 {
-    const struct provider *provider;
-
-    for (size_t i = 0; (provider = provider_at(i)); i++) {
-        buf_addf(out, "%s\"%s\"", i == 0 ? "" : " or ", provider->name);
+    for (const struct provider_preset *preset = provider_presets; preset->name; preset++) {
+        buf_addf(out, "%s\"%s\"", preset == provider_presets ? "" : " or ", preset->name);
     }
 }
 
@@ -52,14 +49,17 @@ static void wrong_type(struct reader *reader, const struct setting *setting,
     buf_free(&wanted);
 }
 
-static void store_integer(const struct setting *setting, int64_t value, void *base)
+/* As wide as the member is. */
+static void store_number(const struct setting *setting, int64_t value, void *base)
 {
-    if (setting->type == SETTING_BOOL || setting->type == SETTING_SWITCH) {
-        *(bool *)setting_place(setting, base) = value != 0;
-    } else if (setting->type == SETTING_FLAG) {
-        *(int64_t *)setting_place(setting, base) = value != 0 ? FLAG_TRUE : FLAG_FALSE;
+    void *place = setting_place(setting, base);
+
+    if (setting->size == sizeof(int64_t)) {
+        memcpy(place, &value, sizeof(value));
+    } else if (setting->size == sizeof(int32_t)) {
+        memcpy(place, &(int32_t){(int32_t)value}, sizeof(int32_t));
     } else {
-        *(int64_t *)setting_place(setting, base) = value;
+        *(char *)place = (char)value;
     }
 }
 
@@ -69,11 +69,11 @@ static void store_in_range(struct reader *reader, const struct setting *setting,
     if (value < setting->min || value > setting->max) {
         config_out_of_range(reader, setting);
     } else {
-        store_integer(setting, value, base);
+        store_number(setting, value, base);
     }
 }
 
-/* Tells that the text is none of the words that would be right, and the nearest of them. */
+/* Reports that the text is not one of the possible words, and suggests the nearest one. */
 static void unknown_word(struct reader *reader, const struct setting *setting,
                          struct nearest *near)
 {
@@ -97,7 +97,7 @@ static void take_choice(struct reader *reader, const struct setting *setting, st
 
     for (const struct setting_choice *choice = setting->choices; choice->word; choice++) {
         if (slice_equal(text, slice_of(choice->word))) {
-            store_integer(setting, choice->value, base);
+            store_number(setting, choice->value, base);
             return;
         }
         nearest_offer(&near, choice->word);
@@ -108,16 +108,15 @@ static void take_choice(struct reader *reader, const struct setting *setting, st
 static void take_provider(struct reader *reader, const struct setting *setting,
                           struct slice text, void *base)
 {
-    const struct provider *found = provider_find(text);
-    const struct provider *provider;
+    const struct provider_preset *found = provider_find(text);
     struct nearest near = {.text = text};
 
     if (found) {
-        *(const struct provider **)setting_place(setting, base) = found;
+        *(const char **)setting_place(setting, base) = found->name;
         return;
     }
-    for (size_t i = 0; (provider = provider_at(i)); i++) {
-        nearest_offer(&near, provider->name);
+    for (const struct provider_preset *preset = provider_presets; preset->name; preset++) {
+        nearest_offer(&near, preset->name);
     }
     unknown_word(reader, setting, &near);
 }
@@ -162,7 +161,7 @@ static void take_text(struct reader *reader, const struct setting *setting, stru
         char *kept = xstrdup(text.data);
 
         kept[kept_length(setting, text)] = '\0';
-        *(char **)setting_place(setting, base) = kept;
+        config_store_text(setting, kept, base);
     } else {
         config_fault(reader->faults, reader_path(reader), "%s", err.text);
     }
@@ -210,7 +209,7 @@ static void read_bool(struct reader *reader, const struct setting *setting,
                       struct json_object *value, void *base)
 {
     if (json_object_is_type(value, json_type_boolean)) {
-        store_integer(setting, json_object_get_boolean(value), base);
+        store_number(setting, json_object_get_boolean(value), base);
     } else {
         wrong_type(reader, setting, value);
     }
@@ -221,7 +220,6 @@ void config_read_value(struct reader *reader, const struct setting *setting,
 {
     switch (setting->type) {
     case SETTING_BOOL:
-    case SETTING_FLAG:
         return read_bool(reader, setting, value, base);
     case SETTING_INT:
         return read_int(reader, setting, value, base);
@@ -229,7 +227,6 @@ void config_read_value(struct reader *reader, const struct setting *setting,
     case SETTING_TIME:
     case SETTING_SECONDS:
         return read_string(reader, setting, value, take_quantity, base);
-    case SETTING_SWITCH:
     case SETTING_CHOICE:
         return read_string(reader, setting, value, take_choice, base);
     case SETTING_PROVIDER:
@@ -256,9 +253,12 @@ void config_read_value(struct reader *reader, const struct setting *setting,
                                   setting_place(setting, base));
     case SETTING_SECRETS:
         return config_read_secrets(reader, setting, value, base);
+    case SETTING_TEXTS:
+        return config_read_texts(reader, setting, value, base);
     case SETTING_EVENTS:
+        return config_read_events(reader, setting, value, base);
     case SETTING_HEADERS:
-        return config_read_pairs(reader, setting, value, base);
+        return config_read_headers(reader, setting, value, base);
     case SETTING_BODY:
         return config_read_body(reader, setting, value, base);
     case SETTING_OBJECT:

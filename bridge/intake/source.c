@@ -9,6 +9,7 @@
 #include "bridge/intake/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "bridge/metrics.h"
 
@@ -20,15 +21,7 @@ static enum status create_parser(struct intake_source *source, struct err *err)
     if (st != ST_OK) {
         return err_wrap(err, "fields.%s", key);
     }
-    for (enum parse_field field = 0; field < PARSE_FIELDS; field++) {
-        /* A template of the user's own is trusted for the fields that an event cannot do without,
-         * but not for a delivery id or a time. */
-        bool own = field != PARSE_DELIVERY_ID && field != PARSE_TIME &&
-                   config_says_field(source->config, field);
-
-        source->trusted[field] =
-            own || source->config->trust_unsigned || parser_trusts(source->parser, field);
-    }
+    memcpy(source->trusted, source->config->trusted, sizeof(source->trusted));
     return ST_OK;
 }
 
@@ -83,15 +76,6 @@ static const struct intake_source *find_at(const struct intake *intake, struct s
     return NULL;
 }
 
-static bool lies_below(const struct intake_source *source, struct slice path)
-{
-    const struct provider *provider = source->config->provider;
-
-    return (provider->takes_suffix || provider->url_events != NULL) &&
-           path.len > source->path.len && path.data[source->path.len] == '/' &&
-           slice_starts_with(path, source->path);
-}
-
 static const struct intake_source *find_above(const struct intake *intake, struct slice path)
 {
     const struct intake_source *found = NULL;
@@ -99,30 +83,12 @@ static const struct intake_source *find_above(const struct intake *intake, struc
     for (size_t i = 0; i < intake->source_count; i++) {
         const struct intake_source *source = &intake->sources[i];
 
-        if (lies_below(source, path) && (found == NULL || source->path.len > found->path.len)) {
+        if (provider_url_is_below(source->config->provider, source->path, path) &&
+            (found == NULL || source->path.len > found->path.len)) {
             found = source;
         }
     }
     return found;
-}
-
-static struct slice suffix_behind(const struct intake_source *source, struct slice path)
-{
-    size_t at = source->path.len;
-
-    while (at < path.len && path.data[at] == '/') {
-        at++;
-    }
-    return at < path.len ? slice_from(path, at) : SLICE_NONE;
-}
-
-/* If the provider lists its events by suffix, any other suffix does not exist. The suffix of the
- * path itself is empty. */
-static bool takes(const struct intake_source *source, struct slice suffix)
-{
-    const struct provider *provider = source->config->provider;
-
-    return provider->url_events == NULL || provider_url_event(provider, suffix) != NULL;
 }
 
 const struct intake_source *intake_find(const struct intake *intake, struct slice path,
@@ -133,9 +99,9 @@ const struct intake_source *intake_find(const struct intake *intake, struct slic
 
     if (source == NULL) {
         source = find_above(intake, path);
-        suffix = source != NULL ? suffix_behind(source, path) : SLICE_NONE;
+        suffix = source != NULL ? provider_url_rest(source->path, path) : SLICE_NONE;
     }
-    if (source == NULL || !takes(source, suffix)) {
+    if (source == NULL || !provider_url_takes(source->config->provider, suffix)) {
         return NULL;
     }
     *out_suffix = suffix;

@@ -18,18 +18,20 @@
 
 enum variable { LITERAL, SOURCE, RESOURCE_TYPE, EVENT, ACTION, GID, ID, BODY };
 
+#define VARIABLE(variable, name, field) {variable, name, "{" name "}", field},
 static const struct {
-    const char *name;
     enum variable variable;
-} variables[] = {
-    {"source", SOURCE},
-    {"resource_type", RESOURCE_TYPE},
-    {"type", RESOURCE_TYPE},
-    {"event", EVENT},
-    {"action", ACTION},
-    {"gid", GID},
-    {"id", ID},
-};
+    const char *name, *text;
+    enum parse_field field;
+} variables[] = {ROUTE_VARIABLE_MAP(VARIABLE)};
+
+bool route_variable_at(size_t i, struct route_variable *out_variable)
+{
+    if (i < COUNT_OF(variables)) {
+        *out_variable = (struct route_variable){variables[i].text, variables[i].field};
+    }
+    return i < COUNT_OF(variables);
+}
 
 #define BODY_PREFIX SLICE("body.")
 
@@ -63,9 +65,7 @@ static enum status unknown_variable(struct slice name, struct err *err)
     if (near.word) {
         (void)snprintf(shown, sizeof(shown), "did you mean {%s}?", near.word);
     } else {
-        (void)snprintf(shown, sizeof(shown),
-                       "the variables are {source}, {resource_type}, {event}, {action}, {gid}, "
-                       "{id} and {body.<path>}");
+        (void)snprintf(shown, sizeof(shown), "the variables are%s and {body.<path>}", ROUTE_VARIABLES);
     }
     return err_set(err, ST_INVALID, "unknown variable {%.*s}; %s", SLICE_ARG(name), shown);
 }

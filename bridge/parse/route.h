@@ -20,6 +20,27 @@
 /* MQTT 5.0 section 1.5.4: a UTF-8 string is at most 65,535 bytes. */
 enum { ROUTE_MAX_TOPIC = 65535 };
 
+/* The variables, beside {body.<path>}: what each stands for, its name, and the field that it is made of
+ * (PARSE_FIELDS: none). */
+#define ROUTE_VARIABLE_MAP(X)                                                                  \
+    X(SOURCE, "source", PARSE_FIELDS)                                                          \
+    X(EVENT, "event", PARSE_EVENT)                                                             \
+    X(ACTION, "action", PARSE_EVENT)                                                           \
+    X(RESOURCE_TYPE, "resource_type", PARSE_TYPE)                                              \
+    X(RESOURCE_TYPE, "type", PARSE_TYPE)                                                       \
+    X(GID, "gid", PARSE_GID)                                                                   \
+    X(ID, "id", PARSE_FIELDS)
+#define ROUTE_VARIABLE_TEXT(variable, name, field) " {" name "}"
+/* " {source} {event} …" */
+#define ROUTE_VARIABLES ROUTE_VARIABLE_MAP(ROUTE_VARIABLE_TEXT)
+
+struct route_variable {
+    const char *text; /* "{source}" */
+    enum parse_field field;
+};
+/* The i-th one; false behind the last. */
+bool route_variable_at(size_t i, struct route_variable *out_variable);
+
 /* A parsed template; immutable. */
 struct route;
 

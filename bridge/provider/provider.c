@@ -1,28 +1,19 @@
+/*
+ * Presets by name, and what a provider's description says about an event: is it in the catalogue, of which type, is it a
+ * deletion. Nothing fails: what is unknown is NULL or false.
+ */
 #include "bridge/provider/provider.h"
 
 #include <string.h>
 
-#include "common/encode.h"
-
-static const struct provider *const providers[] = {
-    &provider_creads, &provider_ricloud, &provider_weavy,   &provider_standard_webhooks,
-    &provider_github, &provider_stripe,  &provider_shopify, &provider_gitlab,
-    &provider_gitea,  &provider_slack,   &provider_custom,
-};
-
-const struct provider *provider_at(size_t i)
+const struct provider_preset *provider_find(struct slice name)
 {
-    return i < COUNT_OF(providers) ? providers[i] : NULL;
-}
+    const struct provider_preset *preset = provider_presets;
 
-const struct provider *provider_find(struct slice name)
-{
-    for (size_t i = 0; i < COUNT_OF(providers); i++) {
-        if (slice_equal(slice_of(providers[i]->name), name)) {
-            return providers[i];
-        }
+    while (preset->name && !slice_equal(slice_of(preset->name), name)) {
+        preset++;
     }
-    return NULL;
+    return preset->name ? preset : NULL;
 }
 
 /* The next letter (in lower case) or digit of text from *i on; -1 behind the last one. */
@@ -102,33 +93,4 @@ bool provider_is_deletion(const struct provider *provider, struct slice event)
                memcmp(event.data + event.len - len, wanted.data + 1, len) == 0;
     }
     return slice_equal(event, wanted);
-}
-
-/* a to f become 0 to 5: no matter that those are the more likely ones then. */
-static char decimal(char hex_digit)
-{
-    if (hex_digit >= 'a') {
-        return "012345"[hex_digit - 'a'];
-    }
-    return hex_digit;
-}
-
-void provider_make_gid(const struct provider *provider, const struct provider_sample *sample,
-                       const uint8_t random[16], char out_text[PROVIDER_GID_SIZE])
-{
-    const char *form = sample->gid_form ? sample->gid_form : provider->gid_form;
-    char digits[33];
-    size_t used = 0;
-    size_t i = 0;
-
-    encode_hex(random, 16, digits);
-    for (; i < PROVIDER_GID_SIZE - 1 && form[i]; i++) {
-        out_text[i] = form[i];
-        if (used < 32 && form[i] == '#') {
-            out_text[i] = digits[used++];
-        } else if (used < 32 && form[i] == '?') {
-            out_text[i] = decimal(digits[used++]);
-        }
-    }
-    out_text[i] = '\0';
 }

@@ -1,5 +1,6 @@
 /*
- * provider: sample deliveries, made from the rows' templates.
+ * Sample deliveries, made from templates: each placeholder is replaced by a value, encoded as its place needs it. Text
+ * that is not a placeholder stays as it is; nothing fails.
  */
 #include "bridge/provider/provider.h"
 
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/encode.h"
 #include "common/json.h"
 
 /* Adds a value as the place it goes to needs it. */
@@ -17,7 +19,6 @@ struct filling {
     const struct provider *provider;
     const struct provider_sample *sample;
     const struct provider_sample_values *values;
-    const char *resource; /* NULL inside a resource: it does not hold another */
     encode_fn *encode;
 };
 
@@ -65,8 +66,6 @@ static void encode_path(struct buf *out, struct slice text)
     }
 }
 
-static void expand(struct buf *out, const char *template, const struct filling *with);
-
 static void add_event(struct buf *out, const struct filling *with)
 {
     with->encode(out, slice_of(with->values->event));
@@ -111,7 +110,8 @@ static void add_now(struct buf *out, const struct filling *with)
         gmtime_r(&seconds, &utc) && strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc) > 0;
 
     CHECK(fits);
-    buf_addf(out, "%s%s", date, with->provider->time_zone);
+    buf_add_str(out, date);
+    buf_add_slice(out, slice_of(with->provider->time_zone));
 }
 
 static void add_unix(struct buf *out, const struct filling *with)
@@ -129,28 +129,27 @@ static void add_number(struct buf *out, const struct filling *with)
     buf_addf(out, "%" PRIu64, with->values->number);
 }
 
-static void add_resource(struct buf *out, const struct filling *with)
-{
-    struct filling inside = *with;
-
-    inside.resource = NULL;
-    expand(out, with->resource, &inside);
-}
-
 static const struct placeholder {
     struct slice name;
     void (*add)(struct buf *out, const struct filling *with);
 } placeholders[] = {
-    {SLICE("@EVENT@"), add_event}, {SLICE("@ACTION@"), add_action},
-    {SLICE("@TYPE@"), add_type},   {SLICE("@GID@"), add_gid},
-    {SLICE("@NOW@"), add_now},     {SLICE("@GID_VALUE@"), add_gid_value},
-    {SLICE("@UNIX@"), add_unix},   {SLICE("@UUID@"), add_uuid},
-    {SLICE("@N@"), add_number},    {SLICE("@RESOURCE@"), add_resource},
+    {SLICE("@EVENT@"), add_event},
+    {SLICE("@ACTION@"), add_action},
+    {SLICE("@TYPE@"), add_type},
+    {SLICE("@GID@"), add_gid},
+    {SLICE("@NOW@"), add_now},
+    {SLICE("@UNIX@"), add_unix},
+    {SLICE("@UUID@"), add_uuid},
+    {SLICE("@N@"), add_number},
+    /* Whole strings of a body, quotes included. */
+    {SLICE("\"@GID_VALUE@\""), add_gid_value},
+    {SLICE("\"@UNIX_VALUE@\""), add_unix},
+    {SLICE("\"@N_VALUE@\""), add_number},
 };
 
 static const struct placeholder *find_placeholder(const char *text)
 {
-    for (size_t i = 0; *text == '@' && i < COUNT_OF(placeholders); i++) {
+    for (size_t i = 0; strchr("@\"", *text) && i < COUNT_OF(placeholders); i++) {
         if (strncmp(text, placeholders[i].name.data, placeholders[i].name.len) == 0) {
             return &placeholders[i];
         }
@@ -174,68 +173,58 @@ static void expand(struct buf *out, const char *template, const struct filling *
     }
 }
 
-static const char *body_template(const struct provider *provider,
-                                 const struct provider_sample *sample, const char *event)
+void provider_make(const struct provider *provider, const struct provider_sample *sample,
+                   const struct provider_sample_values *values, struct provider_made *made)
 {
-    if (sample->body) {
-        return sample->body;
+    const char *listed = sample->suffix ? NULL : provider_url_suffix(provider, values->event);
+    struct filling with = {provider, sample, values, encode_json};
+
+    buf_clear(&made->body);
+    buf_clear(&made->headers);
+    buf_clear(&made->suffix);
+    expand(&made->body, sample->body, &with);
+    with.encode = encode_header;
+    expand(&made->headers, sample->headers, &with);
+    with.encode = encode_path;
+    if (listed) {
+        encode_path(&made->suffix, slice_of(listed));
+    } else {
+        expand(&made->suffix, sample->suffix ? sample->suffix : provider->sample_suffix, &with);
     }
-    return provider->sample_deletion && provider_is_deletion(provider, slice_of(event))
-               ? provider->sample_deletion
-               : provider->sample_body;
 }
 
-void provider_sample_body(const struct provider *provider, const struct provider_sample *sample,
-                          const struct provider_sample_values *values, struct buf *out)
+void provider_made_fini(struct provider_made *made)
 {
-    const struct filling with = {provider, sample, values, sample->resource, encode_json};
-
-    expand(out, body_template(provider, sample, values->event), &with);
+    buf_free(&made->body);
+    buf_free(&made->headers);
+    buf_free(&made->suffix);
 }
 
-void provider_sample_headers(const struct provider *provider,
-                             const struct provider_sample *sample,
-                             const struct provider_sample_values *values, struct buf *out)
+/* a to f become 0 to 5: no matter that those are the more likely ones then. */
+static char decimal(char hex_digit)
 {
-    const struct filling with = {provider, sample, values, NULL, encode_header};
-
-    expand(out, provider->sample_headers, &with);
-    if (provider->sample_headers && sample->headers) {
-        buf_add_char(out, '\n');
+    if (hex_digit >= 'a') {
+        return "012345"[hex_digit - 'a'];
     }
-    expand(out, sample->headers, &with);
+    return hex_digit;
 }
 
-const char *provider_url_suffix(const struct provider *provider, const char *event)
+void provider_make_gid(const struct provider *provider, const struct provider_sample *sample,
+                       const uint8_t random[16], char out_text[PROVIDER_GID_SIZE])
 {
-    for (const struct provider_url_event *e = provider->url_events; e && e->suffix; e++) {
-        if (strcmp(e->event, event) == 0) {
-            return e->suffix;
+    const char *form = sample->gid_form ? sample->gid_form : provider->gid_form;
+    char digits[33];
+    size_t used = 0;
+    size_t i = 0;
+
+    encode_hex(random, 16, digits);
+    for (; i < PROVIDER_GID_SIZE - 1 && form[i]; i++) {
+        out_text[i] = form[i];
+        if (used < 32 && form[i] == '#') {
+            out_text[i] = digits[used++];
+        } else if (used < 32 && form[i] == '?') {
+            out_text[i] = decimal(digits[used++]);
         }
     }
-    return NULL;
-}
-
-const char *provider_url_event(const struct provider *provider, struct slice suffix)
-{
-    for (const struct provider_url_event *e = provider->url_events; e && e->suffix; e++) {
-        if (slice_equal(slice_of(e->suffix), suffix)) {
-            return e->event;
-        }
-    }
-    return NULL;
-}
-
-void provider_sample_suffix(const struct provider *provider,
-                            const struct provider_sample *sample,
-                            const struct provider_sample_values *values, struct buf *out)
-{
-    const struct filling with = {provider, sample, values, NULL, encode_path};
-    const char *listed = provider_url_suffix(provider, values->event);
-
-    if (!sample->suffix && listed) {
-        encode_path(out, slice_of(listed));
-        return;
-    }
-    expand(out, sample->suffix ? sample->suffix : provider->sample_suffix, &with);
+    out_text[i] = '\0';
 }

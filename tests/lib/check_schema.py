@@ -28,7 +28,7 @@ def without_comments(text):
 def objects_of(schema, path="schema"):
     """Every object schema in it, with a path for people."""
     if isinstance(schema, dict):
-        if "properties" in schema and schema.get("type") == "object":
+        if "properties" in schema and "object" in schema.get("type", ""):
             yield path, schema
         for key, value in schema.items():
             yield from objects_of(value, f"{path}.{key}")

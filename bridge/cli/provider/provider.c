@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bridge/cli/provider/ricloud.h"
+#include "bridge/cli/provider/show.h"
 #include "bridge/cli/provider/weavy.h"
 
 static int run_ricloud(struct cli *cli)
@@ -20,19 +21,21 @@ static int run_weavy(struct cli *cli)
 
 static int run(struct cli *cli)
 {
-    static const struct cli_verb vendors[] = {
-        {"ricloud", run_ricloud, NULL, NULL}, {"weavy", run_weavy, NULL, NULL}, {0}};
+    static const struct cli_verb vendors[] = {{"ricloud", run_ricloud, NULL, NULL},
+                                              {"weavy", run_weavy, NULL, NULL},
+                                              {"show", provider_show, NULL, NULL},
+                                              {0}};
     const char *name = cli->argc > 1 ? cli->argv[1] : NULL;
 
     if (!name) {
-        return cli_misuse(cli, "provider: a provider is missing; ricloud or weavy");
+        return cli_misuse(cli, "provider: a provider is missing; ricloud, weavy, or show");
     }
     for (const struct cli_verb *vendor = vendors; vendor->name; vendor++) {
         if (strcmp(name, vendor->name) == 0) {
             return cli_dispatch(cli, vendors);
         }
     }
-    return cli_misuse(cli, "provider %s: no such provider; ricloud or weavy", name);
+    return cli_misuse(cli, "provider %s: no such provider; ricloud, weavy, or show", name);
 }
 
 static void add_notes(struct buf *out)
@@ -60,7 +63,9 @@ static void add_notes(struct buf *out)
                 "again.\n\n");
     verb_add_help(out, &ricloud);
     verb_add_help(out, &weavy);
-    buf_add_str(out, "Keys of an object:\n");
+    buf_add_str(out, "show: prints the preset of a provider, over which a source's keys are "
+                     "merged.\n\n"
+                     "Keys of an object:\n");
     for (size_t i = 0; i < COUNT_OF(objects); i++) {
         cli_add_help(out, objects[i].of, NULL, objects[i].keys);
     }
@@ -78,7 +83,8 @@ const struct cli_command provider_command = {
              "provider weavy subscribe (EVENT... | --all) [--url URL]\n"
              "provider weavy unsubscribe (EVENT... | CODE... | --all) [--forget]\n"
              "provider weavy sample EVENT [--publish]\n"
-             "provider weavy list",
+             "provider weavy list\n"
+             "provider show NAME",
     .summary = "Register the bridge at a provider, through the provider's API",
     .options = verb_common_options,
     .add_notes = add_notes,

@@ -38,12 +38,12 @@ static void sources_alone_are_enough_and_all_else_has_the_documented_default(voi
     assert_int_equal(config->outbox.dedupe_window_ms, 600000);
     assert_int_equal(config->source_count, 1);
     assert_string_equal(config->sources[0].name, "p");
-    assert_ptr_equal(config->sources[0].preset, provider_find(SLICE("creads")));
+    assert_string_equal(config->sources[0].preset->name, "creads");
     assert_string_equal(config->sources[0].path, "/p");
     assert_true(config->sources[0].verify);
     assert_int_equal(config->sources[0].secret_count, 1);
     assert_string_equal(config->sources[0].secrets[0].value.data, "secret of the test");
-    assert_string_equal(config->sources[0].topic, provider_creads.default_topic);
+    assert_string_equal(config->sources[0].topic, preset("creads")->topic);
     assert_int_equal(config->sources[0].qos, 1);
     assert_false(config->sources[0].retain);
     assert_null(config->sources[0].state_topic);

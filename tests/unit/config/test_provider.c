@@ -66,14 +66,28 @@ static void assert_same_fields(const struct provider *a, const struct provider *
     assert_int_equal(a->takes_suffix, b->takes_suffix);
 }
 
-/* The row */
+static void assert_same_samples(const struct provider_sample *a,
+                                const struct provider_sample *b)
+{
+    for (; b->resource_type; a++, b++) {
+        assert_string_equal(a->resource_type, b->resource_type);
+        assert_string_equal(a->events[0], b->events[0]);
+        assert_string_equal(a->body, b->body);
+        assert_same_text(a->headers, b->headers);
+        assert_same_text(a->gid_form, b->gid_form);
+        assert_same_text(a->suffix, b->suffix);
+    }
+    assert_null(a->resource_type);
+}
 
-static void what_is_not_said_is_as_in_the_providers_row(void **state)
+/* The preset */
+
+static void what_is_not_set_is_as_in_the_preset(void **state)
 {
     const struct provider *row;
 
     (void)state;
-    for (size_t i = 0; (row = provider_at(i)); i++) {
+    for (size_t i = 0; (row = preset_at(i)); i++) {
         char text[512];
 
         if (row->signature.scheme == SCHEME_UNSET || row->signature.scheme == SCHEME_NONE ||
@@ -84,12 +98,12 @@ static void what_is_not_said_is_as_in_the_providers_row(void **state)
                        "{'sources':[{'name':'p','provider':'%s','path':'/p'," SECRETS "}]}",
                        row->name);
         assert_no_finding(text);
-        assert_ptr_equal(config->sources[0].preset, row);
+        assert_string_equal(config->sources[0].preset->name, row->name);
         assert_same_signature(&merged()->signature, &row->signature);
         assert_same_fields(merged(), row);
         assert_string_equal(merged()->name, row->name);
-        assert_ptr_equal(merged()->samples, row->samples);
-        assert_string_equal(config->sources[0].topic, row->default_topic);
+        assert_same_samples(merged()->samples, row->samples);
+        assert_string_equal(config->sources[0].topic, row->topic);
     }
 }
 
@@ -109,9 +123,9 @@ static void a_provider_can_be_described_in_the_configuration_alone(void **state)
                  "'topic':'github/{gid}'"));
     assert_found(true, "sources[0].fields.event", "for a header or the URL to decide");
     assert_found(true, "sources[0].fields.delivery_id", "does not tell repeats apart");
-    assert_same_signature(&merged()->signature, &provider_github.signature);
-    assert_same_fields(merged(), &provider_github);
-    assert_string_equal(config->sources[0].topic, provider_github.default_topic);
+    assert_same_signature(&merged()->signature, &preset("github")->signature);
+    assert_same_fields(merged(), preset("github"));
+    assert_string_equal(config->sources[0].topic, preset("github")->topic);
     assert_no_finding(OF(
         "custom", "/p",
         SECRETS ",'signature':{'scheme':'hmac','algorithm':'sha256','form':'pairs',"
@@ -121,13 +135,13 @@ static void a_provider_can_be_described_in_the_configuration_alone(void **state)
                 "'fields':{'event':'{body.type}.{body.action}','resource_type':'{body.type}',"
                 "'gid':'{body.data.id}|','delivery_id':'{body.id}',"
                 "'event_time':'{body.date_created}'},'path_suffix':true"));
-    assert_same_signature(&merged()->signature, &provider_ricloud.signature);
-    assert_same_fields(merged(), &provider_ricloud);
+    assert_same_signature(&merged()->signature, &preset("ricloud")->signature);
+    assert_same_fields(merged(), preset("ricloud"));
 }
 
-static void a_single_value_is_put_over_the_row_and_the_rest_stays(void **state)
+static void a_single_value_is_put_over_the_preset_and_the_rest_stays(void **state)
 {
-    struct provider_signature expected = provider_stripe.signature;
+    struct provider_signature expected = preset("stripe")->signature;
 
     (void)state;
     assert_no_finding(STRIPE("'signature':{'header':'X-Pay','tolerance':'1m','skew':'both'},"
@@ -138,10 +152,10 @@ static void a_single_value_is_put_over_the_row_and_the_rest_stays(void **state)
     expected.skew = SKEW_BOTH;
     assert_same_signature(&merged()->signature, &expected);
     assert_string_equal(merged()->fields.deletion_event, "*.gone");
-    assert_string_equal(merged()->fields.gid, provider_stripe.fields.gid);
+    assert_string_equal(merged()->fields.gid, preset("stripe")->fields.gid);
     assert_string_equal(merged()->challenge.echo, "token");
     assert_string_equal(merged()->name, "stripe");
-    assert_string_equal(provider_stripe.signature.header, "Stripe-Signature");
+    assert_string_equal(preset("stripe")->signature.header, "Stripe-Signature");
     assert_no_finding(
         OF("ricloud", "/p", SECRETS ",'path_suffix':false," SIGNATURE("'ordered':false")));
     assert_false(merged()->takes_suffix);
@@ -185,7 +199,7 @@ static void a_delivery_id_that_is_the_signed_id_stays_so_in_another_header(void 
     (void)state;
     assert_no_finding(STANDARD(SIGNATURE(SVIX)));
     assert_string_equal(merged()->fields.delivery_id, "{header.svix-id}");
-    assert_string_equal(provider_standard_webhooks.fields.delivery_id, "{header.webhook-id}");
+    assert_string_equal(preset("standard-webhooks")->fields.delivery_id, "{header.webhook-id}");
     assert_no_finding(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'{body.id}'}"));
     assert_string_equal(merged()->fields.delivery_id, "{body.id}");
     assert_no_finding(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'|'}"));
@@ -560,7 +574,7 @@ static void samples_replace_those_of_the_provider(void **state)
     assert_null(sample[3].resource_type);
     assert_no_finding(GITHUB(SAMPLE("")));
     assert_string_equal(merged()->samples[0].events[0], "order.paid");
-    assert_null(merged()->sample_headers); /* those were for the samples that are gone */
+    assert_null(merged()->samples[0].headers); /* those were for the samples that are gone */
 }
 
 static void a_sample_that_cannot_be_sent_is_told_at_its_key(void **state)
@@ -671,9 +685,9 @@ static void what_the_api_hands_out_is_kept_beside_the_outbox(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_not_said_is_as_in_the_providers_row),
+        cmocka_unit_test(what_is_not_set_is_as_in_the_preset),
         cmocka_unit_test(a_provider_can_be_described_in_the_configuration_alone),
-        cmocka_unit_test(a_single_value_is_put_over_the_row_and_the_rest_stays),
+        cmocka_unit_test(a_single_value_is_put_over_the_preset_and_the_rest_stays),
         cmocka_unit_test(what_an_override_makes_meaningless_is_dropped),
         cmocka_unit_test(a_delivery_id_that_is_the_signed_id_stays_so_in_another_header),
         cmocka_unit_test(a_presets_delivery_id_that_is_signed_no_more_is_told),

@@ -48,7 +48,7 @@ static void deliver_header(const char *signature, struct slice body)
 
 static void deliver_partners(struct slice body)
 {
-    deliver_signed(PARTNERS, &provider_creads, "your_secret_key", body);
+    deliver_signed(PARTNERS, preset("creads"), "your_secret_key", body);
 }
 
 static void deliver(struct slice body)
@@ -148,7 +148,7 @@ static void a_body_whose_topic_is_too_long_is_quarantined(void **state)
         buf_add_char(&body, 'x');
     }
     buf_add_str(&body, "\"}");
-    replace(&config->sources[1].topic, "{body.x}");
+    config->sources[1].topic = "{body.x}";
     recreate();
     deliver(buf_slice(&body));
     assert_false(answer.result.quarantined);
@@ -392,15 +392,18 @@ static void assert_not_created(const char *text)
 static void a_source_that_cannot_work_fails_the_creation(void **state)
 {
     struct intake *none = NULL;
+    const char *gid;
     struct err err = {0};
 
     (void)state;
     replace(&config->sources[1].state_topic, "a/{gdi}");
     assert_not_created("source open: unknown variable {gdi}; did you mean {gid}?");
-    replace(&config->sources[0].topic, "a/{gdi}");
+    config->sources[0].topic = "a/{gdi}";
     assert_not_created("source partners: unknown variable {gdi}; did you mean {gid}?");
+    gid = config->sources[0].provider->fields.gid;
     config->sources[0].provider->fields.gid = "{body.";
     assert_int_equal(intake_create(config, outbox, &none, &err), ST_INVALID);
+    config->sources[0].provider->fields.gid = gid;
     assert_memory_equal(err.text, "source partners: fields.gid: ", 29);
     config->sources[0].secrets[0].value.len = config->sources[0].secrets[1].value.len = 0;
     assert_not_created("source partners: has no secret to verify with");

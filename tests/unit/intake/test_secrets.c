@@ -20,7 +20,7 @@ static bool verifies(const char *secret)
         &body,
         "{\"id\":\"e%u\",\"type\":\"poll\",\"action\":\"completed\",\"data\":{\"id\":\"1\"}}",
         number++);
-    deliver_signed("/a", &provider_ricloud, secret, buf_slice(&body));
+    deliver_signed("/a", preset("ricloud"), secret, buf_slice(&body));
     buf_free(&body);
     assert_int_equal(answer.count, 1);
     assert_true(answer.result.status == ST_OK || answer.result.status == ST_UNAUTHENTIC);

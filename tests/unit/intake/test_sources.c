@@ -100,7 +100,7 @@ static void the_end_of_the_path_becomes_the_event(void **state)
 
 static struct event_identity signed_identity(const char *path, const char *body)
 {
-    deliver_signed(path, &provider_ricloud, "s", slice_of(body));
+    deliver_signed(path, preset("ricloud"), "s", slice_of(body));
     assert_int_equal(answer.result.status, ST_OK);
     return fake.event->identity;
 }
@@ -195,7 +195,7 @@ static int64_t time_in_header(const char *trust)
                  trust) > 0);
     use(sources);
     free(sources);
-    sign(&provider_creads, "s", NULL,
+    sign(preset("creads"), "s", NULL,
          SLICE("{\"event\":\"a.b\",\"resource_type\":\"a\",\"resource_gid\":\"1\"}"), &headers);
     deliver_with("/t", &headers,
                  SLICE("{\"event\":\"a.b\",\"resource_type\":\"a\",\"resource_gid\":\"1\"}"));
@@ -220,7 +220,7 @@ static struct event_identity hub_identity(const char *path, const char *id, cons
         add_headers(&headers, "X-GitHub-Delivery: ");
         strcat(headers.text, id);
     }
-    sign(&provider_github, "s", NULL, slice_of(body), &headers);
+    sign(preset("github"), "s", NULL, slice_of(body), &headers);
     deliver_with(path, &headers, slice_of(body));
     assert_int_equal(answer.result.status, ST_OK);
     assert_false(answer.result.quarantined);
@@ -273,12 +273,12 @@ static void a_header_that_the_signature_covers_is_trusted(void **state)
     (void)state;
     use("{'name':'sw','provider':'standard-webhooks','path':'/sw',"
         "'secrets':['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']}");
-    sign(&provider_standard_webhooks, secret, "msg_1", body, &headers);
+    sign(preset("standard-webhooks"), secret, "msg_1", body, &headers);
     deliver_with("/sw", &headers, body);
     assert_int_equal(answer.result.status, ST_OK);
     assert_slice(fake.event->delivery_id, "msg_1");
     first = fake.event->identity;
-    sign(&provider_standard_webhooks, secret, "msg_1", later, &other);
+    sign(preset("standard-webhooks"), secret, "msg_1", later, &other);
     deliver_with("/sw", &other, later);
     assert_true(same_key(first, fake.event->identity));
     assert_true(same_digest(first, fake.event->identity));
@@ -292,13 +292,13 @@ static void a_challenge_is_answered_and_not_stored(void **state)
 {
     (void)state;
     use("{'name':'chat','provider':'slack','path':'/chat','secrets':['s']}");
-    deliver_signed("/chat", &provider_slack, "s", SLICE(CHALLENGE));
+    deliver_signed("/chat", preset("slack"), "s", SLICE(CHALLENGE));
     assert_int_equal(answer.count, 1);
     assert_int_equal(answer.result.status, ST_OK);
     assert_string_equal(answer.challenge, "3eZbrw1aB\"");
     assert_int_equal(fake.count, 0);
     /* Only an authentic sender learns whether challenges are answered. */
-    deliver_signed("/chat", &provider_slack, "wrong", SLICE(CHALLENGE));
+    deliver_signed("/chat", preset("slack"), "wrong", SLICE(CHALLENGE));
     assert_int_equal(answer.count, 1);
     assert_int_equal(answer.result.status, ST_UNAUTHENTIC);
     assert_string_equal(answer.challenge, "");

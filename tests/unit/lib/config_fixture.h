@@ -17,6 +17,8 @@
 
 #include "bridge/config/config.h"
 
+#include "tests/unit/lib/presets.h"
+
 #define BASICS  "'name':'p','provider':'creads','path':'/p'"
 #define SECRETS "'secrets':[{'env':'TEST_SECRET'}]"
 #define SOURCE  "{" BASICS "," SECRETS "}"

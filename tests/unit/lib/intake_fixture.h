@@ -25,6 +25,8 @@
 #include "bridge/metrics.h"
 #include "bridge/verify/verify.h"
 
+#include "tests/unit/lib/presets.h"
+
 enum { MAX_HEADERS = 8 };
 
 /* ---- a fake outbox that records the last event ---- */

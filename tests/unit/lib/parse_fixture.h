@@ -17,6 +17,8 @@
 
 #include "bridge/parse/parse.h"
 
+#include "tests/unit/lib/presets.h"
+
 static inline void assert_slice(struct slice got, const char *want)
 {
     if (!slice_equal(got, slice_of(want)) || (got.data == NULL) != (want == NULL)) {

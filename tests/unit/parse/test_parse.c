@@ -5,12 +5,12 @@
 
 static enum status read_creads(struct slice body, struct parsed *out)
 {
-    return read_once(&provider_creads, plain(body), NULL, out);
+    return read_once(preset("creads"), plain(body), NULL, out);
 }
 
 static void assert_creads_refused(struct slice body, enum status want, const char *reason)
 {
-    assert_refused(&provider_creads, plain(body), want, reason);
+    assert_refused(preset("creads"), plain(body), want, reason);
 }
 
 /* A body whose gid is this JSON text. */
@@ -27,7 +27,7 @@ static struct slice with_gid(const char *gid)
 
 static void assert_gid(const char *json, struct slice want)
 {
-    struct parsed parsed = read_well(&provider_creads, plain(with_gid(json)));
+    struct parsed parsed = read_well(preset("creads"), plain(with_gid(json)));
 
     assert_true(slice_equal(parsed.gid, want));
     parsed_fini(&parsed);
@@ -36,7 +36,7 @@ static void assert_gid(const char *json, struct slice want)
 static void a_delivery_is_read(void **state)
 {
     struct parsed parsed =
-        read_well(&provider_creads,
+        read_well(preset("creads"),
                   plain(SLICE("{\"event\":\"resource.updated\",\"resource_type\":\"project\","
                               "\"resource_gid\":\"559befeeab59f\",\"resource\":{\"gid\":\"x\","
                               "\"created_at\":\"2014-01-01T00:00:00+0000\","
@@ -57,7 +57,7 @@ static void a_delivery_is_read(void **state)
 static void a_deletion_needs_no_resource(void **state)
 {
     struct parsed parsed =
-        read_well(&provider_creads,
+        read_well(preset("creads"),
                   plain(SLICE("{\"event\":\"resource.deleted\",\"resource_type\":\"project\","
                               "\"resource_gid\":\"559befeeab59f\"}")));
 
@@ -116,7 +116,7 @@ static struct parsed read_resource(const char *resource)
     buf_addf(&body,
              "{\"event\":\"e\",\"resource_type\":\"t\",\"resource_gid\":\"g\",\"resource\":%s}",
              resource);
-    parsed = read_well(&provider_creads, plain(buf_slice(&body)));
+    parsed = read_well(preset("creads"), plain(buf_slice(&body)));
     parsed_fini(&parsed);
     buf_free(&body);
     return parsed;
@@ -217,7 +217,7 @@ static void several_decoded_fields_live_side_by_side(void **state)
 {
     struct slice body = SLICE("{\"event\":\"\\u0065vent\",\"resource_type\":\"t\\u0079pe\","
                               "\"resource_gid\":\"gi\\u0064\",\"x\":\"\\u0078\"}");
-    struct parsed parsed = read_well(&provider_creads, plain(body));
+    struct parsed parsed = read_well(preset("creads"), plain(body));
     struct slice x = parse_body_text(&parsed, body, SLICE("x"));
 
     (void)state;
@@ -250,7 +250,7 @@ static void assert_refused_as(struct slice type, const char *body, const char *r
     struct delivery delivery = plain(slice_of(body));
 
     delivery.ctx = headers;
-    assert_refused(&provider_creads, delivery, ST_INVALID, reason);
+    assert_refused(preset("creads"), delivery, ST_INVALID, reason);
 }
 
 static void a_form_is_recognised_by_its_content_type(void **state)
@@ -273,7 +273,7 @@ static void a_form_is_recognised_by_its_content_type(void **state)
                       "not JSON (RFC 8259): wrong at byte 7");
     assert_refused_as(SLICE("application/x-www-form-urlencoded"), " \n{",
                       "not JSON (RFC 8259): wrong at byte 3");
-    assert_refused(&provider_creads, unknown, ST_INVALID, no_json);
+    assert_refused(preset("creads"), unknown, ST_INVALID, no_json);
 }
 
 static void a_body_must_be_json_even_if_no_field_comes_from_it(void **state)
@@ -360,7 +360,7 @@ static void any_scalar_of_the_body_can_be_read_as_text(void **state)
         SLICE("{\"event\":\"e\",\"resource_type\":\"t\",\"resource_gid\":\"g\","
               "\"a\":{\"s\":\"x\\ty\",\"e\":\"\",\"n\":-1.50,\"t\":true,\"f\":false,"
               "\"z\":null,\"o\":{},\"l\":[1]}}");
-    struct parsed parsed = read_well(&provider_creads, plain(body));
+    struct parsed parsed = read_well(preset("creads"), plain(body));
 
     (void)state;
     assert_slice(parse_body_text(&parsed, body, SLICE("a.s")), "x\ty");
@@ -502,27 +502,27 @@ static void a_delivery_that_has_its_headers_ignores_the_known_event(void **state
 
 static void every_sample_of_a_provider_is_read(void **state)
 {
-    struct parser *parser = make_parser(&provider_creads);
+    struct parser *parser = make_parser(preset("creads"));
     struct provider_sample_values values = {
         .gid = "559befeeab59f", .delivery_id = "d", .number = 1};
 
     (void)state;
-    for (const struct provider_sample *s = provider_creads.samples; s->resource_type; s++) {
+    for (const struct provider_sample *s = preset("creads")->samples; s->resource_type; s++) {
         for (const char *const *event = s->events; *event; event++) {
-            struct buf body = {0};
+            struct provider_made made = {0};
             struct delivery delivery;
             struct parsed parsed;
 
             values.event = *event;
-            provider_sample_body(&provider_creads, s, &values, &body);
-            delivery = plain(buf_slice(&body));
+            provider_make(preset("creads"), s, &values, &made);
+            delivery = plain(buf_slice(&made.body));
             assert_int_equal(parser_read(parser, &delivery, NULL, &parsed), ST_OK);
             assert_slice(parsed.event, *event);
             assert_slice(parsed.resource_type, s->resource_type);
             assert_slice(parsed.gid, "559befeeab59f");
             assert_int_equal(parsed.deletion, strcmp(*event, "resource.deleted") == 0);
             parsed_fini(&parsed);
-            buf_free(&body);
+            provider_made_fini(&made);
         }
     }
     parser_destroy(parser);

@@ -248,10 +248,10 @@ static void a_wrong_template_is_refused_with_the_correct_form(void **state)
         {"a/{ressource_type}",
          "unknown variable {ressource_type}; did you mean {resource_type}?"},
         {"a/{tpye}", "unknown variable {tpye}; did you mean {type}?"},
-        {"a/{}", "unknown variable {}; the variables are {source}, {resource_type}, {event}, "
-                 "{action}, {gid}, {id} and {body.<path>}"},
-        {"{body.}", "unknown variable {body.}; the variables are {source}, {resource_type}, "
-                    "{event}, {action}, {gid}, {id} and {body.<path>}"},
+        {"a/{}", "unknown variable {}; the variables are {source} {event} {action} {resource_type} "
+                 "{type} {gid} {id} and {body.<path>}"},
+        {"{body.}", "unknown variable {body.}; the variables are {source} {event} {action} "
+                    "{resource_type} {type} {gid} {id} and {body.<path>}"},
         {"{body.items[0].id}",
          "the path items[0].id asks for an array element, but arrays cannot be looked into; "
          "write names with dots between them, such as data.id"},

@@ -9,6 +9,8 @@
 
 #include "bridge/verify/verify.h"
 
+#include "tests/unit/lib/presets.h"
+
 static const struct provider_signature plain = {
     .scheme = SCHEME_HMAC,
     .algorithm = ALGORITHM_SHA256,
@@ -146,12 +148,12 @@ static void assert_members(const struct provider_signature *signature, const cha
         assert_members(&changed, members);                                                     \
     } while (0)
 
-static void every_row_of_the_table_but_custom_is_sound(void **state)
+static void every_preset_but_custom_is_sound(void **state)
 {
     const struct provider *provider;
 
     (void)state;
-    for (size_t i = 0; (provider = provider_at(i)) != NULL; i++) {
+    for (size_t i = 0; (provider = preset_at(i)) != NULL; i++) {
         if (strcmp(provider->name, "custom") != 0) {
             assert_sound(&provider->signature);
         }
@@ -505,7 +507,7 @@ static void a_token_can_come_in_a_header(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row_of_the_table_but_custom_is_sound),
+        cmocka_unit_test(every_preset_but_custom_is_sound),
         cmocka_unit_test(what_is_not_said_is_asked_for),
         cmocka_unit_test(all_that_is_wrong_is_told_at_once),
         cmocka_unit_test(what_only_follows_from_something_else_is_not_told),

@@ -11,12 +11,13 @@
 
 #include "bridge/verify/verify.h"
 
+#include "tests/unit/lib/presets.h"
 #include "tests/unit/lib/verify_delivery.h"
 #include "tests/unit/lib/verify_vectors.h"
 
 static struct verifier *make(const char *provider, const struct slice *secrets, size_t count)
 {
-    const struct provider *row = provider_find(slice_of(provider));
+    const struct provider *row = preset(provider);
     struct verifier *verifier = NULL;
     struct err err = {0};
 
@@ -385,7 +386,7 @@ static void an_id_behind_the_body_cannot_reach_into_it(void **state)
 static void bad_and_too_many_secrets_are_refused(void **state)
 {
     const struct slice secrets[VERIFY_MAX_SECRETS + 1] = {SLICE("a"), SLICE("")};
-    const struct provider_signature *signature = &provider_find(SLICE("creads"))->signature;
+    const struct provider_signature *signature = &preset("creads")->signature;
     const struct provider_signature nothing = {0};
     struct verifier *verifier = NULL;
     struct err err = {0};
