@@ -216,7 +216,10 @@ static void put_over(struct json_object *object, struct json_object *over)
 static void merge_samples(struct json_object *samples, struct json_object *common,
                           const char *key)
 {
-    for (size_t i = 0; common && i < json_object_array_length(samples); i++) {
+    if (!json_object_is_type(common, json_type_object)) {
+        return;
+    }
+    for (size_t i = 0; i < json_object_array_length(samples); i++) {
         struct json_object *sample = json_object_array_get_idx(samples, i), *merged = NULL;
         struct json_object *own = find_value(sample, key);
 
