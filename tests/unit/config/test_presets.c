@@ -214,11 +214,10 @@ static void null_takes_a_presets_value_out(void **state)
     assert_no_finding(OF("stripe", "'topic':null"));
     assert_string_equal(config->sources[0].topic, "{source}/{event}/{gid}");
     /* What the signature does not cover gets into no topic this way. */
-    assert_fault(OF("github", "'topic':null"), "sources[0].topic", "is missing");
-    assert_fault(OF("slack", "'signature':{'message':null}"), "sources[0].signature.message",
-                 "is missing");
-    assert_fault(OF("github", "'challenge':null"), "sources[0].challenge", "not null");
-    assert_fault(OF("github", "'qos':null"), "sources[0].qos", "not null");
+    assert_fault(OF("github", "'topic':null"), "sources[0].topic");
+    assert_fault(OF("slack", "'signature':{'message':null}"), "sources[0].signature.message");
+    assert_fault(OF("github", "'challenge':null"), "sources[0].challenge");
+    assert_fault(OF("github", "'qos':null"), "sources[0].qos");
 }
 
 static void samples_are_merged_over_what_they_have_in_common(void **state)
@@ -242,9 +241,9 @@ static void samples_are_merged_over_what_they_have_in_common(void **state)
     assert_string_equal(sample[1].body, "{\"type\":\"@EVENT@\",\"data\":{\"id\":\"@GID@\","
                                         "\"n\":null},\"l\":[1,2]}");
     assert_fault(OF("stripe", "'samples':[{'event':[],'body':{}}]"),
-                 "sources[0].samples[0].event", "must not be empty");
+                 "sources[0].samples[0].event");
     assert_fault(OF("stripe", "'samples':[{'event':['a',7],'body':{}}]"),
-                 "sources[0].samples[0].event[1]", "must be text");
+                 "sources[0].samples[0].event[1]");
 }
 
 int main(void)

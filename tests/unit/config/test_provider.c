@@ -121,8 +121,8 @@ static void a_provider_can_be_described_in_the_configuration_alone(void **state)
                  "{body.enterprise.slug}|{body.installation.account.login}|"
                  "{body.sender.login}|','delivery_id':'{header.X-GitHub-Delivery}'},"
                  "'topic':'github/{gid}'"));
-    assert_found(true, "sources[0].fields.event", "for a header or the URL to decide");
-    assert_found(true, "sources[0].fields.delivery_id", "does not tell repeats apart");
+    assert_found(true, "sources[0].fields.event");
+    assert_found(true, "sources[0].fields.delivery_id");
     assert_same_signature(&merged()->signature, &preset("github")->signature);
     assert_same_fields(merged(), preset("github"));
     assert_string_equal(config->sources[0].topic, preset("github")->topic);
@@ -210,21 +210,19 @@ static void a_delivery_id_that_is_the_signed_id_stays_so_in_another_header(void 
 
 static void a_presets_delivery_id_that_is_signed_no_more_is_told(void **state)
 {
-    const char *told = "{header.webhook-id} does not tell repeats apart";
-
     (void)state;
     assert_warning(STANDARD(SIGNATURE("'message':'{timestamp}.{body}'")),
-                   "sources[0].fields.delivery_id", told);
+                   "sources[0].fields.delivery_id");
     load_good(STANDARD("'trust_unsigned':true," SIGNATURE("'message':'{timestamp}.{body}'")));
-    assert_false(found(true, "sources[0].fields.delivery_id", ""));
+    assert_false(found(true, "sources[0].fields.delivery_id"));
     assert_warning(OF("gitlab", "/p",
                       SECRETS ",'topic':'t/{gid}'," SIGNATURE(
                           "'scheme':'hmac','algorithm':'sha256','form':'plain',"
                           "'encoding':'hex','key':'text','message':'{body}'")),
-                   "sources[0].fields.delivery_id", "does not tell repeats apart");
+                   "sources[0].fields.delivery_id");
     assert_no_finding(GITHUB("'qos':1")); /* never was */
     assert_warning(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'{header.webhook-id}'}"),
-                   "sources[0].fields.delivery_id", told);
+                   "sources[0].fields.delivery_id");
 }
 
 /* Signatures */
@@ -232,37 +230,31 @@ static void a_presets_delivery_id_that_is_signed_no_more_is_told(void **state)
 static void a_signature_that_cannot_work_is_told_at_its_key(void **state)
 {
     (void)state;
-    assert_fault(CUSTOM(SIGNATURE("'header':'X-S'")), "sources[0].signature.scheme", "missing");
-    assert_fault(GITHUB(SIGNATURE("'message':'nothing'")), "sources[0].signature.message",
-                 "{body}");
-    assert_fault(GITHUB(SIGNATURE("'form':'pairs'")), "sources[0].signature.mark", "key");
+    assert_fault(CUSTOM(SIGNATURE("'header':'X-S'")), "sources[0].signature.scheme");
+    assert_fault(GITHUB(SIGNATURE("'message':'nothing'")), "sources[0].signature.message");
+    assert_fault(GITHUB(SIGNATURE("'form':'pairs'")), "sources[0].signature.mark");
     assert_fault(GITHUB(SIGNATURE("'timestamp_header':'X-T'")),
-                 "sources[0].signature.timestamp_header", "no {timestamp}");
+                 "sources[0].signature.timestamp_header");
     assert_fault(GITHUB(SIGNATURE("'scheme':'token','algorithm':'sha1'")),
-                 "sources[0].signature.algorithm", "token");
-    assert_fault(STRIPE(SIGNATURE("'header':'X S'")), "sources[0].signature.header",
-                 "a header's name");
-    assert_fault(STRIPE(SIGNATURE("'tolerance':'31d'")), "sources[0].signature.tolerance",
-                 "0ms to 30d");
-    assert_fault(STRIPE(SIGNATURE("'algorithm':'md5'")), "sources[0].signature.algorithm",
-                 "\"md5\" is not known; it must be \"sha1\" or \"sha256\" or \"sha512\"");
-    assert_fault(STRIPE(SIGNATURE("'hedaer':'X'")), "sources[0].signature.hedaer",
-                 "did you mean header?");
-    assert_fault(STRIPE("'signature':'hmac'"), "sources[0].signature", "must be an object");
-    assert_fault(STRIPE(SIGNATURE("'ordered':'yes'")), "sources[0].signature.ordered",
-                 "must be true or false");
+                 "sources[0].signature.algorithm");
+    assert_fault(STRIPE(SIGNATURE("'header':'X S'")), "sources[0].signature.header");
+    assert_fault(STRIPE(SIGNATURE("'tolerance':'31d'")), "sources[0].signature.tolerance");
+    assert_fault(STRIPE(SIGNATURE("'algorithm':'md5'")), "sources[0].signature.algorithm");
+    assert_fault(STRIPE(SIGNATURE("'hedaer':'X'")), "sources[0].signature.hedaer");
+    assert_fault(STRIPE("'signature':'hmac'"), "sources[0].signature");
+    assert_fault(STRIPE(SIGNATURE("'ordered':'yes'")), "sources[0].signature.ordered");
 }
 
 static void all_faults_of_a_signature_are_told_in_one_run(void **state)
 {
     (void)state;
     assert_int_equal(load(CUSTOM(SIGNATURE("'scheme':'hmac'"))), ST_INVALID);
-    assert_found(false, "sources[0].signature.header", "missing");
-    assert_found(false, "sources[0].signature.algorithm", "missing");
-    assert_found(false, "sources[0].signature.form", "missing");
-    assert_found(false, "sources[0].signature.encoding", "missing");
-    assert_found(false, "sources[0].signature.key", "missing");
-    assert_found(false, "sources[0].signature.message", "missing");
+    assert_found(false, "sources[0].signature.header");
+    assert_found(false, "sources[0].signature.algorithm");
+    assert_found(false, "sources[0].signature.form");
+    assert_found(false, "sources[0].signature.encoding");
+    assert_found(false, "sources[0].signature.key");
+    assert_found(false, "sources[0].signature.message");
     assert_int_equal(faults.count, 6);
 }
 
@@ -275,26 +267,24 @@ static void beside_what_cannot_be_read_only_what_is_missing_is_told(void **state
                                            "'mark':'v=1','timestamp_key':'t',"
                                            "'encoding':'hex','key':'text'"))),
                      ST_INVALID);
-    assert_found(false, "sources[0].signature.algorithm", "\"md5\" is not known");
-    assert_found(false, "sources[0].signature.form", "\"pears\" is not known");
-    assert_found(false, "sources[0].signature.header", "missing");
-    assert_found(false, "sources[0].signature.message", "missing");
+    assert_found(false, "sources[0].signature.algorithm");
+    assert_found(false, "sources[0].signature.form");
+    assert_found(false, "sources[0].signature.header");
+    assert_found(false, "sources[0].signature.message");
     assert_int_equal(faults.count, 4);
     assert_fault(STRIPE(SIGNATURE("'timestamp_key':'','timestamp_header':'X-T'")),
-                 "sources[0].signature.timestamp_key", "must not be empty");
-    assert_fault(CUSTOM(SIGNATURE("'sceme':'hmac'")), "sources[0].signature.sceme",
-                 "did you mean scheme?");
+                 "sources[0].signature.timestamp_key");
+    assert_fault(CUSTOM(SIGNATURE("'sceme':'hmac'")), "sources[0].signature.sceme");
     assert_fault(CUSTOM(SIGNATURE("'scheme':'hmac','formm':'plain'")),
-                 "sources[0].signature.formm", "did you mean form?");
-    assert_fault(CUSTOM(SIGNATURE("'scheme':'hmca'")), "sources[0].signature.scheme",
-                 "\"hmca\" is not known");
+                 "sources[0].signature.formm");
+    assert_fault(CUSTOM(SIGNATURE("'scheme':'hmca'")), "sources[0].signature.scheme");
 }
 
 static void a_mark_that_names_another_algorithm_is_told(void **state)
 {
     (void)state;
     assert_fault(GITHUB(SIGNATURE("'algorithm':'sha1','header':'X-Hub-Signature'")),
-                 "sources[0].signature.mark", "write \"sha1=\"");
+                 "sources[0].signature.mark");
     assert_no_finding(
         GITHUB(SIGNATURE("'algorithm':'sha1','header':'X-Hub-Signature','mark':'sha1='")));
 }
@@ -307,17 +297,14 @@ static void timestamps_and_separators_can_be_others(void **state)
     assert_int_equal(merged()->signature.timestamp_format, TIMESTAMP_MILLISECONDS);
     assert_no_finding(OF("slack", "/p", SECRETS "," SIGNATURE("'timestamp_format':'rfc3339'")));
     assert_int_equal(merged()->signature.timestamp_format, TIMESTAMP_RFC3339);
-    assert_fault(GITHUB(SIGNATURE("'separator':';'")), "sources[0].signature.separator",
-                 "needs form \"pairs\"");
+    assert_fault(GITHUB(SIGNATURE("'separator':';'")), "sources[0].signature.separator");
     assert_fault(GITHUB(SIGNATURE("'timestamp_format':'rfc3339'")),
-                 "sources[0].signature.timestamp_format", "holds no {timestamp}");
-    assert_fault(STRIPE(SIGNATURE("'separator':', '")), "sources[0].signature.separator",
-                 "\", \" is not known, did you mean \",\"?");
-    assert_fault(STRIPE(SIGNATURE("'separator':' and '")), "sources[0].signature.separator",
-                 "it must be \",\" or \";\"");
+                 "sources[0].signature.timestamp_format");
+    assert_fault(STRIPE(SIGNATURE("'separator':', '")), "sources[0].signature.separator");
+    assert_fault(STRIPE(SIGNATURE("'separator':' and '")), "sources[0].signature.separator");
     assert_no_finding(STRIPE(SIGNATURE("'message':'{timestamp}{body}'")));
     assert_fault(STRIPE(SIGNATURE("'message':'{timestamp}{body}','tolerance':'0s'")),
-                 "sources[0].signature.tolerance", "must not be 0s");
+                 "sources[0].signature.tolerance");
 }
 
 /* What a row without timestamps has there would take any age. */
@@ -326,15 +313,15 @@ static void a_new_timestamp_needs_a_tolerance_of_its_own(void **state)
     (void)state;
     assert_fault(GITHUB(SIGNATURE("'message':'{timestamp}.{body}','timestamp_header':'X-T',"
                                   "'skew':'both'")),
-                 "sources[0].signature.tolerance", "is missing");
+                 "sources[0].signature.tolerance");
     assert_fault(CUSTOM(SIGNATURE("'scheme':'hmac','algorithm':'sha1','form':'plain',"
                                   "'encoding':'hex','key':'text','header':'X-S',"
                                   "'message':'{timestamp}.{body}','timestamp_header':'X-T',"
                                   "'skew':'past'")),
-                 "sources[0].signature.tolerance", "is missing");
+                 "sources[0].signature.tolerance");
     assert_warning(GITHUB(SIGNATURE("'message':'{timestamp}.{body}','timestamp_header':"
                                     "'X-T','tolerance':'0s'")),
-                   "sources[0].signature.tolerance", "of any age");
+                   "sources[0].signature.tolerance");
 }
 
 static void a_secret_that_is_no_key_is_told_at_its_place(void **state)
@@ -342,7 +329,7 @@ static void a_secret_that_is_no_key_is_told_at_its_place(void **state)
     (void)state;
     assert_fault(
         OF("standard-webhooks", "/p", "'secrets':['${TEST_WHSEC}','whsec_${TEST_HOST}!']"),
-        "sources[0].secrets[1]", "base64");
+        "sources[0].secrets[1]");
     assert_null(strstr(faults.items[0].text, "broker"));
     assert_no_finding(OF("standard-webhooks", "/p", "'secrets':['${TEST_WHSEC}']"));
 }
@@ -350,17 +337,15 @@ static void a_secret_that_is_no_key_is_told_at_its_place(void **state)
 static void verifying_nothing_must_be_said(void **state)
 {
     (void)state;
-    assert_fault("{'sources':[{" BASICS "}]}", "sources[0].secrets",
-                 "is missing; it must be a list such as [{\"env\": \"NAME\"}], or \"verify\"");
+    assert_fault("{'sources':[{" BASICS "}]}", "sources[0].secrets");
     assert_fault("{'sources':[{'name':'p','provider':'weavy','path':'" SECRET_PATH "'}]}",
-                 "sources[0].verify", "must be \"none\": this provider signs nothing");
-    assert_fault(GITHUB(SIGNATURE("'scheme':'none'")), "sources[0].verify",
-                 "with this signature nothing is verified");
-    assert_found(true, "sources[0].secrets", "is not used, because nothing is signed");
-    assert_fault(OF("custom", "/p", SECRETS "," FIELDS), "sources[0].signature", "is missing");
+                 "sources[0].verify");
+    assert_fault(GITHUB(SIGNATURE("'scheme':'none'")), "sources[0].verify");
+    assert_found(true, "sources[0].secrets");
+    assert_fault(OF("custom", "/p", SECRETS "," FIELDS), "sources[0].signature");
     load_good(OPEN("creads", SECRETS "," SIGNATURE("'header':'X'")));
-    assert_found(true, "sources[0].secrets", "is not used, because \"verify\" is \"none\"");
-    assert_found(true, "sources[0].signature", "is not used, because \"verify\" is \"none\"");
+    assert_found(true, "sources[0].secrets");
+    assert_found(true, "sources[0].signature");
     assert_int_equal(merged()->signature.scheme, SCHEME_NONE);
     assert_null(merged()->signature.header);
 }
@@ -375,7 +360,7 @@ static void assert_guessable(const char *path, bool expected)
     load_good(text);
     assert_int_equal(faults.count, expected);
     if (expected) {
-        assert_found(true, "sources[0].path", "can be guessed");
+        assert_found(true, "sources[0].path");
     }
 }
 
@@ -389,8 +374,7 @@ static void where_nothing_is_verified_the_path_must_be_hard_to_guess(void **stat
     assert_guessable("/weavy/2b7e151628aed2a6", false);
     assert_guessable("/0b2f4d6e-8a1c-4e3f-9b7d-5c6a7e8f9012/weavy", false);
     assert_guessable("/x/Vq9-hT_kLz3mWbYcT8", false);
-    assert_warning(OPEN("creads", "'qos':1"), "sources[0].verify",
-                   "anybody who knows the path can post events");
+    assert_warning(OPEN("creads", "'qos':1"), "sources[0].verify");
 }
 
 /* Fields */
@@ -399,24 +383,21 @@ static void a_field_that_cannot_be_read_is_told_at_its_key(void **state)
 {
     (void)state;
     assert_int_equal(load(OF("custom", "/p", SECRETS "," SIGNED)), ST_INVALID);
-    assert_found(false, "sources[0].fields.event", "is missing; it must say where");
-    assert_found(false, "sources[0].fields.gid", "is missing; it must say where");
+    assert_found(false, "sources[0].fields.event");
+    assert_found(false, "sources[0].fields.gid");
     assert_int_equal(faults.count, 2);
-    assert_fault(GITHUB("'fields':{'event':'{boddy.x}'}"), "sources[0].fields.event", "body");
-    assert_fault(GITHUB("'fields':{'gid':'{body.x'}"), "sources[0].fields.gid", "}");
-    assert_fault(GITHUB("'fields':{'gid':''}"), "sources[0].fields.gid", "must not be empty");
+    assert_fault(GITHUB("'fields':{'event':'{boddy.x}'}"), "sources[0].fields.event");
+    assert_fault(GITHUB("'fields':{'gid':'{body.x'}"), "sources[0].fields.gid");
+    assert_fault(GITHUB("'fields':{'gid':''}"), "sources[0].fields.gid");
     assert_no_finding(GITHUB("'fields':{'gid':'|'}"));
-    assert_fault(GITHUB("'fields':{'gid':'$.order.id'}"), "sources[0].fields.gid",
-                 "write {body.order.id}");
-    assert_fault(GITHUB("'fields':{'delivery_id':'id'}"), "sources[0].fields.delivery_id",
-                 "would be the same in different deliveries");
-    assert_fault(GITHUB("'topic':'a/{body.items[0].id}'"), "sources[0].topic",
-                 "arrays cannot be looked into");
-    assert_fault(GITHUB("'fields':{'id':'x'}"), "sources[0].fields.id", "unknown key");
+    assert_fault(GITHUB("'fields':{'gid':'$.order.id'}"), "sources[0].fields.gid");
+    assert_fault(GITHUB("'fields':{'delivery_id':'id'}"), "sources[0].fields.delivery_id");
+    assert_fault(GITHUB("'topic':'a/{body.items[0].id}'"), "sources[0].topic");
+    assert_fault(GITHUB("'fields':{'id':'x'}"), "sources[0].fields.id");
     assert_fault(GITHUB("'challenge':{'field':'type','value':'ping'}"),
-                 "sources[0].challenge.echo", "missing");
+                 "sources[0].challenge.echo");
     assert_fault(GITHUB("'challenge':{'field':'a..b','value':'ping','echo':'x'}"),
-                 "sources[0].challenge.field", "");
+                 "sources[0].challenge.field");
 }
 
 static void all_faults_of_fields_are_told_in_one_run(void **state)
@@ -427,21 +408,20 @@ static void all_faults_of_fields_are_told_in_one_run(void **state)
                     "'event_time':'{boddy.x}','deletion_event':'*'},"
                     "'challenge':{'field':'{x}','value':'ping','echo':'x'}")),
         ST_INVALID);
-    assert_found(false, "sources[0].fields.event", "write {body.event}");
-    assert_found(false, "sources[0].fields.gid", "}");
-    assert_found(false, "sources[0].fields.delivery_id", "would be the same");
-    assert_found(false, "sources[0].fields.event_time", "body");
-    assert_found(false, "sources[0].fields.deletion_event", "names no event");
-    assert_found(false, "sources[0].challenge.field", "without braces");
+    assert_found(false, "sources[0].fields.event");
+    assert_found(false, "sources[0].fields.gid");
+    assert_found(false, "sources[0].fields.delivery_id");
+    assert_found(false, "sources[0].fields.event_time");
+    assert_found(false, "sources[0].fields.deletion_event");
+    assert_found(false, "sources[0].challenge.field");
     assert_int_equal(faults.error_count, 6);
 }
 
 static void what_the_signature_does_not_cover_is_told_where_a_topic_uses_it(void **state)
 {
     (void)state;
-    assert_warning(GITHUB("'topic':'g/{event}/{gid}'"), "sources[0].topic", "holds {event},");
-    assert_warning(GITHUB("'state_topic':'g/{type}/{action}'"), "sources[0].state_topic",
-                   "holds {action}, {type},");
+    assert_warning(GITHUB("'topic':'g/{event}/{gid}'"), "sources[0].topic");
+    assert_warning(GITHUB("'state_topic':'g/{type}/{action}'"), "sources[0].state_topic");
     assert_no_finding(GITHUB("'topic':'g/{body.action}/{gid}/{id}/{source}'"));
     /* The header of a token is worth as much as what stands beside it. */
     assert_no_finding(OF("gitlab", "/p", SECRETS ",'topic':'g/{event}/{gid}'"));
@@ -456,21 +436,18 @@ static void a_topic_that_is_not_said_never_holds_what_is_not_signed(void **state
     assert_fault(OF("custom", "/p",
                     SECRETS "," SIGNED
                             ",'fields':{'event':'{header.X-Event}','gid':'{body.id}'}"),
-                 "sources[0].topic", "is missing; {source}/{event}/{gid} holds {event},");
-    assert_fault(GITHUB("'fields':{'gid':'{header.X-Id}'}"), "sources[0].topic",
-                 "is missing; github/{gid} holds {gid},");
+                 "sources[0].topic");
+    assert_fault(GITHUB("'fields':{'gid':'{header.X-Id}'}"), "sources[0].topic");
 }
 
 static void trusting_what_is_not_signed_is_told(void **state)
 {
     (void)state;
     assert_no_finding(GITHUB("'trust_unsigned':false"));
-    assert_warning(GITHUB("'trust_unsigned':true"), "sources[0].trust_unsigned",
-                   "send it again as another one");
+    assert_warning(GITHUB("'trust_unsigned':true"), "sources[0].trust_unsigned");
     assert_warning(OF("stripe", "/p", SECRETS ",'trust_unsigned':true"),
-                   "sources[0].trust_unsigned", "is not used: all fields are as good");
-    assert_warning(WITH_SOURCE("'trust_unsigned':true"), "sources[0].trust_unsigned",
-                   "is not used: all fields are as good");
+                   "sources[0].trust_unsigned");
+    assert_warning(WITH_SOURCE("'trust_unsigned':true"), "sources[0].trust_unsigned");
 }
 
 /* Events of the URL */
@@ -481,10 +458,9 @@ static void a_time_that_is_not_signed_is_told(void **state)
 {
     (void)state;
     assert_warning(GITHUB("'fields':{'event_time':'{header.X-Time}'}"),
-                   "sources[0].fields.event_time",
-                   "{header.X-Time} decides over no retained state");
+                   "sources[0].fields.event_time");
     load_good(GITHUB("'trust_unsigned':true,'fields':{'event_time':'{header.X-Time}'}"));
-    assert_false(found(true, "sources[0].fields.event_time", ""));
+    assert_false(found(true, "sources[0].fields.event_time"));
 }
 
 static void the_event_of_a_url_is_said_by_what_follows_the_path(void **state)
@@ -512,23 +488,19 @@ static void the_event_of_a_url_is_said_by_what_follows_the_path(void **state)
 static void events_that_cannot_be_told_apart_are_faults(void **state)
 {
     (void)state;
-    assert_fault(OPEN("weavy", EVENTS("'a':'A','/a':'B'")), "sources[0].events.\"/a\"",
-                 "is the same path as an earlier one");
-    assert_fault(OPEN("weavy", EVENTS("'a?b':'A'")), "sources[0].events.\"a?b\"", "query");
-    assert_fault(OPEN("weavy", EVENTS("'':'A'")), "sources[0].events.\"\"", "its key must not");
-    assert_fault(OPEN("weavy", EVENTS("'/':'A'")), "sources[0].events.\"/\"",
-                 "its key must not");
-    assert_fault(OPEN("weavy", EVENTS("'a':''")), "sources[0].events.a", "must not be empty");
-    assert_fault(OPEN("weavy", EVENTS("'a':1")), "sources[0].events.a", "must be text");
-    assert_fault(OPEN("weavy", EVENTS("'a':'x\\ny'")), "sources[0].events.a", "control");
-    assert_fault(OPEN("weavy", EVENTS("")), "sources[0].events", "must be 1 to 256 items");
-    assert_fault(OPEN("weavy", "'events':['a']"), "sources[0].events",
-                 "must be an object such");
+    assert_fault(OPEN("weavy", EVENTS("'a':'A','/a':'B'")), "sources[0].events.\"/a\"");
+    assert_fault(OPEN("weavy", EVENTS("'a?b':'A'")), "sources[0].events.\"a?b\"");
+    assert_fault(OPEN("weavy", EVENTS("'':'A'")), "sources[0].events.\"\"");
+    assert_fault(OPEN("weavy", EVENTS("'/':'A'")), "sources[0].events.\"/\"");
+    assert_fault(OPEN("weavy", EVENTS("'a':''")), "sources[0].events.a");
+    assert_fault(OPEN("weavy", EVENTS("'a':1")), "sources[0].events.a");
+    assert_fault(OPEN("weavy", EVENTS("'a':'x\\ny'")), "sources[0].events.a");
+    assert_fault(OPEN("weavy", EVENTS("")), "sources[0].events");
+    assert_fault(OPEN("weavy", "'events':['a']"), "sources[0].events");
     assert_fault(OPEN("weavy", EVENTS("'a':'A'") ",'path_suffix':false"),
-                 "sources[0].path_suffix", "must not be false");
-    assert_fault(OPEN("weavy", "'path_suffix':false"), "sources[0].fields.event",
-                 "path_suffix");
-    assert_warning(STRIPE(EVENTS("'a':'A'")), "sources[0].events", "names no events");
+                 "sources[0].path_suffix");
+    assert_fault(OPEN("weavy", "'path_suffix':false"), "sources[0].fields.event");
+    assert_warning(STRIPE(EVENTS("'a':'A'")), "sources[0].events");
 }
 
 #define WEAVY_AND(path)                                                                        \
@@ -540,8 +512,7 @@ static void a_source_below_another_ones_path_must_not_take_its_events(void **sta
 {
     (void)state;
     assert_no_finding(WEAVY_AND(SECRET_PATH "/b"));
-    assert_fault(WEAVY_AND(SECRET_PATH "/a"), "sources[2].path",
-                 "is also the path of an event of sources[1]");
+    assert_fault(WEAVY_AND(SECRET_PATH "/a"), "sources[2].path");
 }
 
 /* Samples */
@@ -581,26 +552,22 @@ static void a_sample_that_cannot_be_sent_is_told_at_its_key(void **state)
 {
     (void)state;
     assert_int_equal(load(STRIPE("'samples':[{}]")), ST_INVALID);
-    assert_found(false, "sources[0].samples[0].event", "is missing; it must be text");
-    assert_found(false, "sources[0].samples[0].body", "is missing; it must be an object");
+    assert_found(false, "sources[0].samples[0].event");
+    assert_found(false, "sources[0].samples[0].body");
     assert_int_equal(faults.count, 2);
-    assert_fault(STRIPE("'samples':[]"), "sources[0].samples", "must be at least one sample");
-    assert_fault(STRIPE("'samples':{}"), "sources[0].samples", "must be a list of samples");
-    assert_fault(STRIPE("'samples':[7]"), "sources[0].samples[0]", "must be an object");
-    assert_fault(STRIPE("'samples':[{'event':'e','body':'{}'}]"), "sources[0].samples[0].body",
-                 "must be an object in { }, not text");
-    assert_fault(STRIPE(SAMPLE(",'gid_form':'fixed'")), "sources[0].samples[0].gid_form",
-                 "must hold #");
+    assert_fault(STRIPE("'samples':[]"), "sources[0].samples");
+    assert_fault(STRIPE("'samples':{}"), "sources[0].samples");
+    assert_fault(STRIPE("'samples':[7]"), "sources[0].samples[0]");
+    assert_fault(STRIPE("'samples':[{'event':'e','body':'{}'}]"), "sources[0].samples[0].body");
+    assert_fault(STRIPE(SAMPLE(",'gid_form':'fixed'")), "sources[0].samples[0].gid_form");
     assert_fault(STRIPE(SAMPLE(",'gid_form':'#################################'")),
-                 "sources[0].samples[0].gid_form", "1 to 32 of them");
+                 "sources[0].samples[0].gid_form");
     assert_fault(STRIPE(SAMPLE(",'headers':{'X A':'b'}")),
-                 "sources[0].samples[0].headers.\"X A\"", "its key must be a header's name");
+                 "sources[0].samples[0].headers.\"X A\"");
     assert_fault(STRIPE(SAMPLE(",'headers':{'X-A':'b\\r\\nX-B: c'}")),
-                 "sources[0].samples[0].headers.X-A", "control characters");
-    assert_fault(STRIPE(SAMPLE(",'url':'x'")), "sources[0].samples[0].url",
-                 "needs path_suffix true");
-    assert_fault(STRIPE(SAMPLE(",'bdy':{}")), "sources[0].samples[0].bdy",
-                 "did you mean body?");
+                 "sources[0].samples[0].headers.X-A");
+    assert_fault(STRIPE(SAMPLE(",'url':'x'")), "sources[0].samples[0].url");
+    assert_fault(STRIPE(SAMPLE(",'bdy':{}")), "sources[0].samples[0].bdy");
 }
 
 /* The API */
@@ -608,12 +575,9 @@ static void a_sample_that_cannot_be_sent_is_told_at_its_key(void **state)
 static void the_token_never_travels_in_clear(void **state)
 {
     (void)state;
-    assert_fault(RICLOUD("'api':{'url':'http://api.example'}"), "sources[0].api.url",
-                 "must begin with https://");
-    assert_fault(RICLOUD("'api':{'url':'http://10.0.0.1:8000/v1'}"), "sources[0].api.url",
-                 "must begin with https://");
-    assert_fault(RICLOUD("'api':{'url':'http://localhost.example'}"), "sources[0].api.url",
-                 "must begin with https://");
+    assert_fault(RICLOUD("'api':{'url':'http://api.example'}"), "sources[0].api.url");
+    assert_fault(RICLOUD("'api':{'url':'http://10.0.0.1:8000/v1'}"), "sources[0].api.url");
+    assert_fault(RICLOUD("'api':{'url':'http://localhost.example'}"), "sources[0].api.url");
     assert_no_finding(RICLOUD("'api':{'url':'http://127.0.0.1:8000/v1'}"));
     assert_no_finding(RICLOUD("'api':{'url':'http://[::1]:8000'}"));
     assert_no_finding(RICLOUD("'api':{'url':'http://localhost'}"));
@@ -623,14 +587,12 @@ static void the_token_never_travels_in_clear(void **state)
 static void a_url_is_one_of_http(void **state)
 {
     (void)state;
-    assert_fault(STRIPE("'public_url':'ftp://x'"), "sources[0].public_url",
-                 "must begin with https:// or http://");
-    assert_fault(STRIPE("'public_url':'https://'"), "sources[0].public_url", "needs a host");
-    assert_fault(STRIPE("'public_url':'https://x:0/y'"), "sources[0].public_url", "port");
-    assert_fault(STRIPE("'public_url':'https://x/y?z'"), "sources[0].public_url", "must end");
-    assert_fault(STRIPE("'public_url':'https://x?z'"), "sources[0].public_url", "must end");
-    assert_fault(STRIPE("'public_url':'https://me:hush@x/'"), "sources[0].public_url",
-                 "must not hold a user");
+    assert_fault(STRIPE("'public_url':'ftp://x'"), "sources[0].public_url");
+    assert_fault(STRIPE("'public_url':'https://'"), "sources[0].public_url");
+    assert_fault(STRIPE("'public_url':'https://x:0/y'"), "sources[0].public_url");
+    assert_fault(STRIPE("'public_url':'https://x/y?z'"), "sources[0].public_url");
+    assert_fault(STRIPE("'public_url':'https://x?z'"), "sources[0].public_url");
+    assert_fault(STRIPE("'public_url':'https://me:hush@x/'"), "sources[0].public_url");
     assert_null(strstr(faults.items[0].text, "hush"));
     assert_no_finding(STRIPE("'public_url':'https://x.example:8443/y///'"));
     assert_string_equal(config->sources[0].public_url, "https://x.example:8443/y");
@@ -641,21 +603,17 @@ static void a_url_is_one_of_http(void **state)
 static void what_only_commands_need_may_be_missing(void **state)
 {
     (void)state;
-    assert_warning(RICLOUD("'api':{'token':{'env':'TEST_UNSET'}}"), "sources[0].api.token.env",
-                   "TEST_UNSET is not set");
+    assert_warning(RICLOUD("'api':{'token':{'env':'TEST_UNSET'}}"), "sources[0].api.token.env");
     assert_warning(RICLOUD("'api':{'password':{'file':'/nonexistent'}}"),
-                   "sources[0].api.password.file", "No such file");
-    assert_warning(RICLOUD("'api':{'ca_file':'/nonexistent'}"), "sources[0].api.ca_file",
-                   "No such file");
-    assert_fault(RICLOUD("'api':{'token':{'evn':'X'}}"), "sources[0].api.token.evn",
-                 "did you mean env?");
+                   "sources[0].api.password.file");
+    assert_warning(RICLOUD("'api':{'ca_file':'/nonexistent'}"), "sources[0].api.ca_file");
+    assert_fault(RICLOUD("'api':{'token':{'evn':'X'}}"), "sources[0].api.token.evn");
 }
 
 static void an_api_that_nobody_calls_is_told(void **state)
 {
     (void)state;
-    assert_warning(STRIPE("'api':{'token':{'env':'TEST_SECRET'}}"), "sources[0].api",
-                   "is not used: `hook2mqtt provider` does not know stripe");
+    assert_warning(STRIPE("'api':{'token':{'env':'TEST_SECRET'}}"), "sources[0].api");
     assert_no_finding(STRIPE("'api':{'state_file':'x'}"));
 }
 
@@ -665,9 +623,9 @@ static void a_public_url_in_clear_is_told_where_no_signature_protects(void **sta
     (void)state;
     assert_no_finding(STRIPE("'public_url':'http://bridge.example/p'"));
     assert_warning(OF("gitlab", "/p", SECRETS ",'public_url':'http://bridge.example/p'"),
-                   "sources[0].public_url", "does not begin with https://");
+                   "sources[0].public_url");
     assert_warning(OPEN("weavy", "'public_url':'http://bridge.example/p'"),
-                   "sources[0].public_url", "does not begin with https://");
+                   "sources[0].public_url");
     assert_no_finding(OPEN("weavy", "'public_url':'http://127.0.0.1:8080/p'"));
 }
 

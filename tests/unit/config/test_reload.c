@@ -112,8 +112,7 @@ static void a_secret_that_a_provider_will_issue_may_be_missing(void **state)
     (void)state;
     remove_secret();
     assert_int_equal(load_source("ricloud"), ST_OK);
-    assert_found(true, "sources[0].secrets[1]",
-                 "secret does not exist yet; `hook2mqtt provider ricloud create` writes it");
+    assert_found(true, "sources[0].secrets[1]");
     assert_int_equal(faults.count, 1);
     assert_true(config->sources[0].secrets[1].missing);
     assert_int_equal(config->sources[0].secrets[1].value.len, 0);
@@ -131,14 +130,14 @@ static void any_other_secret_must_be_there(void **state)
     (void)state;
     remove_secret();
     assert_int_equal(load_source("creads"), ST_INVALID);
-    assert_found(false, "sources[0].secrets[1].file", "/secret: No such file or directory");
+    assert_found(false, "sources[0].secrets[1].file");
     assert_int_equal(faults.count, 1);
     config_faults_free(&faults);
     assert_int_equal(config_load_partial(config_path, &config, &faults), ST_OK);
-    assert_found(true, "sources[0].secrets[1].file", "No such file or directory");
+    assert_found(true, "sources[0].secrets[1].file");
     /* Whatever the provider may turn out to be. */
     assert_int_equal(load_source("craeds"), ST_INVALID);
-    assert_found(false, "sources[0].secrets[1].file", "No such file or directory");
+    assert_found(false, "sources[0].secrets[1].file");
 }
 
 static void a_secret_that_is_there_but_useless_is_a_fault(void **state)
@@ -146,10 +145,9 @@ static void a_secret_that_is_there_but_useless_is_a_fault(void **state)
     (void)state;
     write_secret("");
     assert_int_equal(load_source("standard-webhooks"), ST_INVALID);
-    assert_found(false, "sources[0].secrets[1].file", "is empty");
+    assert_found(false, "sources[0].secrets[1].file");
     assert_int_equal(load_source("ricloud"), ST_OK); /* will be issued */
-    assert_found(true, "sources[0].secrets[1]",
-                 "is empty; `hook2mqtt provider ricloud create`");
+    assert_found(true, "sources[0].secrets[1]");
 }
 
 static void what_cannot_be_read_again_is_told(void **state)
@@ -181,7 +179,7 @@ static void what_was_read_before_stays_where_an_issued_secret_is_missing_now(voi
             remove_secret();
         }
         assert_int_equal(load_source("ricloud"), ST_OK);
-        assert_found(true, "sources[0].secrets[1]", "`hook2mqtt provider ricloud create`");
+        assert_found(true, "sources[0].secrets[1]");
         assert_int_equal(config->sources[0].secrets[1].value.len, 0);
         config_keep_secrets(config, before);
         assert_string_equal(config->sources[0].secrets[1].value.data, "issued");

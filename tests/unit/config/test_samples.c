@@ -14,7 +14,7 @@
 #define SAMPLES(samples) "'samples':[" samples "]"
 
 /* The bridge has nothing to say of it; `check` has this warning, or (path NULL) none. */
-static void assert_checked(const char *text, const char *path, const char *what)
+static void assert_checked(const char *text, const char *path)
 {
     assert_no_finding(text);
     write_config(text);
@@ -24,7 +24,7 @@ static void assert_checked(const char *text, const char *path, const char *what)
         fail_msg("%zu findings", faults.count);
     }
     if (path) {
-        assert_found(true, path, what);
+        assert_found(true, path);
     }
 }
 
@@ -35,7 +35,7 @@ static void a_sample_that_is_read_as_it_says_is_no_finding(void **state)
         CUSTOM(SAMPLES("{'event':'order.paid','body':{'type':'@EVENT@','id':'@GID@'}},"
                        "{'event':'order.lost','body':{'type':'order.@ACTION@','id':7,"
                        "'at':'@NOW@'}}")),
-        NULL, NULL);
+        NULL);
 }
 
 static void what_is_read_in_a_sample_is_what_the_sample_says(void **state)
@@ -43,12 +43,10 @@ static void what_is_read_in_a_sample_is_what_the_sample_says(void **state)
     (void)state;
     assert_checked(
         CUSTOM(SAMPLES("{'event':'order.paid','body':{'type':'totally.other','id':1}}")),
-        "sources[0].samples[0].event",
-        "is \"order.paid\", but what the bridge finds in this sample is \"totally.other\"");
+        "sources[0].samples[0].event");
     assert_checked(CUSTOM(SAMPLES("{'event':'order.paid','resource_type':'Order',"
                                   "'body':{'type':'@EVENT@','id':1}}")),
-                   "sources[0].samples[0].resource_type",
-                   "is \"Order\", but what the bridge finds in this sample is \"order\"");
+                   "sources[0].samples[0].resource_type");
 }
 
 static void a_sample_that_makes_no_event_is_told_with_the_reason(void **state)
@@ -56,9 +54,9 @@ static void a_sample_that_makes_no_event_is_told_with_the_reason(void **state)
     (void)state;
     assert_checked(CUSTOM(SAMPLES("{'event':'a.b','body':{'type':'@EVENT@','id':'1'}},"
                                   "{'event':'a.c','body':{'type':'@EVENT@'}}")),
-                   "sources[0].samples[1]", "makes no event: id is missing");
+                   "sources[0].samples[1]");
     assert_checked(OF("github", SECRETS "," SAMPLES("{'event':'push','body':{}}")),
-                   "sources[0].samples[0]", "makes no event: header X-GitHub-Event is missing");
+                   "sources[0].samples[0]");
 }
 
 static void a_time_that_cannot_be_read_is_told(void **state)
@@ -66,8 +64,7 @@ static void a_time_that_cannot_be_read_is_told(void **state)
     (void)state;
     assert_checked(CUSTOM(SAMPLES("{'event':'a','body':{'type':'a','id':1,'at':1410216451042}},"
                                   "{'event':'a','body':{'type':'a','id':1,'at':'8/9/2014'}}")),
-                   "sources[0].samples[1]",
-                   "has a time at fields.event_time that is neither ISO 8601");
+                   "sources[0].samples[1]");
 }
 
 static void a_sample_is_read_with_its_headers_and_its_url(void **state)
@@ -81,12 +78,12 @@ static void a_sample_is_read_with_its_headers_and_its_url(void **state)
         BY_HEADER("{'event':'a b','url':'@GID@','headers':{'X-Event-Id':'o',"
                   "'x-event':'@EVENT@'},'body':{}},"
                   "{'event':'a','url':'/a%2Bb%','headers':{'X-Event':'a'},'body':{}}"),
-        NULL, NULL);
+        NULL);
     assert_checked(BY_HEADER("{'event':'a','url':'x','headers':{'X-Event':'a','x-event':'a'},"
                              "'body':{}}"),
-                   "sources[0].samples[0]", "header X-Event appears twice");
+                   "sources[0].samples[0]");
     assert_checked(BY_HEADER("{'event':'a','url':'x%2Fy','headers':{'X-Event':'a'},'body':{}}"),
-                   "sources[0].samples[0]", "the end of the URL is not one segment");
+                   "sources[0].samples[0]");
 }
 
 static void the_signatures_own_headers_are_there(void **state)
@@ -97,7 +94,7 @@ static void the_signatures_own_headers_are_there(void **state)
            "'secrets':['${TEST_WHSEC}'],'topic':'t/{gid}','fields':{'gid':"
            "'{header.webhook-id}','event_time':'{header.webhook-timestamp}'}," SAMPLES(
                "{'event':'a','body':{'type':'a'}}")),
-        NULL, NULL);
+        NULL);
 }
 
 static void a_header_that_the_signature_brings_too_is_told(void **state)
@@ -106,11 +103,11 @@ static void a_header_that_the_signature_brings_too_is_told(void **state)
     assert_checked(
         OF("slack", SECRETS "," SAMPLES("{'event':'a','headers':{'x-slack-signature':'v0=1'},"
                                         "'body':{'type':'a'}}")),
-        "sources[0].samples[0].headers", "what comes twice is refused");
+        "sources[0].samples[0].headers");
     assert_checked(OF("slack", SECRETS "," SAMPLES("{'event':'a','headers':"
                                                    "{'X-Slack-Request-Timestamp':'5'},"
                                                    "'body':{'type':'a'}}")),
-                   "sources[0].samples[0].headers", "what comes twice is refused");
+                   "sources[0].samples[0].headers");
 }
 
 static void where_there_is_no_type_none_is_asked_for(void **state)
@@ -121,7 +118,7 @@ static void where_there_is_no_type_none_is_asked_for(void **state)
                               "'topic':'t/{gid}','fields':{'event':'{body.type}',"
                               "'resource_type':'|','gid':'{body.id}'}," SAMPLES(
                                   "{'event':'a.b','body':{'type':'@EVENT@','id':1}}")),
-                   NULL, NULL);
+                   NULL);
 }
 
 static void a_sample_that_goes_to_no_path_of_the_source_is_told(void **state)
@@ -131,12 +128,11 @@ static void a_sample_that_goes_to_no_path_of_the_source_is_told(void **state)
        "'verify':'none','fields':{'gid':'|'},'events':{'paid':'order.paid'}," SAMPLES(         \
            samples))
     (void)state;
-    assert_checked(BY_URL("{'event':'order.paid','body':{}}"), NULL, NULL);
-    assert_checked(BY_URL("{'event':'order.paid','url':'/paid','body':{}}"), NULL, NULL);
-    assert_checked(BY_URL("{'event':'order.lost','body':{}}"), "sources[0].samples[0]",
-                   "is sent to a URL that is not taken");
+    assert_checked(BY_URL("{'event':'order.paid','body':{}}"), NULL);
+    assert_checked(BY_URL("{'event':'order.paid','url':'/paid','body':{}}"), NULL);
+    assert_checked(BY_URL("{'event':'order.lost','body':{}}"), "sources[0].samples[0]");
     assert_checked(BY_URL("{'event':'order.paid','url':'lost','body':{}}"),
-                   "sources[0].samples[0]", "is sent to a URL that is not taken");
+                   "sources[0].samples[0]");
 }
 
 static void a_sample_of_a_challenge_need_not_be_an_event(void **state)
@@ -144,7 +140,7 @@ static void a_sample_of_a_challenge_need_not_be_an_event(void **state)
     (void)state;
     assert_checked(CUSTOM("'challenge':{'field':'type','value':'ping','echo':'say'}," SAMPLES(
                        "{'event':'ping','body':{'type':'ping','say':'x'}}")),
-                   NULL, NULL);
+                   NULL);
 }
 
 /* Faults are told once, where they are. */
@@ -154,7 +150,7 @@ static void samples_of_a_source_with_faults_are_not_looked_at(void **state)
     write_config(CUSTOM(SAMPLES("{'event':'a','body':{}}") ",'qos':9"));
     assert_int_equal(config_check(config_path, &faults), ST_INVALID);
     assert_int_equal(faults.count, 1);
-    assert_found(false, "sources[0].qos", "0 to 2");
+    assert_found(false, "sources[0].qos");
 }
 
 int main(void)
