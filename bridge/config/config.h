@@ -40,9 +40,10 @@ struct config_secret {
 /* NULL text: not set. All text is NUL-terminated and holds no NUL; secrets are bytes. */
 struct config_source {
     char *name;
-    struct provider *preset; /* as it is, without its samples; owned */
-    /* The preset with this source's own keys merged over it; everyone else uses this. Owned. With
-     * "verify": "none" its signature is SCHEME_NONE and nothing else. */
+    const struct provider *preset; /* as it is; shared */
+    /* The preset with this source's own keys merged over it; everyone else uses this. Owned, but
+     * for samples that are the preset's. With "verify": "none" its signature is SCHEME_NONE and
+     * nothing else. */
     struct provider *provider;
     bool *is_set; /* config's own; see config_is_set */
     char *path;
@@ -107,7 +108,8 @@ struct config {
     } outbox;
     struct config_source *sources;
     size_t source_count;
-    atomic_uint more_references; /* beside the first one; config_hold and config_destroy */
+    struct config_preset *presets; /* those that sources name; config's own */
+    atomic_uint more_references;   /* beside the first one; config_hold and config_destroy */
 };
 
 /* One finding: path such as sources[0].topic ("" for the file as a whole), and one sentence. */

@@ -59,13 +59,20 @@ enum status config_text_load(const char *path, struct json_object **out_root,
 enum status config_text_parse(struct buf *text, struct json_object **out_root,
                               struct config_faults *faults) MUST_USE;
 
+/* A preset that sources name. The trees, its samples apart, are there while sources are read. */
+struct config_preset {
+    struct provider *provider; /* NULL: no source names it */
+    struct json_object *tree, *samples;
+};
+size_t config_preset_count(void);
+
 /* The preset that a source (tree) names; NULL: none that is known. */
 const struct provider_preset *config_find_preset(struct json_object *source);
 /* Gives the preset's tree; what is wrong in it is added to faults. */
 struct json_object *config_parse_preset(const struct provider_preset *preset,
                                         struct config_faults *faults);
-/* Notes, by row, what an object sets whose settings are below parent. */
-void config_note_set(bool *is_set, const char *parent, struct json_object *object);
+/* What a source (tree) sets itself, by row; for config_is_set. Gives memory for free. */
+bool *config_note_set(struct json_object *source);
 /* Does the source itself set this key ("topic"), or one below it ("signature")? */
 bool config_is_set(const struct config_source *source, const char *key);
 /* At the source's place. Makes suffixes of the keys of `events`, which may be whole paths. */

@@ -169,51 +169,67 @@ struct provider *config_preset_create(const struct provider_preset *preset,
     return provider;
 }
 
-static void merge_preset(struct config_source *source, struct json_object *item,
-                         const struct provider_preset *preset)
+/* The preset that the source names, read for the first source that does; NULL: none that is known. */
+static struct config_preset *take_preset(struct config *config, struct json_object *source)
 {
+    const struct provider_preset *found = config_find_preset(source);
+    struct config_preset *preset = found ? &config->presets[found - provider_presets] : NULL;
     struct config_faults faults = {0};
-    struct json_object *tree = config_parse_preset(preset, &faults), *samples = NULL;
 
-    (void)json_object_object_get_ex(tree, "samples", &samples);
-    samples = json_object_get(samples);
-    json_object_object_del(tree, "samples");
-    source->preset = read_preset(preset, tree, &faults);
-    CHECK(faults.count == 0);
-    if (samples) {
+    if (preset && !preset->provider) {
+        preset->provider = config_preset_create(found, &faults);
+        preset->tree = config_parse_preset(found, &faults);
+        CHECK(faults.count == 0);
+        (void)json_object_object_get_ex(preset->tree, "samples", &preset->samples);
+        (void)json_object_get(preset->samples);
+        json_object_object_del(preset->tree, "samples");
+    }
+    return preset;
+}
+
+static void merge_preset(struct json_object *source, const struct config_preset *preset,
+                         bool with_samples)
+{
+    struct json_object *tree = NULL, *samples = NULL;
+
+    CHECK(json_object_deep_copy(preset->tree, &tree, NULL) == 0);
+    if (with_samples && preset->samples) {
+        CHECK(json_object_deep_copy(preset->samples, &samples, NULL) == 0);
         json_object_object_add(tree, "samples", samples);
     }
-    config_merge(item, tree);
+    config_merge(source, tree);
     json_object_put(tree);
 }
 
 /* Sources */
 
 static void read_source(struct reader *reader, const struct setting *setting,
-                        struct json_object *item, struct config_source *source)
+                        struct json_object *item, const struct config_preset *preset,
+                        struct config_source *source)
 {
-    const struct provider_preset *preset = config_find_preset(item);
-    size_t rows = 0;
+    struct provider *provider = create_provider();
+    bool own_samples;
 
-    while (setting_at(rows)) {
-        rows++;
-    }
-    source->is_set = xalloc(rows * sizeof(source->is_set[0]));
+    source->is_set = config_note_set(item);
     source->verify = true; /* also if its value cannot be understood */
-    source->provider = create_provider();
-    config_note_set(source->is_set, "sources[]", item);
+    source->provider = provider;
+    source->preset = preset ? preset->provider : NULL;
+    own_samples = config_is_set(source, "samples") || config_is_set(source, "sample_defaults");
     if (preset) {
-        merge_preset(source, item, preset);
+        merge_preset(item, preset, own_samples);
     }
     read_item(reader, setting, item, source);
     config_complete_events(reader, source);
-    complete_provider(source->provider);
-    if (!source->verify || source->provider->signature.scheme == SCHEME_NONE) {
-        settings_free(HOME_PROVIDER, "sources[].signature", source->provider);
-        source->provider->signature.scheme = SCHEME_NONE;
+    complete_provider(provider);
+    if (preset && !own_samples) {
+        provider->samples = preset->provider->samples; /* shared: there may be many sources */
+    }
+    if (!source->verify || provider->signature.scheme == SCHEME_NONE) {
+        settings_free(HOME_PROVIDER, "sources[].signature", provider);
+        provider->signature.scheme = SCHEME_NONE;
     }
     if (config_is_set(source, "api.url")) {
-        source->api.url = source->provider->api_url;
+        source->api.url = provider->api_url;
     }
 }
 
@@ -224,16 +240,21 @@ static void read_sources(struct reader *reader, const struct setting *setting,
 
     config->sources = xalloc(count * sizeof(config->sources[0]));
     config->source_count = count;
+    config->presets = xalloc(config_preset_count() * sizeof(config->presets[0]));
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
         size_t offset = reader_enter_item(reader, i);
 
         if (json_object_is_type(item, json_type_object)) {
-            read_source(reader, setting, item, &config->sources[i]);
+            read_source(reader, setting, item, take_preset(config, item), &config->sources[i]);
         } else {
             read_item(reader, setting, item, NULL);
         }
         reader_leave(reader, offset);
+    }
+    for (size_t i = 0; i < config_preset_count(); i++) {
+        json_object_put(config->presets[i].tree);
+        json_object_put(config->presets[i].samples);
     }
 }
 

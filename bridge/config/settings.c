@@ -10,7 +10,7 @@
 
 #include "common/units.h"
 
-#include "bridge/config/config.h"
+#include "bridge/config/internal.h"
 #include "bridge/config/rows.h"
 
 /* Text may hold ${NAME}, so a pattern lets everything with one pass; what it becomes is checked
@@ -260,11 +260,19 @@ static void free_secrets(struct config_source *source)
 static void free_sources(struct config *config)
 {
     for (size_t i = 0; i < config->source_count; i++) {
-        config_preset_destroy(config->sources[i].preset);
-        config_preset_destroy(config->sources[i].provider);
-        free(config->sources[i].is_set);
-        settings_free(HOME_SOURCE, "", &config->sources[i]);
+        struct config_source *source = &config->sources[i];
+
+        if (source->preset && source->provider->samples == source->preset->samples) {
+            source->provider->samples = NULL;
+        }
+        config_preset_destroy(source->provider);
+        free(source->is_set);
+        settings_free(HOME_SOURCE, "", source);
     }
+    for (size_t i = 0; config->presets && i < config_preset_count(); i++) {
+        config_preset_destroy(config->presets[i].provider);
+    }
+    free(config->presets);
     free(config->sources);
 }
 
@@ -305,6 +313,16 @@ void settings_free(enum setting_home home, const char *prefix, void *base)
             memset((char *)base + setting->offset, 0, setting->size);
         }
     }
+}
+
+size_t config_preset_count(void)
+{
+    size_t count = 0;
+
+    while (provider_presets[count].name) {
+        count++;
+    }
+    return count;
 }
 
 void config_preset_destroy(struct provider *preset)

@@ -9,7 +9,7 @@
 
 #include <json-c/json.h>
 
-void config_note_set(bool *is_set, const char *parent, struct json_object *object)
+static void note_below(bool *is_set, const char *parent, struct json_object *object)
 {
     const struct setting *setting;
 
@@ -23,9 +23,22 @@ void config_note_set(bool *is_set, const char *parent, struct json_object *objec
         if (setting->type != SETTING_OBJECT) {
             is_set[i] = true;
         } else if (json_object_is_type(value, json_type_object)) {
-            config_note_set(is_set, setting->path, value);
+            note_below(is_set, setting->path, value);
         }
     }
+}
+
+bool *config_note_set(struct json_object *source)
+{
+    size_t rows = 0;
+    bool *is_set;
+
+    while (setting_at(rows)) {
+        rows++;
+    }
+    is_set = xalloc(rows * sizeof(is_set[0]));
+    note_below(is_set, "sources[]", source);
+    return is_set;
 }
 
 bool config_is_set(const struct config_source *source, const char *key)

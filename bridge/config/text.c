@@ -2,11 +2,8 @@
  * The file's bytes become a tree:
  *   - read them; put blanks in the place of comments, so that positions stay right;
  *   - json_check decides whether this is JSON, to the letter;
- *   - a scan of our own finds keys that stand twice in one object, which json-c would quietly
- *     merge;
- *   - json-c makes the tree.
- * A file that is not JSON ends here with one fault: nothing behind it can be trusted to be what
- * it seems.
+ *   - a walk of our own makes the tree, because json-c would quietly merge keys that an object has twice.
+ * A file that is not JSON ends here with one fault: nothing behind it can be trusted to be what it seems.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -154,133 +151,126 @@ static const char *guess(struct slice text, size_t at)
     return "not JSON here";
 }
 
-/* One open object or list of the scan. */
-struct level {
-    struct json_object *keys; /* those seen so far; NULL: a list */
-    bool key_comes;
-    size_t item;
-    size_t offset;
-};
-
-struct scan {
+/* Reading a text that is JSON into a tree. */
+struct walk {
     struct slice text;
+    size_t at;
     struct reader reader;
-    struct level levels[JSON_MAX_DEPTH + 1];
-    size_t depth;
 };
 
-static void scan_key(struct scan *scan, struct level *level, struct slice quoted)
+static struct json_object *read_value(struct walk *walk);
+
+/* Behind white space. */
+static char next_char(struct walk *walk)
 {
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *key;
-    struct slice name;
+    while (walk->at < walk->text.len && strchr(" \t\r\n", walk->text.data[walk->at])) {
+        walk->at++;
+    }
+    return walk->at < walk->text.len ? walk->text.data[walk->at] : '\0';
+}
 
-    CHECK(tokener);
-    key = json_tokener_parse_ex(tokener, quoted.data, (int)quoted.len);
-    name.data = json_object_get_string(key);
-    name.len = (size_t)json_object_get_string_len(key);
-    reader_leave(&scan->reader, level->offset);
-    (void)reader_enter_key(&scan->reader, name);
+/* A string, number, true, false or null, by json-c. */
+static struct json_object *read_scalar(struct walk *walk)
+{
+    size_t end = walk->at;
+    struct json_object *value;
+    struct buf copy = {0};
+
+    if (next_char(walk) == '"') {
+        end = string_end(walk->text, walk->at);
+    } else {
+        while (end < walk->text.len && !strchr(",:]} \t\r\n", walk->text.data[end])) {
+            end++;
+        }
+    }
+    buf_add(&copy, walk->text.data + walk->at, end - walk->at);
+    value = json_tokener_parse(copy.data);
+    buf_wipe(&copy); /* may be a secret */
+    walk->at = end;
+    return value;
+}
+
+static void check_key(struct walk *walk, struct json_object *object, struct slice name,
+                      size_t at)
+{
+    struct position pos;
+
+    if (walk->reader.faults->count >= MAX_REPEATED_KEYS) {
+        return;
+    }
     if (memchr(name.data, '\0', name.len)) {
-        config_fault(scan->reader.faults, reader_path(&scan->reader),
+        config_fault(walk->reader.faults, reader_path(&walk->reader),
                      "a key must not hold \\u0000");
-    } else if (json_object_object_get_ex(level->keys, name.data, NULL)) {
-        struct position pos = position_of(scan->text, (size_t)(quoted.data - scan->text.data));
-
-        config_fault(scan->reader.faults, reader_path(&scan->reader),
+    } else if (json_object_object_get_ex(object, name.data, NULL)) {
+        pos = position_of(walk->text, at);
+        config_fault(walk->reader.faults, reader_path(&walk->reader),
                      "is given twice in the same object (again on line %zu, column %zu)",
                      pos.line, pos.column);
-    } else {
-        (void)json_object_object_add(level->keys, name.data,
-                                     NULL); /* fails for lack of memory */
     }
+}
+
+static void read_member(struct walk *walk, struct json_object *object)
+{
+    size_t at = walk->at, offset;
+    struct json_object *key = read_scalar(walk);
+    struct slice name = {json_object_get_string(key), (size_t)json_object_get_string_len(key)};
+
+    offset = reader_enter_key(&walk->reader, name);
+    check_key(walk, object, name, at);
+    (void)next_char(walk);
+    walk->at++; /* the colon */
+    json_object_object_add(object, name.data, read_value(walk));
+    reader_leave(&walk->reader, offset);
     json_object_put(key);
-    json_tokener_free(tokener);
 }
 
-static void scan_open(struct scan *scan, bool is_object)
+static struct json_object *read_object(struct walk *walk)
 {
-    CHECK(scan->depth < COUNT_OF(scan->levels)); /* json_check has seen to it */
-    scan->levels[scan->depth++] = (struct level){
-        .keys = is_object ? json_object_new_object() : NULL,
-        .key_comes = is_object,
-        .offset = scan->reader.path.len,
-    };
-    if (!is_object) {
-        (void)reader_enter_item(&scan->reader, 0);
+    struct json_object *object = json_object_new_object();
+
+    for (walk->at++; next_char(walk) != '}'; walk->at += next_char(walk) == ',') {
+        read_member(walk, object);
     }
+    walk->at++;
+    return object;
 }
 
-static void scan_close(struct scan *scan)
+static struct json_object *read_list(struct walk *walk)
 {
-    struct level *level = &scan->levels[--scan->depth];
+    struct json_object *list = json_object_new_array();
 
-    reader_leave(&scan->reader, level->offset);
-    json_object_put(level->keys);
+    for (walk->at++; next_char(walk) != ']'; walk->at += next_char(walk) == ',') {
+        size_t offset = reader_enter_item(&walk->reader, json_object_array_length(list));
+
+        json_object_array_add(list, read_value(walk));
+        reader_leave(&walk->reader, offset);
+    }
+    walk->at++;
+    return list;
 }
 
-static void scan_next(struct scan *scan, struct level *level)
+/* NULL: null. Calls itself at most JSON_MAX_DEPTH times, as json_check has seen to. */
+static struct json_object *read_value(struct walk *walk)
 {
-    level->key_comes = level->keys;
-    if (!level->keys) {
-        reader_leave(&scan->reader, level->offset);
-        (void)reader_enter_item(&scan->reader, ++level->item);
-    }
-}
+    char c = next_char(walk);
 
-/* Of a text that is JSON: adds a fault for each key that stands twice in one object. */
-static void find_repeated_keys(struct slice text, struct config_faults *faults)
-{
-    struct scan scan = {.text = text, .reader.faults = faults};
-    size_t at = 0;
-
-    while (at < text.len && faults->count < MAX_REPEATED_KEYS) {
-        struct level *level = scan.depth > 0 ? &scan.levels[scan.depth - 1] : NULL;
-        char c = text.data[at];
-
-        if (c == '"') {
-            size_t end = string_end(text, at);
-
-            if (level && level->key_comes) {
-                level->key_comes = false;
-                scan_key(&scan, level, (struct slice){text.data + at, end - at});
-            }
-            at = end;
-            continue;
-        }
-        if (c == '{' || c == '[') {
-            scan_open(&scan, c == '{');
-        } else if (c == '}' || c == ']') {
-            scan_close(&scan);
-        } else if (c == ',' && level) {
-            scan_next(&scan, level);
-        }
-        at++;
-    }
-    while (scan.depth > 0) {
-        scan_close(&scan);
-    }
-    buf_free(&scan.reader.path);
+    return c == '{' ? read_object(walk) : c == '[' ? read_list(walk) : read_scalar(walk);
 }
 
 static enum status make_tree(struct slice text, struct json_object **out_root,
                              struct config_faults *faults)
 {
-    struct json_tokener *tokener = json_tokener_new_ex(2 * JSON_MAX_DEPTH);
-    struct json_object *root;
-    enum status st = ST_OK;
+    struct walk walk = {.text = text, .reader.faults = faults};
+    struct json_object *root = read_value(&walk);
 
-    CHECK(tokener);
-    root = json_tokener_parse_ex(tokener, text.data, (int)text.len);
+    buf_free(&walk.reader.path);
     if (!json_object_is_type(root, json_type_object)) {
         config_fault(faults, "", "must be an object in { }");
         json_object_put(root);
-        st = ST_INVALID;
-    } else {
-        *out_root = root;
+        return ST_INVALID;
     }
-    json_tokener_free(tokener);
-    return st;
+    *out_root = root;
+    return ST_OK;
 }
 
 enum status config_text_parse(struct buf *file, struct json_object **out_root,
@@ -300,7 +290,6 @@ enum status config_text_parse(struct buf *file, struct json_object **out_root,
                      guess(text, wrong_at));
         return ST_INVALID;
     }
-    find_repeated_keys(text, faults);
     return make_tree(text, out_root, faults);
 }
 
