@@ -13,20 +13,21 @@ enum { TOKEN_CHARACTERS = 16, TOKEN_CHANGES = 3 };
 
 /* Signature and secrets */
 
-static void tell_unsigned(struct source_view *view)
+static void report_unsigned(struct source_view *view)
 {
-    bool said = config_is_set(view->source, "signature");
+    bool is_own = config_is_set(view->source, "signature");
 
-    if (view->source->preset->signature.scheme == SCHEME_UNSET && !said) {
-        config_fault(view->faults, source_path(view, "signature"),
-                     "is missing; it must say how deliveries are signed, or \"verify\" must be "
-                     "\"none\"");
+    if (view->source->preset->signature.scheme == SCHEME_UNSET && !is_own) {
+        config_fault(
+            view->faults, source_path(view, "signature"),
+            "is missing; it must describe how deliveries are signed, or \"verify\" must be "
+            "\"none\"");
     } else {
         config_fault(view->faults, source_path(view, "verify"),
                      "must be \"none\": %s, so whoever knows the path can post events, and "
-                     "that must be said",
-                     said ? "with this signature nothing is verified"
-                          : "this provider signs nothing");
+                     "that must be explicit",
+                     is_own ? "with this signature nothing is verified"
+                            : "this provider signs nothing");
     }
 }
 
@@ -55,7 +56,7 @@ struct signature_faults {
     bool half_read;
 };
 
-static void tell_fault(void *ctx, const struct verify_fault *fault)
+static void report_fault(void *ctx, const struct verify_fault *fault)
 {
     struct signature_faults *faults = ctx;
     char key[64];
@@ -72,25 +73,25 @@ static bool check_signature(struct source_view *view)
     const struct config_source *source = view->source;
     const struct provider_signature *signature = &source->provider->signature;
     struct signature_faults faults = {view, source_is_faulty(view, "signature")};
-    bool said = config_is_set(source, "signature");
+    bool is_own = config_is_set(source, "signature");
 
     if (source_is_faulty(view, "verify") || (faults.half_read && has_lost_key(view))) {
         return false;
     }
     if (!source->verify) {
-        if (said) {
+        if (is_own) {
             config_warn(view->faults, source_path(view, "signature"),
                         "is not used, because \"verify\" is \"none\"");
         }
         return false;
     }
-    if (signature->scheme == SCHEME_NONE || (signature->scheme == SCHEME_UNSET && !said)) {
+    if (signature->scheme == SCHEME_NONE || (signature->scheme == SCHEME_UNSET && !is_own)) {
         if (!faults.half_read) {
-            tell_unsigned(view);
+            report_unsigned(view);
         }
         return false;
     }
-    return verify_check_description(signature, tell_fault, &faults) == ST_OK &&
+    return verify_check_description(signature, report_fault, &faults) == ST_OK &&
            !faults.half_read;
 }
 
@@ -208,7 +209,7 @@ static void take_out(struct provider *row, const char *key)
 }
 
 /* Each fault hides those behind it, until what is wrong is out of the way. */
-static void tell_fields(struct source_view *view, const char *key, struct err *err)
+static void report_fields(struct source_view *view, const char *key, struct err *err)
 {
     struct provider rest = *view->source->provider;
     struct parser *parser = NULL;
@@ -235,7 +236,7 @@ static struct parser *check_fields(struct source_view *view)
         return NULL;
     }
     if (parser_create(view->source->provider, &parser, &key, &err) != ST_OK) {
-        tell_fields(view, key, &err);
+        report_fields(view, key, &err);
         return NULL;
     }
     return parser;
@@ -285,10 +286,10 @@ static void check_suffix(struct source_view *view)
         config_fault(view->faults, source_path(view, "path_suffix"),
                      "must not be false: events are told apart by what follows the path");
     } else if (provider->url_events && !uses_url(&provider->fields)) {
-        config_warn(
-            view->faults, source_path(view, "events"),
-            "names no events: no field holds {url}, so these paths are taken, and no others, "
-            "but what they are called is not");
+        config_warn(view->faults, source_path(view, "events"),
+                    "names no events: no field contains {url}, so these paths are taken, and "
+                    "no others, "
+                    "but what they are called is not");
     }
     provider->takes_suffix = provider->takes_suffix || provider->url_events;
     check_samples(view);

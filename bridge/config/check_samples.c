@@ -135,7 +135,7 @@ static void check_headers(struct source_view *view, size_t index, struct provide
         if (own[i].name && own[i].name[0] != '\0' &&
             find_header(&made->headers, own[i].name, &value) > own[i].made) {
             warn(view, index, ".headers",
-                 "hold one that the signature brings, too: what comes twice is refused");
+                 "contain one that the signature brings, too: what comes twice is refused");
         }
     }
 }

@@ -27,7 +27,7 @@ static void check_missing_secret(struct source_view *view, size_t index)
                     source->secrets[index].empty ? "is empty" : "does not exist yet",
                     source->preset->name);
     } else {
-        config_tell_missing(&reader, &source->secrets[index]);
+        config_report_missing(&reader, &source->secrets[index]);
     }
     buf_free(&reader.path);
 }

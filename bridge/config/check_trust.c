@@ -7,19 +7,19 @@
 #include "bridge/config/internal.h"
 #include "bridge/parse/route.h"
 
-/* Does the source itself say where this field is (for a type that nobody sets: where the event is)? Then it means what
- * it says, whether the signature covers it or not. */
+static const char *const field_keys[PARSE_FIELDS] = {
+    [PARSE_EVENT] = "fields.event",     [PARSE_TYPE] = "fields.resource_type",
+    [PARSE_GID] = "fields.gid",         [PARSE_DELIVERY_ID] = "fields.delivery_id",
+    [PARSE_TIME] = "fields.event_time",
+};
+
+/* Does the source itself set where this field is (for a type that has no template: where the event is)? Then the field
+ * counts, whether the signature covers it or not. */
 static bool is_own_field(const struct config_source *source, enum parse_field field)
 {
-    static const char *const keys[PARSE_FIELDS] = {
-        [PARSE_EVENT] = "fields.event",     [PARSE_TYPE] = "fields.resource_type",
-        [PARSE_GID] = "fields.gid",         [PARSE_DELIVERY_ID] = "fields.delivery_id",
-        [PARSE_TIME] = "fields.event_time",
-    };
-
-    return config_is_set(source, keys[field]) ||
+    return config_is_set(source, field_keys[field]) ||
            (field == PARSE_TYPE && !source->provider->fields.resource_type &&
-            config_is_set(source, keys[PARSE_EVENT]));
+            config_is_set(source, field_keys[PARSE_EVENT]));
 }
 
 /* Adds "{event}, {gid}": those of the topic that the signature does not cover. own: leaves out
@@ -48,32 +48,22 @@ static void check_topic_trust(struct source_view *view, const struct parser *par
     }
     if (names.len > 0) {
         config_warn(view->faults, source_path(view, key),
-                    "holds %s, which a header or the URL decides: who has one delivery can "
+                    "contains %s, which a header or the URL decides: who has one delivery can "
                     "send it again to another topic, as the signature does not cover them",
                     names.data);
     }
     buf_free(&names);
 }
 
-/* What the source itself takes from there counts; that must be known. */
+/* What the source itself takes from there counts, which its owner should know. */
 static void check_own_fields(struct source_view *view, const struct parser *parser)
 {
-    static const struct {
-        enum parse_field field;
-        const char *key;
-    } fields[] = {
-        {PARSE_EVENT, "fields.event"},
-        {PARSE_TYPE, "fields.resource_type"},
-        {PARSE_GID, "fields.gid"},
-    };
-
-    for (size_t i = 0; i < COUNT_OF(fields); i++) {
-        bool follows = fields[i].field == PARSE_TYPE &&
+    for (enum parse_field field = PARSE_EVENT; field <= PARSE_GID; field++) {
+        bool follows = field == PARSE_TYPE &&
                        !view->source->provider->fields.resource_type; /* the event's warning */
 
-        if (!follows && is_own_field(view->source, fields[i].field) &&
-            !parser_trusts(parser, fields[i].field)) {
-            config_warn(view->faults, source_path(view, fields[i].key),
+        if (!follows && is_own_field(view->source, field) && !parser_trusts(parser, field)) {
+            config_warn(view->faults, source_path(view, field_keys[field]),
                         "is for a header or the URL to decide: who has one delivery can send "
                         "it again with another one, as the signature does not cover it");
         }
@@ -159,7 +149,7 @@ static void check_default_topic(struct source_view *view, const struct parser *p
     list_untrusted(parser, view->source->topic, NULL, &names);
     if (names.len > 0) {
         config_fault(view->faults, source_path(view, "topic"),
-                     "is missing; %s holds %s, which a header or the URL decides and the "
+                     "is missing; %s contains %s, which a header or the URL decides and the "
                      "signature does not cover, so it is not used unless you write it",
                      view->source->topic, names.data);
     }
@@ -190,10 +180,11 @@ static void check_replay(struct source_view *view)
         config_warn(view->faults, source_path(view, "signature.tolerance"),
                     "lets deliveries of any age pass: who has one can send it again");
     } else if (now->scheme == SCHEME_HMAC && was_timed && !timed) {
-        config_warn(view->faults, source_path(view, "signature.message"),
-                    "holds no {timestamp}, though %s signs one: who has a delivery can send it "
-                    "again",
-                    source->preset->title);
+        config_warn(
+            view->faults, source_path(view, "signature.message"),
+            "contains no {timestamp}, though %s signs one: who has a delivery can send it "
+            "again",
+            source->preset->title);
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * config - the configuration file, read and checked; and what it says, as plain values.
+ * config - the configuration file, read and checked, as plain values.
  *
  * rows_*.c are the table: one row per setting drives reading, checking, `help config` and the JSON
  * Schema. A source is its provider's preset with its own keys merged over it (RFC 7396). Every fault
@@ -37,7 +37,7 @@ struct config_secret {
     struct buf latest; /* under config's own lock: see config_note_secret */
 };
 
-/* NULL text: not set. All text is NUL-terminated and holds no NUL; secrets are bytes. */
+/* NULL text: not set. All text is NUL-terminated and contains no NUL; secrets are bytes. */
 struct config_source {
     char *name;
     const struct provider *preset; /* as it is; shared */
@@ -131,7 +131,7 @@ struct config_faults {
 enum status config_load(const char *path, struct config **out_config,
                         struct config_faults *out_faults) MUST_USE;
 /* Main thread. The same for `check`, which wants to know still more: could the bridge run here,
- * as this user, and do the samples say what they are. */
+ * as this user, and do the samples make the events that they name. */
 enum status config_check(const char *path, struct config_faults *out_faults) MUST_USE;
 /* Main thread. As config_load, for commands that only look or talk to a running bridge:
  * whatever is outside the file and cannot be had (an unset variable or an unreadable file of a
@@ -145,7 +145,7 @@ struct config *config_hold(struct config *config);
 void config_destroy(struct config *config);
 
 /* Any thread. Adds a source's i-th secret to out, read again if it is from a file. ST_NOT_FOUND:
- * there is no such file; ST_IO: it cannot be read now; others: it holds nothing that could be a
+ * there is no such file; ST_IO: it cannot be read now; others: it contains nothing that could be a
  * secret of this provider. */
 enum status config_read_secret_again(const struct config_source *source, size_t i,
                                      struct buf *out, struct err *err) MUST_USE;

@@ -289,7 +289,7 @@ void config_write_schema(struct buf *out)
     add_text(schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
     add_text(schema, "title", "hook2mqtt");
     add_text(schema, "description",
-             "The configuration of hook2mqtt. Any text may hold ${NAME} for an environment "
+             "The configuration of hook2mqtt. Any text may contain ${NAME} for an environment "
              "variable; $${ is a literal ${.");
     add_object(schema, "");
     add(schema, "$defs", parse(SECRET_SCHEMA));

@@ -108,7 +108,7 @@ bool config_expand_text(struct reader *reader, struct json_object *value, struct
         return false;
     }
     if (memchr(out->data, '\0', out->len)) {
-        config_fault(reader->faults, reader_path(reader), "must not hold \\u0000");
+        config_fault(reader->faults, reader_path(reader), "must not contain \\u0000");
         return false;
     }
     if (!utf8_valid(buf_slice(out))) {

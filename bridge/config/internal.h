@@ -10,8 +10,8 @@
  *   source.c         what comes before and after reading a source's keys
  *   merge.c          a source's own keys over its preset's
  *   text.c           the file's bytes to a tree
- *   values.c         one value; lists.c: one that holds others; secret.c, expand.c: where text and secrets come from
- *   grammar.c, url.c texts that must be of some form; pem.c: files that must
+ *   values.c         one value; lists.c: one that contains others; secret.c, expand.c: where text and secrets come from
+ *   grammar.c        texts that must be of some form; pem.c: files that must
  *   report.c         findings, and the place in the file
  *   settings.c       the table, with its rows in rows_bridge.c and rows_source.c
  */
@@ -32,7 +32,7 @@ void config_warn(struct config_faults *faults, const char *path, const char *for
  * from it. */
 bool config_is_faulty(const struct config_faults *faults, const char *path);
 
-/* The place in the file that is being read, and where to tell what is wrong there. */
+/* The place in the file that is being read, and where to report what is wrong there. */
 struct reader {
     struct config_faults *faults;
     struct buf path;
@@ -121,7 +121,7 @@ void config_read_secret(struct reader *reader, struct json_object *value, bool f
 void config_read_source_secret(struct reader *reader, struct json_object *value,
                                struct config_secret *out);
 /* At the secret's place: its file is not there. */
-void config_tell_missing(struct reader *reader, const struct config_secret *secret);
+void config_report_missing(struct reader *reader, const struct config_secret *secret);
 
 /* A text against its type; the reason in err. */
 enum status config_check_text(enum setting_type type, struct slice text, int64_t max_bytes,
@@ -159,8 +159,8 @@ void config_check_trust(struct source_view *view, const struct parser *parser);
  * reader's place. */
 void config_check_pem(struct reader *reader, const char *key, const char *file,
                       const char *block);
-/* Makes of each sample in the configuration what trigger would send, reads it as the bridge would,
- * and warns where that is no event, or not the one that the sample says. */
+/* Makes of each sample that a source sets what trigger would send, reads it as the bridge would,
+ * and warns where that makes no event, or not the one that the sample names. */
 void config_check_samples(const struct config *config, struct config_faults *faults);
 /* Holds it against the machine: could the bridge run here, as this user. */
 void config_check_machine(const struct config *config, struct config_faults *faults);

@@ -50,7 +50,7 @@ const struct setting settings_of_bridge[] = {
     ROW("mqtt.tls.cert_file", FILE, CONFIG(mqtt.cert_file), NULL, 1, 4095,
         "PEM file of the bridge's own certificate, for brokers that ask for one."),
     ROW("mqtt.tls.key_file", FILE, CONFIG(mqtt.key_file), NULL, 1, 4095,
-        "PEM file of that certificate's private key; not needed if cert_file holds it."),
+        "PEM file of that certificate's private key; not needed if cert_file contains it."),
     ROW("mqtt.keep_alive", SECONDS, CONFIG(mqtt.keep_alive_ms), "\"30s\"", SEC(1), SEC(65535),
         "How often to make sure that the broker is there; twice this without an answer is a "
         "lost connection."),

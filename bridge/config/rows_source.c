@@ -81,7 +81,7 @@ const struct setting settings_of_source[] = {
     WORD("sources[].signature.algorithm", PROVIDER(signature.algorithm), algorithms,
          "The hash that the signature is made with.", .needs = NEED_HMAC),
     ROW("sources[].signature.header", HEADER, PROVIDER(signature.header), NULL, 1, 128,
-        "The header that holds the signature, or the token."),
+        "The header that contains the signature, or the token."),
     WORD("sources[].signature.form", PROVIDER(signature.form), forms,
          "What that header looks like: the signature alone; text before it; a list of "
          "key=value; a space list of version,signature.",
@@ -105,7 +105,7 @@ const struct setting settings_of_source[] = {
         "What is signed, of {body}, {timestamp}, {id} and text between them.",
         .needs = NEED_HMAC),
     ROW("sources[].signature.timestamp_header", HEADER, PROVIDER(signature.timestamp_header),
-        NULL, 1, 128, "The header that holds {timestamp}.",
+        NULL, 1, 128, "The header that contains {timestamp}.",
         .needs = NEED_HMAC | NEED_TIMESTAMP | NEED_NO_TIMESTAMP_KEY),
     ROW("sources[].signature.timestamp_key", TEXT, PROVIDER(signature.timestamp_key), NULL, 1,
         64, "The key of {timestamp} in a list of key=value.",
@@ -124,7 +124,7 @@ const struct setting settings_of_source[] = {
          "future.",
          .needs = NEED_HMAC | NEED_TIMESTAMP),
     ROW("sources[].signature.id_header", HEADER, PROVIDER(signature.id_header), NULL, 1, 128,
-        "The header that holds {id}.", .needs = NEED_HMAC | NEED_ID),
+        "The header that contains {id}.", .needs = NEED_HMAC | NEED_ID),
 
     OBJECT(HOME_PROVIDER, "sources[].fields",
            "Where a delivery's fields are, with {body.path.to.field}, {header.Name} and {url}; "

@@ -127,7 +127,7 @@ static void secret_from_object(struct reader *reader, struct json_object *object
     }
     if (!one) {
         config_fault(reader->faults, reader_path(reader),
-                     "must hold either \"env\" or \"file\", and nothing else");
+                     "must contain either \"env\" or \"file\", and nothing else");
     }
 }
 
@@ -177,7 +177,7 @@ void config_read_source_secret(struct reader *reader, struct json_object *value,
     read_secret(reader, value, reader->partial, out);
 }
 
-void config_tell_missing(struct reader *reader, const struct config_secret *secret)
+void config_report_missing(struct reader *reader, const struct config_secret *secret)
 {
     size_t offset = reader_enter_key(reader, SLICE("file"));
 
@@ -197,7 +197,7 @@ void config_read_secret(struct reader *reader, struct json_object *value, bool f
     read_secret(reader, value, reader->partial || for_commands, &secret);
     if (secret.missing || secret.empty) {
         reader->optional = reader->partial || for_commands;
-        config_tell_missing(reader, &secret);
+        config_report_missing(reader, &secret);
         reader->optional = false;
     }
     free(secret.file);

@@ -13,7 +13,7 @@
 #include "bridge/config/internal.h"
 #include "bridge/config/rows.h"
 
-/* Text may hold ${NAME}, so a pattern lets everything with one pass; what it becomes is checked
+/* Text may contain ${NAME}, so a pattern lets everything with one pass; what it becomes is checked
  * when it is read. */
 #define VARIABLE    "\\\\$\\\\{[A-Za-z_][A-Za-z0-9_]*\\\\}"
 #define TEXT_SCHEMA "\"type\": \"string\", \"minLength\": 1"

@@ -125,7 +125,7 @@ static const char *guess(struct slice text, size_t at)
         c = text.data[at];
     }
     if (text.len == 0 || (at >= text.len && before == '\0')) {
-        return "the file is empty; it must hold an object in { }";
+        return "the file is empty; it must contain an object in { }";
     }
     if (at == 0 && text.len >= 3 && memcmp(text.data, "\xEF\xBB\xBF", 3) == 0) {
         return "save the file without a byte order mark";
@@ -200,7 +200,7 @@ static void check_key(struct walk *walk, struct json_object *object, struct slic
     }
     if (memchr(name.data, '\0', name.len)) {
         config_fault(walk->reader.faults, reader_path(&walk->reader),
-                     "a key must not hold \\u0000");
+                     "a key must not contain \\u0000");
     } else if (json_object_object_get_ex(object, name.data, NULL)) {
         pos = position_of(walk->text, at);
         config_fault(walk->reader.faults, reader_path(&walk->reader),

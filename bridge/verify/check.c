@@ -24,14 +24,11 @@ struct verifier {
     struct buf tokens[VERIFY_MAX_SECRETS];  /* SCHEME_TOKEN */
 };
 
+#define ALGORITHM(name, word, mac_len) [ALGORITHM_##name] = {word, mac_len},
 static const struct {
-    char name[8]; /* OpenSSL's */
+    char name[8]; /* as OpenSSL takes it */
     size_t mac_len;
-} algorithms[] = {
-    [ALGORITHM_SHA1] = {"SHA1", 20},
-    [ALGORITHM_SHA256] = {"SHA256", 32},
-    [ALGORITHM_SHA512] = {"SHA512", 64},
-};
+} algorithms[] = {PROVIDER_ALGORITHMS(ALGORITHM)};
 
 static EVP_MAC_CTX *keyed_context(EVP_MAC *hmac, enum provider_algorithm algorithm,
                                   const uint8_t *key, size_t key_len)
@@ -86,16 +83,16 @@ static enum status add_secrets(struct verifier *verifier, const struct slice *se
 /* The first fault of a description, for those who need one that is sound. */
 struct first_fault {
     struct err *err;
-    bool is_told;
+    bool is_kept;
 };
 
-static void tell_first(void *ctx, const struct verify_fault *fault)
+static void keep_first(void *ctx, const struct verify_fault *fault)
 {
     struct first_fault *first = ctx;
 
-    if (!first->is_told) {
+    if (!first->is_kept) {
         (void)err_set(first->err, ST_INVALID, "%s: %s", fault->key, fault->text);
-        first->is_told = true;
+        first->is_kept = true;
     }
 }
 
@@ -104,7 +101,7 @@ static enum status set_up(struct verifier *verifier, const struct slice *secrets
 {
     const struct provider_signature *signature = verifier->signature;
     struct first_fault first = {.err = err};
-    enum status st = verify_check_description(signature, tell_first, &first);
+    enum status st = verify_check_description(signature, keep_first, &first);
 
     if (st != ST_OK || signature->scheme == SCHEME_NONE) {
         return st;
@@ -303,7 +300,7 @@ static enum status check_token(const struct verifier *verifier, const struct del
     }
     return found && given.len > 0
                ? ST_OK
-               : err_set(why, ST_UNAUTHENTIC, "header %s holds another token",
+               : err_set(why, ST_UNAUTHENTIC, "header %s contains another token",
                          verifier->signature->header);
 }
 

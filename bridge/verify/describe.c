@@ -1,9 +1,9 @@
 /*
- * Is a description of a signature sound? What is not said, contradicts another member, or
- * would have no effect is a fault: in what decides who is let in, nothing is guessed.
+ * Is a description of a signature sound? A member that is missing, contradicts another one or has
+ * no effect is a fault: where it is decided who is let in, nothing is guessed.
  *
  * Each member has one fault at most (but the message, which may name two values that have no
- * place). What cannot be known before another member is mended is not told.
+ * place). What cannot be known before another member is mended is not reported.
  */
 #include "bridge/verify/internal.h"
 
@@ -11,9 +11,9 @@
 
 struct examination {
     const struct provider_signature *signature;
-    struct message message; /* if it compiles; else nothing is known of what it holds */
+    struct message message; /* if it compiles; else its contents are unknown */
     bool compiles;
-    verify_fault_fn *tell;
+    verify_fault_fn *report;
     void *ctx;
     bool faulty;
 };
@@ -21,7 +21,7 @@ struct examination {
 static void found(struct examination *exam, const struct verify_fault *fault)
 {
     exam->faulty = true;
-    exam->tell(exam->ctx, fault);
+    exam->report(exam->ctx, fault);
 }
 
 static void wrong(struct examination *exam, const char *key, const char *text)
@@ -42,9 +42,9 @@ static bool lacks(const struct examination *exam, enum message_kind kind)
 /* ---- headers ---- */
 
 static const char no_name[] = "must be " DELIVERY_HEADER_NAME;
-static const char unsigned_time[] =
-    "is useless, because the message holds no {timestamp}: a time that is not signed proves "
-    "nothing";
+static const char unsigned_time[] = "has no effect, because the message contains no "
+                                    "{timestamp}: a time that is not signed proves "
+                                    "nothing";
 
 static bool is_same_header(const char *a, const char *b)
 {
@@ -56,7 +56,7 @@ static void examine_header(struct examination *exam)
     const char *header = exam->signature->header;
 
     if (!is_set(header)) {
-        missing(exam, "header", "is missing: the header that holds the signature or token");
+        missing(exam, "header", "is missing: the header that contains the signature or token");
     } else if (!delivery_is_token(slice_of(header))) {
         wrong(exam, "header", no_name);
     }
@@ -76,7 +76,7 @@ static void examine_timestamp_header(struct examination *exam)
     } else if (is_same_header(header, exam->signature->header)) {
         wrong(exam, "timestamp_header",
               "is the signature's own header; if the time is in it, as in "
-              "t=1614265330,v1=…, say form \"pairs\" and timestamp_key");
+              "t=1614265330,v1=…, set form \"pairs\" and timestamp_key");
     }
 }
 
@@ -90,8 +90,9 @@ static void examine_id_header(struct examination *exam)
     }
     if (lacks(exam, MESSAGE_ID)) {
         wrong(exam, "id_header",
-              "is useless, because the message holds no {id}; a delivery id that is not signed "
-              "belongs into fields.delivery_id");
+              "has no effect, because the message contains no {id}; a delivery id that is not "
+              "signed "
+              "belongs in fields.delivery_id");
     } else if (!delivery_is_token(slice_of(header))) {
         wrong(exam, "id_header", no_name);
     } else if (is_same_header(header, signature->header) ||
@@ -102,12 +103,16 @@ static void examine_id_header(struct examination *exam)
 
 /* ---- the signature in its header ---- */
 
+#define ALGORITHM_NAME(name, word, mac_len) [ALGORITHM_##name] = word,
+#define ALGORITHM_WORD(name, word, mac_len) " \"" word "\""
+#define ALGORITHM_WORDS                     PROVIDER_ALGORITHMS(ALGORITHM_WORD)
+
 static void examine_choices(struct examination *exam)
 {
     const struct provider_signature *signature = exam->signature;
 
     if (signature->algorithm == ALGORITHM_UNSET) {
-        missing(exam, "algorithm", "is missing: \"sha256\", \"sha1\" or \"sha512\"");
+        missing(exam, "algorithm", "is missing; it is one of" ALGORITHM_WORDS);
     }
     if (signature->form == FORM_UNSET) {
         missing(exam, "form",
@@ -149,9 +154,7 @@ static bool is_printable(const char *text)
 /* A mark that is an algorithm's name, as in sha256=, names the one that is used. */
 static void examine_mark_name(struct examination *exam)
 {
-    static const char *const names[] = {[ALGORITHM_SHA1] = "sha1",
-                                        [ALGORITHM_SHA256] = "sha256",
-                                        [ALGORITHM_SHA512] = "sha512"};
+    static const char *const names[] = {PROVIDER_ALGORITHMS(ALGORITHM_NAME)};
     const enum provider_algorithm used = exam->signature->algorithm;
     const char *mark = exam->signature->mark;
     const char *tail = mark + strcspn(mark, "=");
@@ -243,7 +246,7 @@ static void examine_timestamp_key(struct examination *exam)
         wrong(exam, "timestamp_key", unsigned_time);
     } else if (is_no_pairs(signature)) {
         wrong(exam, "timestamp_key",
-              "needs form \"pairs\"; for a timestamp in a header of its own say "
+              "needs form \"pairs\"; for a timestamp in a header of its own set "
               "timestamp_header");
     } else if (is_set(signature->timestamp_header)) {
         wrong(exam, "timestamp_key",
@@ -275,13 +278,14 @@ static void examine_message(struct examination *exam)
     }
     exam->compiles = true;
     if (exam->message.holds[MESSAGE_ID] && !is_set(signature->id_header)) {
-        wrong(exam, "message", "holds {id}, so id_header must say where it is");
+        wrong(exam, "message", "contains {id}, so id_header must name its header");
     }
     if (exam->message.holds[MESSAGE_TIMESTAMP] && !is_set(signature->timestamp_header) &&
         !is_set(signature->timestamp_key)) {
-        wrong(exam, "message",
-              "holds {timestamp}, so timestamp_header or (form \"pairs\") timestamp_key must "
-              "say where it is");
+        wrong(
+            exam, "message",
+            "contains {timestamp}, so timestamp_header or (form \"pairs\") timestamp_key must "
+            "say where it is");
     }
 }
 
@@ -369,7 +373,7 @@ static void examine_hmac(struct examination *exam)
     examine_choices(exam);
     examine_mark(exam);
     examine_pairs(exam);
-    examine_message(exam); /* the next ones ask what it holds */
+    examine_message(exam); /* the next ones ask what it contains */
     examine_timestamp_header(exam);
     examine_timestamp_key(exam);
     examine_age(exam);
@@ -377,13 +381,13 @@ static void examine_hmac(struct examination *exam)
 }
 
 enum status verify_check_description(const struct provider_signature *signature,
-                                     verify_fault_fn *tell, void *ctx)
+                                     verify_fault_fn *report, void *ctx)
 {
-    struct examination exam = {.signature = signature, .tell = tell, .ctx = ctx};
+    struct examination exam = {.signature = signature, .report = report, .ctx = ctx};
 
     switch (signature->scheme) {
     case SCHEME_NONE:
-        break; /* whatever else a row says: the source verifies nothing */
+        break; /* whatever else is set: the source verifies nothing */
     case SCHEME_TOKEN:
         examine_token(&exam);
         break;

@@ -68,7 +68,7 @@ static size_t compile_variable(struct message *message, const char *at, struct e
             continue;
         }
         if (message->holds[kind]) {
-            (void)err_set(err, ST_INVALID, "holds %s twice", names[kind]);
+            (void)err_set(err, ST_INVALID, "contains %s twice", names[kind]);
             return 0;
         }
         if (check_neighbour(message, kind, err) != ST_OK) {
@@ -149,7 +149,7 @@ enum status message_compile(const char *template, struct message *out_message, s
     }
     if (!message.holds[MESSAGE_BODY]) {
         return err_set(err, ST_INVALID,
-                       "must hold {body}: a signature that does not cover the "
+                       "must contain {body}: a signature that does not cover the "
                        "body proves nothing");
     }
     st = check_borders(&message, err);

@@ -27,19 +27,19 @@ enum {
 /* One thing that is wrong with a description; lent for the time of the call. */
 struct verify_fault {
     const char *key; /* the member, as the configuration calls it ("message", …); a constant */
-    bool is_missing; /* it must be said; else it is wrong, or does not go with another one */
+    bool is_missing; /* it must be set; else its value is wrong, or contradicts another one */
     const char *text;
 };
 typedef void verify_fault_fn(void *ctx, const struct verify_fault *fault);
 
 /* Is a description complete and free of contradiction: {timestamp} has a place, the message
- * holds {body}, …? Tells all faults, each once, and none that only follows from another.
+ * contains {body}, …? Reports all faults, each once, and none that only follows from another.
  * ST_INVALID if there is one. */
 enum status verify_check_description(const struct provider_signature *signature,
-                                     verify_fault_fn *tell, void *ctx) MUST_USE;
+                                     verify_fault_fn *report, void *ctx) MUST_USE;
 /* Can this text be a secret under the description: not empty, at most VERIFY_MAX_SECRET bytes,
  * base64 where it must be, and for a token what can stand in a header. ST_INVALID with the
- * reason, which does not hold the secret. */
+ * reason, which does not contain the secret. */
 enum status verify_check_secret(const struct provider_signature *signature, struct slice secret,
                                 struct err *err) MUST_USE;
 
@@ -66,7 +66,7 @@ enum status verifier_check_head(const struct verifier *verifier, const struct de
  * precise then. A timestamp's age is measured against
  * delivery->received_ms in whole seconds; one that is exactly as old as the tolerance passes.
  * It is looked at after the signature. why (may be NULL) then says what is wrong, for the
- * operator: whoever sent it must not be told. Nothing in it is the sender's text. */
+ * operator: the sender must not learn it. Nothing in it is the sender's text. */
 enum status verifier_check(struct verifier *verifier, const struct delivery *delivery,
                            struct err *why) MUST_USE;
 

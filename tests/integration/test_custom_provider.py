@@ -501,9 +501,9 @@ FAULTS = {
     "an unknown variable in the message": (custom(signature={**HMAC, "message": "{url}.{body}"}, fields=FIELDS),
                                            "signature.message"),
     "a timestamp without a place": (custom(signature={**HMAC, "message": "{timestamp}.{body}"}, fields=FIELDS),
-                                    "signature.message: holds {timestamp}"),
+                                    "signature.message: contains {timestamp}"),
     "an id without a place": (custom(signature={**HMAC, "message": "{id}.{body}"}, fields=FIELDS),
-                              "signature.message: holds {id}"),
+                              "signature.message: contains {id}"),
     "two bodies in the message": (custom(signature={**HMAC, "message": "{body}.{body}"}, fields=FIELDS),
                                   "signature.message"),
     "an id beside the body": (

@@ -26,9 +26,9 @@ static const struct {
      "line 1, column 9: the file ends too early; is a quote or a closing bracket missing?"},
     {"{'a': 'b\n'}", false, "",
      "line 1, column 9: text must end on its line; is a closing quote missing?"},
-    {"", false, "", "line 1, column 1: the file is empty; it must hold an object in { }"},
+    {"", false, "", "line 1, column 1: the file is empty; it must contain an object in { }"},
     {"// nothing\n", false, "",
-     "line 2, column 1: the file is empty; it must hold an object in { }"},
+     "line 2, column 1: the file is empty; it must contain an object in { }"},
     {"\xEF"
      "\xBB"
      "\xBF"
@@ -44,7 +44,7 @@ static const struct {
      "is given twice in the same object (again on line 2, column 1)"},
     {WITH_SOURCE("'qos':1,'q\\u006fs':1"), false, "sources[0].qos",
      "is given twice in the same object (again on line 1, column 99)"},
-    {WITH("'mqtt\\u0000x':{}"), false, "\"mqtt\\u0000x\"", "a key must not hold \\u0000"},
+    {WITH("'mqtt\\u0000x':{}"), false, "\"mqtt\\u0000x\"", "a key must not contain \\u0000"},
     {WITH_SOURCE("'qoz':1"), false, "sources[0].qoz", "unknown key, did you mean qos?"},
     {WITH("'mqtt':{'sevrers':[]}"), false, "mqtt.sevrers",
      "unknown key, did you mean servers?"},
@@ -101,13 +101,13 @@ static const struct {
     {WITH("'mqtt':{'servers':[]}"), false, "mqtt.servers", "must be 1 to 16 items"},
     {WITH("'mqtt':{'client_id':''}"), false, "mqtt.client_id", "must not be empty"},
     {WITH("'mqtt':{'client_id':'a\\u0000b'}"), false, "mqtt.client_id",
-     "must not hold \\u0000"},
+     "must not contain \\u0000"},
     {WITH("'mqtt':{'client_id':'a/b'}"), false, "mqtt.client_id",
-     "must not hold +, # or /: it is one level of the bridge's own topics"},
+     "must not contain +, # or /: it is one level of the bridge's own topics"},
     {WITH("'mqtt':{'bridge_topic':'a\\nb'}"), false, "mqtt.bridge_topic",
-     "must not hold control characters"},
+     "must not contain control characters"},
     {WITH("'mqtt':{'bridge_topic':'a/+'}"), false, "mqtt.bridge_topic",
-     "must not hold the wildcards + and #"},
+     "must not contain the wildcards + and #"},
     {WITH("'mqtt':{'bridge_topic':'$SYS/x'}"), false, "mqtt.bridge_topic",
      "must not begin with $: such topics are the broker's"},
     {"{}", false, "sources",
@@ -145,13 +145,13 @@ static const struct {
      "b','provider':'x','path':'p','secrets':[{'env':'TEST_UNSET'}],'topic':'{nope}','qos':9},{"
      "'name':'n','provider':'creads','path':'/healthz','verify':'none'}]}",
      false, "mqtt.servers[2]",
-     "must not hold a user or password; use mqtt.username and mqtt.password"},
+     "must not contain a user or password; use mqtt.username and mqtt.password"},
     {"{'ingress':{'listen':['nowhere'],'max_body':1,'tls':{}},'mqtt':{'version':'6','servers':["
      "'http://x','mqtt://ok','mqtt://u:p@x']},'sources':[{'name':'a "
      "b','provider':'x','path':'p','secrets':[{'env':'TEST_UNSET'}],'topic':'{nope}','qos':9},{"
      "'name':'n','provider':'creads','path':'/healthz','verify':'none'}]}",
      false, "sources[0].name",
-     "must begin with a letter or digit and hold only letters, digits and . _ -"},
+     "must begin with a letter or digit and contain only letters, digits and . _ -"},
     {"{'ingress':{'listen':['nowhere'],'max_body':1,'tls':{}},'mqtt':{'version':'6','servers':["
      "'http://x','mqtt://ok','mqtt://u:p@x']},'sources':[{'name':'a "
      "b','provider':'x','path':'p','secrets':[{'env':'TEST_UNSET'}],'topic':'{nope}','qos':9},{"
@@ -217,7 +217,7 @@ static const struct {
     {"{'sources':[{" BASICS ",'secrets':[{'evn':'A'}]}]}", false, "sources[0].secrets[0].evn",
      "unknown key, did you mean env?"},
     {"{'sources':[{" BASICS ",'secrets':[{}]}]}", false, "sources[0].secrets[0]",
-     "must hold either \"env\" or \"file\", and nothing else"},
+     "must contain either \"env\" or \"file\", and nothing else"},
     {"{'sources':[{" BASICS ",'secrets':['hush hush']}]}", true, "sources[0].secrets[0]",
      "stands in this file as text; {\"env\": \"NAME\"} or {\"file\": \"PATH\"} keeps it out of "
      "copies and backups"},
@@ -232,13 +232,13 @@ static const struct {
     {"{'sources':[{'name':'p','provider':'creads','path':'/p%20q'," SECRETS "}]}", false,
      "sources[0].path", "must be written decoded, without %"},
     {"{'sources':[{'name':'p','provider':'creads','path':'/p q'," SECRETS "}]}", false,
-     "sources[0].path", "must hold only letters, digits and -._~!$&'()*+,;=:@/"},
+     "sources[0].path", "must contain only letters, digits and -._~!$&'()*+,;=:@/"},
     {"{'sources':[{'name':'p','provider':'creads','path':'/p//q'," SECRETS "}]}", false,
-     "sources[0].path", "must not hold //"},
+     "sources[0].path", "must not contain //"},
     {"{'sources':[{'name':'p','provider':'creads','path':'/p/'," SECRETS "}]}", false,
      "sources[0].path", "must not end with /"},
     {"{'sources':[{'name':'p','provider':'creads','path':'/./p'," SECRETS "}]}", false,
-     "sources[0].path", "must not hold a segment . or .., which clients resolve"},
+     "sources[0].path", "must not contain a segment . or .., which clients resolve"},
     {"{'sources':[{'name':'p','provider':'creads','path':'/readyz'," SECRETS "}]}", false,
      "sources[0].path", "/readyz is the bridge's own; choose another one"},
     {WITH_SOURCE("'topic':'a/{evnt}'"), false, "sources[0].topic",
@@ -320,13 +320,14 @@ static const struct {
      false, "sources[0].signature.scheme",
      "is missing: \"hmac\" (a signature), \"token\" (the secret itself), or \"none\""},
     {OF("github", "'signature':{'message':'nothing'}"), false, "sources[0].signature.message",
-     "must hold {body}: a signature that does not cover the body proves nothing"},
+     "must contain {body}: a signature that does not cover the body proves nothing"},
     {OF("github", "'signature':{'form':'pairs'}"), false, "sources[0].signature.mark",
      "must be the key of signatures, such as v1: printable ASCII without space, comma, "
      "semicolon and ="},
     {OF("github", "'signature':{'timestamp_header':'X-T'}"), false,
      "sources[0].signature.timestamp_header",
-     "is useless, because the message holds no {timestamp}: a time that is not signed proves "
+     "has no effect, because the message contains no {timestamp}: a time that is not signed "
+     "proves "
      "nothing"},
     {OF("github", "'signature':{'scheme':'token','algorithm':'sha1'}"), false,
      "sources[0].signature.algorithm",
@@ -345,10 +346,11 @@ static const struct {
     {OF("custom",
         "'fields':{'event':'{body.type}','gid':'{body.id}'},'signature':{'scheme':'hmac'}"),
      false, "sources[0].signature.header",
-     "is missing: the header that holds the signature or token"},
+     "is missing: the header that contains the signature or token"},
     {OF("custom",
         "'fields':{'event':'{body.type}','gid':'{body.id}'},'signature':{'scheme':'hmac'}"),
-     false, "sources[0].signature.algorithm", "is missing: \"sha256\", \"sha1\" or \"sha512\""},
+     false, "sources[0].signature.algorithm",
+     "is missing; it is one of \"sha1\" \"sha256\" \"sha512\""},
     {OF("custom",
         "'fields':{'event':'{body.type}','gid':'{body.id}'},'signature':{'scheme':'hmac'}"),
      false, "sources[0].signature.form",
@@ -409,15 +411,15 @@ static const struct {
     {"{'sources':[{'name':'p','provider':'weavy','path':'/p/2b7e151628aed2a6'}]}", false,
      "sources[0].verify",
      "must be \"none\": this provider signs nothing, so whoever knows the path can post "
-     "events, and that must be said"},
+     "events, and that must be explicit"},
     {OF("github", "'signature':{'scheme':'none'}"), false, "sources[0].verify",
      "must be \"none\": with this signature nothing is verified, so whoever knows the path can "
-     "post events, and that must be said"},
+     "post events, and that must be explicit"},
     {OF("github", "'signature':{'scheme':'none'}"), true, "sources[0].secrets",
      "is not used, because nothing is signed"},
     {OF("custom", "'fields':{'event':'{body.type}','gid':'{body.id}'}"), false,
      "sources[0].signature",
-     "is missing; it must say how deliveries are signed, or \"verify\" must be \"none\""},
+     "is missing; it must describe how deliveries are signed, or \"verify\" must be \"none\""},
     {"{'sources':[{'name':'p','provider':'creads','path':'/p/"
      "2b7e151628aed2a6','verify':'none'," SECRETS ",'signature':{'header':'X'}}]}",
      true, "sources[0].secrets", "is not used, because \"verify\" is \"none\""},
@@ -470,19 +472,22 @@ static const struct {
      false, "sources[0].challenge.field",
      "must be a path of the body alone, without braces, as in data.id"},
     {OF("github", "'topic':'g/{event}/{gid}'"), true, "sources[0].topic",
-     "holds {event}, which a header or the URL decides: who has one delivery can send it again "
+     "contains {event}, which a header or the URL decides: who has one delivery can send it "
+     "again "
      "to another topic, as the signature does not cover them"},
     {OF("github", "'state_topic':'g/{type}/{action}'"), true, "sources[0].state_topic",
-     "holds {action}, {type}, which a header or the URL decides: who has one delivery can send "
+     "contains {action}, {type}, which a header or the URL decides: who has one delivery can "
+     "send "
      "it again to another topic, as the signature does not cover them"},
     {OF("custom", "'signature':{'scheme':'hmac','algorithm':'sha256','form':'plain','encoding':"
                   "'hex','key':'text','header':'X-S','message':'{body}'},'fields':{'event':'{"
                   "header.X-Event}','gid':'{body.id}'}"),
      false, "sources[0].topic",
-     "is missing; {source}/{event}/{gid} holds {event}, which a header or the URL decides and "
+     "is missing; {source}/{event}/{gid} contains {event}, which a header or the URL decides "
+     "and "
      "the signature does not cover, so it is not used unless you write it"},
     {OF("github", "'fields':{'gid':'{header.X-Id}'}"), false, "sources[0].topic",
-     "is missing; github/{gid} holds {gid}, which a header or the URL decides and the "
+     "is missing; github/{gid} contains {gid}, which a header or the URL decides and the "
      "signature does not cover, so it is not used unless you write it"},
     {OF("github", "'trust_unsigned':true"), true, "sources[0].trust_unsigned",
      "who has one delivery can send it again as another one, or have the next one taken for a "
@@ -520,7 +525,8 @@ static const struct {
      "{url} is what follows the source's path, but nothing does there; say \"path_suffix\": "
      "true, or give \"events\""},
     {OF("stripe", "'events':{'a':'A'}"), true, "sources[0].events",
-     "names no events: no field holds {url}, so these paths are taken, and no others, but what "
+     "names no events: no field contains {url}, so these paths are taken, and no others, but "
+     "what "
      "they are called is not"},
     {"{'sources':[" SOURCE ",{'name':'w','provider':'weavy','path':'/p/"
      "2b7e151628aed2a6','verify':'none','events':{'a':'A'}},{'name':'q','"
@@ -538,7 +544,7 @@ static const struct {
      "must be an object in { }, not a number"},
     {OF("stripe", "'samples':[{'event':'order.paid','body':{},'gid_form':'fixed'}]"), false,
      "sources[0].samples[0].gid_form",
-     "must hold # for a hex digit or ? for a decimal one, 1 to 32 of them"},
+     "must contain # for a hex digit or ? for a decimal one, 1 to 32 of them"},
     {OF("stripe", "'samples':[{'event':'order.paid','body':{},'headers':{'X A':'b'}}]"), false,
      "sources[0].samples[0].headers.\"X A\"",
      "its key must be a header's name, of letters, digits and signs such as - and _ (RFC "
@@ -611,7 +617,7 @@ static const struct {
      "2b7e151628aed2a6'," SECRETS
      ",'samples':[{'event':'a','headers':{'x-slack-signature':'v0=1'},'body':{'type':'a'}}]}]}",
      true, "sources[0].samples[0].headers",
-     "hold one that the signature brings, too: what comes twice is refused"},
+     "contain one that the signature brings, too: what comes twice is refused"},
     {"{'outbox':{'path':'/tmp/o.db'},'sources':[{'name':'p','provider':'weavy','path':'/p/"
      "2b7e151628aed2a6','verify':'none','fields':{'gid':'|'},'events':{'paid':'order.paid'},'"
      "samples':[{'event':'order.lost','body':{}}]}]}",

@@ -337,7 +337,7 @@ static void ordered_needs_a_timestamp_to_come_first(void **state)
 static void a_message_holds_the_body_once_and_known_variables(void **state)
 {
     (void)state;
-    FAULTY(plain, message = "x", "message", "must hold {body}");
+    FAULTY(plain, message = "x", "message", "must contain {body}");
     FAULTY(plain, message = "{body}{body}", "message", "twice");
     FAULTY(plain, message = "{body}.{body}", "message", "twice");
     FAULTY(plain, message = "{Body}", "message", "{Body}");

@@ -519,7 +519,7 @@ static void without_the_right_token_or_any_secret_it_says_so(void **state)
 
     (void)state;
     assert_int_equal(judge(token, &delivery, &why), ST_UNAUTHENTIC);
-    assert_string_equal(why.text, "header X-Gitlab-Token holds another token");
+    assert_string_equal(why.text, "header X-Gitlab-Token contains another token");
     lines = SLICE("X-Gitlab-Token: right\nX-Gitlab-Token: right");
     assert_int_equal(judge(token, &delivery, &why), ST_UNAUTHENTIC);
     assert_string_equal(why.text, "header X-Gitlab-Token is there 2 times");
