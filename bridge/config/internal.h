@@ -64,7 +64,6 @@ struct config_preset {
     struct provider *provider; /* NULL: no source names it */
     struct json_object *tree, *samples;
 };
-size_t config_preset_count(void);
 
 /* The preset that a source (tree) names; NULL: none that is known. */
 const struct provider_preset *config_find_preset(struct json_object *source);

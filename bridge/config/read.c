@@ -240,7 +240,7 @@ static void read_sources(struct reader *reader, const struct setting *setting,
 
     config->sources = xalloc(count * sizeof(config->sources[0]));
     config->source_count = count;
-    config->presets = xalloc(config_preset_count() * sizeof(config->presets[0]));
+    config->presets = xalloc(provider_preset_count * sizeof(config->presets[0]));
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
         size_t offset = reader_enter_item(reader, i);
@@ -252,7 +252,7 @@ static void read_sources(struct reader *reader, const struct setting *setting,
         }
         reader_leave(reader, offset);
     }
-    for (size_t i = 0; i < config_preset_count(); i++) {
+    for (size_t i = 0; i < provider_preset_count; i++) {
         json_object_put(config->presets[i].tree);
         json_object_put(config->presets[i].samples);
     }

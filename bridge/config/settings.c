@@ -68,7 +68,7 @@ static const struct setting_words words[SETTING_TYPE_COUNT] = {
     [SETTING_BODY] = {"an object in { }", "object", "\"type\": \"object\"", STORE_TEXT},
     [SETTING_EVENTS] = {"an object such as {\"new-customer\": \"NewCustomer\"}",
                         "object of path: event", OBJECT_OF("/?" SEGMENT "(?:/" SEGMENT ")*"),
-                        STORE_EVENTS},
+                        STORE_TEXTS},
     [SETTING_HEADERS] = {"an object such as {\"X-Event\": \"@EVENT@\"}",
                          "object of name: value", OBJECT_OF("[A-Za-z0-9!#$%&'*+.^_`|~-]+"),
                          STORE_TEXT},
@@ -203,7 +203,6 @@ bool setting_is_equal(const struct setting *setting, const void *a, const void *
     case STORE_SECRET:
         return slice_equal(buf_slice(a), buf_slice(b));
     case STORE_TEXTS:
-    case STORE_EVENTS:
     case STORE_SAMPLES:
     case STORE_SECRETS:
     case STORE_SOURCES:
@@ -213,6 +212,7 @@ bool setting_is_equal(const struct setting *setting, const void *a, const void *
     return false;
 }
 
+/* Also of url_events: a list of pairs of texts. */
 static void free_texts(char **texts)
 {
     for (char **text = texts; text && *text; text++) {
@@ -227,16 +227,6 @@ static void free_list(struct config_list *list)
         free(list->items[i]);
     }
     free(list->items);
-}
-
-/* Pairs of texts: see struct provider_url_event. */
-static void free_events(char **events)
-{
-    for (char **event = events; event && *event; event += 2) {
-        free(event[0]);
-        free(event[1]);
-    }
-    free(events);
 }
 
 static void free_samples(struct provider_sample *samples)
@@ -269,7 +259,7 @@ static void free_sources(struct config *config)
         free(source->is_set);
         settings_free(HOME_SOURCE, "", source);
     }
-    for (size_t i = 0; config->presets && i < config_preset_count(); i++) {
+    for (size_t i = 0; config->presets && i < provider_preset_count; i++) {
         config_preset_destroy(config->presets[i].provider);
     }
     free(config->presets);
@@ -289,8 +279,6 @@ static void free_value(const struct setting *setting, void *base)
         return free_texts(*(char ***)place);
     case STORE_LIST:
         return free_list(place);
-    case STORE_EVENTS:
-        return free_events(*(char ***)place);
     case STORE_SAMPLES:
         return free_samples(*(struct provider_sample **)place);
     case STORE_SECRET:
@@ -313,16 +301,6 @@ void settings_free(enum setting_home home, const char *prefix, void *base)
             memset((char *)base + setting->offset, 0, setting->size);
         }
     }
-}
-
-size_t config_preset_count(void)
-{
-    size_t count = 0;
-
-    while (provider_presets[count].name) {
-        count++;
-    }
-    return count;
 }
 
 void config_preset_destroy(struct provider *preset)

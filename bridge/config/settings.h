@@ -89,11 +89,10 @@ struct setting {
 
 /* How a type's values are kept, and so how they are compared and freed. */
 enum setting_store {
-    STORE_NONE,   /* nothing of its own: nowhere, a bare number, a pointer that is borrowed */
-    STORE_TEXT,   /* char * */
-    STORE_TEXTS,  /* char **, NULL-terminated */
-    STORE_LIST,   /* struct config_list */
-    STORE_EVENTS, /* struct provider_url_event * */
+    STORE_NONE, /* nothing of its own: nowhere, a bare number, a pointer that is borrowed */
+    STORE_TEXT, /* char * */
+    STORE_TEXTS, /* char **, NULL-terminated; also struct provider_url_event *, a list of such pairs */
+    STORE_LIST, /* struct config_list */
     STORE_SAMPLES,
     STORE_SECRET, /* struct buf */
     STORE_SECRETS,

@@ -19,4 +19,4 @@ for file in "$@"; do
 "
     count=$((count + 1))
 done
-printf 'const struct provider_preset provider_presets[] = {\n%s    {NULL, NULL},\n};\n' "$table"
+printf 'const struct provider_preset provider_presets[] = {\n%s    {NULL, NULL},\n};\nconst size_t provider_preset_count = %s;\n' "$table" "$count"

@@ -165,6 +165,7 @@ struct provider_preset {
     const char *text; /* the file as it is, comments included */
 };
 extern const struct provider_preset provider_presets[];
+extern const size_t provider_preset_count;
 
 /* Finds by exact name; NULL: unknown. */
 const struct provider_preset *provider_find(struct slice name);
