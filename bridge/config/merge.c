@@ -44,20 +44,19 @@ static const char *text_at(struct json_object *source, struct json_object *prese
 }
 
 static const struct {
+    const char *path, *text;
     enum setting_need need;
-    const char *path;
     enum { IS, CONTAINS, PRESENT, ABSENT, UNCHANGED } rule;
-    const char *text;
 } conditions[] = {
-    {NEED_HMAC, "signature.scheme", IS, "hmac"},
-    {NEED_SAME_FORM, "signature.form", UNCHANGED, NULL},
-    {NEED_PAIRS, "signature.form", IS, "pairs"},
-    {NEED_TIMESTAMP, "signature.message", CONTAINS, "{timestamp}"},
-    {NEED_ID, "signature.message", CONTAINS, "{id}"},
-    {NEED_TIMESTAMP_KEY, "signature.timestamp_key", PRESENT, NULL},
-    {NEED_NO_TIMESTAMP_KEY, "signature.timestamp_key", ABSENT, NULL},
-    {NEED_NO_TIMESTAMP_HEADER, "signature.timestamp_header", ABSENT, NULL},
-    {NEED_SAME_SAMPLES, "samples", UNCHANGED, NULL},
+    {"signature.scheme", "hmac", NEED_HMAC, IS},
+    {"signature.form", NULL, NEED_SAME_FORM, UNCHANGED},
+    {"signature.form", "pairs", NEED_PAIRS, IS},
+    {"signature.message", "{timestamp}", NEED_TIMESTAMP, CONTAINS},
+    {"signature.message", "{id}", NEED_ID, CONTAINS},
+    {"signature.timestamp_key", NULL, NEED_TIMESTAMP_KEY, PRESENT},
+    {"signature.timestamp_key", NULL, NEED_NO_TIMESTAMP_KEY, ABSENT},
+    {"signature.timestamp_header", NULL, NEED_NO_TIMESTAMP_HEADER, ABSENT},
+    {"samples", NULL, NEED_SAME_SAMPLES, UNCHANGED},
 };
 
 static bool has_needs(unsigned needs, struct json_object *source, struct json_object *preset)

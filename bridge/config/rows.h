@@ -16,7 +16,8 @@
 
 /* Where a setting is stored. */
 #define STORED(in, type, member)                                                               \
-    .home = (in), .offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
+    .home = (in), .offset = offsetof(type, member),                                            \
+    .size = sizeof(__typeof__(((type *)NULL)->member))
 #define CONFIG(member)   STORED(HOME_CONFIG, struct config, member)
 #define SOURCE(member)   STORED(HOME_SOURCE, struct config_source, member)
 #define PROVIDER(member) STORED(HOME_PROVIDER, struct provider, member)

@@ -160,13 +160,16 @@ struct walk {
 
 static struct json_object *read_value(struct walk *walk);
 
-/* Behind white space. */
+/* Behind white space; '\0': at the end. */
 static char next_char(struct walk *walk)
 {
     while (walk->at < walk->text.len && strchr(" \t\r\n", walk->text.data[walk->at])) {
         walk->at++;
     }
-    return walk->at < walk->text.len ? walk->text.data[walk->at] : '\0';
+    if (walk->at == walk->text.len) {
+        return '\0';
+    }
+    return walk->text.data[walk->at];
 }
 
 /* A string, number, true, false or null, by json-c. */

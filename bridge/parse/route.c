@@ -18,10 +18,10 @@
 
 enum variable { LITERAL, SOURCE, RESOURCE_TYPE, EVENT, ACTION, GID, ID, BODY };
 
-#define VARIABLE(variable, name, field) {variable, name, "{" name "}", field},
+#define VARIABLE(variable, name, field) {(name), "{" name "}", (variable), (field)},
 static const struct {
-    enum variable variable;
     const char *name, *text;
+    enum variable variable;
     enum parse_field field;
 } variables[] = {ROUTE_VARIABLE_MAP(VARIABLE)};
 

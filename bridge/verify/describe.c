@@ -103,7 +103,7 @@ static void examine_id_header(struct examination *exam)
 
 /* ---- the signature in its header ---- */
 
-#define ALGORITHM_NAME(name, word, mac_len) [ALGORITHM_##name] = word,
+#define ALGORITHM_NAME(name, word, mac_len) [ALGORITHM_##name] = (word),
 #define ALGORITHM_WORD(name, word, mac_len) " \"" word "\""
 #define ALGORITHM_WORDS                     PROVIDER_ALGORITHMS(ALGORITHM_WORD)
 
