@@ -1,3 +1,7 @@
+/*
+ * Walks the events of which a provider has samples, and finds the one that a name means. A name
+ * that means none, or several, is answered with what was probably meant.
+ */
 #include "bridge/cli/catalogue.h"
 
 #include <string.h>

@@ -1,3 +1,7 @@
+/*
+ * check - prints everything that is wrong with the configuration, and ends with 1 if the bridge
+ * would not start with it.
+ */
 #include "bridge/cli/cli.h"
 
 static const char *plural(size_t count)

@@ -1,5 +1,6 @@
 /*
- * trigger - sends sample events to the running bridge, signed as the source's provider would.
+ * trigger - sends sample events to the running bridge, signed as the source's provider would sign
+ * them, and prints each answer. Ends with 1 if one was not taken, or none could be sent.
  */
 #include "bridge/cli/cli.h"
 

@@ -1,5 +1,6 @@
 /*
- * Which settings differ between two configurations, of those that a running bridge cannot change.
+ * Which settings differ between two configurations, of those that a running bridge cannot
+ * change.
  */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*
- * What no single value shows: values held against each other, the files they name, and the
- * machine.
+ * What no single value shows: checks values against each other, the files they name, and the
+ * machine. Each finding is added at the path of the value that should change.
  *
  * A value that could not be read is NULL, 0 or empty here; a check that would conclude
  * something from that asks config_is_faulty first.
@@ -131,7 +131,7 @@ static void check_tls_files(const struct config *config, bool partial,
         config_check_pem(&reader, "key_file", key, "PRIVATE KEY");
     } else {
         config_check_pem(&reader, "cert_file", cert,
-                         "PRIVATE KEY"); /* one file may hold both */
+                         "PRIVATE KEY"); /* one file may contain both */
     }
     buf_free(&reader.path);
 }

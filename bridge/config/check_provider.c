@@ -1,6 +1,7 @@
 /*
- * A source's merged provider, checked against itself: verify and parse report whether they can work with it. Beside a
- * value that could not be read, nothing is concluded from what depends on it.
+ * A source's merged provider, checked against itself: verify and parse report whether they can
+ * work with it. Beside a value that could not be read, nothing is concluded from what depends
+ * on it.
  */
 #include <stdio.h>
 #include <string.h>

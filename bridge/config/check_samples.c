@@ -1,6 +1,6 @@
 /*
- * The samples that a source sets: makes of each what trigger would send, reads it as the bridge would, and warns where
- * that makes no event, or not the one that the sample names.
+ * The samples that a source sets: makes of each what trigger would send, reads it as the bridge
+ * would, and warns where that makes no event, or not the one that the sample names.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * Sources checked against each other and against the rest of the configuration. Each finding is added at the path of the
- * source that should change.
+ * Sources checked against each other and against the rest of the configuration. Each finding is
+ * added at the path of the source that should change.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /*
- * What a source takes from outside of the signature. A preset's own fields do not count then; the source's do, with a
- * warning. From here the bridge learns which fields to trust, and the topic where the source does not set one.
+ * What a source takes from outside of the signature. A preset's own fields do not count then;
+ * the source's do, with a warning. From here the bridge learns which fields to trust, and the
+ * topic where the source does not set one.
  */
 #include <string.h>
 
@@ -13,8 +14,8 @@ static const char *const field_keys[PARSE_FIELDS] = {
     [PARSE_TIME] = "fields.event_time",
 };
 
-/* Does the source itself set where this field is (for a type that has no template: where the event is)? Then the field
- * counts, whether the signature covers it or not. */
+/* Does the source itself set where this field is (for a type that has no template: where the
+ * event is)? Then the field counts, whether the signature covers it or not. */
 static bool is_own_field(const struct config_source *source, enum parse_field field)
 {
     return config_is_set(source, field_keys[field]) ||
@@ -156,7 +157,8 @@ static void check_default_topic(struct source_view *view, const struct parser *p
     buf_free(&names);
 }
 
-/* Without a delivery id or a time no event is lost, so for these it takes more than that the source sets them. */
+/* Without a delivery id or a time no event is lost, so for these it takes more than that the
+ * source sets them. */
 static void fill_trusted(struct config_source *source, const struct parser *parser)
 {
     for (enum parse_field field = 0; field < PARSE_FIELDS; field++) {

@@ -1,9 +1,9 @@
 /*
  * config - the configuration file, read and checked, as plain values.
  *
- * rows_*.c are the table: one row per setting drives reading, checking, `help config` and the JSON
- * Schema. A source is its provider's preset with its own keys merged over it (RFC 7396). Every fault
- * is reported, not only the first, each as `path.to.key: what is wrong`.
+ * rows_*.c are the table: one row per setting drives reading, checking, `help config` and the
+ * JSON Schema. A source is its provider's preset with its own keys merged over it (RFC 7396).
+ * Every fault is reported, not only the first, each as `path.to.key: what is wrong`.
  *
  * The file is JSON by RFC 8259 with comments (`//` to the end of the line, and as in C). In any
  * text `${NAME}` stands for an environment variable, `$${` for a literal `${`. A secret is
@@ -31,8 +31,8 @@ struct config_list {
 struct config_secret {
     struct buf value;
     char *file; /* NULL: not from a file */
-    /* The file is not there, or there is nothing in it: a provider that issues_secret will bring
-     * it. */
+    /* The file is not there, or there is nothing in it: a provider that issues_secret will
+     * bring it. */
     bool missing, empty;
     struct buf latest; /* under config's own lock: see config_note_secret */
 };
@@ -41,9 +41,9 @@ struct config_secret {
 struct config_source {
     char *name;
     const struct provider *preset; /* as it is; shared */
-    /* The preset with this source's own keys merged over it; everyone else uses this. Owned, but
-     * for samples that are the preset's. With "verify": "none" its signature is SCHEME_NONE and
-     * nothing else. */
+    /* The preset with this source's own keys merged over it; everyone else uses this. Owned,
+     * but for samples that are the preset's. With "verify": "none" its signature is SCHEME_NONE
+     * and nothing else. */
     struct provider *provider;
     bool *is_set; /* config's own; see config_is_set */
     char *path;
@@ -53,8 +53,8 @@ struct config_source {
     /* Headers and the URL may decide what is a repeat, though the signature does not cover
      * them. */
     bool trust_unsigned;
-    /* Do these fields count? They do if the signature covers them, if the source itself says where an
-     * event, a type or a gid is, or with trust_unsigned. */
+    /* Do these fields count? They do if the signature covers them, if the source itself says
+     * where an event, a type or a gid is, or with trust_unsigned. */
     bool trusted[PARSE_FIELDS];
     const char
         *topic; /* set in every case; borrowed from the provider, unless it is the fallback */
@@ -144,16 +144,16 @@ enum status config_load_partial(const char *path, struct config **out_config,
 struct config *config_hold(struct config *config);
 void config_destroy(struct config *config);
 
-/* Any thread. Adds a source's i-th secret to out, read again if it is from a file. ST_NOT_FOUND:
- * there is no such file; ST_IO: it cannot be read now; others: it contains nothing that could be a
- * secret of this provider. */
+/* Any thread. Adds a source's i-th secret to out, read again if it is from a file.
+ * ST_NOT_FOUND: there is no such file; ST_IO: it cannot be read now; others: it contains
+ * nothing that could be a secret of this provider. */
 enum status config_read_secret_again(const struct config_source *source, size_t i,
                                      struct buf *out, struct err *err) MUST_USE;
-/* Any thread. What a source's i-th secret, from a file, has become since the configuration was read;
- * for config_keep_secrets. */
+/* Any thread. What a source's i-th secret, from a file, has become since the configuration was
+ * read; for config_keep_secrets. */
 void config_note_secret(const struct config_source *source, size_t i, struct slice value);
-/* Main thread, before config is used. Where a secret's file is missing or empty in config, but was
- * read for the same source before, what was read last stays. */
+/* Main thread, before config is used. Where a secret's file is missing or empty in config, but
+ * was read for the same source before, what was read last stays. */
 void config_keep_secrets(struct config *config, const struct config *before);
 
 /* Main thread. The settings outside of `sources` and admin.token that differ, by their path:
@@ -161,14 +161,14 @@ void config_keep_secrets(struct config *config, const struct config *before);
  * there are none. */
 void config_list_changes(const struct config *before, const struct config *after,
                          struct buf *out);
-/* Main thread. May admin.token change without a restart? Only if the listeners stay: another token,
- * or none, may be right for the new ones alone. */
+/* Main thread. May admin.token change without a restart? Only if the listeners stay: another
+ * token, or none, may be right for the new ones alone. */
 bool config_admin_token_is_live(const struct config *before, const struct config *after);
 
 void config_faults_free(struct config_faults *faults);
 
-/* Main thread. A provider's preset by itself, whatever is wrong in it added to faults. Gives a provider for
- * config_preset_destroy. */
+/* Main thread. A provider's preset by itself, whatever is wrong in it added to faults. Gives a
+ * provider for config_preset_destroy. */
 struct provider *config_preset_create(const struct provider_preset *preset,
                                       struct config_faults *faults);
 void config_preset_destroy(struct provider *preset);

@@ -1,5 +1,6 @@
 /*
- * The settings table as documentation: Markdown for people, JSON Schema for editors and validators.
+ * The settings table as documentation: Markdown for people, JSON Schema for editors and
+ * validators.
  */
 #include <stdio.h>
 
@@ -19,7 +20,8 @@ static void add_cell(struct buf *out, const char *text)
     }
 }
 
-/* The words that a setting may be; NULL: it is not one of a few words. Gives an array for json_object_put. */
+/* The words that a setting may be; NULL: it is not one of a few words. Gives an array for
+ * json_object_put. */
 static struct json_object *list_words(const struct setting *setting)
 {
     struct json_object *words = NULL;

@@ -1,6 +1,6 @@
 /*
- * ${NAME} in a text: the environment variable's value. An unset one is a finding, never an empty
- * text; $${ stands for ${ itself.
+ * ${NAME} in a text: the environment variable's value. An unset one is a finding, never an
+ * empty text; $${ stands for ${ itself.
  */
 #include "bridge/config/internal.h"
 

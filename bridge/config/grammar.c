@@ -1,6 +1,7 @@
 /*
- * What a text must be made of to be of its setting's type: names, topics, forms of gids, and what has a grammar of its
- * own: paths of URLs, brokers' URLs, addresses to listen on. Pure; the reason of a refusal names what would be right.
+ * What a text must be made of to be of its setting's type: names, topics, forms of gids, and
+ * what has a grammar of its own: paths of URLs, brokers' URLs, addresses to listen on. Pure;
+ * the reason of a refusal names what would be right.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,19 +1,20 @@
 /*
  * internal - what the parts of config share. The files, in the order of calls:
  *
- *   load.c           puts them together, and owns a configuration's references
- *   check.c          values against each other and the machine: check_sources.c, check_provider.c, check_trust.c,
- *                    check_samples.c
- *   document.c       the table as Markdown and JSON Schema
- *   changes.c        what a reload cannot change
- *   read.c           walks the tree with the table of settings
- *   source.c         what comes before and after reading a source's keys
- *   merge.c          a source's own keys over its preset's
- *   text.c           the file's bytes to a tree
- *   values.c         one value; lists.c: one that contains others; secret.c, expand.c: where text and secrets come from
- *   grammar.c        texts that must be of some form; pem.c: files that must
- *   report.c         findings, and the place in the file
- *   settings.c       the table, with its rows in rows_bridge.c and rows_source.c
+ *   load.c       puts them together, and owns a configuration's references
+ *   check.c      values against each other and the machine: check_sources.c, check_provider.c,
+ *                check_trust.c, check_samples.c
+ *   document.c   the table as Markdown and JSON Schema
+ *   changes.c    what a reload cannot change
+ *   read.c       walks the tree with the table of settings
+ *   source.c     what comes before and after reading a source's keys
+ *   merge.c      a source's own keys over its preset's
+ *   text.c       the file's bytes to a tree
+ *   values.c     one value; lists.c: one that contains others; secret.c: secrets; expand.c:
+ *                variables
+ *   grammar.c    texts that must be of some form; pem.c: files that must
+ *   report.c     findings, and the place in the file
+ *   settings.c   the table, with its rows in rows_bridge.c and rows_source.c
  */
 #ifndef BRIDGE_CONFIG_INTERNAL_H
 #define BRIDGE_CONFIG_INTERNAL_H
@@ -59,7 +60,8 @@ enum status config_text_load(const char *path, struct json_object **out_root,
 enum status config_text_parse(struct buf *text, struct json_object **out_root,
                               struct config_faults *faults) MUST_USE;
 
-/* A preset that sources name. The trees, its samples apart, are there while sources are read. */
+/* A preset that sources name. The trees, its samples apart, are there while sources are
+ * read. */
 struct config_preset {
     struct provider *provider; /* NULL: no source names it */
     struct json_object *tree, *samples;
@@ -79,8 +81,9 @@ void config_complete_events(struct reader *reader, struct config_source *source)
 /* Fills in its type, if it has none. */
 void config_complete_sample(struct provider_sample *sample);
 
-/* Makes of a source's tree what there is to read: fills in what its preset (tree) has and it lacks, but for what
- * makes no sense with the source's own keys; then the samples, from what they have in common. Changes both. */
+/* Makes of a source's tree what there is to read: fills in what its preset (tree) has and it
+ * lacks, but for what makes no sense with the source's own keys; then the samples, from what
+ * they have in common. Changes both. */
 void config_merge(struct json_object *source, struct json_object *preset);
 
 /* Fills config from the tree, and what the tree leaves out from the defaults. */
@@ -132,7 +135,8 @@ bool config_url_in_clear(const char *url);
 /* Adds the URL with its port written out. */
 enum status config_normalise_server(const char *url, struct buf *out, struct err *err) MUST_USE;
 
-/* Checks values against each other. Fills in what depends on other values (topic, trusted, state_file). */
+/* Checks values against each other. Fills in what depends on other values (topic, trusted,
+ * state_file). */
 void config_check_whole(struct config *config, bool partial, struct config_faults *faults);
 
 /* The source that is being checked, and what it takes to name its settings. */
@@ -149,8 +153,9 @@ const char *source_path(struct source_view *view, const char *key);
 bool source_is_faulty(struct source_view *view, const char *key);
 
 void config_check_sources(struct config *config, bool partial, struct config_faults *faults);
-/* Checks the merged provider against itself and the source: is it complete, does it fit together, and what does it
- * leave open to people who know no secret. Fills in topic and trusted. */
+/* Checks the merged provider against itself and the source: is it complete, does it fit
+ * together, and what does it leave open to people who know no secret. Fills in topic and
+ * trusted. */
 void config_check_provider(struct source_view *view);
 /* The part of it that is about what the signature does not cover. */
 void config_check_trust(struct source_view *view, const struct parser *parser);
@@ -158,8 +163,8 @@ void config_check_trust(struct source_view *view, const struct parser *parser);
  * reader's place. */
 void config_check_pem(struct reader *reader, const char *key, const char *file,
                       const char *block);
-/* Makes of each sample that a source sets what trigger would send, reads it as the bridge would,
- * and warns where that makes no event, or not the one that the sample names. */
+/* Makes of each sample that a source sets what trigger would send, reads it as the bridge
+ * would, and warns where that makes no event, or not the one that the sample names. */
 void config_check_samples(const struct config *config, struct config_faults *faults);
 /* Holds it against the machine: could the bridge run here, as this user. */
 void config_check_machine(const struct config *config, struct config_faults *faults);

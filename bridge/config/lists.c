@@ -1,6 +1,7 @@
 /*
- * Values that are lists, or objects whose keys are free. As in values.c, what is wrong adds a fault at its own place; the
- * good items beside it are kept, so that all faults are found in one run.
+ * Values that are lists, or objects whose keys are free. As in values.c, what is wrong adds a
+ * fault at its own place; the good items beside it are kept, so that all faults are found in
+ * one run.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /*
- * A configuration from its file: the text becomes a tree, the tree values, the values are checked. What is wrong on the
- * way is added to the faults, and all of it is found in one run; a configuration with faults is given to nobody.
+ * A configuration from its file: the text becomes a tree, the tree values, the values are
+ * checked. What is wrong on the way is added to the faults, and all of it is found in one run;
+ * a configuration with faults is given to nobody.
  */
 #include "bridge/config/internal.h"
 

@@ -1,11 +1,13 @@
 /*
- * A source is its preset with its own keys merged over it (RFC 7396): objects merge, null takes a preset's value out,
- * everything else replaces it. The settings table says which objects these are; objects that are values themselves (a
- * body, headers, events) are replaced as a whole, and null is a fault where the preset has nothing.
+ * A source is its preset with its own keys merged over it (RFC 7396): objects merge, null takes
+ * a preset's value out, everything else replaces it. The settings table says which objects
+ * these are; objects that are values themselves (a body, headers, events) are replaced as a
+ * whole, and null is a fault where the preset has nothing.
  *
- * A preset's value that only makes sense together with another one is left out where the source changes that one: its
- * row says what it needs. What the source itself sets is never left out, but checked later. Nothing fails here: a value
- * of the wrong type is merged like any other, and found when it is read.
+ * A preset's value that only makes sense together with another one is left out where the source
+ * changes that one: its row says what it needs. What the source itself sets is never left out,
+ * but checked later. Nothing fails here: a value of the wrong type is merged like any other,
+ * and found when it is read.
  */
 #include "bridge/config/internal.h"
 
@@ -128,8 +130,8 @@ static void leave_out_meaningless(struct json_object *source, struct json_object
     }
 }
 
-/* If the preset's delivery id is the id that is signed, it stays that when a source has the signed id in another
- * header: what is left in the preset's header is not signed any more. */
+/* If the preset's delivery id is the id that is signed, it stays that when a source has the
+ * signed id in another header: what is left in the preset's header is not signed any more. */
 static void follow_id_header(struct json_object *source, struct json_object *preset)
 {
     const char *before = text_at(NULL, preset, "signature.id_header");

@@ -1,6 +1,7 @@
 /*
- * Files of certificates and keys that the configuration names: there, readable, and PEM with the
- * right kind of block. Whether they fit together is found out when they are used.
+ * Files of certificates and keys that the configuration names must exist, be readable, and be PEM
+ * with the right kind of block; else a fault is added. Whether they fit together turns out when
+ * they are used.
  */
 #include "bridge/config/internal.h"
 

@@ -1,7 +1,7 @@
 /*
- * Walks the tree with the table of settings: each key has a row or is a fault, each row without a key gets its default.
- * A source is merged with its preset first, so faults are found at the source's own path; a preset has none, which the
- * tests make sure of.
+ * Walks the tree with the table of settings: each key has a row or is a fault, each row without
+ * a key gets its default. A source is merged with its preset first, so faults are found at the
+ * source's own path; a preset has none, which the tests make sure of.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,7 +169,8 @@ struct provider *config_preset_create(const struct provider_preset *preset,
     return provider;
 }
 
-/* The preset that the source names, read for the first source that does; NULL: none that is known. */
+/* The preset that the source names, read for the first source that does; NULL: none that is
+ * known. */
 static struct config_preset *take_preset(struct config *config, struct json_object *source)
 {
     const struct provider_preset *found = config_find_preset(source);

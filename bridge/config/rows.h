@@ -1,5 +1,6 @@
 /*
- * rows - what the rows of the settings table are written with; for rows_*.c and settings.c only.
+ * rows - what the rows of the settings table are written with; for rows_*.c and settings.c
+ * only.
  */
 #ifndef BRIDGE_CONFIG_ROWS_H
 #define BRIDGE_CONFIG_ROWS_H
@@ -25,7 +26,8 @@
 /* A preset may set it, but it goes into the samples. */
 #define NOWHERE .home = HOME_PROVIDER
 
-/* Path, type, place, default (JSON, or NULL), least and most, help; then what else the row says. */
+/* Path, type, place, default (JSON, or NULL), least and most, help; then what else the row
+ * says. */
 #define ROW(row_path, row_type, place, row_default, low, high, row_help, ...)                  \
     {                                                                                          \
         .path = (row_path), .type = SETTING_##row_type, place, .default_json = (row_default),  \

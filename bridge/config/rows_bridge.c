@@ -1,5 +1,5 @@
 /*
- * The rows of everything but the sources.
+ * The rows of everything but the sources; see rows.h for how they are written.
  */
 #include "bridge/config/rows.h"
 

@@ -1,5 +1,5 @@
 /*
- * The rows of the sources.
+ * The rows of the sources. What is stored in PROVIDER or SAMPLE a preset may set as well.
  */
 #include "bridge/config/rows.h"
 

@@ -1,6 +1,6 @@
 /*
- * Text with variables in it, and secrets: from the environment, from a file, or (with a
- * warning) from the text itself.
+ * Secrets: from the environment, from a file, or (with a warning) from the text itself. What cannot
+ * be had is a fault, or a warning where the caller can do without. Every copy is wiped.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * The table's rows, found by path; what each type is called; and what can be done with stored values knowing nothing but
- * the rows: compare and free them. Nothing fails.
+ * The table's rows, found by path; what each type is called; and what can be done with stored
+ * values knowing nothing but the rows: compare and free them. Nothing fails.
  */
 #include "bridge/config/settings.h"
 
@@ -13,8 +13,8 @@
 #include "bridge/config/internal.h"
 #include "bridge/config/rows.h"
 
-/* Text may contain ${NAME}, so a pattern lets everything with one pass; what it becomes is checked
- * when it is read. */
+/* Text may contain ${NAME}, so a pattern lets everything with one pass; what it becomes is
+ * checked when it is read. */
 #define VARIABLE    "\\\\$\\\\{[A-Za-z_][A-Za-z0-9_]*\\\\}"
 #define TEXT_SCHEMA "\"type\": \"string\", \"minLength\": 1"
 #define PATTERN(p)  "\"type\": \"string\", \"pattern\": \"^(?:" p "|.*" VARIABLE ".*)$\""

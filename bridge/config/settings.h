@@ -1,10 +1,11 @@
 /*
  * settings - the table of settings: one row each, in the order in which people read them.
  *
- * A row drives reading, checking, comparing and freeing, how a source's own keys go over its preset's, `help config`
- * and the JSON Schema, so none of them can disagree. A new setting is a member of the struct that it is stored in, a
- * row (rows_bridge.c or rows_source.c), and a line in config/full.json; then the schema again (`make generate`). A new
- * type is its words, schema and storage in settings.c, and its reader in values.c.
+ * A row drives reading, checking, comparing and freeing, how a source's own keys go over its
+ * preset's, `help config` and the JSON Schema, so none of them can disagree. A new setting is a
+ * member of the struct that it is stored in, a row (rows_bridge.c or rows_source.c), and a line
+ * in config/full.json; then the schema again (`make generate`). A new type is its words, schema
+ * and storage in settings.c, and its reader in values.c.
  */
 #ifndef BRIDGE_CONFIG_SETTINGS_H
 #define BRIDGE_CONFIG_SETTINGS_H
@@ -54,12 +55,12 @@ struct setting_choice {
     int64_t value;
 };
 
-/* The struct that a setting is stored in: struct config, config_source, provider (the source's), provider_sample. What
- * a preset may set is in the provider or in a sample. */
+/* The struct that a setting is stored in: struct config, config_source, provider (the
+ * source's), provider_sample. What a preset may set is in the provider or in a sample. */
 enum setting_home { HOME_CONFIG, HOME_SOURCE, HOME_PROVIDER, HOME_SAMPLE };
 
-/* What a preset's value makes sense with: where a source changes that, the value is left out. merge.c says what each
- * one means. */
+/* What a preset's value makes sense with: where a source changes that, the value is left out.
+ * merge.c says what each one means. */
 enum setting_need {
     NEED_HMAC = 1,
     NEED_SAME_FORM = 2,
@@ -89,10 +90,10 @@ struct setting {
 
 /* How a type's values are kept, and so how they are compared and freed. */
 enum setting_store {
-    STORE_NONE, /* nothing of its own: nowhere, a bare number, a pointer that is borrowed */
-    STORE_TEXT, /* char * */
-    STORE_TEXTS, /* char **, NULL-terminated; also struct provider_url_event *, a list of such pairs */
-    STORE_LIST, /* struct config_list */
+    STORE_NONE,  /* nothing of its own: nowhere, a bare number, a pointer that is borrowed */
+    STORE_TEXT,  /* char * */
+    STORE_TEXTS, /* char **, NULL-terminated; a struct provider_url_event * is one, too */
+    STORE_LIST,  /* struct config_list */
     STORE_SAMPLES,
     STORE_SECRET, /* struct buf */
     STORE_SECRETS,
@@ -109,7 +110,8 @@ struct setting_words {
 
 /* The i-th row; NULL after the last. */
 const struct setting *setting_at(size_t i);
-/* The row of a key directly below parent ("" is the top, "mqtt.tls", "sources[]"); NULL: none. */
+/* The row of a key directly below parent ("" is the top, "mqtt.tls", "sources[]"); NULL:
+ * none. */
 const struct setting *setting_find(const char *parent, struct slice key);
 bool setting_is_below(const struct setting *setting, const char *parent);
 /* The last part of the path. */
@@ -118,14 +120,14 @@ const struct setting_words *setting_words(enum setting_type type);
 /* Adds "1KiB to 64MiB" and the like; nothing where no range is checked. */
 void setting_add_range(struct buf *out, const struct setting *setting);
 
-/* Where the setting's value is stored. base: struct config, config_source (also for what is in its provider) or
- * provider_sample. */
+/* Where the setting's value is stored. base: struct config, config_source (also for what is in
+ * its provider) or provider_sample. */
 void *setting_place(const struct setting *setting, void *base);
 
 /* Of two structs config; for rows outside of sources. */
 bool setting_is_equal(const struct setting *setting, const void *a, const void *b);
-/* Frees, and sets to zero, what the rows whose path begins so have stored in base, the struct of that home; secrets
- * are wiped. */
+/* Frees, and sets to zero, what the rows whose path begins so have stored in base, the struct
+ * of that home; secrets are wiped. */
 void settings_free(enum setting_home home, const char *prefix, void *base);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * What read.c does for a source before and after its keys: find its preset, note which keys it sets itself, and complete
- * what follows from other values. What is wrong is found when the keys are read, or added to the faults at its place.
+ * What read.c does for a source before and after its keys: find its preset, note which keys it
+ * sets itself, and complete what follows from other values. What is wrong is found when the
+ * keys are read, or added to the faults at its place.
  */
 #include "bridge/config/internal.h"
 
@@ -55,8 +56,8 @@ bool config_is_set(const struct config_source *source, const char *key)
     return false;
 }
 
-/* Keys are what follows the source's path, with or without the slash before it, or the whole path, which may be the
- * source's own. Leaves what follows. */
+/* Keys are what follows the source's path, with or without the slash before it, or the whole
+ * path, which may be the source's own. Leaves what follows. */
 static void cut_event_path(char *suffix, const char *path)
 {
     size_t len = path ? strlen(path) : 0, cut = suffix[0] == '/';
@@ -93,7 +94,8 @@ void config_complete_events(struct reader *reader, struct config_source *source)
     reader_leave(reader, events_offset);
 }
 
-/* What the source itself names, if that can be understood; whatever is wrong with it is found when it is read. */
+/* What the source itself names, if that can be understood; whatever is wrong with it is found
+ * when it is read. */
 const struct provider_preset *config_find_preset(struct json_object *source)
 {
     struct config_faults faults = {0};

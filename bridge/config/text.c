@@ -2,8 +2,10 @@
  * The file's bytes become a tree:
  *   - read them; put blanks in the place of comments, so that positions stay right;
  *   - json_check decides whether this is JSON, to the letter;
- *   - a walk of our own makes the tree, because json-c would quietly merge keys that an object has twice.
- * A file that is not JSON ends here with one fault: nothing behind it can be trusted to be what it seems.
+ *   - a walk of our own makes the tree, because json-c would quietly merge keys that an object
+ *     has twice.
+ * A file that is not JSON ends here with one fault: nothing behind it can be trusted to be what
+ * it seems.
  */
 #include <stdlib.h>
 #include <string.h>

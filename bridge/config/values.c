@@ -1,6 +1,6 @@
 /*
- * One value of the file: is it of its setting's type and within its range? Then it is stored where its row says; else a
- * fault is added and nothing is stored.
+ * One value of the file: is it of its setting's type and within its range? Then it is stored
+ * where its row says; else a fault is added and nothing is stored.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -20,8 +20,8 @@
 /* MQTT 5.0 section 1.5.4: a UTF-8 string is at most 65,535 bytes. */
 enum { ROUTE_MAX_TOPIC = 65535 };
 
-/* The variables, beside {body.<path>}: what each stands for, its name, and the field that it is made of
- * (PARSE_FIELDS: none). */
+/* The variables, beside {body.<path>}: what each stands for, its name, and the field that it is
+ * made of (PARSE_FIELDS: none). */
 #define ROUTE_VARIABLE_MAP(X)                                                                  \
     X(SOURCE, "source", PARSE_FIELDS)                                                          \
     X(EVENT, "event", PARSE_EVENT)                                                             \

@@ -1,6 +1,6 @@
 /*
- * Presets by name, and what a provider's description says about an event: is it in the catalogue, of which type, is it a
- * deletion. Nothing fails: what is unknown is NULL or false.
+ * Presets by name, and what a provider's description says about an event: is it in the
+ * catalogue, of which type, is it a deletion. Nothing fails: what is unknown is NULL or false.
  */
 #include "bridge/provider/provider.h"
 

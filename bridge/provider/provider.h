@@ -1,10 +1,12 @@
 /*
- * provider - how a webhook system signs, where its fields are, what it sends, as data. Pure; any thread.
+ * provider - how a webhook system signs, where its fields are, what it sends, as data. Pure;
+ * any thread.
  *
- * A preset is a file, presets/<name>.json, in the language of a source in the configuration. Adding a provider is
- * adding one: the build embeds whatever is in that folder. config merges a source's own keys over its preset and
- * reads the result into a struct provider, which is what verify and parse work with. Where a provider needs what no
- * key can describe yet, the key is added to the settings table (config/rows_source.c) and read in verify or parse.
+ * A preset is a file, presets/<name>.json, in the language of a source in the configuration.
+ * Adding a provider is adding one: the build embeds whatever is in that folder. config merges a
+ * source's own keys over its preset and reads the result into a struct provider, which is what
+ * verify and parse work with. Where a provider needs what no key can describe yet, the key is
+ * added to the settings table (config/rows_source.c) and read in verify or parse.
  */
 #ifndef BRIDGE_PROVIDER_PROVIDER_H
 #define BRIDGE_PROVIDER_PROVIDER_H
@@ -85,24 +87,25 @@ struct provider_signature {
 };
 
 /* Field templates; NULL: the provider has no such field. Text, and in braces
- *   {body.path.to.field}  a string of the body, for a gid or delivery id a number, too; a last part
- *                         that ends in `*` is the first member whose name begins so
- *   {header.Name}         a header that the delivery has once
- *   {url}                 what follows the source's path, or the event that `url_events` has for it
- * Alternatives are separated by `|`: the first one whose parts are all present applies; an empty last
- * one lets the field be missing; `|` alone, as NULL, means that the provider has no such field. */
+ * {body.path.to.field}  a string of the body, for a gid or delivery id a number, too; a last
+ * part                         that ends in `*` is the first member whose name begins so
+ * {header.Name}         a header that the delivery has once   {url}                 what
+ * follows the source's path, or the event that `url_events` has for it Alternatives are
+ * separated by `|`: the first one whose parts are all present applies; an empty last one lets
+ * the field be missing; `|` alone, as NULL, means that the provider has no such field. */
 struct provider_fields {
     const char *event;
     const char *resource_type; /* NULL: what precedes the last dot of the event, or all of it */
     const char *gid;
     const char *delivery_id; /* may be missing in a delivery */
     const char *event_time;  /* ISO 8601, or Unix seconds or milliseconds; may be missing */
-    /* The event by which the resource is gone: literally, or `*.deleted` for all that end so. */
+    /* The event by which the resource is gone: literally, or `*.deleted` for all that
+     * end so. */
     const char *deletion_event;
 };
 
-/* A delivery that is not an event but wants a value of its body back: {"challenge": "…"}. Paths into
- * the body; NULL: the provider has none. */
+/* A delivery that is not an event but wants a value of its body back: {"challenge": "…"}. Paths
+ * into the body; NULL: the provider has none. */
 struct provider_challenge {
     const char *field, *value; /* it is one if this field has this value */
     const char *echo;
@@ -114,11 +117,11 @@ struct provider_url_event {
     const char *event;
 };
 
-/* A realistic delivery, as templates in which @EVENT@, @ACTION@ (what follows its last dot), @TYPE@,
- * @GID@, @NOW@, @UNIX@ (seconds), @UUID@ (of the delivery) and @N@ (a number that makes each sent body
- * unique) are replaced. In the body the strings "@GID_VALUE@", "@UNIX_VALUE@" and "@N_VALUE@" become
- * numbers (the gid only if it is one). Where a body does not contain @N@, two deliveries for one gid
- * are the same bytes. */
+/* A realistic delivery, as templates in which @EVENT@, @ACTION@ (what follows its last dot),
+ * @TYPE@, @GID@, @NOW@, @UNIX@ (seconds), @UUID@ (of the delivery) and @N@ (a number that makes
+ * each sent body unique) are replaced. In the body the strings "@GID_VALUE@", "@UNIX_VALUE@"
+ * and "@N_VALUE@" become numbers (the gid only if it is one). Where a body does not contain
+ * @N@, two deliveries for one gid are the same bytes. */
 struct provider_sample {
     const char *resource_type; /* NULL ends a list */
     const char *const *events; /* the events that look like this, NULL-terminated */
@@ -140,8 +143,8 @@ struct provider {
     /* NULL: the suffix is the event's name itself. */
     const struct provider_url_event *url_events;
 
-    /* Registration: the API's base URL, NULL: unknown; and whether registering creates the secret, so
-     * that its file may be missing until then. */
+    /* Registration: the API's base URL, NULL: unknown; and whether registering creates the
+     * secret, so that its file may be missing until then. */
     const char *api_url;
     bool issues_secret;
 
@@ -172,14 +175,15 @@ const struct provider_preset *provider_find(struct slice name);
 
 /* ---- events ---- */
 
-/* True if the catalogue lists this pair, or is open. resource_type is compared after lower-casing
- * and dropping all but letters and digits (project_message, project-message and ProjectMessage are
- * one); others pass through the bridge just as well, but are counted and logged once. */
+/* True if the catalogue lists this pair, or is open. resource_type is compared after
+ * lower-casing and dropping all but letters and digits (project_message, project-message and
+ * ProjectMessage are one); others pass through the bridge just as well, but are counted and
+ * logged once. */
 bool provider_knows(const struct provider *provider, struct slice resource_type,
                     struct slice event);
 
-/* The resource type of an event whose provider has no field for it: what precedes the last dot, or
- * all of it. Borrows from event. */
+/* The resource type of an event whose provider has no field for it: what precedes the last dot,
+ * or all of it. Borrows from event. */
 struct slice provider_type_of(struct slice event);
 /* True if the event is the provider's deletion_event. */
 bool provider_is_deletion(const struct provider *provider, struct slice event);
@@ -191,10 +195,11 @@ bool provider_url_is_below(const struct provider *provider, struct slice source_
                            struct slice path);
 /* What follows the source's path and the slashes behind it; absent: nothing. */
 struct slice provider_url_rest(struct slice source_path, struct slice path);
-/* Is this suffix taken? Where url_events lists the events, other suffixes (and the path itself, whose
- * suffix is empty) do not exist. */
+/* Is this suffix taken? Where url_events lists the events, other suffixes (and the path itself,
+ * whose suffix is empty) do not exist. */
 bool provider_url_takes(const struct provider *provider, struct slice suffix);
-/* The event that url_events has at this suffix, and the suffix that it has for an event; NULL: none. */
+/* The event that url_events has at this suffix, and the suffix that it has for an event; NULL:
+ * none. */
 const char *provider_url_event(const struct provider *provider, struct slice suffix);
 const char *provider_url_suffix(const struct provider *provider, const char *event);
 

@@ -1,6 +1,6 @@
 /*
- * Sample deliveries, made from templates: each placeholder is replaced by a value, encoded as its place needs it. Text
- * that is not a placeholder stays as it is; nothing fails.
+ * Sample deliveries, made from templates: each placeholder is replaced by a value, encoded as
+ * its place needs it. Text that is not a placeholder stays as it is; nothing fails.
  */
 #include "bridge/provider/provider.h"
 

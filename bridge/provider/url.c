@@ -1,6 +1,7 @@
 /*
- * Which source and event a path belongs to, as far as the provider decides it: does it post below the source's path,
- * and is that suffix one of its events? What cannot be matched is no error here; the caller answers 404.
+ * Which source and event a path belongs to, as far as the provider decides it: does it post
+ * below the source's path, and is that suffix one of its events? What cannot be matched is no
+ * error here; the caller answers 404.
  */
 #include "bridge/provider/provider.h"
 

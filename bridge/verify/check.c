@@ -1,10 +1,10 @@
 /*
  * Checking a delivery:
- *   - the headers that the description names, each there once
- *   - the signature's header taken apart (header.c), timestamp and id read
- *   - for every secret one MAC over the message, piece by piece, held against all signatures
- *   - last, the timestamp's age: only now is it known to be the provider's
- * Whatever is missing or malformed is ST_UNAUTHENTIC, and so is all if there is no secret.
+ *   - each header that the description names must come once
+ *   - the signature's header is taken apart (header.c), timestamp and id are read
+ *   - every secret makes one MAC over the message, piece by piece, to compare with all signatures
+ *   - last comes the timestamp's age: only now is it known to be the provider's
+ * Whatever is missing or malformed is ST_UNAUTHENTIC, and so is every delivery without a secret.
  */
 #include "bridge/verify/internal.h"
 
@@ -20,7 +20,7 @@ struct verifier {
     struct message message;
     size_t mac_len;
     size_t count;
-    EVP_MAC_CTX *keyed[VERIFY_MAX_SECRETS]; /* SCHEME_HMAC: each holds its key, and wipes it */
+    EVP_MAC_CTX *keyed[VERIFY_MAX_SECRETS]; /* SCHEME_HMAC: each owns its key, and wipes it */
     struct buf tokens[VERIFY_MAX_SECRETS];  /* SCHEME_TOKEN */
 };
 
@@ -76,7 +76,7 @@ static enum status add_secrets(struct verifier *verifier, const struct slice *se
     for (size_t i = 0; i < count && st == ST_OK; i++) {
         st = add_secret(verifier, hmac, secrets[i], err);
     }
-    EVP_MAC_free(hmac); /* contexts hold it */
+    EVP_MAC_free(hmac); /* the contexts keep a reference */
     return st;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Is a description of a signature sound? A member that is missing, contradicts another one or has
- * no effect is a fault: where it is decided who is let in, nothing is guessed.
+ * Is a description of a signature sound? A member that is missing, contradicts another one or
+ * has no effect is a fault: where it is decided who is let in, nothing is guessed.
  *
  * Each member has one fault at most (but the message, which may name two values that have no
  * place). What cannot be known before another member is mended is not reported.

@@ -1,3 +1,7 @@
+/*
+ * Digests of lists of parts, and comparing texts in constant time. OpenSSL cannot refuse either, so
+ * a failure stops the process.
+ */
 #include "bridge/verify/verify.h"
 
 #include <stdlib.h>

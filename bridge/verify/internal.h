@@ -1,13 +1,13 @@
 /*
- * verify_internal - what the files of verify share. Nobody else includes it.
+ * internal - what the files of verify share. In the order of calls:
  *
- * verify.c           keyed contexts; checking and signing
- * message.c   the template of what is signed, and the values that go into it
- * timestamp.c timestamps, read and written
- * header.c    the signature's header, taken apart and written
- * secret.c    from a secret's text to a key
- * describe.c  is a description of a signature sound
- * digest.c    digests, and comparing texts
+ *   check.c      keyed contexts; checking and signing
+ *   describe.c   is a description of a signature sound
+ *   header.c     the signature's header, taken apart and written
+ *   message.c    the template of what is signed, and the values that go into it
+ *   timestamp.c  timestamps, read and written
+ *   secret.c     from a secret's text to a key
+ *   digest.c     digests, and comparing texts
  */
 #ifndef BRIDGE_VERIFY_INTERNAL_H
 #define BRIDGE_VERIFY_INTERNAL_H
@@ -18,7 +18,7 @@
 
 enum { VERIFY_MAX_MAC = 64 }; /* SHA-512 */
 
-/* A member of a description: there, and not empty (how the configuration takes one back). */
+/* A member of a description is set, and not empty. */
 static inline bool is_set(const char *text)
 {
     return text && *text != '\0';
@@ -70,7 +70,7 @@ void timestamp_write(enum provider_timestamp format, int64_t unix_s,
 
 /* ---- header.c ---- */
 
-/* What a signature's header says. Signatures that are not of the right length and alphabet are
+/* What a signature's header contains. Signatures that are not of the right length and alphabet are
  * left out: they cannot match. */
 struct signature_given {
     uint8_t macs[VERIFY_MAX_SIGNATURES][VERIFY_MAX_MAC];

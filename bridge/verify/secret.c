@@ -1,3 +1,7 @@
+/*
+ * From a secret's text to the key's bytes, decoded as the description wants it. A text that cannot
+ * be a key is ST_INVALID, with a reason that does not contain it; the caller wipes the key.
+ */
 #include "bridge/verify/internal.h"
 
 #include <string.h>

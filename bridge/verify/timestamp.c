@@ -1,6 +1,6 @@
 /*
  * Timestamps, in their three forms. Each form is narrow, so that where a timestamp begins and
- * ends can be told without what is around it (message.c says what for).
+ * ends is clear without what is around it (message.c explains why that matters).
  */
 #include "bridge/verify/internal.h"
 

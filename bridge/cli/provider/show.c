@@ -1,6 +1,7 @@
 /*
- * `hook2mqtt provider show NAME`: prints a provider's preset, comments and all, so that it can be copied into a source. A
- * missing or unknown name is wrong usage, answered with the names there are.
+ * `hook2mqtt provider show NAME`: prints a provider's preset, comments and all, so that it can
+ * be copied into a source. A missing or unknown name is wrong usage, answered with the names
+ * there are.
  */
 #include "bridge/cli/provider/show.h"
 

@@ -1,5 +1,6 @@
 /*
- * The presets, checked as a user's file would be; and written by a user, as a source of provider "custom".
+ * The presets, checked as a user's file would be; and written by a user, as a source of
+ * provider "custom".
  */
 #include "tests/unit/lib/config_fixture.h"
 
@@ -11,7 +12,8 @@ enum { NOW_S = 1770107400 };
 #define ID  "0b2f4d6e-8a1c-4e3f-9b7d-5c6a7e8f9012"
 #define GID "559befeeab59f"
 
-/* A configuration whose only source is this preset's file with the keys that each source needs put into it. */
+/* A configuration whose only source is this preset's file with the keys that each source needs
+ * put into it. */
 static void write_as_custom(const struct provider_preset *preset, const char *name)
 {
     bool is_open = strcmp(preset->name, "weavy") == 0;
@@ -31,7 +33,8 @@ static void write_as_custom(const struct provider_preset *preset, const char *na
     buf_free(&text);
 }
 
-/* A source that sets all itself is warned about what it means then, but not about its samples or topics. */
+/* A source that sets all itself is warned about what it means then, but not about its samples
+ * or topics. */
 static void assert_samples_are_good(const char *name)
 {
     for (size_t i = 0; i < faults.count; i++) {

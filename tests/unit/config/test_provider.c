@@ -258,8 +258,8 @@ static void all_faults_of_a_signature_are_told_in_one_run(void **state)
     assert_int_equal(faults.count, 6);
 }
 
-/* A value that cannot be read is no missing one, and nothing is concluded from it; a key that is
- * not known may be meant for any that is missing. */
+/* A value that cannot be read is no missing one, and nothing is concluded from it; a key that
+ * is not known may be meant for any that is missing. */
 static void beside_what_cannot_be_read_only_what_is_missing_is_told(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * The wording of what is wrong with a configuration: what it is, where it is found, and the whole sentence. The other
- * tests of config look at the path and the kind only.
+ * The wording of what is wrong with a configuration: what it is, where it is found, and the
+ * whole sentence. The other tests of config look at the path and the kind only.
  */
 #include "tests/unit/lib/config_fixture.h"
 
