@@ -26,6 +26,10 @@ static void check_missing_secret(struct source_view *view, size_t index)
                     source->secrets[index].file,
                     source->secrets[index].empty ? "is empty" : "does not exist yet",
                     source->preset->name);
+    } else if (source->provider->issues_secret) {
+        config_warn(view->faults, reader.path.data, "%s %s; registering the bridge brings it",
+                    source->secrets[index].file,
+                    source->secrets[index].empty ? "is empty" : "does not exist yet");
     } else {
         config_report_missing(&reader, &source->secrets[index]);
     }

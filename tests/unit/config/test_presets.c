@@ -243,6 +243,11 @@ static void samples_are_merged_over_what_they_have_in_common(void **state)
                                         "\"m\":null},\"l\":[3]}");
     assert_string_equal(sample[1].body, "{\"type\":\"@EVENT@\",\"data\":{\"id\":\"@GID@\","
                                         "\"n\":null},\"l\":[1,2]}");
+    /* A preset's own samples, too. */
+    assert_no_finding(OF("stripe", "'sample_defaults':{'headers':{'X-A':'1'}}"));
+    assert_string_equal(config->sources[0].provider->samples[0].headers, "X-A: 1");
+    assert_string_equal(config->sources[0].provider->samples[0].body,
+                        preset("stripe")->samples[0].body);
     assert_fault(OF("stripe", "'samples':[{'event':[],'body':{}}]"),
                  "sources[0].samples[0].event");
     assert_fault(OF("stripe", "'samples':[{'event':['a',7],'body':{}}]"),

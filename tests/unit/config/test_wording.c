@@ -642,6 +642,10 @@ static const struct {
      "empty'}]}]}",
      true, "sources[0].secrets[0]",
      "@DIR@/empty is empty; `hook2mqtt provider ricloud create` writes it"},
+    {"{'sources':[{'name':'p','provider':'creads','path':'/"
+     "p','api':{'issues_secret':true},'secrets':[{'file':'@DIR@/none'}]}]}",
+     true, "sources[0].secrets[0]",
+     "@DIR@/none does not exist yet; registering the bridge brings it"},
     {WITH("'mqtt':{'tls':{'ca_file':'@DIR@/none'}}"), false, "mqtt.tls.ca_file",
      "cannot be read: open @DIR@/none: No such file or directory"},
     {WITH("'mqtt':{'tls':{'ca_file':'@DIR@/open'}}"), false, "mqtt.tls.ca_file",
