@@ -185,28 +185,21 @@ static bool has_fields(struct source_view *view)
     return fields->event && fields->gid;
 }
 
-/* Takes what is wrong out of a row, or puts something sound in its place. */
-static void take_out(struct provider *row, const char *key)
+static const char **field_at(struct provider *provider, const struct setting *setting)
 {
-    struct provider_fields *fields = &row->fields;
-    const struct {
-        const char *key, **text, *sound;
-    } members[] = {
-        {"event", &fields->event, "any"},
-        {"resource_type", &fields->resource_type, NULL},
-        {"gid", &fields->gid, NULL},
-        {"delivery_id", &fields->delivery_id, NULL},
-        {"event_time", &fields->event_time, NULL},
-        {"deletion_event", &fields->deletion_event, NULL},
-    };
+    return (const char **)(void *)((char *)provider + setting->offset);
+}
 
-    for (size_t i = 0; i < COUNT_OF(members); i++) {
-        if (strcmp(key, members[i].key) == 0) {
-            *members[i].text = members[i].sound;
-            return;
-        }
+/* Takes what is wrong out, or puts something sound in its place. */
+static void take_out(struct provider *provider, const char *key)
+{
+    const struct setting *setting = setting_find("sources[].fields", slice_of(key));
+
+    if (setting) {
+        *field_at(provider, setting) = strcmp(key, "event") == 0 ? "any" : NULL;
+    } else {
+        provider->challenge = (struct provider_challenge){0};
     }
-    row->challenge = (struct provider_challenge){0};
 }
 
 /* Each fault hides those behind it, until what is wrong is out of the way. */
@@ -244,17 +237,17 @@ static struct parser *check_fields(struct source_view *view)
 }
 
 /* The fields are templates; does one of them ask for the URL? */
-static bool uses_url(const struct provider_fields *fields)
+static bool uses_url(struct provider *provider)
 {
-    const char *const templates[] = {fields->event, fields->resource_type, fields->gid,
-                                     fields->delivery_id, fields->event_time};
+    const struct setting *setting;
+    bool found = false;
 
-    for (size_t i = 0; i < COUNT_OF(templates); i++) {
-        if (templates[i] && strstr(templates[i], "{url}")) {
-            return true;
+    for (size_t i = 0; (setting = setting_at(i)); i++) {
+        if (setting->type == SETTING_FIELD && *field_at(provider, setting)) {
+            found = found || strstr(*field_at(provider, setting), "{url}");
         }
     }
-    return false;
+    return found;
 }
 
 static void check_samples(struct source_view *view)
@@ -286,7 +279,7 @@ static void check_suffix(struct source_view *view)
         !provider->takes_suffix) {
         config_fault(view->faults, source_path(view, "path_suffix"),
                      "must not be false: events are told apart by what follows the path");
-    } else if (provider->url_events && !uses_url(&provider->fields)) {
+    } else if (provider->url_events && !uses_url(provider)) {
         config_warn(view->faults, source_path(view, "events"),
                     "names no events: no field contains {url}, so these paths are taken, and "
                     "no others, "
