@@ -60,11 +60,11 @@ enum status config_text_load(const char *path, struct json_object **out_root,
 enum status config_text_parse(struct buf *text, struct json_object **out_root,
                               struct config_faults *faults) MUST_USE;
 
-/* A preset that sources name. The trees, its samples apart, are there while sources are
- * read. */
+/* A preset that sources name. */
 struct config_preset {
+    const struct provider_preset *embedded;
     struct provider *provider; /* NULL: no source names it */
-    struct json_object *tree, *samples;
+    struct json_object *tree;  /* without its samples; only while sources are read */
 };
 
 /* The preset that a source (tree) names; NULL: none that is known. */

@@ -155,22 +155,31 @@ static struct provider *read_preset(const struct provider_preset *preset,
     return alone.provider;
 }
 
-struct provider *config_preset_create(const struct provider_preset *preset,
-                                      struct config_faults *faults)
+/* The samples become whole, and the tree what there is to read. */
+static struct provider *read_whole_preset(const struct provider_preset *preset,
+                                          struct json_object *tree,
+                                          struct config_faults *faults)
 {
-    struct json_object *tree = config_parse_preset(preset, faults),
-                       *nothing = json_object_new_object();
+    struct json_object *nothing = json_object_new_object();
     struct provider *provider;
 
     config_merge(tree, nothing);
     provider = read_preset(preset, tree, faults);
     json_object_put(nothing);
+    return provider;
+}
+
+struct provider *config_preset_create(const struct provider_preset *preset,
+                                      struct config_faults *faults)
+{
+    struct json_object *tree = config_parse_preset(preset, faults);
+    struct provider *provider = read_whole_preset(preset, tree, faults);
+
     json_object_put(tree);
     return provider;
 }
 
-/* The preset that the source names, read for the first source that does; NULL: none that is
- * known. */
+/* The preset that the source names, read for the first source that does; NULL: none that is known. */
 static struct config_preset *take_preset(struct config *config, struct json_object *source)
 {
     const struct provider_preset *found = config_find_preset(source);
@@ -178,25 +187,26 @@ static struct config_preset *take_preset(struct config *config, struct json_obje
     struct config_faults faults = {0};
 
     if (preset && !preset->provider) {
-        preset->provider = config_preset_create(found, &faults);
+        preset->embedded = found;
         preset->tree = config_parse_preset(found, &faults);
-        CHECK(faults.count == 0);
-        (void)json_object_object_get_ex(preset->tree, "samples", &preset->samples);
-        (void)json_object_get(preset->samples);
+        preset->provider = read_whole_preset(found, preset->tree, &faults);
         json_object_object_del(preset->tree, "samples");
+        CHECK(faults.count == 0);
     }
     return preset;
 }
 
+/* own_samples: else the source has the preset's samples as they are, and need not merge them. */
 static void merge_preset(struct json_object *source, const struct config_preset *preset,
-                         bool with_samples)
+                         bool own_samples)
 {
-    struct json_object *tree = NULL, *samples = NULL;
+    struct config_faults faults = {0};
+    struct json_object *tree = NULL;
 
-    CHECK(json_object_deep_copy(preset->tree, &tree, NULL) == 0);
-    if (with_samples && preset->samples) {
-        CHECK(json_object_deep_copy(preset->samples, &samples, NULL) == 0);
-        json_object_object_add(tree, "samples", samples);
+    if (own_samples) {
+        tree = config_parse_preset(preset->embedded, &faults);
+    } else {
+        CHECK(json_object_deep_copy(preset->tree, &tree, NULL) == 0);
     }
     config_merge(source, tree);
     json_object_put(tree);
@@ -255,7 +265,6 @@ static void read_sources(struct reader *reader, const struct setting *setting,
     }
     for (size_t i = 0; i < provider_preset_count; i++) {
         json_object_put(config->presets[i].tree);
-        json_object_put(config->presets[i].samples);
     }
 }
 

@@ -182,7 +182,15 @@ static struct json_object *read_scalar(struct walk *walk)
     struct buf copy = {0};
 
     if (next_char(walk) == '"') {
+        const char *string = walk->text.data + walk->at + 1;
+        size_t len;
+
         end = string_end(walk->text, walk->at);
+        len = end - walk->at - 2;
+        if (!memchr(string, '\\', len)) {
+            walk->at = end;
+            return json_object_new_string_len(string, (int)len);
+        }
     } else {
         while (end < walk->text.len && !strchr(",:]} \t\r\n", walk->text.data[end])) {
             end++;

@@ -360,9 +360,10 @@ def test_hangups_that_come_while_it_reads_are_one(start, broker):
         bridge.process.send_signal(signal.SIGHUP)
     wait_until(lambda: bridge.post(events.body(), path=EXTRA_PATH).status == 200, "the new source answers")
     bridge.config["sources"] = [SOURCE]
+    bridge.reload()  # what it waits for may be the last hangup of before, which read the file before
     bridge.reload()
     assert bridge.post(events.body(), path=EXTRA_PATH).status == 404
-    assert 1 <= bridge.metrics().value("reloads_total") <= 201
+    assert 1 <= bridge.metrics().value("reloads_total") <= 202
     bridge.accept(events.body())
 
 
