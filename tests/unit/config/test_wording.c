@@ -175,8 +175,8 @@ static const struct {
      "b','provider':'x','path':'p','secrets':[{'env':'TEST_UNSET'}],'topic':'{nope}','qos':9},{"
      "'name':'n','provider':'creads','path':'/healthz','verify':'none'}]}",
      false, "sources[0].topic",
-     "unknown variable {nope}; known are {source} {event} {action} {resource_type} {type} "
-     "{gid} {id} and {body.<path>}"},
+     "unknown variable {nope}; the variables are {source} {event} {action} {resource_type} "
+     "{type} {gid} {id} and {body.<path>}"},
     {"{'ingress':{'listen':['nowhere'],'max_body':1,'tls':{}},'mqtt':{'version':'6','servers':["
      "'http://x','mqtt://ok','mqtt://u:p@x']},'sources':[{'name':'a "
      "b','provider':'x','path':'p','secrets':[{'env':'TEST_UNSET'}],'topic':'{nope}','qos':9},{"
@@ -244,11 +244,11 @@ static const struct {
     {WITH_SOURCE("'topic':'a/{evnt}'"), false, "sources[0].topic",
      "unknown variable {evnt}; did you mean {event}?"},
     {WITH_SOURCE("'topic':'a/#'"), false, "sources[0].topic",
-     "holds the wildcard #, which only subscriptions may; take it out"},
+     "contains the wildcard #, which is only for subscriptions; remove it"},
     {WITH_SOURCE("'topic':'a/{gid'"), false, "sources[0].topic",
-     "holds a { without its }; write {name}"},
+     "contains a { without its }; write {name}"},
     {WITH_SOURCE("'state_topic':'$SYS/{gid}'"), false, "sources[0].state_topic",
-     "begins with $, which is the broker's own; begin with another character"},
+     "begins with $, which is reserved for the broker; begin with another character"},
     {WITH_SOURCE("'topic':'a/{gid}','state_topic':'a/{gid}'"), false, "sources[0].state_topic",
      "must differ from topic"},
     {WITH("'mqtt':{'servers':['tcp://b:1883']}"), false, "mqtt.servers[0]",
@@ -436,41 +436,42 @@ static const struct {
     {OF("github", "'fields':{'event':'{boddy.x}'}"), false, "sources[0].fields.event",
      "unknown part {boddy.x}; did you mean {body.path.to.field}?"},
     {OF("github", "'fields':{'gid':'{body.x'}"), false, "sources[0].fields.gid",
-     "holds a { without its }; write {body.type}"},
+     "contains a { without its }; write {body.type}"},
     {OF("github", "'fields':{'gid':'$.order.id'}"), false, "sources[0].fields.gid",
-     "\"$.order.id\" without braces is that text itself, in every delivery; write "
+     "\"$.order.id\" without braces is constant text, the same in every delivery; write "
      "{body.order.id}"},
     {OF("github", "'fields':{'delivery_id':'id'}"), false, "sources[0].fields.delivery_id",
      "would be the same in different deliveries; write where it is, such as {body.id}"},
     {OF("github", "'topic':'a/{body.items[0].id}'"), false, "sources[0].topic",
-     "the path items[0].id asks for an element, but arrays cannot be looked into; write names "
-     "with dots between them, as in data.id"},
+     "the path items[0].id asks for an array element, but arrays cannot be looked into; write "
+     "names with dots between them, such as data.id"},
     {OF("github", "'fields':{'id':'x'}"), false, "sources[0].fields.id",
      "unknown key, did you mean gid?"},
     {OF("github", "'challenge':{'field':'type','value':'ping'}"), false,
      "sources[0].challenge.echo",
-     "is missing; a challenge is recognised by a field and its value, and answered by what it "
-     "wants echoed"},
+     "is missing; a challenge needs a field, the value that identifies it, and the field to "
+     "echo"},
     {OF("github", "'challenge':{'field':'a..b','value':'ping','echo':'x'}"), false,
      "sources[0].challenge.field",
-     "the path a..b has a dot with no name beside it; write one dot between two names, as in "
+     "the path a..b has a dot with no name beside it; write one dot between two names, such as "
      "data.id"},
     {OF("github", "'fields':{'event':'body.event','gid':'{body.x','delivery_id':'id','event_"
                   "time':'{boddy.x}','deletion_event':'*'},'challenge':{'field':'{x}','value':'"
                   "ping','echo':'x'}"),
      false, "sources[0].fields.event",
-     "\"body.event\" without braces is that text itself, in every delivery; write "
+     "\"body.event\" without braces is constant text, the same in every delivery; write "
      "{body.event}"},
     {OF("github", "'fields':{'event':'body.event','gid':'{body.x','delivery_id':'id','event_"
                   "time':'{boddy.x}','deletion_event':'*'},'challenge':{'field':'{x}','value':'"
                   "ping','echo':'x'}"),
      false, "sources[0].fields.deletion_event",
-     "names no event; write one, such as resource.deleted, or *.deleted for all that end so"},
+     "names no event; write one, such as resource.deleted, or *.deleted for all events with "
+     "that ending"},
     {OF("github", "'fields':{'event':'body.event','gid':'{body.x','delivery_id':'id','event_"
                   "time':'{boddy.x}','deletion_event':'*'},'challenge':{'field':'{x}','value':'"
                   "ping','echo':'x'}"),
      false, "sources[0].challenge.field",
-     "must be a path of the body alone, without braces, as in data.id"},
+     "must be a path in the body, without braces, such as data.id"},
     {OF("github", "'topic':'g/{event}/{gid}'"), true, "sources[0].topic",
      "contains {event}, which a header or the URL decides: who has one delivery can send it "
      "again "
@@ -522,8 +523,8 @@ static const struct {
     {"{'sources':[{'name':'p','provider':'weavy','path':'/p/"
      "2b7e151628aed2a6','verify':'none','path_suffix':false}]}",
      false, "sources[0].fields.event",
-     "{url} is what follows the source's path, but nothing does there; say \"path_suffix\": "
-     "true, or give \"events\""},
+     "{url} is the part of the URL after the source's path, but this source has none; set "
+     "\"path_suffix\": true, or \"events\""},
     {OF("stripe", "'events':{'a':'A'}"), true, "sources[0].events",
      "names no events: no field contains {url}, so these paths are taken, and no others, but "
      "what "
@@ -605,7 +606,7 @@ static const struct {
      ",'signature':{'scheme':'token','header':'X-T'},'path_suffix':true,'topic':'t/"
      "{gid}','fields':{'event':'{header.X-Event}','gid':'{url}'},'samples':[{'event':'a','url':"
      "'x','headers':{'X-Event':'a','x-event':'a'},'body':{}}]}]}",
-     true, "sources[0].samples[0]", "makes no event: header X-Event is there twice"},
+     true, "sources[0].samples[0]", "makes no event: header X-Event appears twice"},
     {"{'outbox':{'path':'/tmp/o.db'},'sources':[{'name':'p','provider':'custom','path':'/p/"
      "2b7e151628aed2a6'," SECRETS
      ",'signature':{'scheme':'token','header':'X-T'},'path_suffix':true,'topic':'t/"
