@@ -65,7 +65,8 @@ static enum status unknown_variable(struct slice name, struct err *err)
     if (near.word) {
         (void)snprintf(shown, sizeof(shown), "did you mean {%s}?", near.word);
     } else {
-        (void)snprintf(shown, sizeof(shown), "the variables are%s and {body.<path>}", ROUTE_VARIABLES);
+        (void)snprintf(shown, sizeof(shown), "the variables are%s and {body.<path>}",
+                       ROUTE_VARIABLES);
     }
     return err_set(err, ST_INVALID, "unknown variable {%.*s}; %s", SLICE_ARG(name), shown);
 }

@@ -221,9 +221,10 @@ def test_every_mutex_is_in_the_table_of_the_bridges_page():
 
 def test_the_alerts_and_the_table_have_the_metrics_that_exist(bridge):
     page = "config/deploy/monitoring.md"
-    exist = {name.removeprefix("hook2mqtt_"): kind for name, kind in bridge.metrics().types.items()}
-    rows = re.findall(r"^\| `(\w+)(?:\{[a-z_,]+\})?` \| (\w+) \|", (ROOT / page).read_text(), re.MULTILINE)
-    assert dict(rows) == exist
+    metrics = bridge.metrics()
+    exist = {name.removeprefix("hook2mqtt_"): (kind, metrics.helps[name]) for name, kind in metrics.types.items()}
+    rows = re.findall(r"^\| `(\w+)(?:\{[a-z_,]+\})?` \| (\w+) \| (.*) \|$", (ROOT / page).read_text(), re.MULTILINE)
+    assert {name: (kind, meaning) for name, kind, meaning in rows} == exist
     alerts = block_of(page, "yaml")
     used = re.findall(r"\bhook2mqtt_(\w+)", alerts)
     assert used and set(used) <= set(exist)

@@ -2,8 +2,8 @@
 """Holds bridge/ and common/ to bridge/LAYERS. Prints each fault as file:line: what is wrong; exit 1 if there is any.
 
 A module is a folder of bridge/, or a loose file there, and must be listed. An include points to a lower level or into the
-module itself; into another folder only to a face. A library belongs to the modules named for it. A file's name does not
-repeat its folder's.
+module itself; into another folder only to a face. A library belongs to the modules named for it. A folder has its face;
+any other header is a second face, internal.h, or that of the files with its name (rows.h, rows_source.c). A file's name does not repeat its folder's.
 """
 
 import pathlib
@@ -90,9 +90,25 @@ def check_file(root, path, layers):
             yield number, fault
 
 
+def check_headers(folder, names, layers):
+    """names: of the files in a folder of bridge/."""
+    face = f"{folder.name}.h"
+    if face not in names:
+        yield folder, f"has no face, {face}"
+    for name in sorted(names):
+        path = folder / name
+        is_face = name == face or str(path.relative_to("bridge")) in layers.faces
+        files = [other for other in names if re.fullmatch(rf"{re.escape(path.stem)}(_\w+)?\.c", other)]
+        if name.endswith(".h") and not is_face and name != "internal.h" and not files:
+            yield path, f"is neither a face nor internal.h, and there is no {path.stem}.c"
+
+
 def check_tree(root):
     layers = Layers((root / "bridge/LAYERS").read_text())
     files = sorted(p.relative_to(root) for d in ("bridge", "common") for p in (root / d).rglob("*.[ch]"))
+    for folder in sorted({path.parent for path in files if len(path.parts) > 2}):
+        for path, text in check_headers(folder, {p.name for p in files if p.parent == folder}, layers):
+            yield f"{path}:1: {text}"
     for path in files:
         for number, text in check_file(root, path, layers):
             yield f"{path}:{number}: {text}"

@@ -90,6 +90,11 @@ VIOLATIONS = {
     ),
     "a folder that is not listed": ("bridge/extra/extra.h", "", "1: belongs to no module of bridge/LAYERS"),
     "a loose file that is not listed": ("bridge/extra.c", "", "1: belongs to no module of bridge/LAYERS"),
+    "a header that belongs to no file": (
+        "bridge/store/rows.h",
+        "",
+        "1: is neither a face nor internal.h, and there is no rows.c",
+    ),
     "a header that is not there": (
         "bridge/event.c",
         '#include "bridge/store/gone.h"\n',
@@ -109,6 +114,16 @@ def test_a_violation_is_found(tree, kind):
     path, text, fault = VIOLATIONS[kind]
     write(tree, {path: text})
     assert run("layers.py", tree) == (1, f"{path}:{fault}\n")
+
+
+def test_a_folder_without_a_face_is_found(tree):
+    (tree / "bridge/outbox/deep/deep.h").rename(tree / "bridge/outbox/deep/internal.h")
+    assert run("layers.py", tree) == (1, "bridge/outbox/deep:1: has no face, deep.h\n")
+
+
+def test_a_header_may_belong_to_several_files_of_its_name(tree):
+    write(tree, {"bridge/store/rows.h": "", "bridge/store/rows_dead.c": ""})
+    assert run("layers.py", tree) == (0, "layers: ok\n")
 
 
 def compile_all(root, files):
