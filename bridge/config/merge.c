@@ -15,7 +15,8 @@
 
 #include <json-c/json.h>
 
-/* The value at a path such as "signature.form"; NULL: none. */
+/* The value at a path such as "signature.form", one of a setting; NULL: none. A user's key is no
+ * path: it may contain dots, and be of any length. */
 static struct json_object *find_value(struct json_object *object, const char *path)
 {
     while (object) {
@@ -168,8 +169,9 @@ static void apply_nulls(struct json_object *source, struct json_object *preset,
     json_object_object_foreach(source, key, own)
     {
         const struct setting *setting = setting_find(parent, slice_of(key));
-        struct json_object *under = find_value(preset, key);
+        struct json_object *under = NULL;
 
+        (void)json_object_object_get_ex(preset, key, &under);
         if (!own && under) {
             json_object_object_del(preset, key);
             json_object_object_del(source, key);

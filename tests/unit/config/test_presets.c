@@ -254,6 +254,20 @@ static void samples_are_merged_over_what_they_have_in_common(void **state)
                  "sources[0].samples[0].event[1]");
 }
 
+/* A key is one name, however long it is and whatever it contains: it is unknown, and no path. */
+static void a_key_is_no_path(void **state)
+{
+#define LONG_NAME "a23456789_123456789_123456789_123456789_123456789_123456789_123456789"
+    (void)state;
+    assert_fault(OF("github", "'" LONG_NAME "':1"), "sources[0]." LONG_NAME);
+    assert_fault(OF("github", "'" LONG_NAME "':null"), "sources[0]." LONG_NAME);
+    assert_fault(OF("github", "'signature':{'" LONG_NAME "':{}}"),
+                 "sources[0].signature." LONG_NAME);
+    assert_fault(OF("github", "'signature.form':null"), "sources[0].\"signature.form\"");
+    assert_fault(OF("slack", "'fields':{'event.x':null}"),
+                 "sources[0].fields.\"event.x\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_preset_written_by_a_user_takes_the_same_deliveries),
         cmocka_unit_test(faults_of_a_preset_are_found_at_their_path),
         cmocka_unit_test(null_takes_a_presets_value_out),
+        cmocka_unit_test(a_key_is_no_path),
         cmocka_unit_test(samples_are_merged_over_what_they_have_in_common),
     };
 
