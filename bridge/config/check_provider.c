@@ -16,13 +16,18 @@ enum { TOKEN_CHARACTERS = 16, TOKEN_CHANGES = 3 };
 
 static void report_unsigned(struct source_view *view)
 {
+    const struct provider *preset = view->source->preset;
     bool is_own = config_is_set(view->source, "signature");
 
-    if (view->source->preset->signature.scheme == SCHEME_UNSET && !is_own) {
+    if (preset->signature.scheme == SCHEME_UNSET && !is_own) {
         config_fault(
             view->faults, source_path(view, "signature"),
             "is missing; it must describe how deliveries are signed, or \"verify\" must be "
             "\"none\"");
+    } else if (preset->signature.scheme != SCHEME_NONE && !is_own) {
+        config_fault(view->faults, source_path(view, "signature"),
+                     "must not be null: that takes out how %s signs; leave the key out",
+                     preset->title);
     } else {
         config_fault(view->faults, source_path(view, "verify"),
                      "must be \"none\": %s, so whoever knows the path can post events, and "

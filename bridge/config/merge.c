@@ -111,8 +111,10 @@ static bool take_out(struct json_object *preset, const char *path)
     return true;
 }
 
-/* One value that is left out may be what another one needs, so once more until none is. */
-static void leave_out_meaningless(struct json_object *source, struct json_object *preset)
+/* before: the whole preset, in which a value's needs were met. One value that is left out may be
+ * what another one needs, so once more until none is. */
+static void leave_out_meaningless(struct json_object *source, struct json_object *preset,
+                                  struct json_object *before)
 {
     const struct setting *setting;
     bool again = true;
@@ -123,7 +125,7 @@ static void leave_out_meaningless(struct json_object *source, struct json_object
             const char *path = setting->path + strlen("sources[].");
 
             if (setting->needs && !find_value(source, path) &&
-                has_needs(setting->needs, NULL, preset) &&
+                has_needs(setting->needs, NULL, before) &&
                 !has_needs(setting->needs, source, preset)) {
                 again = take_out(preset, path) || again;
             }
@@ -239,10 +241,12 @@ static void merge_samples(struct json_object *samples, struct json_object *commo
 
 void config_merge(struct json_object *source, struct json_object *preset)
 {
-    struct json_object *samples;
+    struct json_object *samples, *before = NULL;
 
+    CHECK(json_object_deep_copy(preset, &before, NULL) == 0);
     apply_nulls(source, preset, "sources[]");
-    leave_out_meaningless(source, preset);
+    leave_out_meaningless(source, preset, before);
+    json_object_put(before);
     follow_id_header(source, preset);
     put_under(source, preset, "sources[]");
     samples = find_value(source, "samples");

@@ -221,6 +221,9 @@ static void null_takes_a_presets_value_out(void **state)
     assert_fault(OF("slack", "'signature':{'message':null}"), "sources[0].signature.message");
     assert_fault(OF("github", "'challenge':null"), "sources[0].challenge");
     assert_fault(OF("github", "'qos':null"), "sources[0].qos");
+    /* Nobody is led to switch verification off. */
+    assert_fault(OF("github", "'signature':null"), "sources[0].signature");
+    assert_fault(OF("gitlab", "'signature':null"), "sources[0].signature");
 }
 
 static void samples_are_merged_over_what_they_have_in_common(void **state)
@@ -254,6 +257,35 @@ static void samples_are_merged_over_what_they_have_in_common(void **state)
                  "sources[0].samples[0].event[1]");
 }
 
+/* What a source's own key makes meaningless is left out, and never reported: the source has not
+ * written it. */
+static void what_an_override_makes_meaningless_is_left_out(void **state)
+{
+    (void)state;
+    for (const struct provider_preset *embedded = provider_presets; embedded->name;
+         embedded++) {
+        struct buf text = {0};
+
+        if (preset(embedded->name)->signature.scheme != SCHEME_HMAC) {
+            continue;
+        }
+        buf_addf(&text,
+                 "{'sources':[{'name':'p','provider':'%s','path':'/p'," SECRETS
+                 ",'topic':'a/{id}','signature':{'scheme':'token','header':'X-T'}}]}",
+                 embedded->name);
+        (void)load(text.data);
+        for (size_t f = 0; f < faults.count; f++) {
+            if (!faults.items[f].warning) {
+                fail_msg("%s: %s: %s", embedded->name, faults.items[f].path,
+                         faults.items[f].text);
+            }
+        }
+        buf_free(&text);
+    }
+    assert_no_finding(
+        OF("ricloud", "'signature':{'timestamp_key':null,'timestamp_header':'X-Time'}"));
+}
+
 /* A key is one name, however long it is and whatever it contains: it is unknown, and no path. */
 static void a_key_is_no_path(void **state)
 {
@@ -264,8 +296,7 @@ static void a_key_is_no_path(void **state)
     assert_fault(OF("github", "'signature':{'" LONG_NAME "':{}}"),
                  "sources[0].signature." LONG_NAME);
     assert_fault(OF("github", "'signature.form':null"), "sources[0].\"signature.form\"");
-    assert_fault(OF("slack", "'fields':{'event.x':null}"),
-                 "sources[0].fields.\"event.x\"");
+    assert_fault(OF("slack", "'fields':{'event.x':null}"), "sources[0].fields.\"event.x\"");
 }
 
 int main(void)
@@ -275,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_preset_written_by_a_user_takes_the_same_deliveries),
         cmocka_unit_test(faults_of_a_preset_are_found_at_their_path),
         cmocka_unit_test(null_takes_a_presets_value_out),
+        cmocka_unit_test(what_an_override_makes_meaningless_is_left_out),
         cmocka_unit_test(a_key_is_no_path),
         cmocka_unit_test(samples_are_merged_over_what_they_have_in_common),
     };
