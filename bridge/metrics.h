@@ -86,6 +86,7 @@ enum reject {
 #define METRIC_ENUM(name, text, status) name,
     REJECT_MAP(METRIC_ENUM)
 #undef METRIC_ENUM
+        REJECT_COUNT
 };
 enum metric_histogram {
 #define METRIC_ENUM(name, text, help) name,

@@ -17,6 +17,7 @@
 
 #include "bridge/admin/admin.h"
 #include "bridge/cli/http.h"
+#include "bridge/daemon/daemon.h"
 #include "bridge/intake/intake.h"
 #include "bridge/store/store.h"
 
@@ -132,17 +133,13 @@ static enum status operate_directly(const struct cli *cli, const struct order *o
 {
     struct config *config = cli->config;
     struct intake *reparser = NULL;
-    const struct outbox_options options = {
-        .path = config->outbox.path,
-        .max_bytes = (uint64_t)config->outbox.max_size,
-        .keep_delivered_ms = config->outbox.keep_delivered_ms,
-        .dedupe_window_ms = config->outbox.dedupe_window_ms,
-        .reparse = reparse,
-        .reparse_ctx = &reparser,
-    };
+    struct outbox_options options = daemon_outbox_options(config);
     struct outbox *outbox = NULL;
-    enum status st = outbox_open(&options, &outbox, err);
+    enum status st;
 
+    options.reparse = reparse;
+    options.reparse_ctx = &reparser;
+    st = outbox_open(&options, &outbox, err);
     if (st == ST_OK && order->op == DEAD_RETRY) {
         st = intake_create(config, NULL, &reparser, err);
     }

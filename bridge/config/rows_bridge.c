@@ -19,7 +19,9 @@ const struct setting settings_of_bridge[] = {
     ROW("ingress.max_connections", INT, CONFIG(ingress.max_connections), "4096", 1, 65536,
         "How many connections may be open at once."),
     ROW("ingress.request_timeout", TIME, CONFIG(ingress.request_timeout_ms), "\"10s\"", 100,
-        HOURS(1), "How long one request may take from its first byte to its last."),
+        HOURS(1),
+        "How long a request may take, counted from the opening of its connection or, on a kept "
+        "connection, from its request line."),
     ROW("ingress.threads", INT, CONFIG(ingress.threads), "1", 1, 64,
         "HTTP loops; one is enough for tens of thousands of webhooks a second."),
 
@@ -68,7 +70,6 @@ const struct setting settings_of_bridge[] = {
     ROW("outbox.keep_delivered", TIME, CONFIG(outbox.keep_delivered_ms), "\"1h\"", 0, DAYS(365),
         "How long delivered events are kept, for replays and to know repeats after a restart."),
     ROW("outbox.dedupe_window", TIME, CONFIG(outbox.dedupe_window_ms), "\"10m\"", 0, DAYS(365),
-        "How long a repeat of a resource's newest event counts as a duplicate; 0s turns this "
-        "off."),
+        "How long the same delivery, sent again, is a duplicate; 0s turns this off."),
 };
 const size_t settings_of_bridge_count = COUNT_OF(settings_of_bridge);

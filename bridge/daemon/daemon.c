@@ -60,23 +60,27 @@ static void on_failed(void *ctx, const struct err *why)
     CHECK(write(d->wake_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
 }
 
-static enum status start_outbox(struct daemon *d, struct err *err)
+struct outbox_options daemon_outbox_options(const struct config *config)
 {
-    const struct config *config = d->started_with;
-    struct outbox_options options = {
+    return (struct outbox_options){
         .path = config->outbox.path,
         .max_bytes = (uint64_t)config->outbox.max_size,
         .keep_delivered_ms = config->outbox.keep_delivered_ms,
         .dedupe_window_ms = config->outbox.dedupe_window_ms,
-        .reparse = daemon_reparse,
-        .reparse_ctx = &d->reparser,
     };
+}
+
+static enum status start_outbox(struct daemon *d, struct err *err)
+{
+    struct outbox_options options = daemon_outbox_options(d->started_with);
     struct intake *intake;
     enum status st = intake_create(d->config, NULL, &intake, err);
 
     if (st != ST_OK) {
         return st;
     }
+    options.reparse = daemon_reparse;
+    options.reparse_ctx = &d->reparser;
     daemon_reparser_set(&d->reparser, intake);
     return outbox_open(&options, &d->outbox, err);
 }

@@ -12,9 +12,13 @@
 #define BRIDGE_DAEMON_DAEMON_H
 
 #include "bridge/config/config.h"
+#include "bridge/outbox/outbox.h"
 
 /* Main thread. Borrows config and the path that it was read from. Returns the exit status, after
  * SIGTERM or SIGINT when everything is drained, or when the outbox has failed. */
 int daemon_run(struct config *config, const char *config_path);
+
+/* The outbox as configured, for whoever opens it; without reparse. Borrows config's path. */
+struct outbox_options daemon_outbox_options(const struct config *config);
 
 #endif

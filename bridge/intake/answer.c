@@ -19,7 +19,7 @@ enum {
     ANSWER_SIZE = 96,
 };
 
-static struct log_limit refusal_limits[REJECT_TIMEOUT + 1], challenge_limit;
+static struct log_limit refusal_limits[REJECT_COUNT], challenge_limit;
 
 /* --- refusals --- */
 

@@ -9,7 +9,7 @@
  *   retention.c    how long delivered events are kept
  *   numbers.c      the numbers that other threads see
  *   checkpoint.c   keeps the write-ahead log short
- *   dedupe.[ch]    the newest event of each resource
+ *   dedupe.[ch]    the newest event of each key
  */
 #ifndef BRIDGE_OUTBOX_INTERNAL_H
 #define BRIDGE_OUTBOX_INTERNAL_H
@@ -104,7 +104,7 @@ struct checkpointer {
 /* Undelivered and kept events share one limit. Dead letters have another, so that no number of
  * bad bodies keeps good ones out. Shared. */
 struct limit {
-    _Atomic uint64_t settled_bytes; /* undelivered, or dead: retention cannot free these */
+    _Atomic uint64_t fixed_bytes; /* undelivered, or dead: retention cannot free these */
     _Atomic uint64_t queued_bytes;  /* submitted and not answered yet */
     atomic_bool full;               /* an event was refused, and that was logged */
 };

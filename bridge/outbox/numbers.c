@@ -55,8 +55,8 @@ enum status outbox_publish_stats(struct outbox *ob, struct err *err)
     CHECK(pthread_mutex_lock(&ob->numbers->mu) == 0);
     ob->numbers->stats = stats;
     CHECK(pthread_mutex_unlock(&ob->numbers->mu) == 0);
-    atomic_store(&ob->events.settled_bytes, stats.undelivered_bytes);
-    atomic_store(&ob->dead.settled_bytes, stats.dead_bytes);
+    atomic_store(&ob->events.fixed_bytes, stats.undelivered_bytes);
+    atomic_store(&ob->dead.fixed_bytes, stats.dead_bytes);
     atomic_store(&ob->durable_seq, stats.last_seq);
     /* It may be ahead of the disk, see keep_watermark_in_memory. */
     if (stats.delivered_seq > atomic_load(&ob->watermark_seq)) {

@@ -22,15 +22,15 @@ enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_f
     struct store_removal removal = {.before_ms = INT64_MAX, .max_rows = ROOM_ROWS};
     uint64_t max_bytes = ob->options.max_bytes;
     struct store_stats stats;
-    uint64_t settled, used;
+    uint64_t fixed, used;
     enum status st;
 
     for (;;) {
         store_get_stats(ob->writer, &stats);
-        settled = stats.undelivered_bytes + cost_bytes;
-        used = settled + stats.kept_bytes;
+        fixed = stats.undelivered_bytes + cost_bytes;
+        used = fixed + stats.kept_bytes;
         *out_fits = used <= max_bytes;
-        if (*out_fits || settled > max_bytes) {
+        if (*out_fits || fixed > max_bytes) {
             return ST_OK;
         }
         removal.enough_bytes = used - max_bytes;

@@ -8,7 +8,6 @@
  */
 #include "bridge/parse/route.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,18 +56,18 @@ static void add_segment(struct route *route, enum variable variable, struct slic
 static enum status unknown_variable(struct slice name, struct err *err)
 {
     struct nearest near = {.text = name};
-    char shown[128];
 
     for (size_t i = 0; i < COUNT_OF(variables); i++) {
         nearest_offer(&near, variables[i].name);
     }
     if (near.word) {
-        (void)snprintf(shown, sizeof(shown), "did you mean {%s}?", near.word);
-    } else {
-        (void)snprintf(shown, sizeof(shown), "the variables are%s and {body.<path>}",
-                       ROUTE_VARIABLES);
+        return err_set(err, ST_INVALID, "unknown variable {%.*s}; did you mean {%s}?",
+                       SLICE_ARG(name), near.word);
     }
-    return err_set(err, ST_INVALID, "unknown variable {%.*s}; %s", SLICE_ARG(name), shown);
+    return err_set(err, ST_INVALID,
+                   "unknown variable {%.*s}; the variables are" ROUTE_VARIABLES
+                   " and {body.<path>}",
+                   SLICE_ARG(name));
 }
 
 /* name: the text between the braces. */

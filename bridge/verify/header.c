@@ -54,10 +54,15 @@ static bool decode_mac(enum provider_encoding encoding, struct slice text, size_
 {
     size_t len;
 
-    if (encoding == ENCODING_HEX) {
+    switch (encoding) {
+    case ENCODING_HEX:
         return decode_hex(text, out_mac, mac_len);
+    case ENCODING_BASE64:
+        return decode_base64(text, out_mac, mac_len, &len) && len == mac_len;
+    case ENCODING_UNSET:
+        break;
     }
-    return decode_base64(text, out_mac, mac_len, &len) && len == mac_len;
+    return false;
 }
 
 /* Where a header's signatures go, and how many of the wanted kind there were, right or not. */
@@ -197,12 +202,17 @@ static void write_mark(const struct provider_signature *signature, struct slice 
 void signature_write(const struct provider_signature *signature, const uint8_t *mac,
                      size_t mac_len, struct slice timestamp, struct buf *out)
 {
-    char text[2 * VERIFY_MAX_MAC + 1]; /* hex is the longer one */
+    char text[2 * VERIFY_MAX_MAC + 1] = ""; /* hex is the longer one */
 
-    if (signature->encoding == ENCODING_HEX) {
+    switch (signature->encoding) {
+    case ENCODING_HEX:
         encode_hex(mac, mac_len, text);
-    } else {
+        break;
+    case ENCODING_BASE64:
         encode_base64(mac, mac_len, text);
+        break;
+    case ENCODING_UNSET:
+        break;
     }
     write_mark(signature, timestamp, out);
     buf_add_str(out, text);

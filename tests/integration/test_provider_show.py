@@ -4,12 +4,13 @@ import json
 
 import pytest
 
+from lib.bridge import ROOT
 from lib.check_schema import without_comments
 from lib.deliveries import PRESETS
 from lib.posting import start_bridge
 from lib.triggered import accepted_ids, listed
 
-NAMES = sorted([*PRESETS, "custom"])
+NAMES = sorted(path.stem for path in (ROOT / "bridge/provider/presets").glob("*.json"))
 
 
 def shown(bridge, name):
@@ -35,8 +36,7 @@ def bridge(start_for_module, module_broker, idle):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_preset_is_shown_as_it_is_embedded(idle, name):
-    with open(f"bridge/provider/presets/{name}.json", encoding="utf-8") as file:
-        assert shown(idle, name) == file.read()
+    assert shown(idle, name) == (ROOT / f"bridge/provider/presets/{name}.json").read_text()
 
 
 @pytest.mark.parametrize("args, reason", [

@@ -84,10 +84,12 @@ static void providers_are_found_by_their_exact_name(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        assert_ptr_equal(provider_find(slice_of(names[i])), &provider_presets[i]);
         assert_string_equal(preset(names[i])->name, names[i]);
     }
-    assert_null(preset_at(COUNT_OF(names)));
+    for (const struct provider_preset *p = provider_presets; p->name; p++) {
+        assert_ptr_equal(provider_find(slice_of(p->name)), p);
+        assert_true(!p[1].name || strcmp(p->name, p[1].name) < 0);
+    }
     assert_null(provider_find(SLICE("Creads")));
     assert_null(provider_find(SLICE("cread")));
     assert_null(provider_find(SLICE("")));
