@@ -178,15 +178,22 @@ static void examine_mark_name(struct examination *exam)
 
 static void examine_mark(struct examination *exam)
 {
-    static const char *const rules[] = {
-        [FORM_PLAIN] = "has no place in form \"plain\"; with \"prefix\" it is what stands "
-                       "before the signature",
-        [FORM_PREFIX] = "must be what stands before the signature, such as sha256=, in "
-                        "printable ASCII",
-        [FORM_PAIRS] = "must be the key of signatures, such as v1: printable ASCII without "
-                       "space, comma, semicolon and =",
-        [FORM_VERSIONS] = "must be the version of signatures, such as v1: printable ASCII "
-                          "without space, comma, semicolon and =",
+#define MARK_RULE(what)                                                                        \
+    {                                                                                          \
+        "must be " what, "is missing: " what                                                   \
+    }
+    static const struct {
+        const char *wrong, *missing;
+    } rules[] = {
+        [FORM_PLAIN] = {"has no place in form \"plain\"; with \"prefix\" it is the text before "
+                        "the signature",
+                        NULL},
+        [FORM_PREFIX] = MARK_RULE("the text before the signature, such as sha256=, in "
+                                  "printable ASCII"),
+        [FORM_PAIRS] = MARK_RULE("the key of signatures, such as v1: printable ASCII without "
+                                 "space, comma, semicolon and ="),
+        [FORM_VERSIONS] = MARK_RULE("the version of signatures, such as v1: printable ASCII "
+                                    "without space, comma, semicolon and ="),
     };
     const enum provider_form form = exam->signature->form;
     const char *mark = is_set(exam->signature->mark) ? exam->signature->mark : "";
@@ -206,8 +213,10 @@ static void examine_mark(struct examination *exam)
         good = is_list_name(mark);
         break;
     }
-    if (!good) {
-        wrong(exam, "mark", rules[form]);
+    if (!good && *mark == '\0') {
+        missing(exam, "mark", rules[form].missing);
+    } else if (!good) {
+        wrong(exam, "mark", rules[form].wrong);
     } else if (*mark != '\0') {
         examine_mark_name(exam);
     }

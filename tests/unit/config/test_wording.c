@@ -322,6 +322,10 @@ static const struct {
     {OF("github", "'signature':{'message':'nothing'}"), false, "sources[0].signature.message",
      "must contain {body}: a signature that does not cover the body proves nothing"},
     {OF("github", "'signature':{'form':'pairs'}"), false, "sources[0].signature.mark",
+     "is missing: the key of signatures, such as v1: printable ASCII without space, comma, "
+     "semicolon and ="},
+    {OF("github", "'signature':{'form':'pairs','mark':'a b'}"), false,
+     "sources[0].signature.mark",
      "must be the key of signatures, such as v1: printable ASCII without space, comma, "
      "semicolon and ="},
     {OF("github", "'signature':{'timestamp_header':'X-T'}"), false,
