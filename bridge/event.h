@@ -12,10 +12,15 @@
 
 enum { EVENT_KEY_SIZE = 16 };
 
-/* Two deliveries are the same if their keys and their digests are equal. The key names the
- * resource (source, resource_type, gid) or, if the provider has a trusted delivery id, that id;
- * the digest covers the body. A delivery is compared with the newest event of its key: A, B, A
- * is a change back to A, not a duplicate. intake/identity.c makes it. */
+/* Two deliveries are the same if their keys and their digests are equal. intake/identity.c makes
+ * both:
+ * - With a trusted delivery id, the key names that id, and the digest is the key again.
+ * - Without one, the key names the resource (source, resource_type, gid), and the digest covers
+ *   the body and the event's name.
+ * - If it is quarantined, the key covers the body and all fields; the digest is the key again.
+ *
+ * A delivery is compared with the newest event of its key: A, B, A is a change back to A, not a
+ * duplicate. */
 struct event_identity {
     uint8_t key[EVENT_KEY_SIZE];
     uint8_t digest[EVENT_KEY_SIZE];
@@ -48,7 +53,7 @@ struct event {
     uint8_t qos;
     bool retain;
     bool deletion; /* the resource is gone: clears the retained state */
-    bool replayed; /* an operator has replayed it */
+    bool replayed; /* replayed by hand, or retried as a dead letter */
     bool copy;     /* made by a replay, beside its original; not replayed itself */
 };
 

@@ -23,8 +23,7 @@ void thread_cond_init(pthread_cond_t *cond);
 /* Any thread. The moment after_ms (0 or more) from now, for such a wait. */
 struct timespec thread_deadline(int64_t after_ms);
 
-/* The longest wait of a loop: each turn it beats its heart, and it waits no longer than this for
- * work. */
+/* The longest wait of a loop for work; each turn has a heartbeat. */
 enum { THREAD_TURN_MS = 1000 };
 
 /* One per loop. The loop's thread calls heartbeat_now; any thread reads the age. */

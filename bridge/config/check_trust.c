@@ -1,7 +1,11 @@
 /*
- * What a source takes from outside of the signature. A preset's own fields do not count then;
- * the source's do, with a warning. From here the bridge learns which fields to trust, and the
- * topic where the source does not set one.
+ * Which fields may the bridge trust? Those that the signature covers. Of the others:
+ *
+ * - A field of the preset is not trusted; a default topic that contains one is a fault.
+ * - An event, a type or a gid for which the source sets its own template is trusted, with a
+ *   warning.
+ * - A topic that the source sets may contain untrusted fields, with a warning.
+ * - With "trust_unsigned" all fields are trusted, with a warning.
  */
 #include <string.h>
 

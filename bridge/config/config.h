@@ -27,7 +27,8 @@ struct config_list {
 };
 
 /* Bytes, and where they were read from. An empty value is no secret: it could not be read (see
- * config_load_partial), or was not issued yet. Whoever makes a verifier skips it. */
+ * config_load_partial), or was not issued yet. Whoever makes a verifier skips it. A new member
+ * that owns memory is freed in free_secrets (settings.c) and config_read_secret (secret.c). */
 struct config_secret {
     struct buf value;
     char *file; /* NULL: not from a file */
@@ -56,8 +57,8 @@ struct config_source {
     /* Do these fields count? They do if the signature covers them, if the source itself says
      * where an event, a type or a gid is, or with trust_unsigned. */
     bool trusted[PARSE_FIELDS];
-    const char
-        *topic; /* set in every case; borrowed from the provider, unless it is the fallback */
+    /* Set in every case; borrowed from the provider, unless it is the fallback. */
+    const char *topic;
     int64_t qos;
     bool retain;
     char *state_topic;

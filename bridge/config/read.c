@@ -313,8 +313,7 @@ static void read_default(struct reader *reader, const struct setting *setting, v
     }
 }
 
-/* object may be NULL: not given. parent is a path of the table, reader->path one of the file.
- */
+/* object: NULL if not given. parent: a path of the table; reader->path is one of the file. */
 static void read_object(struct reader *reader, const char *parent, struct json_object *object,
                         void *base)
 {

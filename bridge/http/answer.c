@@ -102,8 +102,7 @@ bool http_request_queue(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
     bool last = request->answer.close || atomic_load(&request->server->quiesced);
-    /* Not copied: the text stays with the request, which outlives the response (on_completed).
-     */
+    /* Not copied: the text belongs to the request, which outlives the response. */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         request->answer_body.len, request->answer_body.data, MHD_RESPMEM_PERSISTENT);
     bool queued = false;

@@ -24,8 +24,9 @@
  *
  * libmicrohttpd finds some faults first and answers them itself, with an HTML page and
  * Connection: close: a field without a colon, a Content-Length that is not a number, a broken
- * chunk, another major version (505), a head that does not fit into its 32 KiB. `refused` hears
- * of those that the library reports.
+ * chunk, another major version (505), a head that does not fit into its 32 KiB. To a
+ * Content-Length that is not a number, or is too large for 64 bits, it sends its head twice before
+ * the page. `refused` hears of those that the library reports.
  */
 #ifndef BRIDGE_HTTP_HTTP_H
 #define BRIDGE_HTTP_HTTP_H
@@ -45,10 +46,10 @@ struct http_answer {
     unsigned retry_after_s; /* 0: no Retry-After */
     bool close;             /* close the connection after this answer */
 
-    /* Constants: they must outlive the server. NULL: leave the header out. */
+    /* Constants: they must outlive the server. */
     const char *content_type; /* NULL: application/json */
-    const char *allow;        /* Allow */
-    const char *challenge;    /* WWW-Authenticate */
+    const char *allow;        /* Allow; NULL: no such header */
+    const char *challenge;    /* WWW-Authenticate; NULL: no such header */
 };
 
 struct http_handler {

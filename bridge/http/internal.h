@@ -91,6 +91,9 @@ enum http_stage {
     STAGE_ANSWER, /* answered, or the handler has it */
 };
 
+/* request.c: http_request_take rebuilds it and keeps two members, body and answer_body. A new
+ * member that owns memory is kept there, too, shrunk in http_request_give_back, and freed in
+ * http_request_free. */
 struct http_request {
     struct inbox_link link; /* in server->answers, on its way back to the loop */
     struct http_server *server;

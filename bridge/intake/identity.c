@@ -2,12 +2,13 @@
  * The dedupe rule: two deliveries are the same if their identities, a key and a digest, are
  * equal. The identity is made here; the outbox compares (outbox/dedupe.c). Nothing can fail.
  *
- *   delivery             key                  digest
- *   has a delivery id    source, id           the same: the body may contain a count of attempts
- *   has none             source, type, gid    body, event name. The outbox compares with the newest
- *                                             event of the key, so A, B, A is a change back to A
- *   is quarantined       source, body and     the same
- *                        all parsed fields
+ *   delivery             key                                  digest
+ *   has a delivery id    source, id                           the key again (1)
+ *   has none             source, type, gid                    body, event name (2)
+ *   is quarantined       source, body, all parsed fields      the key again
+ *
+ * (1) The body is left out, because it may contain a count of attempts.
+ * (2) The outbox compares with the newest event of the key, so A, B, A is a change back to A.
  *
  * A field that the signature does not cover (not trusted) is left out. Otherwise anybody who
  * has seen a delivery could send it again as another event.

@@ -29,6 +29,7 @@ struct intake_logged {
     bool unreadable_time;
 };
 
+/* A new member that owns memory is freed in intake_source_fini (source.c). */
 struct intake_source {
     const struct config_source *config;
     struct slice name;
@@ -46,6 +47,7 @@ struct intake_source {
     struct intake_logged *logged;
 };
 
+/* A new member is set in intake_create and freed in intake_destroy (intake.c). */
 struct intake {
     struct config *config;
     struct outbox *outbox;

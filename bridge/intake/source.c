@@ -2,9 +2,10 @@
  * Sets up a source: its secrets, its parser with the fields it trusts, its topics. Any of these
  * may be unusable; the error names the source, and intake_source_fini frees the rest.
  *
- * Finds the source for a path: the one with exactly this path; else the one with the longest
- * path that this one continues, if its provider appends something to its URLs. A path that fits
- * none, or continues with an event that the provider does not list, has no source.
+ * Finds the source of a request's path: the source with exactly this path. If there is none, then
+ * of the sources whose provider appends a suffix to their path, the one with the longest path that
+ * the request's path begins with. If the provider lists its suffixes, a path without one of them
+ * has no source.
  */
 #include "bridge/intake/internal.h"
 

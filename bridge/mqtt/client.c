@@ -10,9 +10,10 @@
  * the connection ends), and connecting. The guard ends a blocked publish by disconnecting from
  * its thread. Paho allows that: it releases its lock while it waits.
  *
- * Locks, outer to inner: mu, Paho's global lock, the listener's. Paho holds its lock in acked and
- * around lost, so no callback from Paho takes mu; the guard holds mu while it reports waiting or
- * lost, and while it cuts a connection.
+ * Locks, outer to inner: mu, Paho's global lock, the listener's. So:
+ *
+ * - No callback from Paho takes mu, because Paho holds its own lock in acked and around lost.
+ * - The guard may hold mu while it cuts a connection, and while it reports waiting or lost.
  */
 #include "bridge/mqtt/internal.h"
 

@@ -35,8 +35,7 @@ static MQTTLenString lend(struct slice s)
     return (MQTTLenString){(int)s.len, pointer.out};
 }
 
-/* MQTTProperties_add would copy every string, and Paho copies them once more when it publishes.
- */
+/* MQTTProperties_add would copy every string, and publishing copies them once more. */
 static void fill_properties(const struct mqtt_message *message, MQTTProperties *list)
 {
     CHECK(message->property_count <= MQTT_MAX_PROPERTIES);

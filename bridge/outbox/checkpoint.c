@@ -1,7 +1,8 @@
 /*
- * Keeps the write-ahead log short. A thread copies it into the database file while commits go on.
- * It can never catch up with a writer that does not pause, so when the log gets long, the
- * committer itself copies the short rest between two commits, and the log starts over.
+ * Keeps the write-ahead log short. A thread copies the log into the database file while commits go
+ * on. If commits never pause, the thread never reaches the log's end, and the log grows. When it
+ * is long, the committer therefore copies the short rest itself, between two commits, and the log
+ * starts over.
  *
  * What can fail: a reader is in the way, or the disk is full; both are tried again later, and a
  * log that cannot shrink for long is logged. Any other failure is final for the outbox: the

@@ -1,6 +1,6 @@
 /*
- * dedupe - the newest event of each resource within the dedupe window: a bounded table in
- * memory, owned by the committer.
+ * dedupe - the newest event of each key (struct event_identity): a bounded table in memory, owned
+ * by the committer. It knows nothing of the dedupe window: callers of dedupe_find name the times.
  *
  * It is rebuilt from the stored rows at start. When it is full, the entry that was updated longest
  * ago is replaced: then a duplicate may pass as new (at least once), never the other way round.

@@ -1,5 +1,5 @@
 /*
- * Operations by hand: replay and drop, of events and of dead letters.
+ * Operations by hand: replay and drop of events; retry and drop of dead letters.
  *
  * An operation may be about many rows, so it runs in steps of one bounded transaction each, and
  * webhooks are committed in between. A step collects a page of selected rows, applies the

@@ -111,7 +111,7 @@ enum outbox_op {
     /* Publishes kept events once more: copies at the end of the queue, with the same ids. Copies
      * are not replayed themselves. The oldest kept events make room for them. */
     OUTBOX_REPLAY,
-    /* Gives undelivered events up; if they come again they are new. Those already on their way to
+    /* Drops undelivered events; if they come again they are new. Those already on their way to
      * the broker are skipped. */
     OUTBOX_DROP,
     /* Moves dead letters to the end of the queue, as far as there is room; a quarantined one only

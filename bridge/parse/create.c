@@ -1,8 +1,8 @@
 /*
- * A parser is made of a provider's description: each field's template is compiled (template.c),
- * the deletion event and the challenge are checked, and every path of the body is listed once,
- * for one pass over it. The first fault ends it, with the key and a reason that shows the
- * correct form.
+ * Makes a parser from a provider's description. It compiles the template of each field
+ * (template.c), checks the deletion event and the challenge, and lists every path into the body
+ * once, so that one pass over a body finds all fields. It stops at the first fault, and returns
+ * the faulty key and a reason that shows the correct form.
  *
  * Also decides which fields to trust: those whose parts are all covered by the signature.
  */

@@ -34,11 +34,16 @@ enum provider_algorithm {
 /* What the signature's header looks like. */
 enum provider_form {
     FORM_UNSET,
-    FORM_PLAIN,  /* 3c980c81… */
-    FORM_PREFIX, /* sha256=3c980c81…: `mark` is the text before the signature */
-    FORM_PAIRS, /* t=1614265330,v1=…,v1=…: a list, split at the first =; `mark` is the key of
-                      signatures, which may come several times */
-    FORM_VERSIONS, /* v1,g0hM9… v1a,…: space list of version,signature; `mark` is the version */
+    /* 3c980c81… */
+    FORM_PLAIN,
+    /* sha256=3c980c81…: `mark` is the text before the signature. */
+    FORM_PREFIX,
+    /* t=1614265330,v1=…,v1=…: a list of pairs, each split at its first `=`. `mark` is the key of
+     * the signatures; there may be several. */
+    FORM_PAIRS,
+    /* v1,g0hM9… v1a,…: a list of version,signature, separated by spaces. `mark` is the
+     * version. */
+    FORM_VERSIONS,
 };
 enum provider_encoding { ENCODING_UNSET, ENCODING_HEX, ENCODING_BASE64 };
 /* How the secret's text becomes the key. */
@@ -58,8 +63,9 @@ enum provider_timestamp {
     TIMESTAMP_UNSET,        /* as the next one */
     TIMESTAMP_SECONDS,      /* decimal, since 1970 */
     TIMESTAMP_MILLISECONDS, /* likewise */
-    TIMESTAMP_RFC3339,      /* 2026-01-31T23:59:59.042Z, with at most nine digits behind the
-                                  point, or none; or with an offset, -07:00 */
+    /* 2026-01-31T23:59:59.042Z, or with an offset, -07:00. The fraction is optional and has at
+     * most nine digits. */
+    TIMESTAMP_RFC3339,
 };
 
 /* How a delivery proves where it comes from. */
@@ -86,13 +92,15 @@ struct provider_signature {
     const char *id_header; /* where {id} is */
 };
 
-/* Field templates; NULL: the provider has no such field. Text, and in braces
- * {body.path.to.field}  a string of the body, for a gid or delivery id a number, too; a last
- * part                         that ends in `*` is the first member whose name begins so
- * {header.Name}         a header that the delivery has once   {url}                 what
- * follows the source's path, or the event that `url_events` has for it Alternatives are
- * separated by `|`: the first one whose parts are all present applies; an empty last one lets
- * the field be missing; `|` alone, as NULL, means that the provider has no such field. */
+/* Field templates. A template is text with variables:
+ * - {body.path.to.field}: a string of the body; for a gid or a delivery id also a number. A last
+ *   name that ends in `*` stands for the first member whose name begins so.
+ * - {header.Name}: a header that the delivery has exactly once.
+ * - {url}: what follows the source's path, or the event that `url_events` has for it.
+ *
+ * Alternatives are separated by `|`: the first one whose variables are all present applies. An
+ * empty last one lets the field be missing. NULL, or `|` alone: the provider has no such
+ * field. */
 struct provider_fields {
     const char *event;
     const char *resource_type; /* NULL: what precedes the last dot of the event, or all of it */
@@ -153,8 +161,8 @@ struct provider {
     bool open_catalogue;
     /* What samples have in common. */
     const char *sample_suffix; /* what it appends to the path; NULL: nothing */
-    const char
-        *time_zone; /* what it writes behind 2014-09-08T22:47:31 for UTC; NULL: nothing */
+    /* What it writes behind 2014-09-08T22:47:31 for UTC; NULL: nothing. */
+    const char *time_zone;
     /* What a gid looks like: # is a lower-case hex digit, ? a decimal one, all else stands for
      * itself; at most 63 characters, 32 of them random. */
     const char *gid_form;

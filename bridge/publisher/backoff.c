@@ -1,8 +1,10 @@
 /*
- * Everything about waiting and blaming is decided here; link.c and answer.c only act on it.
+ * Decides how long to wait after trouble with the broker, and which message to blame. link.c and
+ * answer.c act on it; recover.c and status.c report burials and answers to it. Only send.c
+ * buries without asking: an event that MQTT or this broker can never carry (0x90, 0x95).
  *
  * To treat another reason code in its own way, add its row to `reasons`. A code without a row
- * is retried: no event is given up for a reason that we do not know.
+ * is retried: no event is buried for a reason that we do not know.
  */
 #include "bridge/publisher/backoff.h"
 

@@ -8,7 +8,7 @@
  *   send.c        events from the outbox to the broker
  *   status.c      the bridge's status topics
  *   recover.c     start over, bury, end a connection
- *   backoff.[ch]  when to try again, what to give up (pure)
+ *   backoff.[ch]  when to try again, what to bury (pure)
  *   window.[ch]   what is in flight (pure)
  */
 #ifndef BRIDGE_PUBLISHER_INTERNAL_H

@@ -12,8 +12,9 @@
  * While the broker is away the publisher backs off with jitter over the list of servers, for
  * ever, and blames no event for it.
  *
- * An event that the broker will never accept goes to the dead letters: refused with 0x90, 0x95,
- * 0x99, or 0x87 after a grace period; or lost with the connection 5 times in a row while solo.
+ * An event goes to the dead letters if the broker refuses it for good (backoff.c has the reason
+ * codes), if it took the connection with it several times in a row while solo, or if it can never
+ * be sent.
  */
 #ifndef BRIDGE_PUBLISHER_PUBLISHER_H
 #define BRIDGE_PUBLISHER_PUBLISHER_H
@@ -58,8 +59,8 @@ void publisher_set_info(struct publisher *pub, struct slice info);
 /* (C) Any thread, never blocks. The outbox's listener calls this, by way of daemon.c. */
 void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t watermark_seq);
 
-/* Any thread. The heart beats on while a broker keeps the thread waiting within the limits
- * (connect time-out, twice the keep-alive). */
+/* Any thread. The heartbeat goes on while the thread waits for a broker within the limits (connect
+ * time-out, twice the keep-alive). */
 const struct heartbeat *publisher_heartbeat(const struct publisher *pub);
 
 #endif

@@ -5,9 +5,9 @@
  *       | settled, but  | sent; some of them  |
  *       | not on disk   | settled out of order|
  *
- * The three numbers only grow; an event's place is its number modulo the size of the ring. Only a
- * restart moves `next` back, to `settled`. Nothing here can fail: a call that breaks the rules of
- * window.h is our own mistake and stops the process.
+ * The three numbers only grow, except that window_restart moves `next` back to `settled`. An
+ * event's place is its number modulo the size of the ring. Nothing here can fail: a call that
+ * breaks the rules of window.h is our own mistake and stops the process.
  */
 #include "bridge/publisher/window.h"
 
@@ -27,6 +27,7 @@ struct place {
     bool buried;
 };
 
+/* A new member is set in window_create, reset in window_restart, and freed in window_destroy. */
 struct window {
     size_t capacity;
     size_t max_messages;

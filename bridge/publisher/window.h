@@ -64,7 +64,7 @@ enum window_found window_answered(struct window *window, int token, uint64_t *ou
                                   unsigned *out_part);
 /* The answer was positive: one message of the event is delivered. True: the event is settled. */
 bool window_deliver(struct window *window, uint64_t seq);
-/* The event is given up: settled, and never sent again, also after a restart. */
+/* The event is buried: settled, and never sent again, also after a restart. */
 void window_bury(struct window *window, uint64_t seq);
 bool window_is_buried(const struct window *window, uint64_t seq);
 

@@ -4,9 +4,9 @@
  *   event  one small row per accepted event, appended in order of seq; never changed
  *   body   its bytes, in a separate table, so that finding and listing events never pull bodies
  *          through the cache; an event without one was buried or dropped
- *   gap    tombstones: the events without a body, so that sums over ranges can leave them out.
- *          The event row stays until its range is removed: it may be the newest of its resource,
- *          and dedupe must know that (A, B dropped, A again is not a duplicate of the first A)
+ *   gap    tombstones: one row per event without a body, so that sums over ranges can leave it
+ *          out. Its event row stays until its range is removed, because dedupe must know the
+ *          newest event of each key: after A, B, and a drop of B, another A is no duplicate
  *   dead   dead letters: quarantined (no topic) or refused by the broker
  *   state  for each state topic, its newest event; a random key, but only for events that have a
  *          state topic

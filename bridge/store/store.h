@@ -20,8 +20,8 @@ struct store;
 struct store_stats {
     uint64_t first_seq; /* of the rows on disk; 0 if none */
     uint64_t last_seq;  /* the newest seq ever given */
-    uint64_t
-        delivered_seq; /* the watermark: events up to it are delivered, buried or dropped */
+    /* The watermark: events up to it are delivered, buried or dropped. */
+    uint64_t delivered_seq;
     uint64_t undelivered_count;
     uint64_t undelivered_bytes; /* by event_cost_bytes */
     uint64_t kept_count;        /* delivered and kept */

@@ -74,7 +74,7 @@ enum status store_append_dead(struct store *writer, const struct event *event, i
 /* Moves an event to the dead letters. One that was dropped or removed is not an error. */
 enum status store_bury(struct store *writer, uint64_t seq, const char *reason, int64_t now_ms,
                        struct err *err) MUST_USE;
-/* Gives an event up. One that was dropped or removed is not an error. */
+/* Drops an event. One that was dropped or removed is not an error. */
 enum status store_drop(struct store *writer, uint64_t seq, struct err *err) MUST_USE;
 enum status store_drop_dead(struct store *writer, uint64_t dead_key, struct err *err) MUST_USE;
 /* Every event up to seq is delivered, buried or dropped. The watermark never goes back, and moves

@@ -3,24 +3,28 @@
  * two readings (id "a" and body "b.c", or id "a.b" and body "c"), or a signature for one
  * delivery would be good for another.
  *
- * - An id ends, towards the body, where the text beside it begins: it cannot hold the character
- *   that this begins with.
- * - A timestamp shows its own ends. In RFC 3339, the date is before its only T, and it is over
- *   with its Z or offset; a number has no digit beside it, or, if another variable is, a fixed
- *   length. So no text needs to be beside it, and where it stands is known as soon as one of its
- *   sides is: the message's end, a text, or an id that has text on its other side.
+ * - An id ends, on the body's side, where the text beside it begins: it must not contain the
+ *   character next to it.
+ * - A timestamp shows its own ends, so it needs no text beside it. In RFC 3339 the date precedes
+ *   the only T, and a Z or an offset comes last. A number has no digit beside it or, where it
+ *   touches another variable, a fixed length. So one known side fixes its place: an end of the
+ *   message, a text, or an id with text on its other side.
  *
- * What remains is {id}{timestamp}{body}, and the same backwards: something in the body could be
- * taken for the timestamp, and all before it for the id. But then the one body is the end of
- * the other, and the bodies of events are JSON objects, of which none is the end of another
- * one. If it began inside the other one, but outside of its strings, its braces would be closed
- * one too early. If it began inside of a string, it would take all that is between strings for
- * a string, and so end in one. (Nor is it the beginning of another one: it is over with its
- * last brace.) This speaks of providers that sign JSON: of one that signs any text, an id and a
- * body must not share the timestamp.
+ * One form remains: {id}{timestamp}{body}, or the same backwards. There, a part of the body could
+ * be read as the timestamp, and everything before it as the id. The body of the one reading would
+ * then be the end of the other's (backwards: its beginning). But the body of an event is a JSON
+ * object, and no JSON object is the end of another one:
  *
- * None of this rests on a timestamp's age. That it is looked at all the same where variables
- * touch (describe.c) leaves only what is recent to try.
+ * - If it began outside the other's strings, the other's last brace would be one too many for it.
+ * - If it began inside a string, it would take the other's strings for what is between strings,
+ *   and so end inside a string.
+ *
+ * Nor is it the beginning of another one, because an object ends with the brace that closes it.
+ * For a provider whose bodies are not JSON none of this holds: its message must have text between
+ * the timestamp and the id, or between the timestamp and the body.
+ *
+ * No rule here depends on the timestamp's age. Where variables touch, describe.c demands a
+ * tolerance all the same, so that an attacker has only recent deliveries to try.
  */
 #include "bridge/verify/internal.h"
 

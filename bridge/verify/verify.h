@@ -61,12 +61,16 @@ void verifier_destroy(struct verifier *verifier);
 enum status verifier_check_head(const struct verifier *verifier, const struct delivery *head,
                                 struct err *why) MUST_USE;
 
-/* One thread at a time. ST_OK or ST_UNAUTHENTIC. The head is judged before, once, by
- * verifier_check_head; a header that it would refuse is not used here either, but why is less
- * precise then. A timestamp's age is measured against
- * delivery->received_ms in whole seconds; one that is exactly as old as the tolerance passes.
- * It is looked at after the signature. why (may be NULL) then says what is wrong, for the
- * operator: the sender must not learn it. Nothing in it is the sender's text. */
+/* One thread at a time. ST_OK or ST_UNAUTHENTIC.
+ *
+ * Call verifier_check_head before, once. A head that it refuses does not pass here either, but why
+ * is then less precise.
+ *
+ * The signature is checked first, then the timestamp's age: against delivery->received_ms, in
+ * whole seconds. A timestamp that is exactly as old as the tolerance passes.
+ *
+ * why (may be NULL) says what is wrong. It is for the operator: the sender must not learn it. It
+ * contains no text of the sender. */
 enum status verifier_check(struct verifier *verifier, const struct delivery *delivery,
                            struct err *why) MUST_USE;
 

@@ -549,8 +549,7 @@ static int stop_reading(void *ctx, const struct fake_message *message)
     return FAKE_STOP_READING;
 }
 
-/* Publishes until the socket takes no more; returns when the call that blocked has come back.
- */
+/* Publishes until the socket is full; returns when the call that blocked has come back. */
 static int64_t fill_the_socket(struct client *client)
 {
     int64_t longest_ms = 0;

@@ -307,7 +307,7 @@ static void dropped_events_are_gone_for_good_but_their_neighbours_are_not(void *
     assert_sums_right(f);
 }
 
-/* Otherwise the provider would get 200 again for an event that was given up. */
+/* Otherwise the provider would get 200 again for an event that was dropped. */
 static void a_dropped_event_may_come_again(void **state)
 {
     struct fixture *f = *state;
