@@ -25,7 +25,8 @@
     X(METRIC_PUBLISHED, "published_total", "counter", "Events that the broker acknowledged.")  \
     X(METRIC_RESENT, "resent_total", "counter", "Events sent again after a lost connection.")  \
     X(METRIC_BURIED, "buried_total", "counter",                                                \
-      "Events moved to the dead letters because the broker refused them.")                     \
+      "Events moved to the dead letters: refused by the broker for good, or never "            \
+      "deliverable.")                                                                          \
     X(METRIC_STATE_SKIPPED, "state_skipped_total", "counter",                                  \
       "Events older than the retained state of their resource.")                               \
     X(METRIC_IN_FLIGHT, "in_flight_events", "gauge", "Events sent and not yet acknowledged.")  \
