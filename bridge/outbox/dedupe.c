@@ -17,7 +17,7 @@ enum { FIRST_ROOM = 256 };
 struct entry {
     struct event_identity identity;
     struct uuid id;
-    int64_t received_ms;   /* CLOCK_NONE: given up, no event is a duplicate of it */
+    int64_t received_ms;   /* CLOCK_NONE: dropped, no event is a duplicate of it */
     uint32_t newer, older; /* indexes, NOBODY at the ends */
 };
 
@@ -214,8 +214,7 @@ void dedupe_put(struct dedupe *dedupe, const struct event_identity *identity, st
     link_newest(dedupe, index);
 }
 
-void dedupe_give_up(struct dedupe *dedupe, const struct event_identity *identity,
-                    struct uuid id)
+void dedupe_drop(struct dedupe *dedupe, const struct event_identity *identity, struct uuid id)
 {
     uint32_t slot = dedupe->slots[find_slot(dedupe, identity)];
 

@@ -28,13 +28,12 @@ bool dedupe_find(const struct dedupe *dedupe, const struct event_identity *ident
 void dedupe_put(struct dedupe *dedupe, const struct event_identity *identity, struct uuid id,
                 int64_t received_ms);
 
-/* This event was given up and will not be published. If it is the newest of its key it stays so,
+/* This event was dropped and will not be published. If it is the newest of its key it stays so,
  * but no event is a duplicate of it any more. */
-void dedupe_give_up(struct dedupe *dedupe, const struct event_identity *identity,
-                    struct uuid id);
+void dedupe_drop(struct dedupe *dedupe, const struct event_identity *identity, struct uuid id);
 
 /* For rebuilding from the newest event to the oldest: this event is older than all that were put
- * before. A newer event of its key stays. received_ms is CLOCK_NONE if it was given up. False:
+ * before. A newer event of its key stays. received_ms is CLOCK_NONE if it was dropped. False:
  * the table is full. */
 bool dedupe_put_older(struct dedupe *dedupe, const struct event_identity *identity,
                       struct uuid id, int64_t received_ms);

@@ -343,7 +343,7 @@ static void after_step(struct outbox *ob, const struct operation *operation,
             outbox_note_older(event);
         }
         if (!kinds[operation->op].adds) {
-            dedupe_give_up(ob->dedupe, &event->identity, event->id);
+            dedupe_drop(ob->dedupe, &event->identity, event->id);
         }
     }
 }

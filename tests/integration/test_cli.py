@@ -571,7 +571,7 @@ def test_show_after_a_replay_tells_of_the_newest(start, broker):
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
-def test_drop_gives_undelivered_events_up(start, running):
+def test_undelivered_events_are_dropped(start, running):
     bridge = start.bridge(None, fixed())
     accepted = [bridge.accept(events.body(gid=f"d{i}")) for i in range(4)]
     if not running:

@@ -437,7 +437,7 @@ def test_damage_that_is_found_in_reading_ends_the_process(start, broker):
     assert bridge.lines("outbox failed", level="fatal")
 
 
-def test_an_undelivered_event_is_given_up_by_hand(start, broker):
+def test_an_undelivered_event_is_dropped_by_hand(start, broker):
     proxy = start.proxy(broker)
     proxy.refuse()
     bridge = start.bridge(proxy)

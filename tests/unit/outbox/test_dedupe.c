@@ -95,7 +95,7 @@ static void an_event_behind_the_window_is_not_found(void **state)
     dedupe_destroy(dedupe);
 }
 
-static void an_event_given_up_stays_the_newest_but_matches_nothing(void **state)
+static void a_dropped_event_stays_the_newest_but_matches_nothing(void **state)
 {
     struct dedupe *dedupe = dedupe_create(16);
     struct event_identity a = identity(1, 'a'), b = identity(1, 'b');
@@ -103,9 +103,9 @@ static void an_event_given_up_stays_the_newest_but_matches_nothing(void **state)
     (void)state;
     put(dedupe, 1, 'a', 100, 10);
     put(dedupe, 1, 'b', 101, 20);
-    dedupe_give_up(dedupe, &a, id(100)); /* not the newest any more */
+    dedupe_drop(dedupe, &a, id(100)); /* not the newest any more */
     assert_int_equal(find(dedupe, 1, 'b', 0), 101);
-    dedupe_give_up(dedupe, &b, id(101));
+    dedupe_drop(dedupe, &b, id(101));
     assert_int_equal(find(dedupe, 1, 'b', INT64_MIN), 0);
     assert_int_equal(find(dedupe, 1, 'a', INT64_MIN), 0);
     put(dedupe, 1, 'b', 102, 30);
@@ -113,7 +113,7 @@ static void an_event_given_up_stays_the_newest_but_matches_nothing(void **state)
     dedupe_destroy(dedupe);
 }
 
-static void rebuilding_with_an_event_given_up_keeps_its_place(void **state)
+static void rebuilding_with_a_dropped_event_keeps_its_place(void **state)
 {
     struct dedupe *dedupe = dedupe_create(16);
     struct event_identity a = identity(1, 'a'), b = identity(1, 'b');
@@ -211,8 +211,8 @@ int main(void)
         cmocka_unit_test(finds_the_newest_event_of_a_key_only),
         cmocka_unit_test(an_event_before_the_window_is_not_found),
         cmocka_unit_test(an_event_behind_the_window_is_not_found),
-        cmocka_unit_test(an_event_given_up_stays_the_newest_but_matches_nothing),
-        cmocka_unit_test(rebuilding_with_an_event_given_up_keeps_its_place),
+        cmocka_unit_test(a_dropped_event_stays_the_newest_but_matches_nothing),
+        cmocka_unit_test(rebuilding_with_a_dropped_event_keeps_its_place),
         cmocka_unit_test(the_key_that_was_updated_longest_ago_makes_room),
         cmocka_unit_test(a_capacity_of_one_keeps_the_last_one),
         cmocka_unit_test(rebuilding_from_the_newest_gives_the_same_table),

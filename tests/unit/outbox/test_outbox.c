@@ -345,7 +345,7 @@ static void duplicates_are_found_after_a_restart(void **state)
 }
 
 /* The dropped one was still the newest state of its resource. */
-static void an_event_given_up_still_counts_for_dedupe_after_a_restart(void **state)
+static void a_dropped_event_still_counts_for_dedupe_after_a_restart(void **state)
 {
     struct fixture *f = *state;
     struct event a = make_event(1, 'a'), b = make_event(1, 'b'), a_back = make_event(1, 'a');
@@ -569,7 +569,7 @@ int main(void)
         TEST(a_clock_set_back_does_not_stretch_the_window),
         TEST(a_clock_set_back_counts_within_one_batch_too),
         TEST(duplicates_are_found_after_a_restart),
-        TEST(an_event_given_up_still_counts_for_dedupe_after_a_restart),
+        TEST(a_dropped_event_still_counts_for_dedupe_after_a_restart),
         TEST(events_are_read_in_order_from_the_watermark_on),
         TEST(reading_keeps_to_its_limits_but_always_gives_one),
         TEST(a_buried_event_is_a_dead_letter_and_the_watermark_passes_it),
