@@ -1,7 +1,7 @@
 /*
  * outbox and dead: the events and the dead letters of the outbox. Looking reads the database
  * itself, whether the bridge runs or not, and changes nothing; each row is printed as it is read,
- * so that memory does not grow with the outbox. What changes something is in operator.c.
+ * so that memory does not grow with the outbox. What changes something is in operation.c.
  */
 #include "bridge/cli/cli.h"
 
@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/units.h"
 
-#include "bridge/cli/operator.h"
+#include "bridge/cli/operation.h"
 #include "bridge/cli/row.h"
 #include "bridge/store/store.h"
 

@@ -49,7 +49,7 @@ void daemon_reparser_set(struct reparser *reparser, struct intake *intake)
     intake_drop(old); /* the committer cannot be using it: that takes the mutex */
 }
 
-/* Committer thread, for a retry by hand (outbox/operator.c): a dead letter becomes an event with
+/* Committer thread, for a retry by hand (outbox/operation.c): a dead letter becomes an event with
  * today's configuration, so that it can go through the outbox and handoff C like any other. */
 struct event *daemon_reparse(void *ctx, const struct event *dead, struct err *why)
 {

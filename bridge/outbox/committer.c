@@ -4,7 +4,7 @@
  * - take everything from the inbox (submissions, burials, operations by hand) and the
  *   publisher's watermark
  * - one transaction for all of it (commit.c), with one sync, and then the answers
- * - one step of an operation by hand (operator.c)
+ * - one step of an operation by hand (operation.c)
  *
  * While a transaction syncs, the next batch gathers in the inbox. At the end of the program all
  * submissions and operations are finished first.

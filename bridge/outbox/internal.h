@@ -4,7 +4,7 @@
  *   outbox.c       opening and closing; what other threads call
  *   committer.c    the committer thread's loop
  *   commit.c       one transaction: dedupe, limits, and the answers after it
- *   operator.c     operations by hand, in steps
+ *   operation.c    operations by hand, in steps
  *   limits.c       is there room: within the configured sizes, and on the disk
  *   retention.c    how long delivered events are kept
  *   numbers.c      the numbers that other threads see
@@ -225,7 +225,7 @@ void outbox_tell_progress(struct outbox *ob);
 /* After the commit: the event was stored, but its resource has a newer state. */
 void outbox_note_older(const struct event *event);
 
-/* ---- operator.c ---- */
+/* ---- operation.c ---- */
 
 /* Committer (or main thread, not started). One bounded step, in a transaction of its own.
  * *out_finished: result is complete. Anything but ST_OK is final for the outbox. */

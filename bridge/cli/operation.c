@@ -5,7 +5,7 @@
  * Ids that are not there, an outbox that does not exist and a bridge that does not answer fail
  * before anything is changed. What the operation skipped is counted, with the last reason.
  */
-#include "bridge/cli/operator.h"
+#include "bridge/cli/operation.h"
 
 #include <inttypes.h>
 #include <limits.h>

@@ -1,9 +1,9 @@
 /*
- * operator - what an operator does by hand to events and dead letters: in the outbox itself while
+ * operation - what an operator does by hand to events and dead letters: in the outbox itself while
  * the bridge is stopped, through the admin API while it runs. Only for outbox.c.
  */
-#ifndef BRIDGE_CLI_OPERATOR_H
-#define BRIDGE_CLI_OPERATOR_H
+#ifndef BRIDGE_CLI_OPERATION_H
+#define BRIDGE_CLI_OPERATION_H
 
 #include "bridge/cli/cli.h"
 #include "bridge/outbox/outbox.h"
