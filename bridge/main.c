@@ -105,8 +105,9 @@ static int help(struct cli *cli)
 static const struct cli_command help_command = {
     .name = "help",
     .usage = "help [COMMAND | config | schema]",
-    .summary = "Explain a command, or print the table of settings or the JSON Schema of the "
-               "configuration",
+    .summary = "Explain a command or the configuration",
+    .notes = "help config prints the table of settings, help schema the JSON Schema of the\n"
+             "configuration.\n\n",
     .run = help,
 };
 

@@ -71,6 +71,7 @@ const struct cli_command health_command = {
     .summary = "Ask the running bridge how it is",
     .options = options,
     .notes =
-        "Exits with 0 if the bridge is alive; with --ready, if it would accept a webhook.\n\n",
+        "Exits with 0 if the bridge is alive (with --ready: if it would accept a webhook),\n"
+        "otherwise with 1.\n\n",
     .run = health,
 };

@@ -303,8 +303,9 @@ static const struct cli_option options[] = {
      "only events received at TIME or later"},
     {"--until", CLI_WHEN, offsetof(struct outbox_choice, until_ms), "TIME",
      "only events received before TIME"},
-    {"--all", CLI_FLAG, offsetof(struct outbox_choice, all), NULL, "all of them"},
     {.help = ""},
+    {"--all", CLI_FLAG, offsetof(struct outbox_choice, all), NULL,
+     "all, in place of IDs or a selection"},
     {"--undelivered", CLI_FLAG, offsetof(struct outbox_choice, undelivered), NULL, NULL},
     {"--delivered", CLI_FLAG, offsetof(struct outbox_choice, delivered), NULL, NULL},
     {"--limit", CLI_COUNT, offsetof(struct outbox_choice, limit), "N", "at most N"},
@@ -338,8 +339,7 @@ const struct cli_command outbox_command = {
              "outbox stats [--json]\n"
              "outbox replay (ID... | SELECTION | --all) [--json]\n"
              "outbox drop (ID... | SELECTION | --all) [--json]",
-    .summary =
-        "Look into the outbox, publish delivered events again, or give undelivered ones up",
+    .summary = "Look into the outbox, publish delivered events again, or drop undelivered ones",
     .options = options,
     .notes = COMMON_NOTES
     "Keys of stats: first_seq, last_seq, delivered_seq, undelivered_count, undelivered_bytes,\n"
@@ -354,7 +354,7 @@ const struct cli_command dead_command = {
              "dead show ID [--json | --body]\n"
              "dead retry (ID... | SELECTION | --all) [--json]\n"
              "dead drop (ID... | SELECTION | --all) [--json]",
-    .summary = "Look at the dead letters, try them again, or remove them",
+    .summary = "Look at the dead letters, retry or drop them",
     .intro = "Webhooks that make no event and events that the broker refuses for good end "
              "here. Retry "
              "puts\n"
