@@ -104,9 +104,9 @@ struct checkpointer {
 /* Undelivered and kept events share one limit. Dead letters have another, so that no number of
  * bad bodies keeps good ones out. Shared. */
 struct limit {
-    _Atomic uint64_t fixed_bytes; /* undelivered, or dead: retention cannot free these */
-    _Atomic uint64_t queued_bytes;  /* submitted and not answered yet */
-    atomic_bool full;               /* an event was refused, and that was logged */
+    _Atomic uint64_t fixed_bytes;  /* undelivered, or dead: retention cannot free these */
+    _Atomic uint64_t queued_bytes; /* submitted and not answered yet */
+    atomic_bool full;              /* an event was refused, and that was logged */
 };
 
 /* Allocated separately, so that a reader with a const outbox can lock it. */

@@ -26,8 +26,7 @@ struct limit *outbox_limit_of(struct outbox *ob, const struct event *event)
 /* Kept events do not count here: they make room when the event is committed. */
 bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes)
 {
-    return atomic_load(&limit->fixed_bytes) + atomic_load(&limit->queued_bytes) +
-               cost_bytes <=
+    return atomic_load(&limit->fixed_bytes) + atomic_load(&limit->queued_bytes) + cost_bytes <=
            ob->options.max_bytes;
 }
 
