@@ -84,7 +84,7 @@ const struct cli_command provider_command = {
              "provider weavy unsubscribe (EVENT... | CODE... | --all) [--forget]\n"
              "provider weavy sample EVENT [--publish]\n"
              "provider weavy list\n"
-             "provider show PRESET",
+             "provider show NAME",
     .summary = "Register the bridge at a provider, through the provider's API",
     .options = verb_common_options,
     .add_notes = add_notes,
