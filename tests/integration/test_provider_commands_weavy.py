@@ -39,11 +39,11 @@ def test_a_login_that_is_refused_says_so(api, weavy):
         weavy.fails(verb, "NewDeal", saying=f"NewDeal: POST {api.url}{LOGIN}: answered 401: *** is wrong")
         assert len(api.asked()) == before + 1, "a password that is wrong is tried once"
     api.on("POST", LOGIN, {"something": "else"})
-    weavy.fails("login", saying=f'contains no authToken: POST {api.url}{LOGIN}: answered 200: {{"something":"else"}}')
+    weavy.fails("login", saying=f'contains no authToken: POST {api.url}{LOGIN}: answered 200\n')
     api.on("POST", LOGIN, {"error": "locked", "message": f"{PASSWORD} is known"})
     weavy.fails("login", saying="answered 200: locked: *** is known")
     api.on("POST", LOGIN, {"accessToken": AUTH_TOKEN})
-    weavy.fails("login", saying='answered 200: {"accessToken":"***"}')
+    weavy.fails("login", saying="answered 200\n")
     assert not state_file(weavy).exists()
 
 

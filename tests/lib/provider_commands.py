@@ -60,7 +60,7 @@ def echoes(secret):
     yield b'{"error": "odd", "message": "no %s here"}' % text.encode()
     yield b'{"error": "odd", "params": {"value": ["%s"]}}' % text.encode()
     yield b'{"error": "odd", "params": {"%s": "unknown"}}' % text.encode()
-    yield b'{"error": {"odd": ["%s"]}}' % text.encode()
+    yield b'{"error": {"odd": ["%s"], "message": "%s"}}' % (text.encode(), text.encode())
     yield json.dumps({"error": "odd", "message": "you sent " + json.dumps({"secret": secret})}).encode()
 
 

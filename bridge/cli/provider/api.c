@@ -26,7 +26,6 @@
 #include "bridge/cli/cli.h"
 #include "bridge/cli/http.h"
 #include "bridge/cli/tree.h"
-#include "bridge/cli/provider/reason.h"
 #include "bridge/cli/provider/request.h"
 #include "bridge/cli/provider/secrets.h"
 
@@ -36,7 +35,7 @@ enum {
     TRY_TIMEOUT_MS = 30000,
     LAST_TRY_MS = 1000, /* for a command's last question, such as how a test went */
     MAX_AUTHORITIES = 4 * 1024 * 1024,
-    MAX_REASON = 360, /* bytes of struct err's text for the API's own words */
+    MAX_WORDS = 200, /* bytes of each of the API's own words in an error */
 };
 
 struct api {
@@ -52,7 +51,6 @@ struct api {
     const char *method;
     struct buf url;
     struct api_reply reply;
-    struct buf shown; /* the reply's text without secrets */
 };
 
 struct api *api_open(const struct config_source *source, const char *scheme, int64_t timeout_ms)
@@ -77,7 +75,6 @@ static void drop_reply(struct api *api)
     tree_wipe(api->reply.json);
     json_object_put(api->reply.shown);
     api->reply = (struct api_reply){0};
-    buf_clear(&api->shown);
 }
 
 void api_close(struct api *api)
@@ -89,7 +86,6 @@ void api_close(struct api *api)
         buf_wipe(&api->token);
         buf_free(&api->base);
         buf_free(&api->url);
-        buf_free(&api->shown);
         free(api);
     }
 }
@@ -183,12 +179,7 @@ static void read_reply(struct api *api, const struct cli_http_reply *answer)
     reply->body = body;
     reply->is_empty = !body.data || strspn(body.data, " \t\r\n") == body.len;
     reply->json = tree_parse(body, &reply->is_json);
-    if (reply->is_json) {
-        reply->shown = secrets_hide(&api->secrets, reply->json);
-        buf_add_str(&api->shown, tree_print(reply->shown));
-    } else {
-        (void)secrets_add_hidden(&api->secrets, &api->shown, body);
-    }
+    reply->shown = secrets_hide(&api->secrets, reply->json);
 }
 
 static enum status try_once(struct api *api, const struct api_request *request,
@@ -218,15 +209,34 @@ static enum status try_once(struct api *api, const struct api_request *request,
 
 /* ---- why a try failed ---- */
 
-/* The last answer in the API's own words, cut to what an error has room for. */
-static void add_answer(const struct api *api, struct buf *out)
+static const char *first_text(struct json_object *tree, const char *const *pointers)
 {
-    struct buf why = {0};
+    const char *text = NULL;
 
-    reason_add(&why, api->reply.status, api->reply.shown, buf_slice(&api->shown));
-    why.len = why.len < MAX_REASON ? why.len : MAX_REASON;
-    cli_add_safe(out, buf_slice(&why));
-    buf_free(&why);
+    for (; !text && *pointers; pointers++) {
+        text = tree_text(tree, *pointers);
+    }
+    return text;
+}
+
+void api_add_reason(struct buf *out, const struct api_reply *reply)
+{
+    static const char *const codes[] = {"/error", "/error/code", "/code", NULL};
+    static const char *const messages[] = {"/message", "/error/message", "/error_description",
+                                           "/Message", "/detail",        NULL};
+    const char *code = first_text(reply->shown, codes);
+    const char *message = first_text(reply->shown, messages);
+    struct json_object *params = tree_at(reply->shown, "/params");
+
+    buf_addf(out, "answered %ld%s", reply->status,
+             reply->is_json || reply->is_empty ? "" : ", but not with JSON");
+    if (code || message) {
+        buf_addf(out, ": %.*s%s%.*s", MAX_WORDS, code ? code : "", code && message ? ": " : "",
+                 MAX_WORDS, message ? message : "");
+    }
+    if (params && strlen(tree_print(params)) > 2) { /* more than {} */
+        buf_addf(out, ", %.*s", MAX_WORDS, tree_print(params));
+    }
 }
 
 /* The last try in words: `GET https://…: answered 404: …`. no_answer: why there was no answer. */
@@ -235,19 +245,19 @@ static void add_failure(const struct api *api, const struct cli_http_reply *answ
 {
     struct buf why = {0}, shown = {0};
 
-    buf_addf(out, "%s ", api->method);
     if (answer->redirect) {
         /* The query may contain anything, such as the request. */
         buf_addf(&why, "%s: answered %ld, a redirect to %.*s, which is not followed",
                  api->url.data, answer->status, (int)strcspn(answer->redirect, "?#"),
                  answer->redirect);
+        api_add_hidden(api, &shown, why.data);
     } else if (answer->status) {
-        buf_addf(out, "%s: ", api->url.data);
-        add_answer(api, out);
+        buf_addf(&shown, "%s: ", api->url.data);
+        api_add_reason(&shown, &api->reply);
     } else {
-        buf_add_str(&why, no_answer->text);
+        api_add_hidden(api, &shown, no_answer->text);
     }
-    (void)secrets_add_hidden(&api->secrets, &shown, buf_slice(&why));
+    buf_addf(out, "%s ", api->method);
     cli_add_safe(out, buf_slice(&shown));
     buf_free(&why);
     buf_free(&shown);
@@ -255,12 +265,14 @@ static void add_failure(const struct api *api, const struct cli_http_reply *answ
 
 enum status api_reject(const struct api *api, enum status st, const char *what, struct err *err)
 {
-    struct buf why = {0};
+    struct buf why = {0}, safe = {0};
 
-    add_answer(api, &why);
+    api_add_reason(&why, &api->reply);
+    cli_add_safe(&safe, buf_slice(&why));
     err_set(err, st, "the API's answer %s: %s %s: %s", what, api->method, api->url.data,
-            why.data);
+            safe.data);
     buf_free(&why);
+    buf_free(&safe);
     return st;
 }
 

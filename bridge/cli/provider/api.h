@@ -58,6 +58,10 @@ struct api_reply {
  * read, and nobody was asked. *out_reply is written in every case. */
 enum status api_call(struct api *api, const struct api_request *request,
                      struct api_reply *out_reply, struct err *err) MUST_USE;
+/* Adds `answered 400: <the API's own words>`: a code, a message and parameters, under one of the
+ * names that APIs give them. An answer without those is not quoted: it may contain a secret that
+ * nobody knows to be one. Not yet safe for a terminal. Pure. */
+void api_add_reason(struct buf *out, const struct api_reply *reply);
 /* Instead of a call: prints what would be sent to stdout, with *** for the token. */
 void api_print(const struct api *api, const struct api_request *request, bool as_json);
 

@@ -8,7 +8,7 @@
  *   verb.c             the way that every verb takes
  *   state.c            what is stored for a vendor
  *   api.c              a call: token, tries, the reason of a failure
- *   request.c reason.c secrets.c     pure parts of a call
+ *   request.c secrets.c           pure parts of a call
  */
 #ifndef BRIDGE_CLI_PROVIDER_PROVIDER_H
 #define BRIDGE_CLI_PROVIDER_PROVIDER_H

@@ -1,26 +1,21 @@
 /*
- * An API may send a secret back: in a message, in a request that a message quotes, in a URL. So a
- * secret is found in its plain spelling, percent-encoded, and escaped as in JSON, once or
- * repeatedly. In JSON it is hidden value by value, after decoding, so that the rest stays JSON.
+ * An API may send a secret back: in a message, in a request that a message quotes, as a member's
+ * name. Only decoded texts come here, so the stars usually replace just the secret. A text that
+ * quotes JSON or a URL may spell it with escapes, of any depth: such a text is hidden as a whole.
  *
  * A secret of one or two characters cannot be hidden: it occurs in ordinary text, and the
  * remaining text would reveal it.
  */
 #include "bridge/cli/provider/secrets.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include <json-c/json.h>
 
 #include "common/encode.h"
-#include "common/utf8.h"
 
-enum {
-    SHORTEST_HIDDEN = 3,
-    /* One backslash that was doubled six times. The limit keeps a megabyte of backslashes from
-     * being counted again at each of them. */
-    MAX_BACKSLASHES = 64,
-};
+enum { SHORTEST_HIDDEN = 3 };
 
 void secrets_add(struct secrets *secrets, struct slice secret)
 {
@@ -38,118 +33,83 @@ void secrets_wipe(struct secrets *secrets)
 
 /* ---- text ---- */
 
-static size_t count_backslashes(const char *p, const char *end)
+/* The length of the longest secret that text begins with; 0: none. */
+static size_t match(const struct secrets *secrets, struct slice text)
 {
-    size_t n = 0;
-
-    while (n < MAX_BACKSLASHES && p + n < end && p[n] == '\\') {
-        n++;
-    }
-    return n;
-}
-
-/* The number that two or four hexadecimal digits at p spell; -1: there are none. */
-static long hex_at(const char *p, const char *end, size_t digits)
-{
-    uint8_t bytes[2] = {0, 0};
-
-    if ((size_t)(end - p) < digits ||
-        !decode_hex((struct slice){p, digits}, bytes, digits / 2)) {
-        return -1;
-    }
-    return digits == 2 ? bytes[0] : bytes[0] << 8 | bytes[1];
-}
-
-/* How many bytes at p spell the first character of the secret, which itself has *out_taken bytes;
- * 0: they spell something else. escaped: there is a backslash before p. */
-static size_t match_character(const char *p, const char *end, bool escaped, struct slice secret,
-                              size_t *out_taken)
-{
-    static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t"; /* behind a backslash */
-    unsigned char byte = (unsigned char)secret.data[0];
-    const char *letter = NULL;
-    uint32_t code = 0;
-    size_t len = utf8_decode(secret.data, secret.len, &code);
-
-    if (p == end) {
-        return 0;
-    }
-    if (escaped && *p == 'u' && len > 0 && hex_at(p + 1, end, 4) == (long)code) {
-        *out_taken = len;
-        return 5;
-    }
-    *out_taken = 1;
-    if ((*p == '%' || (escaped && *p == 'x')) && hex_at(p + 1, end, 2) == byte) {
-        return 3;
-    }
-    letter = escaped && *p ? strchr(letters, *p) : NULL;
-    return *p == secret.data[0] || (letter && meant[letter - letters] == secret.data[0]);
-}
-
-static void drop(struct slice *slice, size_t len)
-{
-    *slice = (struct slice){slice->data + len, slice->len - len};
-}
-
-/* Returns the end of the secret if it is spelled at p, else NULL. Each of its own backslashes may
- * have been doubled any number of times (or be spelled \u005c), and any number of them may stand
- * before every other character. */
-static const char *match(const char *p, const char *end, struct slice secret)
-{
-    while (secret.len > 0) {
-        size_t own = count_backslashes(secret.data, secret.data + secret.len);
-        size_t found = count_backslashes(p, end);
-        size_t taken = 0, len;
-
-        p += found;
-        if (own > 0 && found >= own && match_character(p, end, true, secret, &taken) == 0) {
-            drop(&secret, own);
-            found -= own;
-        }
-        if (secret.len == 0) {
-            return p;
-        }
-        len = match_character(p, end, found > 0, secret, &taken);
-        if (len == 0) {
-            return NULL;
-        }
-        p += len;
-        drop(&secret, taken);
-    }
-    return p;
-}
-
-/* The end of the longest secret that is spelled at p; NULL: there is none. */
-static const char *match_any(const struct secrets *secrets, const char *p, const char *end)
-{
-    const char *longest = NULL;
+    size_t longest = 0;
 
     for (size_t i = 0; i < secrets->count; i++) {
         struct slice secret = buf_slice(&secrets->items[i]);
-        const char *behind = secret.len < SHORTEST_HIDDEN ? NULL : match(p, end, secret);
 
-        if (behind && (!longest || behind > longest)) {
-            longest = behind;
+        if (secret.len >= SHORTEST_HIDDEN && secret.len > longest &&
+            slice_starts_with(text, secret)) {
+            longest = secret.len;
         }
     }
     return longest;
 }
 
+/* Adds the ASCII letters and digits of text, those that \u0041, \x41 or %41 stand for included,
+ * and of other escapes nothing: what is left of a secret however it is spelled. */
+static void add_squeezed(struct buf *out, struct slice text)
+{
+    bool escaped = false;
+
+    while (text.len > 0) {
+        char c = text.data[0];
+        size_t digits = escaped && c == 'u' ? 4 : (escaped && c == 'x') || c == '%' ? 2 : 0;
+        uint8_t code[2] = {0};
+        bool is_code = digits && text.len > digits &&
+                       decode_hex((struct slice){text.data + 1, digits}, code, digits / 2);
+
+        if (is_code) {
+            c = digits == 2 ? (char)code[0] : code[0] ? '\0' : (char)code[1];
+        } else if (escaped && strchr("bfnrt", c)) {
+            c = '\0';
+        }
+        if (isalnum((unsigned char)c) && !((unsigned char)c & 0x80)) {
+            buf_add_char(out, c);
+        }
+        escaped = !is_code && c == '\\';
+        text = slice_from(text, is_code ? digits + 1 : 1);
+    }
+}
+
+/* Whether a text that quotes something may spell a secret in another way: rather too often than
+ * not, as of a secret with few letters little is left to compare. */
+static bool has_escaped(const struct secrets *secrets, struct slice text)
+{
+    struct buf squeezed = {0}, secret = {0};
+    bool quotes = memchr(text.data, '\\', text.len) || memchr(text.data, '%', text.len);
+    bool found = false;
+
+    add_squeezed(&squeezed, text);
+    for (size_t i = 0; i < secrets->count && quotes; i++) {
+        buf_clear(&secret);
+        add_squeezed(&secret, buf_slice(&secrets->items[i]));
+        found |= secrets->items[i].len >= SHORTEST_HIDDEN &&
+                 memmem(buf_slice(&squeezed).data, squeezed.len, buf_slice(&secret).data,
+                        secret.len);
+    }
+    buf_wipe(&squeezed);
+    buf_wipe(&secret);
+    return found;
+}
+
 bool secrets_add_hidden(const struct secrets *secrets, struct buf *out, struct slice text)
 {
-    const char *p = text.data, *end = p + text.len;
+    size_t before = out->len, len;
     bool any = false;
 
-    while (p < end) {
-        const char *behind = match_any(secrets, p, end);
-
-        if (behind) {
-            buf_add_str(out, "***");
-            p = behind;
-            any = true;
-        } else {
-            buf_add_char(out, *p++);
-        }
+    for (; text.len > 0; text = slice_from(text, len ? len : 1)) {
+        len = match(secrets, text);
+        any |= len > 0;
+        buf_add(out, len ? "***" : text.data, len ? 3 : 1);
+    }
+    if (has_escaped(secrets, slice_from(buf_slice(out), before))) {
+        out->len = before;
+        buf_add_str(out, "***");
+        any = true;
     }
     return any;
 }
@@ -161,33 +121,14 @@ static bool is_secret_name(const char *name)
 {
     static const char *const ends[] = {"secret", "token", "password"};
     size_t len = strlen(name);
+    bool found = false;
 
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
         size_t end_len = strlen(ends[i]);
 
-        if (len >= end_len && strcasecmp(name + len - end_len, ends[i]) == 0) {
-            return true;
-        }
+        found |= len >= end_len && strcasecmp(name + len - end_len, ends[i]) == 0;
     }
-    return false;
-}
-
-/* Strings are always copied, so that wiping the tree does not change the copy. */
-static struct json_object *hide_scalar(const struct secrets *secrets, struct json_object *value)
-{
-    bool is_string = json_object_is_type(value, json_type_string);
-    struct slice text = slice_of(json_object_get_string(value));
-    struct buf hidden = {0};
-    struct json_object *copy;
-
-    if (is_string) {
-        text.len = (size_t)json_object_get_string_len(value); /* it may contain a NUL */
-    }
-    copy = secrets_add_hidden(secrets, &hidden, text) || is_string
-               ? json_object_new_string_len(buf_slice(&hidden).data, (int)hidden.len)
-               : json_object_get(value);
-    buf_free(&hidden);
-    return copy;
+    return found;
 }
 
 static struct json_object *hide_members(const struct secrets *secrets,
@@ -205,6 +146,24 @@ static struct json_object *hide_members(const struct secrets *secrets,
                                                              : secrets_hide(secrets, value));
         buf_free(&shown);
     }
+    return copy;
+}
+
+/* Strings are always copied, so that wiping the tree does not change the copy. */
+static struct json_object *hide_scalar(const struct secrets *secrets, struct json_object *value)
+{
+    bool is_string = json_object_is_type(value, json_type_string);
+    struct slice text = slice_of(json_object_get_string(value));
+    struct buf hidden = {0};
+    struct json_object *copy;
+
+    if (is_string) {
+        text.len = (size_t)json_object_get_string_len(value); /* it may contain a NUL */
+    }
+    copy = secrets_add_hidden(secrets, &hidden, text) || is_string
+               ? json_object_new_string_len(buf_slice(&hidden).data, (int)hidden.len)
+               : json_object_get(value);
+    buf_free(&hidden);
     return copy;
 }
 
@@ -228,7 +187,7 @@ struct json_object *secrets_hide(const struct secrets *secrets, struct json_obje
         return hide_scalar(secrets, tree);
     case json_type_boolean:
     case json_type_null:
-        return json_object_get(tree);
+        break;
     }
-    return NULL;
+    return json_object_get(tree);
 }

@@ -2,10 +2,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "bridge/cli/provider/api.h"
+#include "bridge/cli/tree.h"
 
 static void the_delay_before_the_next_try_doubles(void **state)
 {
@@ -48,6 +51,54 @@ static void a_segment_is_a_name_of_its_own(void **state)
     }
 }
 
+static void assert_reason(long status, const char *body, const char *wanted)
+{
+    struct api_reply reply = {.status = status, .is_empty = body[0] == '\0'};
+    struct buf out = {0};
+
+    reply.json = reply.shown = tree_parse(slice_of(body), &reply.is_json);
+    api_add_reason(&out, &reply);
+    assert_string_equal(out.data, wanted);
+    buf_free(&out);
+    tree_wipe(reply.json);
+}
+
+static void a_failure_is_reported_in_the_words_of_the_api(void **state)
+{
+    (void)state;
+    assert_reason(400, "{\"error\":\"c\",\"message\":\"m\",\"params\":{\"url\":1}}",
+                  "answered 400: c: m, {\"url\":1}");
+    assert_reason(400, "{\"error\":\"c\",\"message\":\"m\",\"params\":{}}",
+                  "answered 400: c: m");
+    assert_reason(401, "{\"error\":\"invalid\",\"error_description\":\"d\"}",
+                  "answered 401: invalid: d");
+    assert_reason(403, "{\"error\":{\"code\":403,\"message\":\"No\"}}",
+                  "answered 403: 403: No");
+    assert_reason(500, "{\"Message\":\"M\"}", "answered 500: M");
+    assert_reason(400, "{\"params\":{\"a\":1}}", "answered 400, {\"a\":1}");
+}
+
+static void an_answer_without_such_words_is_not_quoted(void **state)
+{
+    (void)state;
+    assert_reason(502, "", "answered 502");
+    assert_reason(502, "<p>Bad gateway</p>", "answered 502, but not with JSON");
+    assert_reason(200, "Warning: old\n{\"secret\":1}", "answered 200, but not with JSON");
+    assert_reason(200, "{\"odd\":[1]}", "answered 200");
+    assert_reason(200, "\"eyJhbGciOi.live\"", "answered 200");
+}
+
+static void long_words_are_cut(void **state)
+{
+    char body[400], wanted[300], text[301] = "";
+
+    (void)state;
+    memset(text, 'x', 300);
+    (void)snprintf(body, sizeof(body), "{\"message\":\"%s\"}", text);
+    (void)snprintf(wanted, sizeof(wanted), "answered 400: %.200s", text);
+    assert_reason(400, body, wanted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -55,6 +106,9 @@ int main(void)
         cmocka_unit_test(chance_takes_off_less_than_half_of_it),
         cmocka_unit_test(what_the_api_asks_for_counts_instead),
         cmocka_unit_test(a_segment_is_a_name_of_its_own),
+        cmocka_unit_test(a_failure_is_reported_in_the_words_of_the_api),
+        cmocka_unit_test(an_answer_without_such_words_is_not_quoted),
+        cmocka_unit_test(long_words_are_cut),
     };
 
     return cmocka_run_group_tests_name("api", tests, NULL, NULL);

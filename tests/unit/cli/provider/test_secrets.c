@@ -51,7 +51,7 @@ static void a_secret_is_hidden_wherever_it_stands(void **state)
     assert_text(*state, "tok/a+=, tok/a+=", "tok/a+=, tok/a+=");
 }
 
-static void however_json_spells_it(void **state)
+static void a_text_that_spells_one_with_escapes_is_hidden_whole(void **state)
 {
     static const char *const spelled[] = {
         "tok\\/a+=b",           /* PHP */
@@ -70,7 +70,7 @@ static void however_json_spells_it(void **state)
         struct buf text = {0};
 
         buf_addf(&text, "[%s]", spelled[i]);
-        assert_text(*state, text.data, "[***]");
+        assert_text(*state, text.data, "***");
         buf_free(&text);
     }
 }
@@ -135,7 +135,7 @@ static void json_stays_json_where_something_is(void **state)
                 "{\"***\":[\"\\\"***\\\"\"]}");
     assert_json(*state,
                 "{\"message\":\"sent {\\\"x\\\":\\\"p\\\\\\\"\\\\\\\\w\\u00e4\\\\t\\\"}\"}",
-                "{\"message\":\"sent {\\\"x\\\":\\\"***\\\"}\"}");
+                "{\"message\":\"***\"}");
     secrets_add(*state, SLICE("1234"));
     secrets_add(*state, SLICE("ue,\""));
     secrets_add(*state, SLICE("00e9"));
@@ -158,7 +158,7 @@ int main(void)
 #define WITH_SECRETS(test) cmocka_unit_test_setup_teardown(test, make_secrets, free_secrets)
     const struct CMUnitTest tests[] = {
         WITH_SECRETS(a_secret_is_hidden_wherever_it_stands),
-        WITH_SECRETS(however_json_spells_it),
+        WITH_SECRETS(a_text_that_spells_one_with_escapes_is_hidden_whole),
         WITH_SECRETS(of_two_that_begin_alike_the_longer_one_goes),
         WITH_SECRETS(one_or_two_characters_are_no_secret_that_could_be_hidden),
         WITH_SECRETS(a_megabyte_of_backslashes_takes_no_time),
