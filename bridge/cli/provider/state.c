@@ -10,7 +10,6 @@
 #include "bridge/cli/provider/state.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <unistd.h>
 
@@ -33,86 +32,85 @@ enum {
 
 struct state {
     const char *path;
-    struct state_account account;
-    int lock_fd;              /* -1: not locked */
-    struct file_draft *draft; /* room for the next save; NULL: not taken yet */
+    struct json_object *account; /* the members that all entries of the account have */
+    int lock_fd;                 /* -1: not locked */
+    struct file_draft *draft;    /* room for the next save; NULL: not taken yet */
     struct json_object *tree;
 };
 
 /* ---- entries ---- */
 
-static bool is_equal(struct json_object *entry, const char *member, const char *text)
+static bool is_ours(const struct state *state, struct json_object *entry)
 {
-    return strcmp(tree_text(entry, member), text) == 0;
+    bool ours = true;
+
+    json_object_object_foreach(state->account, name, value)
+    {
+        ours &= json_object_equal(json_object_object_get(entry, name), value) != 0;
+    }
+    return ours;
 }
 
-/* The account's i-th entry in a list, which is at *out_index there; NULL: there are not so many. */
-static struct json_object *find(const struct state *state, const char *list, size_t i,
-                                size_t *out_index)
+/* Where the account's i-th entry is in a list; the list's length: there are not so many. */
+static size_t find(const struct state *state, struct json_object *list, size_t i)
 {
-    struct json_object *entries = tree_at(state->tree, list);
+    size_t at = 0;
 
-    for (size_t at = 0; at < json_object_array_length(entries); at++) {
-        struct json_object *entry = json_object_array_get_idx(entries, at);
-
-        if (is_equal(entry, "/source", state->account.source) &&
-            is_equal(entry, "/api", state->account.api) &&
-            is_equal(entry, "/project_code", state->account.project_code) && i-- == 0) {
-            *out_index = at;
-            return entry;
+    for (; at < json_object_array_length(list); at++) {
+        if (is_ours(state, json_object_array_get_idx(list, at)) && i-- == 0) {
+            break;
         }
     }
-    return NULL;
+    return at;
 }
 
-static void remove_entry(struct state *state, const char *list, size_t i)
+static struct json_object *get_entry(const struct state *state, const char *name, size_t i)
 {
-    size_t index = 0;
-    struct json_object *entry = json_object_get(find(state, list, i, &index));
+    struct json_object *list = tree_at(state->tree, name);
+
+    return json_object_array_get_idx(list, find(state, list, i));
+}
+
+static void remove_entry(struct state *state, const char *name, size_t i)
+{
+    struct json_object *list = tree_at(state->tree, name);
+    size_t at = find(state, list, i);
+    struct json_object *entry = json_object_get(json_object_array_get_idx(list, at));
 
     if (entry) {
-        json_object_array_del_idx(tree_at(state->tree, list), index, 1);
+        json_object_array_del_idx(list, at, 1);
         tree_wipe(entry);
     }
 }
 
-/* Adds an entry of the account, with the time of now. own: its own members. */
-static void add_entry(struct state *state, const char *list, struct json_object *own)
+/* Adds an entry of the account, with the time of now. Takes own, its own members. */
+static void add_entry(struct state *state, const char *name, struct json_object *own)
 {
-    struct json_object *entry = json_object_new_object();
     char now[CLOCK_TEXT_SIZE];
 
     clock_format(clock_unix_ms(), now);
-    json_object_object_add(entry, "source", json_object_new_string(state->account.source));
-    json_object_object_add(entry, "api", json_object_new_string(state->account.api));
-    json_object_object_add(entry, "project_code",
-                           json_object_new_string(state->account.project_code));
-    json_object_object_foreach(own, name, value)
+    json_object_object_foreach(state->account, member, value)
     {
-        json_object_object_add(entry, name, json_object_get(value));
+        json_object_object_add(own, member, json_object_get(value));
     }
-    json_object_object_add(entry, "since", json_object_new_string(now));
-    json_object_array_add(tree_at(state->tree, list), entry);
-    json_object_put(own);
+    json_object_object_add(own, "since", tree_string(now));
+    json_object_array_add(tree_at(state->tree, name), own);
 }
 
 const char *state_token(const struct state *state)
 {
-    size_t index;
-
-    return tree_text(find(state, LOGINS, 0, &index), "/token");
+    return tree_text(get_entry(state, LOGINS, 0), "/token");
 }
 
 void state_set_token(struct state *state, const char *token)
 {
     remove_entry(state, LOGINS, 0);
-    add_entry(state, LOGINS, TREE({"token", json_object_new_string(token)}));
+    add_entry(state, LOGINS, TREE({"token", tree_string(token)}));
 }
 
 bool state_subscription(const struct state *state, size_t i, struct subscription *out)
 {
-    size_t index;
-    struct json_object *entry = find(state, SUBSCRIPTIONS, i, &index);
+    struct json_object *entry = get_entry(state, SUBSCRIPTIONS, i);
 
     *out = (struct subscription){tree_text(entry, "/event"), tree_text(entry, "/url"),
                                  tree_text(entry, "/code"), tree_text(entry, "/since")};
@@ -123,9 +121,8 @@ void state_add_subscription(struct state *state, const char *event, const char *
                             const char *code)
 {
     add_entry(state, SUBSCRIPTIONS,
-              TREE({"event", json_object_new_string(event)},
-                   {"url", json_object_new_string(url)},
-                   {"code", json_object_new_string(code)}));
+              TREE({"event", tree_string(event)}, {"url", tree_string(url)},
+                   {"code", tree_string(code)}));
 }
 
 void state_remove_subscription(struct state *state, size_t i)
@@ -150,26 +147,21 @@ static bool is_complete(struct json_object *list, const char *const *names)
 
 static enum status check_tree(struct json_object *tree, struct err *err)
 {
-    static const char *const login[] = {"/source", "/api",   "/project_code",
-                                        "/token",  "/since", NULL};
-    static const char *const subscription[] = {"/source", "/api",  "/project_code", "/event",
-                                               "/url",    "/code", "/since",        NULL};
+    static const char *const subscription[] = {"/event",  "/url", "/code",         "/since",
+                                               "/source", "/api", "/project_code", NULL};
+    static const char *const login[] = {"/token", "/since",        "/source",
+                                        "/api",   "/project_code", NULL};
     struct json_object *version = tree_at(tree, "/version");
 
-    if (!json_object_is_type(tree, json_type_object)) {
-        return err_set(err, ST_INVALID, "damaged: not a JSON object; nothing is changed");
-    }
-    if (!json_object_is_type(version, json_type_int)) {
-        return err_set(err, ST_INVALID, "damaged: it has no version; nothing is changed");
-    }
-    if (json_object_get_int64(version) != 1) {
+    if (json_object_is_type(version, json_type_int) && json_object_get_int64(version) != 1) {
         return err_set(err, ST_INVALID, "of version %s; this program knows 1 only",
                        json_object_get_string(version));
     }
-    if (!is_complete(tree_at(tree, LOGINS), login) ||
+    if (!json_object_is_type(version, json_type_int) ||
+        !is_complete(tree_at(tree, LOGINS), login) ||
         !is_complete(tree_at(tree, SUBSCRIPTIONS), subscription)) {
         return err_set(err, ST_INVALID,
-                       "damaged: a list or a part of an entry is missing; nothing is changed");
+                       "damaged: not JSON, or a part of it is missing; nothing is changed");
     }
     return ST_OK;
 }
@@ -200,7 +192,11 @@ enum status state_open(const char *path, const struct state_account *account, bo
     struct state *state = xalloc(sizeof(*state));
     enum status st = ST_OK;
 
-    *state = (struct state){.path = path, .account = *account, .lock_fd = -1};
+    state->path = path;
+    state->account =
+        TREE({"source", tree_string(account->source)}, {"api", tree_string(account->api)},
+             {"project_code", tree_string(account->project_code)});
+    state->lock_fd = -1;
     if (for_change) {
         st = file_lock_parent(path, &state->lock_fd, err);
         if (st == ST_BUSY) {
@@ -220,69 +216,46 @@ enum status state_open(const char *path, const struct state_account *account, bo
 
 void state_close(struct state *state)
 {
-    if (!state) {
-        return;
+    if (state) {
+        tree_wipe(state->tree);
+        json_object_put(state->account);
+        file_draft_close(state->draft);
+        if (state->lock_fd >= 0) {
+            (void)close(state->lock_fd); /* nothing was written to it */
+        }
+        free(state);
     }
-    tree_wipe(state->tree);
-    file_draft_close(state->draft);
-    if (state->lock_fd >= 0) {
-        (void)close(state->lock_fd); /* nothing was written to it */
-    }
-    free(state);
 }
 
 /* ---- writing ---- */
 
-/* One entry a line, for people who read it. */
-static void add_list(struct buf *out, const struct state *state, const char *list)
+/* Borrowed until the tree changes. */
+static struct slice print(const struct state *state)
 {
-    struct json_object *entries = tree_at(state->tree, list);
-
-    buf_addf(out, ",\n  \"%s\": [", list + 1);
-    for (size_t i = 0; i < json_object_array_length(entries); i++) {
-        buf_addf(out, "%s\n    %s", i ? "," : "",
-                 tree_print(json_object_array_get_idx(entries, i)));
-    }
-    buf_add_str(out, "\n  ]");
-}
-
-static void add_all(struct buf *out, const struct state *state)
-{
-    buf_reserve(out, USUAL_BYTES);
-    buf_add_str(out, "{\n  \"version\": 1");
-    add_list(out, state, LOGINS);
-    add_list(out, state, SUBSCRIPTIONS);
-    buf_add_str(out, "\n}\n");
+    return slice_of(json_object_to_json_string_ext(
+        state->tree,
+        JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 enum status state_make_room(struct state *state, struct err *err)
 {
-    struct buf text = {0};
-    enum status st = ST_OK;
-
     CHECK(state->lock_fd >= 0);
-    if (!state->draft) {
-        add_all(&text, state);
-        st = file_draft_open(state->path, text.len + MAX_GROWTH, &state->draft, err);
-        buf_wipe(&text);
-    }
-    return st;
+    return state->draft ? ST_OK
+                        : file_draft_open(state->path, print(state).len + MAX_GROWTH,
+                                          &state->draft, err);
 }
 
 enum status state_save(struct state *state, struct err *err)
 {
-    struct buf text = {0};
     bool synced = true;
     enum status st = state_make_room(state, err);
 
     if (st != ST_OK) {
         return st;
     }
-    add_all(&text, state);
-    st = file_draft_put(state->draft, buf_slice(&text), &synced, err);
+    st = file_draft_put(state->draft, print(state), &synced, err);
     file_draft_close(state->draft);
     state->draft = NULL;
-    buf_wipe(&text);
     if (st == ST_OK && !synced) {
         cli_fail("%s is written, but a power cut may undo that: %s", state->path, err->text);
     }

@@ -7,8 +7,8 @@
  * Entries of other accounts in the same file are kept as they are, and not seen.
  *
  *   {"version": 1,
- *    "logins": [{"source", "api", "project_code", "token", "since"}],
- *    "subscriptions": [{"source", "api", "project_code", "event", "url", "code", "since"}]}
+ *    "logins": [{"token", "source", "api", "project_code", "since"}],
+ *    "subscriptions": [{"event", "url", "code", "source", "api", "project_code", "since"}]}
  */
 #ifndef BRIDGE_CLI_PROVIDER_STATE_H
 #define BRIDGE_CLI_PROVIDER_STATE_H
