@@ -9,8 +9,7 @@
 
 #include "common/nearest.h"
 
-#include "bridge/cli/provider/ricloud.h"
-#include "bridge/cli/provider/weavy.h"
+#include "bridge/cli/provider/verb.h"
 #include "bridge/provider/provider.h"
 
 static int run_ricloud(struct cli *cli)

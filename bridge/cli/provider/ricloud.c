@@ -48,73 +48,70 @@ static struct json_object *id_value(const char *id, const struct api_reply *repl
 
 /* ---- get, delete, update, test ---- */
 
-/* Takes st of the call before: prints the config, or why not, and drops it. */
-static void end_config(struct job *job, struct ricloud_config *config, enum status st,
-                       bool was_tested)
-{
-    if (st != ST_OK) {
-        job_fail(job);
-    } else if (config->shown && was_tested) {
-        ricloud_report(job, config, NULL);
-    } else if (config->shown) {
-        ricloud_print(job, config->shown);
-    }
-    ricloud_config_fini(config);
-}
-
-static void get(struct job *job)
+static enum status get(struct job *job)
 {
     struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
     enum status st = ricloud_ask(job, &config, "GET", NULL);
 
-    end_config(job, &config, st, false);
-}
-
-static void delete (struct job *job)
-{
-    const char *id = job->cli->argv[1];
-    enum status st = job_call(
-        job,
-        &(struct api_request){.method = "DELETE", .path = "/configs/webhook/{id}", .id = id});
-
-    /* It may have been deleted by a try whose answer was lost. */
-    if (st != ST_OK && !(st == ST_NOT_FOUND && job->reply.uncertain)) {
-        job_fail(job);
-    } else if (!job->options.dry_run) {
-        job_print(job,
-                  TREE({"id", id_value(id, &job->reply, "/id")},
-                       {"deleted", json_object_new_boolean(true)}),
-                  "{id}  deleted");
+    if (config.shown) {
+        ricloud_print(job, config.shown);
     }
+    ricloud_config_fini(&config);
+    return st;
 }
 
-static void check_update(struct job *job)
+static enum status delete (struct job *job) {
+    const struct api_request request = {.method = "DELETE",
+                                        .path = "/configs/webhook/{id}",
+                                        .id = job->cli->argv[1]};
+    enum status st = job_call(job, &request);
+
+    if (st == ST_NOT_FOUND && job->reply.uncertain){
+        st = ST_OK; /* a try whose answer was lost has deleted it */
+    }
+if (st == ST_OK && !job->options.dry_run)
+{
+    job_print(job,
+              TREE({"id", id_value(request.id, &job->reply, "/id")},
+                   {"deleted", json_object_new_boolean(true)}),
+              "{id}  deleted");
+}
+return st;
+}
+
+static int check_update(struct job *job)
 {
     const char *state = job->options.state;
 
     if (!job->options.url && !state) {
-        job_end(job, cli_misuse(job->cli, "nothing to change: give --url or --state"));
-    } else if (state && strcmp(state, "new") != 0 && strcmp(state, "deactivated") != 0) {
-        job_end(job, cli_misuse(job->cli,
-                                "--state %s: it can be set to new or deactivated only", state));
+        return cli_misuse(job->cli, "nothing to change: give --url or --state");
     }
+    return !state || strcmp(state, "new") == 0 || strcmp(state, "deactivated") == 0
+               ? EXIT_DONE
+               : cli_misuse(job->cli, "--state %s: it can be set to new or deactivated only",
+                            state);
 }
 
-static void update(struct job *job)
+static enum status update(struct job *job)
 {
     const char *state = job->options.state;
-    bool is_tested = !state || strcmp(state, "new") == 0;
     struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
     enum status st =
         ricloud_ask(job, &config, "POST", BODY({"url", job->options.url}, {"state", state}));
 
-    if (st == ST_OK && config.shown && is_tested) {
+    if (config.shown && state && strcmp(state, "deactivated") == 0) {
+        ricloud_print(job, config.shown); /* it is not tested */
+    } else if (config.shown) {
         st = ricloud_settle(job, &config);
+        if (st == ST_OK) {
+            ricloud_report(job, &config, NULL);
+        }
     }
-    end_config(job, &config, st, is_tested);
+    ricloud_config_fini(&config);
+    return st;
 }
 
-static void test(struct job *job)
+static enum status test(struct job *job)
 {
     struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
     bool wait = job->options.wait && !job->options.dry_run;
@@ -123,14 +120,17 @@ static void test(struct job *job)
 
     st = st == ST_OK ? ricloud_start_test(job, &config, job->options.wait) : st;
     st = st == ST_OK && wait ? ricloud_wait_test(job, &config) : st;
-    if (st == ST_OK && !wait && !job->options.dry_run) {
+    if (st == ST_OK && wait) {
+        ricloud_report(job, &config, NULL);
+    } else if (st == ST_OK && !job->options.dry_run) {
         job_print(job,
                   TREE({"task", tree_string(tree_text(config.task, "/id"))},
                        {"state", tree_string(tree_text(config.task, "/state"))},
                        {"test_error", tree_string(tree_text(config.task, "/error"))}),
                   "test {task}  {state}");
     }
-    end_config(job, &config, st, true);
+    ricloud_config_fini(&config);
+    return st;
 }
 
 /* ---- list: all pages of it ---- */
@@ -188,7 +188,7 @@ static enum status print_page(struct job *job, char **last_id, bool *out_more)
     return ST_OK;
 }
 
-static void list(struct job *job)
+static enum status list(struct job *job)
 {
     enum status st = ST_OK;
     char *last_id = NULL;
@@ -211,54 +211,45 @@ static void list(struct job *job)
         st = err_set(&job->err, ST_INVALID, "the API's list does not end after %d pages",
                      MAX_PAGES);
     }
-    if (st != ST_OK) {
-        job_fail(job);
-    }
     free(last_id);
+    return st;
 }
 
 /* ---- use: two calls, as only the API knows the id of the key whose token it is ---- */
 
-static enum status ask_key(struct job *job, struct json_object **out_shown, char **out_key)
-{
-    enum status st = job_call(job, &(struct api_request){.method = "GET", .path = "/key"});
-    const char *key = tree_text(job->reply.json, "/id");
-
-    if (st == ST_OK && !job->options.dry_run && !(key && api_is_segment(key))) {
-        return job_reject(job, ST_INVALID, "describes no key");
-    }
-    *out_shown = json_object_get(tree_at(job->reply.shown, "/id"));
-    *out_key = key ? xstrdup(key) : NULL;
-    return st;
-}
-
-static void use(struct job *job)
+static enum status use(struct job *job)
 {
     const char *id = job->cli->argv[1];
-    struct json_object *shown_key = NULL;
-    char *key = NULL;
-    enum status st = ask_key(job, &shown_key, &key);
+    enum status st = job_call(job, &(struct api_request){.method = "GET", .path = "/key"});
+    const char *answered = tree_text(job->reply.json, "/id");
+    char *key = answered ? xstrdup(answered) : NULL;
+    struct json_object *shown_key = json_object_get(tree_at(job->reply.shown, "/id"));
+    struct json_object *body = TREE({"webhook_config", id_value(id, &job->reply, "")});
+    struct api_request request = {
+        .method = "POST",
+        .path = "/keys/{id}", /* as it is in a dry run */
+        .id = key,
+        .json = xstrdup(tree_print(body)),
+    };
 
-    if (st == ST_OK) {
-        struct json_object *body =
-            TREE({"webhook_config", id_value(id, &(const struct api_reply){0}, "")});
-
-        st = job_call(job, &(struct api_request){.method = "POST",
-                                                 .path = "/keys/{id}",
-                                                 .id = key, /* NULL in a dry run */
-                                                 .json = xstrdup(tree_print(body))});
-        json_object_put(body);
+    if (st == ST_OK && !job->options.dry_run && !(key && api_is_segment(key))) {
+        st = job_reject(job, ST_INVALID, "describes no key");
     }
-    if (st != ST_OK) {
-        job_fail(job);
-    } else if (!job->options.dry_run) {
+    if (st == ST_OK) {
+        st = job_call(job, &request);
+    } else {
+        free(request.json);
+    }
+    if (st == ST_OK && !job->options.dry_run) {
         job_print(job,
                   TREE({"key", json_object_get(shown_key)},
                        {"webhook_config", id_value(id, &job->reply, "/webhook_config")}),
                   "key {key} uses webhook config {webhook_config}");
     }
+    json_object_put(body);
     json_object_put(shown_key);
     free(key);
+    return st;
 }
 
 /* Name, options, what an argument is, how many, stores something, check, run, help. */

@@ -1,12 +1,14 @@
 /*
- * ricloud - webhook configs at Reincubate ricloud. Only for ricloud*.c and provider.c.
+ * ricloud - webhook configs at Reincubate ricloud. Only for ricloud*.c.
  */
 #ifndef BRIDGE_CLI_PROVIDER_RICLOUD_H
 #define BRIDGE_CLI_PROVIDER_RICLOUD_H
 
 #include "bridge/cli/provider/verb.h"
 
-extern const struct vendor ricloud;
+/* ---- ricloud_create.c ---- */
+
+enum status ricloud_create(struct job *job) MUST_USE;
 
 /* ---- ricloud_config.c: a webhook config, and how its test went ---- */
 
@@ -18,9 +20,6 @@ struct ricloud_config {
     bool is_open;              /* the time was over before the outcome of that was seen */
 };
 void ricloud_config_fini(struct ricloud_config *config);
-
-/* One of new, valid, invalid and deactivated. */
-bool ricloud_is(const struct ricloud_config *config, const char *state);
 
 /* Calls the API about the config and reads it from the answer (not with --dry-run). json: see
  * struct api_request. ST_INVALID: the answer describes no config. */
@@ -45,9 +44,5 @@ void ricloud_print(const struct job *job, struct json_object *shown);
  * failure. secret_file: where its secret was stored; NULL: not by this command. */
 void ricloud_report(struct job *job, const struct ricloud_config *config,
                     const char *secret_file);
-
-/* ---- ricloud_create.c ---- */
-
-void ricloud_create(struct job *job);
 
 #endif

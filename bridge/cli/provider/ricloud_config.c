@@ -26,7 +26,8 @@ void ricloud_config_fini(struct ricloud_config *config)
     json_object_put(config->task);
 }
 
-bool ricloud_is(const struct ricloud_config *config, const char *state)
+/* state: new, valid, invalid or deactivated. */
+static bool is(const struct ricloud_config *config, const char *state)
 {
     return strcmp(tree_text(config->shown, "/state"), state) == 0;
 }
@@ -86,18 +87,17 @@ static enum status wait_for_state(struct job *job, struct ricloud_config *config
     int64_t end_ms = clock_mono_ms() + max_ms;
     enum status st = ST_OK;
 
-    config->is_open = false;
-    for (int64_t pause = FIRST_PAUSE_MS; st == ST_OK; pause *= 2) {
-        if (expected ? ricloud_is(config, expected)
-                     : !ricloud_is(config, before) && !ricloud_is(config, "new")) {
-            break;
+    config->is_open = true;
+    for (int64_t pause = FIRST_PAUSE_MS; st == ST_OK && config->is_open; pause *= 2) {
+        config->is_open =
+            expected ? !is(config, expected) : is(config, before) || is(config, "new");
+        if (config->is_open) {
+            if (clock_mono_ms() >= end_ms ||
+                !api_wait(job->api, pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS)) {
+                break;
+            }
+            st = ricloud_ask(job, config, "GET", NULL);
         }
-        if (clock_mono_ms() >= end_ms ||
-            !api_wait(job->api, pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS)) {
-            config->is_open = true;
-            break;
-        }
-        st = ricloud_ask(job, config, "GET", NULL);
     }
     return st;
 }
@@ -113,9 +113,7 @@ enum status ricloud_wait_test(struct job *job, struct ricloud_config *config)
                                                              : NULL;
     enum status st = ricloud_ask(job, config, "GET", NULL);
 
-    if (st == ST_OK) {
-        st = wait_for_state(job, config, expected, before, INT64_MAX / 2);
-    }
+    st = st == ST_OK ? wait_for_state(job, config, expected, before, INT64_MAX / 2) : st;
     free(before);
     return st;
 }
@@ -123,9 +121,9 @@ enum status ricloud_wait_test(struct job *job, struct ricloud_config *config)
 enum status ricloud_settle(struct job *job, struct ricloud_config *config)
 {
     enum status st = wait_for_state(job, config, NULL, "new", TEST_AGAIN_AFTER_MS);
-    bool is_new = st == ST_OK && ricloud_is(config, "new");
+    bool is_new = st == ST_OK && config->is_open;
 
-    if (st != ST_OK || !(is_new || ricloud_is(config, "invalid")) || !api_wait(job->api, 0)) {
+    if (st != ST_OK || !(is_new || is(config, "invalid")) || !api_wait(job->api, 0)) {
         return st;
     }
     st = ricloud_start_test(job, config, true);
@@ -168,30 +166,26 @@ static void say(struct json_object *object, const char *line)
 
 /* What may be wrong. report: what was printed of the config. */
 static void explain(const struct job *job, const struct ricloud_config *config,
-                    struct json_object *report, const char *secret_file)
+                    struct json_object *report)
 {
-    if (ricloud_is(config, "new")) {
-        say(report, CLI_PREFIX "webhook config {id} is new: the API has not finished its test "
-                               "within --timeout");
-    } else if (config->is_open) {
-        say(report, CLI_PREFIX "webhook config {id} is still {state}: the API has not finished "
-                               "its test within --timeout");
-    } else {
-        say(report, tree_text(report, "/test_error")
-                        ? CLI_PREFIX "webhook config {id} is {state}: {test_error}"
-                        : CLI_PREFIX "webhook config {id} is {state}");
-    }
-    if (ricloud_is(config, "invalid")) {
-        say(report, "  does the bridge run? `hook2mqtt health` asks it");
-        json_object_object_add(report, "path", tree_string(job->source->path));
-        say(report, "  does {url} lead to {path} of the bridge, from outside too?");
-        json_object_object_add(report, "source", tree_string(job->source->name));
-        say(report, secret_file
+    json_object_object_add(report, "path", tree_string(job->source->path));
+    json_object_object_add(report, "source", tree_string(job->source->name));
+    json_object_object_add(report, "still", tree_string(is(config, "new") ? "" : "still "));
+    say(report, config->is_open ? CLI_PREFIX
+                    "webhook config {id} is {still}{state}: the API has not "
+                    "finished its test within --timeout"
+                : tree_text(report, "/test_error")
+                    ? CLI_PREFIX "webhook config {id} is {state}: {test_error}"
+                    : CLI_PREFIX "webhook config {id} is {state}");
+    if (is(config, "invalid")) {
+        say(report, "  does the bridge run? `hook2mqtt health` asks it\n"
+                    "  does {url} lead to {path} of the bridge, from outside too?");
+        say(report, tree_text(report, "/secret_file")
                         ? "  does the running bridge have {secret_file} among the secrets of "
                           "source {source}, and may its user read it?"
                         : "  is the secret of source {source} the one of this config?");
     }
-    if (!ricloud_is(config, "deactivated")) {
+    if (!is(config, "deactivated")) {
         say(report, "  `hook2mqtt provider ricloud test {id} --wait` tests it again");
     }
 }
@@ -206,8 +200,8 @@ void ricloud_report(struct job *job, const struct ricloud_config *config,
     json_object_object_add(report, "secret_file", tree_string(secret_file));
     job_print(job, json_object_get(report),
               secret_file ? CONFIG_LINE "\nits secret is in {secret_file}" : CONFIG_LINE);
-    if (!ricloud_is(config, "valid") || config->is_open) {
-        explain(job, config, report, secret_file);
+    if (!is(config, "valid") || config->is_open) {
+        explain(job, config, report);
         job_end(job, EXIT_FAILED);
     }
     json_object_put(report);

@@ -1,6 +1,6 @@
 /*
- * create, which is more than one call: the API makes the secret, answers with it, and begins to
- * test the bridge at the same moment.
+ * create, which is more than one call: the API makes the secret, answers with it, and begins to test
+ * the bridge at the same moment.
  *
  * 1. choose the file that the secret goes to, and take room for it on the disk
  * 2. POST; from here on there is a config at the provider
@@ -22,17 +22,13 @@
 enum { MAX_SECRET = 64 * 1024 };
 
 struct create {
-    struct job *job;
-    const char *secret_file;
-    bool replaces; /* there is another secret in it */
+    const char *file; /* of the secret */
+    bool replaces;    /* there is another secret in it */
     int lock_fd;
     struct file_draft *draft;
     struct ricloud_config config;
-    struct buf shown_id; /* safe for a terminal */
     struct buf secret;
 };
-
-/* ---- where the secret goes ---- */
 
 /* Missing or empty; a newline alone is empty, as for the configuration. ST_OK gives the
  * answer. */
@@ -51,10 +47,10 @@ static enum status is_free(const char *path, bool *out_free, struct err *err)
 }
 
 /* The first file without a secret, else the first one if it may be replaced. */
-static enum status choose_file(struct create *create)
+static enum status choose_file(struct job *job, struct create *create)
 {
-    struct err *err = &create->job->err;
-    const struct config_source *source = create->job->source;
+    struct err *err = &job->err;
+    const struct config_source *source = job->source;
     const char *first = NULL;
     bool found = false;
 
@@ -66,7 +62,7 @@ static enum status choose_file(struct create *create)
             return st;
         }
         first = first ? first : file;
-        create->secret_file = found ? file : first;
+        create->file = found ? file : first;
     }
     if (!first) {
         return err_set(
@@ -75,7 +71,7 @@ static enum status choose_file(struct create *create)
             "secrets, and create stores the secret there",
             source->name);
     }
-    if (!found && !create->job->options.replace_secret) {
+    if (!found && !job->options.replace_secret) {
         return err_set(
             err, ST_FULL,
             "every secret file of source %s contains one already; add another "
@@ -87,41 +83,38 @@ static enum status choose_file(struct create *create)
     return ST_OK;
 }
 
-/* Against a second `create` that would choose the same file; and before anything is made at the
+/* Locks against a second `create` that would choose the same file; before anything is made at the
  * provider. */
-static enum status prepare(struct create *create)
+static enum status prepare(struct job *job, struct create *create)
 {
-    struct err *err = &create->job->err;
-    enum status st = choose_file(create);
+    enum status st = choose_file(job, create);
 
-    if (st != ST_OK || create->job->options.dry_run) {
+    if (st != ST_OK || job->options.dry_run) {
         return st;
     }
-    st = file_lock_parent(create->secret_file, &create->lock_fd, err);
+    st = file_lock_parent(create->file, &create->lock_fd, &job->err);
     if (st == ST_BUSY) {
-        err_set(
-            err, st,
-            "another hook2mqtt command is storing something beside %s; try again when it is "
-            "done",
-            create->secret_file);
+        return err_set(&job->err, st,
+                       "another hook2mqtt command is storing something beside %s; try again "
+                       "when it is done",
+                       create->file);
     }
-    if (st == ST_OK) {
-        st = choose_file(create); /* it may have been taken meanwhile */
-    }
-    return st == ST_OK ? file_draft_open(create->secret_file, MAX_SECRET, &create->draft, err)
+    st = st == ST_OK ? choose_file(job, create) : st; /* it may have been taken meanwhile */
+    return st == ST_OK ? file_draft_open(create->file, MAX_SECRET, &create->draft, &job->err)
                        : st;
 }
 
-/* ---- creating ---- */
-
-/* st: of the whole. */
-static void warn_of_leftovers(const struct api_reply *reply, enum status st)
+static enum status post(struct job *job, struct create *create, const char *url)
 {
+    enum status st = ricloud_ask(job, &create->config, "POST", BODY({"url", url}));
+    const char *secret = tree_text(job->reply.json, "/secret");
     const char *which = NULL;
 
-    if (reply->uncertain) {
+    buf_add_str(&create->secret, secret ? secret : "");
+    api_hide(job->api, slice_of(secret));
+    if (job->reply.uncertain) {
         which = "a try whose answer did not arrive may have made a config, too";
-    } else if (st != ST_OK && reply->status / 100 == 2) {
+    } else if (st != ST_OK && job->reply.status / 100 == 2) {
         which = "a config may have been made all the same";
     }
     if (which) {
@@ -129,88 +122,83 @@ static void warn_of_leftovers(const struct api_reply *reply, enum status st)
             "%s: `provider ricloud list` shows it, `provider ricloud delete ID` removes it",
             which);
     }
-}
-
-static enum status post(struct create *create, const char *url)
-{
-    struct job *job = create->job;
-    enum status st = ricloud_ask(job, &create->config, "POST", BODY({"url", url}));
-    const char *secret = tree_text(job->reply.json, "/secret");
-    const char *id = tree_text(create->config.shown, "/id");
-
-    buf_add_str(&create->secret, secret ? secret : "");
-    api_hide(job->api, slice_of(secret));
-    cli_add_safe(&create->shown_id, slice_of(id));
-    warn_of_leftovers(&job->reply, st);
     return st;
 }
 
-static enum status store_secret(struct create *create)
+/* id: of the config, for messages. */
+static enum status store_secret(struct job *job, struct create *create, const char *id)
 {
     struct slice secret = buf_slice(&create->secret);
-    struct err *err = &create->job->err;
+    struct err *err = &job->err;
     bool synced = true;
     enum status st;
 
     if (secret.len == 0 || strpbrk(secret.data, "\r\n")) {
-        return err_set(err, ST_INVALID, "the API's answer contains no secret");
+        st = err_set(err, ST_INVALID, "the API's answer contains no secret");
+    } else {
+        st = file_draft_put(create->draft, secret, &synced, err);
     }
-    st = file_draft_put(create->draft, secret, &synced, err);
-    if (st == ST_OK && !synced) {
+    if (st != ST_OK) {
+        cli_fail("webhook config %s WAS CREATED, BUT ITS SECRET IS NOT STORED: %s", id,
+                 err->text);
+        return err_set(err, st,
+                       "the bridge will refuse its events; `provider ricloud delete %s` "
+                       "removes it; then create a new one",
+                       id);
+    }
+    if (!synced) {
         cli_fail("the secret of webhook config %s is stored, but a power cut may undo that: %s",
-                 create->shown_id.data, err->text);
+                 id, err->text);
     }
+    if (create->replaces) {
+        cli_fail("the secret that was in %s is replaced: from now on, deliveries signed with "
+                 "the old one are refused",
+                 create->file);
+    }
+    return ST_OK;
+}
+
+/* After the POST. */
+static enum status finish(struct job *job, struct create *create)
+{
+    struct buf id = {0};
+    enum status st;
+
+    cli_add_safe(&id, slice_of(tree_text(create->config.shown, "/id")));
+    st = store_secret(job, create, id.data);
+    if (st == ST_OK) {
+        st = ricloud_settle(job, &create->config);
+        if (st == ST_OK) {
+            ricloud_report(job, &create->config, create->file);
+        } else {
+            err_wrap(&job->err,
+                     "webhook config %s was created, and its secret is in %s; but how its test "
+                     "went is not known",
+                     id.data, create->file);
+        }
+    }
+    buf_free(&id);
     return st;
 }
 
-static void finish(struct create *create)
+enum status ricloud_create(struct job *job)
 {
-    struct job *job = create->job;
-    const char *id = create->shown_id.data, *file = create->secret_file;
+    struct create create = {.lock_fd = -1};
+    const char *url;
+    enum status st = job_url(job, &url);
 
-    if (store_secret(create) != ST_OK) {
-        cli_fail("webhook config %s WAS CREATED, BUT ITS SECRET IS NOT STORED: %s", id,
-                 job->err.text);
-        job_end(job, cli_fail("the bridge will refuse its events; `provider ricloud delete %s` "
-                              "removes it; then create a new one",
-                              id));
-        return;
-    }
-    if (create->replaces) {
-        (void)fprintf(stderr,
-                      CLI_PREFIX "the secret that was in %s is replaced: from now on, "
-                                 "deliveries signed with the old one are refused\n",
-                      file);
-    }
-    if (ricloud_settle(job, &create->config) == ST_OK) {
-        ricloud_report(job, &create->config, file);
-    } else {
-        job_end(job, cli_fail("webhook config %s was created, and its secret is in %s; but how "
-                              "its test went is not known: %s",
-                              id, file, job->err.text));
-    }
-}
-
-void ricloud_create(struct job *job)
-{
-    struct create create = {.job = job, .lock_fd = -1};
-    const char *url = job_url(job);
-
-    if (!url) {
-        return;
-    }
-    if (prepare(&create) != ST_OK || post(&create, url) != ST_OK) {
-        job_fail(job);
-    } else if (job->options.dry_run) {
-        (void)fprintf(stderr, CLI_PREFIX "the secret would go to %s\n", create.secret_file);
-    } else {
-        finish(&create);
+    st = st == ST_OK ? prepare(job, &create) : st;
+    st = st == ST_OK ? post(job, &create, url) : st;
+    if (st == ST_OK && job->options.dry_run) {
+        (void)fprintf(stderr, CLI_PREFIX "the secret would go to %s\n", create.file);
+    } else if (st == ST_OK) {
+        st = finish(job, &create);
     }
     file_draft_close(create.draft);
     if (create.lock_fd >= 0) {
         (void)close(create.lock_fd); /* nothing was written to it */
     }
     buf_wipe(&create.secret);
-    buf_free(&create.shown_id);
     ricloud_config_fini(&create.config);
+    return st;
 }

@@ -62,26 +62,28 @@ static const struct verb *choose(struct cli *cli, const struct vendor *vendor,
     return chosen ? &vendor->verbs[chosen - names] : NULL;
 }
 
-static void check_arguments(struct job *job, const struct verb *verb)
+static int check_usage(struct job *job, const struct verb *verb)
 {
+    const struct cli *cli = job->cli;
     const char *url = job->options.url;
+    int status = verb->check ? verb->check(job) : EXIT_DONE;
 
-    for (int i = 1; i < job->cli->argc && job->exit_status == EXIT_DONE; i++) {
+    for (int i = 1; i < cli->argc && status == EXIT_DONE; i++) {
         struct buf shown = {0};
 
-        if (!api_is_segment(job->cli->argv[i])) {
-            cli_add_safe(&shown, slice_of(job->cli->argv[i]));
-            job_end(job, cli_misuse(job->cli, "'%s' is not %s", buf_slice(&shown).data,
-                                    verb->argument));
-            buf_free(&shown);
+        if (!api_is_segment(cli->argv[i])) {
+            cli_add_safe(&shown, slice_of(cli->argv[i]));
+            status = cli_misuse(cli, "'%s' is not %s", buf_slice(&shown).data, verb->argument);
         }
+        buf_free(&shown);
     }
     /* The URL is not shown: it may contain a password, which is one of the faults. */
-    if (url && !utf8_is_fit(slice_of(url))) {
-        job_end(job, cli_misuse(job->cli, "--url must not contain control characters"));
-    } else if (url && config_check_url(url, &job->err) != ST_OK) {
-        job_end(job, cli_misuse(job->cli, "--url %s", job->err.text));
+    if (status == EXIT_DONE && url && !utf8_is_fit(slice_of(url))) {
+        status = cli_misuse(cli, "--url must not contain control characters");
+    } else if (status == EXIT_DONE && url && config_check_url(url, &job->err) != ST_OK) {
+        status = cli_misuse(cli, "--url %s", job->err.text);
     }
+    return status;
 }
 
 /* ---- which source ---- */
@@ -133,11 +135,11 @@ static void run(struct job *job, const struct vendor *vendor, const struct verb 
         return;
     }
     job->api = api_open(job->source, vendor->scheme, timeout_ms);
-    if (vendor->begin(job, verb->changes) == ST_OK) {
-        verb->run(job);
-    } else {
-        job_fail(job);
+    if (vendor->begin(job, verb->changes) != ST_OK || verb->run(job) != ST_OK) {
+        job_end(job, cli_fail("%s", job->err.text));
     }
+    state_close(job->state);
+    api_close(job->api);
 }
 
 int verb_run(struct cli *cli, const struct vendor *vendor)
@@ -154,17 +156,10 @@ int verb_run(struct cli *cli, const struct vendor *vendor)
     if (*timeout && (!units_parse_time(slice_of(*timeout), &timeout_ms) || timeout_ms <= 0)) {
         return cli_misuse(cli, "--timeout %s: not a time such as 30s or 2m", *timeout);
     }
-    if (verb->check) {
-        verb->check(&job);
-    }
-    if (job.exit_status == EXIT_DONE) {
-        check_arguments(&job, verb);
-    }
+    job.exit_status = check_usage(&job, verb);
     if (job.exit_status == EXIT_DONE) {
         run(&job, vendor, verb, timeout_ms);
     }
-    state_close(job.state);
-    api_close(job.api);
     return job.exit_status;
 }
 
@@ -175,21 +170,14 @@ void job_end(struct job *job, int exit_status)
     job->exit_status = job->exit_status == EXIT_DONE ? exit_status : job->exit_status;
 }
 
-void job_fail(struct job *job)
+enum status job_url(struct job *job, const char **out_url)
 {
-    job_end(job, cli_fail("%s", job->err.text));
-}
-
-const char *job_url(struct job *job)
-{
-    const char *url = job->options.url ? job->options.url : job->source->public_url;
-
-    if (!url) {
-        job_end(job, cli_fail("which URL shall the provider send to? Give --url, or set "
+    *out_url = job->options.url ? job->options.url : job->source->public_url;
+    return *out_url ? ST_OK
+                    : err_set(&job->err, ST_MISSING,
+                              "which URL shall the provider send to? Give --url, or set "
                               "public_url of source %s",
-                              job->source->name));
-    }
-    return url;
+                              job->source->name);
 }
 
 enum status job_set_token(struct job *job, const char *other)

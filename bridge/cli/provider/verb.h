@@ -40,9 +40,10 @@ struct verb {
     const char *options;  /* see struct cli_verb: those of every verb and its own */
     const char *argument; /* what each argument is, such as `an id` */
     int min_count, max_count;
-    bool changes;                   /* stores something */
-    void (*check)(struct job *job); /* of the usage; may be NULL */
-    void (*run)(struct job *job);
+    bool changes;                  /* stores something */
+    int (*check)(struct job *job); /* of the usage, as cli_misuse returns it; may be NULL */
+    /* If it fails, job->err is printed and the command fails. */
+    enum status (*run)(struct job *job);
     const char *help; /* NULL: the usage says enough */
 };
 
@@ -59,6 +60,7 @@ struct vendor {
     enum status (*begin)(struct job *job, bool changes);
 };
 
+extern const struct vendor ricloud, weavy;
 extern const struct cli_option verb_common_options[]; /* of every verb */
 
 /* Runs the verb that argv[1] names, from its options to its end. */
@@ -71,12 +73,10 @@ void verb_add_help(struct buf *out, const struct vendor *vendor);
 /* Takes the exit status of a step, as cli_fail and cli_misuse return it: the first failure becomes
  * the command's. */
 void job_end(struct job *job, int exit_status);
-/* Prints job->err; the command fails. */
-void job_fail(struct job *job);
 
-/* The URL that the provider sends to: --url, else the source's public_url. NULL: neither is
- * set, which has been printed. */
-const char *job_url(struct job *job) MUST_USE;
+/* The URL that the provider sends to: --url, else the source's public_url. ST_MISSING: neither is
+ * set. */
+enum status job_url(struct job *job, const char **out_url) MUST_USE;
 /* Sets the token that the configuration gives, else this one. */
 enum status job_set_token(struct job *job, const char *other) MUST_USE;
 /* Calls the API: api_call into job->reply and job->err. With --dry-run the request is printed

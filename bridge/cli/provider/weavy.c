@@ -17,19 +17,19 @@
 #include "bridge/cli/tree.h"
 #include "bridge/cli/provider/state.h"
 
-static void login(struct job *job)
+static enum status login(struct job *job)
 {
     const struct config_source *source = job->source;
+    enum status st = weavy_login(job);
 
-    if (weavy_login(job) != ST_OK) {
-        job_fail(job);
-    } else if (!job->options.dry_run) {
+    if (st == ST_OK && !job->options.dry_run) {
         job_print(job,
                   TREE({"username", tree_string(source->api.username)},
                        {"project_code", tree_string(source->api.project_code)},
                        {"state_file", tree_string(source->api.state_file)}),
                   "logged in as {username}; the login is kept in {state_file}");
     }
+    return st;
 }
 
 /* As it is printed. status: what became of it; NULL: it is only listed. */
@@ -57,22 +57,23 @@ static void print_subscription(const struct job *job, const struct subscription 
               status ? "{event}  {code}  {status}  {url}" : "{event}  {code}  {since}  {url}");
 }
 
-static void list(struct job *job)
+static enum status list(struct job *job)
 {
     struct subscription one;
 
     for (size_t i = 0; state_subscription(job->state, i, &one); i++) {
         print_subscription(job, &one, NULL);
     }
+    return ST_OK;
 }
 
 /* ---- subscribe ---- */
 
-static void check_which(struct job *job)
+static int check_which(struct job *job)
 {
-    if (job->options.all == (job->cli->argc > 1)) {
-        job_end(job, cli_misuse(job->cli, "which ones? Either name them, or give --all"));
-    }
+    return job->options.all != (job->cli->argc > 1)
+               ? EXIT_DONE
+               : cli_misuse(job->cli, "which ones? Either name them, or give --all");
 }
 
 /* The one at the same URL; false: there is none. */
@@ -201,13 +202,15 @@ static void subscribe_all(struct job *job, const char *base)
     buf_free(&left_out);
 }
 
-static void subscribe(struct job *job)
+static enum status subscribe(struct job *job)
 {
-    const char *base = job_url(job);
+    const char *base;
+    enum status st = job_url(job, &base);
 
-    if (base) {
+    if (st == ST_OK) {
         (job->options.all ? subscribe_all : subscribe_named)(job, base);
     }
+    return st;
 }
 
 /* ---- unsubscribe: by the codes that are stored, or by one that is not ---- */
@@ -257,7 +260,7 @@ static bool end_stored(struct job *job, size_t i, const struct subscription *one
     print_subscription(job, one, forget ? "forgotten" : "unsubscribed");
     state_remove_subscription(job->state, i);
     if (state_save(job->state, &job->err) != ST_OK) {
-        job_fail(job);
+        job_end(job, cli_fail("%s", job->err.text));
     }
     return true;
 }
@@ -293,7 +296,7 @@ static void end_matching(struct job *job, const char *name)
     }
 }
 
-static void unsubscribe(struct job *job)
+static enum status unsubscribe(struct job *job)
 {
     if (job->options.all) {
         end_matching(job, NULL);
@@ -301,6 +304,7 @@ static void unsubscribe(struct job *job)
     for (int i = 1; i < job->cli->argc; i++) {
         end_matching(job, job->cli->argv[i]);
     }
+    return ST_OK;
 }
 
 /* Name, options, what an argument is, how many, stores something, check, run, help. */

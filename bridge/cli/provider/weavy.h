@@ -1,13 +1,11 @@
 /*
- * weavy - subscriptions at Divalto weavy. Only for weavy*.c and provider.c.
+ * weavy - subscriptions at Divalto weavy. Only for weavy*.c.
  */
 #ifndef BRIDGE_CLI_PROVIDER_WEAVY_H
 #define BRIDGE_CLI_PROVIDER_WEAVY_H
 
 #include "bridge/cli/provider/state.h"
 #include "bridge/cli/provider/verb.h"
-
-extern const struct vendor weavy;
 
 /* ---- weavy_api.c: logging in and calling ---- */
 
@@ -37,6 +35,6 @@ void weavy_add_url(struct buf *out, const struct provider *provider, const char 
 
 /* ---- weavy_sample.c ---- */
 
-void weavy_sample(struct job *job);
+enum status weavy_sample(struct job *job) MUST_USE;
 
 #endif

@@ -64,7 +64,7 @@ static void print_or_publish(struct job *job, struct target *target, struct slic
     } else if (cli_http_run(target->http, &request, &reply, &job->err) == ST_OK) {
         print_answer(job, &reply);
     } else {
-        job_fail(job);
+        job_end(job, cli_fail("%s", job->err.text));
     }
     buf_free(&body);
     buf_free(&safe);
@@ -107,7 +107,7 @@ static enum status open_target(struct job *job, struct target *target)
     return cli_http_open(listen->items[0], TIMEOUT_MS, &target->http, &job->err);
 }
 
-void weavy_sample(struct job *job)
+enum status weavy_sample(struct job *job)
 {
     bool publish = job->options.publish;
     const char *event = job->cli->argv[1];
@@ -115,14 +115,14 @@ void weavy_sample(struct job *job)
     enum status st;
 
     if (publish && !weavy_check_path(job, event)) {
-        return;
+        return ST_OK; /* it has ended the command */
     }
     st = publish ? open_target(job, &target) : ST_OK;
     if (st == ST_OK) {
         st = weavy_call(job, "PerformList", &(struct subscription){.event = event});
     }
     if (st != ST_OK) {
-        job_end(job, cli_fail("%s: %s", event, job->err.text));
+        (void)err_wrap(&job->err, "%s", event);
     } else if (!job->options.dry_run) {
         /* Printed without secrets, sent as it is. */
         take_all(job, &target,
@@ -131,4 +131,5 @@ void weavy_sample(struct job *job)
     }
     cli_http_close(target.http);
     buf_free(&target.path);
+    return st;
 }
