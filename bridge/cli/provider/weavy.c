@@ -156,59 +156,57 @@ static void subscribe_event(struct job *job, const char *base, const char *event
     buf_free(&url);
 }
 
-/* Nothing is sent if one of them has no path. */
-static void subscribe_named(struct job *job, const char *base)
+/* The i-th event that is meant: of the standard ones, or of those that were named. */
+static const char *event_at(const struct job *job, size_t i)
 {
-    const struct cli *cli = job->cli;
+    struct catalogue_pair pair;
 
-    for (int i = 1; i < cli->argc; i++) {
-        if (!weavy_check_path(job, cli->argv[i])) {
-            return;
-        }
+    if (job->options.all) {
+        return catalogue_at(job->source->provider, i, &pair) ? pair.event : NULL;
     }
-    for (int i = 1; i < cli->argc; i++) {
-        subscribe_event(job, base, cli->argv[i]);
-    }
+    return i + 1 < (size_t)job->cli->argc ? job->cli->argv[i + 1] : NULL;
 }
 
-/* The standard events that the bridge takes, until one fails. Those that it does not take are
- * named before. */
-static void subscribe_all(struct job *job, const char *base)
+/* Nothing is sent if one that was named has no path. Of --all only those that have one are meant. */
+static bool check_paths(struct job *job)
 {
-    const struct provider *provider = job->source->provider;
     struct buf left_out = {0};
-    struct catalogue_pair pair;
-    bool any = false;
+    const char *event;
+    bool any = false, fit = true;
 
-    for (size_t i = 0; catalogue_at(provider, i, &pair); i++) {
-        if (weavy_has_path(provider, pair.event)) {
+    for (size_t i = 0; fit && (event = event_at(job, i)); i++) {
+        if (weavy_has_path(job->source->provider, event)) {
             any = true;
+        } else if (job->options.all) {
+            buf_addf(&left_out, "%s%s", left_out.len ? ", " : "", event);
         } else {
-            buf_addf(&left_out, "%s%s", left_out.len ? ", " : "", pair.event);
+            fit = weavy_check_path(job, event);
         }
     }
-    if (!any) {
+    if (fit && !any) {
+        fit = false;
         job_end(job, cli_fail("sources[%zu].events names no path for any standard event",
                               job->source_index));
     } else if (left_out.len > 0) {
         (void)fprintf(stderr, CLI_PREFIX "sources[%zu].events names no path for %s: left out\n",
                       job->source_index, left_out.data);
     }
-    for (size_t i = 0; job->exit_status == EXIT_DONE && catalogue_at(provider, i, &pair); i++) {
-        if (weavy_has_path(provider, pair.event)) {
-            subscribe_event(job, base, pair.event);
-        }
-    }
     buf_free(&left_out);
+    return fit;
 }
 
+/* Of --all none is tried after one that failed. */
 static enum status subscribe(struct job *job)
 {
-    const char *base;
+    const char *base, *event;
     enum status st = job_url(job, &base);
+    bool go_on = st == ST_OK && check_paths(job);
 
-    if (st == ST_OK) {
-        (job->options.all ? subscribe_all : subscribe_named)(job, base);
+    for (size_t i = 0; go_on && (event = event_at(job, i)); i++) {
+        if (weavy_has_path(job->source->provider, event)) {
+            subscribe_event(job, base, event);
+        }
+        go_on = !job->options.all || job->exit_status == EXIT_DONE;
     }
     return st;
 }
@@ -228,41 +226,32 @@ static enum status end_code(struct job *job, const char *code)
     return reply->uncertain && (reply->status == 404 || reply->status == 410) ? ST_OK : st;
 }
 
-/* st: why the code of a stored one could not be ended; job->err says it. */
-static void keep_stored(struct job *job, const struct subscription *one, enum status st)
-{
-    struct json_object *object = describe(job, one, NULL);
-    struct buf which = {0};
-
-    job_add_line(&which, object, "{event} {code}");
-    job_end(job, cli_fail("%s: %s", which.data, job->err.text));
-    if (st == ST_NOT_FOUND || st == ST_REFUSED || st == ST_INVALID) {
-        cli_fail("%s is kept here; if it has ended, `unsubscribe --forget` removes it without "
-                 "asking the API",
-                 which.data);
-    }
-    buf_free(&which);
-    json_object_put(object);
-}
-
 /* Ends the i-th stored one, and forgets it. Returns whether it did. */
 static bool end_stored(struct job *job, size_t i, const struct subscription *one)
 {
     bool forget = job->options.forget;
     enum status st = forget ? ST_OK : end_code(job, one->code);
+    struct json_object *object = describe(job, one, NULL);
+    struct buf which = {0};
 
-    if (st != ST_OK) {
-        keep_stored(job, one, st);
+    job_add_line(&which, object, "{event} {code}");
+    if (st == ST_OK && !job->options.dry_run) {
+        print_subscription(job, one, forget ? "forgotten" : "unsubscribed");
+        state_remove_subscription(job->state, i);
+        if (state_save(job->state, &job->err) != ST_OK) {
+            job_end(job, cli_fail("%s", job->err.text));
+        }
+    } else if (st != ST_OK) {
+        job_end(job, cli_fail("%s: %s", which.data, job->err.text));
+        if (st == ST_NOT_FOUND || st == ST_REFUSED || st == ST_INVALID) {
+            cli_fail("%s is kept here; if it has ended, `unsubscribe --forget` removes it "
+                     "without asking the API",
+                     which.data);
+        }
     }
-    if (st != ST_OK || job->options.dry_run) {
-        return false;
-    }
-    print_subscription(job, one, forget ? "forgotten" : "unsubscribed");
-    state_remove_subscription(job->state, i);
-    if (state_save(job->state, &job->err) != ST_OK) {
-        job_end(job, cli_fail("%s", job->err.text));
-    }
-    return true;
+    buf_free(&which);
+    json_object_put(object);
+    return st == ST_OK && !job->options.dry_run;
 }
 
 /* A code that is not stored here, such as one that could not be. */

@@ -72,18 +72,17 @@ enum status weavy_login(struct job *job)
                          {"password", job->options.dry_run ? "***" : source->api.password.data},
                          {"projectCode", source->api.project_code}, {"scope", "API"}),
         });
+    token = tree_text(job->reply.json, "/authToken");
     if (st == ST_OK && !job->options.dry_run) {
-        token = tree_text(job->reply.json, "/authToken");
-        if (!token || !token[0]) {
-            return job_reject(job, ST_REFUSED, "contains no authToken");
-        }
-        st = api_set_token(job->api, slice_of(token), &job->err);
+        st = token && token[0] ? api_set_token(job->api, slice_of(token), &job->err)
+                               : job_reject(job, ST_REFUSED, "contains no authToken");
         if (st == ST_OK) {
             state_set_token(job->state, token);
             st = state_save(job->state, &job->err);
         }
     }
     job->logged_in = st == ST_OK;
+    job->reply = (struct api_reply){0}; /* is not the reply to what a verb asks */
     return st;
 }
 
@@ -93,19 +92,10 @@ enum status weavy_login(struct job *job)
  * API has the member in every answer: false, 0 or empty where there is none. */
 static bool is_error(struct json_object *error)
 {
-    switch (json_object_get_type(error)) {
-    case json_type_array:
-        return json_object_array_length(error) > 0;
-    case json_type_object:
-        return json_object_object_length(error) > 0;
-    case json_type_null:
-    case json_type_boolean:
-    case json_type_double:
-    case json_type_int:
-    case json_type_string:
-        return json_object_get_boolean(error); /* as in most languages */
-    }
-    return false;
+    return json_object_is_type(error, json_type_array) ? json_object_array_length(error) > 0
+           : json_object_is_type(error, json_type_object)
+               ? json_object_object_length(error) > 0
+               : json_object_get_boolean(error); /* as in most languages */
 }
 
 static enum status call_once(struct job *job, const char *path,
@@ -125,48 +115,29 @@ static enum status call_once(struct job *job, const char *path,
                           });
 }
 
-/* Logs in, and forgets the reply to that: it is not the caller's business. */
-static enum status log_in_quietly(struct job *job)
-{
-    enum status st = weavy_login(job);
-
-    job->reply = (struct api_reply){0};
-    return st;
-}
-
-/* The token was not accepted: once more with a new one. */
-static enum status call_again(struct job *job, const char *path,
-                              const struct subscription *about)
-{
-    bool uncertain = job->reply.uncertain;
-    enum status st = log_in_quietly(job);
-
-    st = st == ST_OK ? call_once(job, path, about) : st;
-    job->reply.uncertain |= uncertain;
-    return st;
-}
-
 enum status weavy_call(struct job *job, const char *entry_point,
                        const struct subscription *about)
 {
-    bool is_configured = job->source->api.token.len > 0;
+    bool is_configured = job->source->api.token.len > 0, uncertain;
     struct buf path = {0};
     enum status st = ST_OK;
 
-    if (!is_configured && !api_has_token(job->api) && !job->logged_in) {
-        st = log_in_quietly(job);
-    }
-    if (st != ST_OK) {
-        return st;
-    }
     buf_addf(&path, "/v1/EntryPoints/{id}/process/?c=EPT_Webhook%s", entry_point);
-    st = call_once(job, path.data, about);
-    if (st == ST_UNAUTHENTIC && !is_configured && !job->logged_in) {
-        st = call_again(job, path.data, about);
+    if (!is_configured && !api_has_token(job->api) && !job->logged_in) {
+        st = weavy_login(job);
     }
-    if (st == ST_UNAUTHENTIC) {
-        st = err_wrap(&job->err, "%s of source %s is not accepted",
-                      is_configured ? "api.token" : "the login", job->source->name);
+    if (st == ST_OK) {
+        st = call_once(job, path.data, about);
+        uncertain = job->reply.uncertain;
+        if (st == ST_UNAUTHENTIC && !is_configured && !job->logged_in) {
+            st = weavy_login(job);
+            st = st == ST_OK ? call_once(job, path.data, about) : st;
+            job->reply.uncertain |= uncertain;
+        }
+        if (st == ST_UNAUTHENTIC) {
+            st = err_wrap(&job->err, "%s of source %s is not accepted",
+                          is_configured ? "api.token" : "the login", job->source->name);
+        }
     }
     if (st == ST_OK && is_error(tree_at(job->reply.json, "/error"))) {
         st = job_reject(job, ST_REFUSED, "is an error");
