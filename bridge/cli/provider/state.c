@@ -186,16 +186,14 @@ static enum status read_file(struct state *state, struct err *err)
     return st;
 }
 
-enum status state_open(const char *path, const struct state_account *account, bool for_change,
+enum status state_open(const char *path, struct json_object *account, bool for_change,
                        struct state **out_state, struct err *err)
 {
     struct state *state = xalloc(sizeof(*state));
     enum status st = ST_OK;
 
     state->path = path;
-    state->account =
-        TREE({"source", tree_string(account->source)}, {"api", tree_string(account->api)},
-             {"project_code", tree_string(account->project_code)});
+    state->account = account;
     state->lock_fd = -1;
     if (for_change) {
         st = file_lock_parent(path, &state->lock_fd, err);

@@ -16,12 +16,8 @@
 #include "common/buf.h"
 #include "common/err.h"
 
+struct json_object;
 struct state;
-
-/* Whose logins and subscriptions. */
-struct state_account {
-    const char *source, *api, *project_code;
-};
 
 /* Borrowed until it is removed. */
 struct subscription {
@@ -30,10 +26,11 @@ struct subscription {
     const char *since; /* RFC 3339 */
 };
 
-/* Borrows all. A missing file is an empty one. for_change: locks; ST_BUSY if another command has
+/* Borrows the path. Takes account, an object: the members that tell whose logins and subscriptions
+ * they are. A missing file is an empty one. for_change: locks; ST_BUSY if another command has
  * it. ST_INVALID: damaged, or of a newer version. Gives a state for state_close, which wipes the
  * tokens. */
-enum status state_open(const char *path, const struct state_account *account, bool for_change,
+enum status state_open(const char *path, struct json_object *account, bool for_change,
                        struct state **out_state, struct err *err) MUST_USE;
 void state_close(struct state *state);
 

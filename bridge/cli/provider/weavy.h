@@ -7,7 +7,7 @@
 #include "bridge/cli/provider/state.h"
 #include "bridge/cli/provider/verb.h"
 
-/* ---- weavy_api.c: logging in and calling ---- */
+/* ---- weavy_api.c: logging in, calling, where deliveries of an event go ---- */
 
 /* Opens the state, and sets the token that the configuration gives, else the last login's. */
 enum status weavy_begin(struct job *job, bool changes) MUST_USE;
@@ -18,8 +18,6 @@ enum status weavy_login(struct job *job) MUST_USE;
  * accepted. A 2xx answer with an error in it is ST_REFUSED, too. See job_call. */
 enum status weavy_call(struct job *job, const char *entry_point,
                        const struct subscription *about) MUST_USE;
-
-/* ---- weavy_events.c: where deliveries of an event go ---- */
 
 /* One of the standard events, or of the source's `events`. */
 bool weavy_is_event(const struct provider *provider, const char *name) MUST_USE;

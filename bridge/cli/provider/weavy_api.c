@@ -1,4 +1,8 @@
 /*
+ * No body of weavy's names its event, so each event has a URL of its own. The URL ends in the
+ * event's name, or in the path that the source's `events` gives it. The bridge would not take an
+ * event without a path there, so that is refused before the provider is asked.
+ *
  * weavy wants a login, whose token it does not always accept for long: so a call logs in when
  * there is no token, and once again when it is answered 401, unless the token is configured.
  *
@@ -10,30 +14,96 @@
 
 #include <json-c/json.h>
 
+#include "bridge/cli/catalogue.h"
+#include "bridge/cli/http.h"
 #include "bridge/cli/tree.h"
 #include "bridge/cli/provider/state.h"
+
+/* ---- where deliveries of an event go ---- */
+
+bool weavy_has_path(const struct provider *provider, const char *event)
+{
+    return provider->url_events ? provider_url_suffix(provider, event) != NULL
+                                : !strchr(event, '/');
+}
+
+bool weavy_check_path(struct job *job, const char *event)
+{
+    const struct provider_url_event *known = job->source->provider->url_events;
+    struct buf shown = {0};
+
+    if (weavy_has_path(job->source->provider, event)) {
+        return true;
+    }
+    cli_add_safe(&shown, slice_of(event));
+    if (known) {
+        buf_add_str(&shown, "; the bridge would not take it. It has:");
+        for (const struct provider_url_event *e = known; e->suffix; e++) {
+            buf_addf(&shown, "%s %s", e == known ? "" : ",", e->event);
+        }
+        job_end(job, cli_fail("sources[%zu].events names no path for %s", job->source_index,
+                              shown.data));
+    } else {
+        job_end(job,
+                cli_misuse(job->cli,
+                           "%s: the bridge takes no event with a slash in its name, unless "
+                           "sources[%zu].events has a path for it",
+                           shown.data, job->source_index));
+    }
+    buf_free(&shown);
+    return false;
+}
+
+bool weavy_is_event(const struct provider *provider, const char *name)
+{
+    struct catalogue_pair pair;
+
+    for (size_t i = 0; catalogue_at(provider, i, &pair); i++) {
+        if (strcmp(pair.event, name) == 0) {
+            return true;
+        }
+    }
+    return provider->url_events && weavy_has_path(provider, name);
+}
+
+void weavy_add_url(struct buf *out, const struct provider *provider, const char *base,
+                   const char *event)
+{
+    const char *suffix = provider_url_suffix(provider, event);
+    size_t len = strlen(base);
+
+    while (len > 0 && base[len - 1] == '/') {
+        len--;
+    }
+    buf_add(out, base, len);
+    if (!suffix) {
+        buf_add_char(out, '/');
+        cli_http_add_escaped(out, event);
+    } else if (suffix[0]) {           /* else it is the base itself */
+        buf_addf(out, "/%s", suffix); /* config has checked that it may stand in a URL */
+    }
+}
+
+/* ---- logging in ---- */
 
 enum status weavy_begin(struct job *job, bool changes)
 {
     const struct config_source *source = job->source;
-    const struct state_account account = {
-        .source = source->name,
-        .api = api_url(job->api),
-        .project_code = source->api.project_code,
-    };
+    const char *project_code = source->api.project_code;
     enum status st;
 
-    if (!account.project_code || !api_is_segment(account.project_code)) {
+    if (!project_code || !api_is_segment(project_code)) {
         return err_set(&job->err, ST_MISSING, "source %s: api.project_code %s", source->name,
-                       account.project_code ? "cannot stand in a URL" : "is missing");
+                       project_code ? "cannot stand in a URL" : "is missing");
     }
     /* A dry run changes nothing, and keeps nobody waiting. */
-    st = state_open(source->api.state_file, &account, changes && !job->options.dry_run,
-                    &job->state, &job->err);
+    st = state_open(source->api.state_file,
+                    TREE({"source", tree_string(source->name)},
+                         {"api", tree_string(api_url(job->api))},
+                         {"project_code", tree_string(project_code)}),
+                    changes && !job->options.dry_run, &job->state, &job->err);
     return st == ST_OK ? job_set_token(job, state_token(job->state)) : st;
 }
-
-/* ---- logging in ---- */
 
 static enum status check_credentials(struct job *job)
 {
