@@ -108,21 +108,28 @@ void state_set_token(struct state *state, const char *token)
     add_entry(state, LOGINS, TREE({"token", tree_string(token)}));
 }
 
+static struct subscription describe(struct json_object *entry)
+{
+    return (struct subscription){tree_text(entry, "/event"), tree_text(entry, "/url"),
+                                 tree_text(entry, "/code"), tree_text(entry, "/since")};
+}
+
 bool state_subscription(const struct state *state, size_t i, struct subscription *out)
 {
     struct json_object *entry = get_entry(state, SUBSCRIPTIONS, i);
 
-    *out = (struct subscription){tree_text(entry, "/event"), tree_text(entry, "/url"),
-                                 tree_text(entry, "/code"), tree_text(entry, "/since")};
+    *out = describe(entry);
     return entry != NULL;
 }
 
-void state_add_subscription(struct state *state, const char *event, const char *url,
-                            const char *code)
+struct subscription state_add_subscription(struct state *state, const char *event,
+                                           const char *url, const char *code)
 {
-    add_entry(state, SUBSCRIPTIONS,
-              TREE({"event", tree_string(event)}, {"url", tree_string(url)},
-                   {"code", tree_string(code)}));
+    struct json_object *entry = TREE({"event", tree_string(event)}, {"url", tree_string(url)},
+                                     {"code", tree_string(code)});
+
+    add_entry(state, SUBSCRIPTIONS, entry);
+    return describe(entry);
 }
 
 void state_remove_subscription(struct state *state, size_t i)

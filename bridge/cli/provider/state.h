@@ -46,9 +46,9 @@ void state_set_token(struct state *state, const char *token);
 
 /* The account's i-th subscription, in the order in which they were made; false after the last. */
 bool state_subscription(const struct state *state, size_t i, struct subscription *out);
-/* Adds one that was made now. */
-void state_add_subscription(struct state *state, const char *event, const char *url,
-                            const char *code);
+/* Adds one that was made now, and gives it as it is stored. */
+struct subscription state_add_subscription(struct state *state, const char *event,
+                                           const char *url, const char *code);
 void state_remove_subscription(struct state *state, size_t i);
 
 #endif

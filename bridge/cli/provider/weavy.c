@@ -91,12 +91,8 @@ static bool find_same(const struct job *job, const char *event, const char *url,
 /* Stores the code; only then is the event subscribed as far as we are concerned. */
 static void keep_code(struct job *job, const char *event, const char *url, const char *code)
 {
-    struct subscription one;
-    bool found;
+    struct subscription one = state_add_subscription(job->state, event, url, code);
 
-    state_add_subscription(job->state, event, url, code);
-    found = find_same(job, event, url, &one);
-    CHECK(found);
     if (state_save(job->state, &job->err) == ST_OK) {
         print_subscription(job, &one, "subscribed");
         return;

@@ -14,12 +14,6 @@
 
 enum { TIMEOUT_MS = 10000 };
 
-/* The bridge and the path there, with --publish. */
-struct target {
-    struct cli_http *http;
-    struct buf path;
-};
-
 /* A delivery's body: a bare object is put into `result`. */
 static void make_body(struct slice item, struct buf *out)
 {
@@ -48,30 +42,42 @@ static void print_answer(struct job *job, const struct cli_http_reply *reply)
     job_end(job, cli_http_is_taken(reply) ? EXIT_DONE : EXIT_FAILED);
 }
 
-/* Printed on one line of JSON; for people, without anything that a terminal obeys. */
-static void print_or_publish(struct job *job, struct target *target, struct slice item)
+/* Posts a body to the path where deliveries of the event arrive. */
+static void publish(struct job *job, struct cli_http *bridge, struct slice body)
 {
-    struct buf body = {0}, safe = {0};
-    struct slice json;
-    struct cli_http_request request = {.path = target->path.data, .json = &json};
+    struct buf path = {0};
+    struct cli_http_request request = {.json = &body};
     struct cli_http_reply reply = {0};
 
-    make_body(item, &body);
-    json = buf_slice(&body);
-    if (!target->http) {
-        cli_add_safe(&safe, json);
-        puts(job->options.json ? body.data : safe.data);
-    } else if (cli_http_run(target->http, &request, &reply, &job->err) == ST_OK) {
+    weavy_add_url(&path, job->source->provider, job->source->path, job->cli->argv[1]);
+    request.path = path.data;
+    if (cli_http_run(bridge, &request, &reply, &job->err) == ST_OK) {
         print_answer(job, &reply);
     } else {
         job_end(job, cli_fail("%s", job->err.text));
+    }
+    buf_free(&path);
+}
+
+/* bridge: NULL prints it on one line of JSON; for people, without anything that a terminal
+ * obeys. */
+static void take_one(struct job *job, struct cli_http *bridge, struct slice item)
+{
+    struct buf body = {0}, safe = {0};
+
+    make_body(item, &body);
+    if (bridge) {
+        publish(job, bridge, buf_slice(&body));
+    } else {
+        cli_add_safe(&safe, buf_slice(&body));
+        puts(job->options.json ? body.data : safe.data);
     }
     buf_free(&body);
     buf_free(&safe);
 }
 
 /* json: one {"result":{…}}, {"result":[…]}, or an array of either kind of item. */
-static void take_all(struct job *job, struct target *target, struct slice json)
+static enum status take_all(struct job *job, struct cli_http *bridge, struct slice json)
 {
     struct json_value result = json_find(json, SLICE("result"));
     bool is_array = json_kind_of(json) == JSON_ARRAY;
@@ -80,56 +86,48 @@ static void take_all(struct job *job, struct target *target, struct slice json)
     size_t count = 0;
 
     if (!is_array && result.kind == JSON_OBJECT) {
-        print_or_publish(job, target, json);
-    } else if (!is_array && result.kind != JSON_ARRAY) {
-        (void)job_reject(job, ST_INVALID, "contains no sample");
-        job_end(job, cli_fail("%s: %s", job->cli->argv[1], job->err.text));
-    } else {
-        for (; tree_next_item(&items, &item); count++) {
-            print_or_publish(job, target, item);
-        }
-        if (count == 0) {
-            job_end(job, cli_fail("%s: the API has no sample of it", job->cli->argv[1]));
-        }
+        take_one(job, bridge, json);
+        return ST_OK;
     }
+    if (!is_array && result.kind != JSON_ARRAY) {
+        return job_reject(job, ST_INVALID, "contains no sample");
+    }
+    for (; tree_next_item(&items, &item); count++) {
+        take_one(job, bridge, item);
+    }
+    return count ? ST_OK : err_set(&job->err, ST_NOT_FOUND, "the API has no sample of it");
 }
 
-/* The bridge, at the path where deliveries of the event arrive. */
-static enum status open_target(struct job *job, struct target *target)
+static enum status open_bridge(struct job *job, struct cli_http **out_bridge)
 {
     const struct config_list *listen = &job->cli->config->ingress.listen;
 
-    if (listen->count == 0) {
-        return err_set(&job->err, ST_MISSING,
-                       "ingress.listen names no address to send the sample to");
-    }
-    weavy_add_url(&target->path, job->source->provider, job->source->path, job->cli->argv[1]);
-    return cli_http_open(listen->items[0], TIMEOUT_MS, &target->http, &job->err);
+    return listen->count ? cli_http_open(listen->items[0], TIMEOUT_MS, out_bridge, &job->err)
+                         : err_set(&job->err, ST_MISSING,
+                                   "ingress.listen names no address to send the sample to");
 }
 
 enum status weavy_sample(struct job *job)
 {
-    bool publish = job->options.publish;
     const char *event = job->cli->argv[1];
-    struct target target = {0};
-    enum status st;
+    struct cli_http *bridge = NULL;
+    enum status st = ST_OK;
 
-    if (publish && !weavy_check_path(job, event)) {
-        return ST_OK; /* it has ended the command */
+    if (job->options.publish) {
+        if (!weavy_check_path(job, event)) {
+            return ST_OK; /* it has ended the command */
+        }
+        st = open_bridge(job, &bridge);
     }
-    st = publish ? open_target(job, &target) : ST_OK;
     if (st == ST_OK) {
         st = weavy_call(job, "PerformList", &(struct subscription){.event = event});
     }
-    if (st != ST_OK) {
-        (void)err_wrap(&job->err, "%s", event);
-    } else if (!job->options.dry_run) {
+    if (st == ST_OK && !job->options.dry_run) {
         /* Printed without secrets, sent as it is. */
-        take_all(job, &target,
-                 publish && job->reply.is_json ? job->reply.body
-                                               : slice_of(tree_print(job->reply.shown)));
+        st = take_all(job, bridge,
+                      bridge && job->reply.is_json ? job->reply.body
+                                                   : slice_of(tree_print(job->reply.shown)));
     }
-    cli_http_close(target.http);
-    buf_free(&target.path);
-    return st;
+    cli_http_close(bridge);
+    return st == ST_OK ? ST_OK : err_wrap(&job->err, "%s", event);
 }
