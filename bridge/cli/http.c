@@ -16,6 +16,7 @@
 #include <curl/curl.h>
 #include <json-c/json.h>
 
+#include "common/file.h"
 #include "common/net.h"
 
 #include "bridge/cli/cli.h"
@@ -23,6 +24,7 @@
 
 enum {
     MAX_REPLY = 4 * 1024 * 1024,
+    MAX_AUTHORITIES = 4 * 1024 * 1024,
     USUAL_REPLY = 64 * 1024, /* a buffer that does not grow leaves no copies behind */
     API_TIMEOUT_MS = 30000,  /* well above the 10 s that Ricloud-Await may take */
     API_CONNECT_TIMEOUT_MS = 10000,
@@ -133,12 +135,23 @@ struct cli_http *cli_http_open_api(const char *url)
     return http;
 }
 
-void cli_http_trust(struct cli_http *http, const struct buf *authorities)
+/* Not by libcurl, which a pipe in the place of the file would keep waiting for ever. */
+enum status cli_http_trust(struct cli_http *http, const char *path, struct err *err)
 {
-    struct curl_blob blob = {authorities->data, authorities->len, CURL_BLOB_COPY};
+    struct buf pem = {0};
+    struct curl_blob blob = {.flags = CURL_BLOB_COPY};
+    enum status st = file_read_regular(path, MAX_AUTHORITIES, &pem, err);
 
-    curl_easy_setopt(http->curl, CURLOPT_CAINFO_BLOB, &blob);
-    curl_easy_setopt(http->curl, CURLOPT_CAPATH, NULL);
+    if (st == ST_OK) {
+        blob.data = pem.data;
+        blob.len = pem.len;
+        curl_easy_setopt(http->curl, CURLOPT_CAINFO_BLOB, &blob);
+        curl_easy_setopt(http->curl, CURLOPT_CAPATH, NULL);
+    } else {
+        st = err->status = ST_IO;
+    }
+    buf_free(&pem);
+    return st;
 }
 
 void cli_http_close(struct cli_http *http)

@@ -23,8 +23,8 @@ enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_htt
  * is not a GET gets a new connection: on an old one that has died, libcurl would silently send
  * it again. Gives a client for cli_http_close. */
 struct cli_http *cli_http_open_api(const char *url);
-/* Trusts these authorities (PEM) instead of the system's. */
-void cli_http_trust(struct cli_http *http, const struct buf *authorities);
+/* Trusts the authorities in this file (PEM) instead of the system's. ST_IO: it cannot be read. */
+enum status cli_http_trust(struct cli_http *http, const char *path, struct err *err) MUST_USE;
 void cli_http_close(struct cli_http *http);
 
 struct cli_http_request {

@@ -20,13 +20,11 @@
 #include <json-c/json.h>
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/utf8.h"
 
 #include "bridge/cli/cli.h"
 #include "bridge/cli/http.h"
 #include "bridge/cli/tree.h"
-#include "bridge/cli/provider/request.h"
 #include "bridge/cli/provider/secrets.h"
 
 enum {
@@ -34,8 +32,7 @@ enum {
     FIRST_DELAY_MS = 500, /* doubles */
     TRY_TIMEOUT_MS = 30000,
     LAST_TRY_MS = 1000, /* for a command's last question, such as how a test went */
-    MAX_AUTHORITIES = 4 * 1024 * 1024,
-    MAX_WORDS = 200, /* bytes of each of the API's own words in an error */
+    MAX_WORDS = 200,    /* bytes of each of the API's own words in an error */
 };
 
 struct api {
@@ -124,11 +121,84 @@ const char *api_url(const struct api *api)
     return api->base.data;
 }
 
+/* ---- a request: --dry-run prints the headers as an object, a call sends them as lines ---- */
+
+void api_add_url(struct buf *out, const struct api_request *request, const char *base)
+{
+    const char *at = request->id ? strstr(request->path, "{id}") : NULL;
+
+    buf_add_str(out, base);
+    if (at) {
+        buf_add(out, request->path, (size_t)(at - request->path));
+        cli_http_add_escaped(out, request->id);
+        buf_add_str(out, at + strlen("{id}"));
+    } else {
+        buf_add_str(out, request->path);
+    }
+    buf_add_str(out, request->query ? request->query : "");
+}
+
+/* For tree_wipe. */
+static struct json_object *headers_of(const struct api_request *request, const char *scheme,
+                                      struct slice token)
+{
+    struct json_object *headers = TREE({"Accept", tree_string("application/json")});
+    struct buf value = {0};
+
+    if (!request->anonymous) {
+        buf_reserve(&value, token.len + 64); /* growing would leave a copy behind */
+        buf_addf(&value, "%s %.*s", scheme, SLICE_ARG(token));
+        json_object_object_add(headers, "Authorization", tree_string(value.data));
+        buf_wipe(&value);
+    }
+    if (request->json) {
+        json_object_object_add(headers, "Content-Type", tree_string("application/json"));
+    }
+    if (request->await) {
+        json_object_object_add(headers, "Ricloud-Await", tree_string(request->await));
+    }
+    return headers;
+}
+
+void api_add_headers(struct buf *out, const struct api_request *request, const char *scheme,
+                     struct slice token)
+{
+    struct json_object *headers = headers_of(request, scheme, token);
+
+    buf_reserve(out, token.len + 512);
+    json_object_object_foreach(headers, name, value)
+    {
+        buf_addf(out, "%s: %s\n", name, json_object_get_string(value));
+    }
+    tree_wipe(headers);
+}
+
+void api_add_request(struct buf *out, const struct api_request *request, const char *base,
+                     const char *scheme, bool as_json)
+{
+    struct buf url = {0};
+    struct json_object *object;
+
+    api_add_url(&url, request, base);
+    if (as_json) {
+        object = TREE({"method", tree_string(request->method)}, {"url", tree_string(url.data)},
+                      {"headers", headers_of(request, scheme, SLICE("***"))},
+                      {"body", tree_raw(request->json)});
+        buf_addf(out, "%s\n", tree_print(object));
+        json_object_put(object);
+    } else {
+        buf_addf(out, "%s %s\n", request->method, url.data);
+        api_add_headers(out, request, scheme, SLICE("***"));
+        buf_addf(out, request->json ? "\n%s\n\n" : "%s\n", request->json ? request->json : "");
+    }
+    buf_free(&url);
+}
+
 void api_print(const struct api *api, const struct api_request *request, bool as_json)
 {
     struct buf text = {0}, shown = {0};
 
-    request_add_text(&text, request, api->base.data, api->scheme, as_json);
+    api_add_request(&text, request, api->base.data, api->scheme, as_json);
     api_add_hidden(api, &shown, text.data);
     (void)fwrite(shown.data, 1, shown.len, stdout); /* main looks whether it has arrived */
     buf_free(&text);
@@ -142,26 +212,6 @@ bool api_is_segment(const char *text)
 }
 
 /* ---- one try ---- */
-
-/* Not by libcurl, which a pipe in the place of the file would keep waiting for ever. */
-static enum status read_authorities(struct api *api, struct err *err)
-{
-    struct buf pem = {0};
-    enum status st = ST_OK;
-
-    if (api->ca_file) {
-        st = file_read_regular(api->ca_file, MAX_AUTHORITIES, &pem, err);
-        if (st == ST_OK) {
-            cli_http_trust(api->http, &pem);
-            api->ca_file = NULL;
-        } else {
-            (void)err_wrap(err, "api.ca_file");
-            st = err->status = ST_IO;
-        }
-        buf_free(&pem);
-    }
-    return st;
-}
 
 static int64_t left_ms(const struct api *api)
 {
@@ -199,7 +249,7 @@ static enum status try_once(struct api *api, const struct api_request *request,
     enum status st;
 
     drop_reply(api);
-    request_add_headers(&lines, request, api->scheme, buf_slice(&api->token));
+    api_add_headers(&lines, request, api->scheme, buf_slice(&api->token));
     call.header = lines.data;
     st = cli_http_run(api->http, &call, out_answer, why);
     buf_wipe(&lines);
@@ -354,12 +404,21 @@ enum status api_call(struct api *api, const struct api_request *request,
     struct cli_http_reply answer = {0};
     struct buf why = {0};
     bool uncertain = false, again = true;
-    enum status st = read_authorities(api, err);
+    enum status st = ST_OK;
+
+    if (api->ca_file) {
+        st = cli_http_trust(api->http, api->ca_file, err);
+        if (st != ST_OK) {
+            (void)err_wrap(err, "api.ca_file");
+        } else {
+            api->ca_file = NULL;
+        }
+    }
 
     drop_reply(api);
     api->method = request->method;
     buf_clear(&api->url);
-    request_add_url(&api->url, request, api->base.data);
+    api_add_url(&api->url, request, api->base.data);
     for (unsigned n = 1; st == ST_OK && again; n++) {
         struct err no_answer = {0};
 

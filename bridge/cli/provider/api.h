@@ -11,11 +11,29 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-#include "bridge/cli/provider/request.h"
 #include "bridge/config/config.h"
 
 struct api;
 struct json_object;
+
+struct api_request {
+    const char *method;
+    const char *path;  /* behind the base; `{id}` in it stands for id */
+    const char *id;    /* any text, escaped; NULL: the path stays as it is */
+    const char *query; /* with its ?; NULL: none */
+    const char *await; /* the header Ricloud-Await; NULL: none */
+    char *json;        /* NULL: no body */
+    bool anonymous;    /* without the token */
+};
+
+/* Pure. base: the API's URL. */
+void api_add_url(struct buf *out, const struct api_request *request, const char *base);
+/* Pure. Adds its header lines, each with a \n. scheme and token: of Authorization. */
+void api_add_headers(struct buf *out, const struct api_request *request, const char *scheme,
+                     struct slice token);
+/* Pure. Adds all of it, with *** for the token: as lines, or as a JSON object on one line. */
+void api_add_request(struct buf *out, const struct api_request *request, const char *base,
+                     const char *scheme, bool as_json);
 
 /* For the API of a source, which has a URL: https, or http to this machine, as the configuration
  * has made sure. Borrows the source. scheme: of the Authorization header, such as `Token`.

@@ -9,7 +9,7 @@
 
 #include "common/nearest.h"
 
-#include "bridge/cli/provider/verb.h"
+#include "bridge/cli/provider/internal.h"
 #include "bridge/provider/provider.h"
 
 static int run_ricloud(struct cli *cli)

@@ -3,7 +3,7 @@
  * verbs are one call about one config; the answer is printed. What the API refuses is printed in
  * its own words, and ends the verb.
  */
-#include "bridge/cli/provider/ricloud.h"
+#include "bridge/cli/provider/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * A test can also get lost: it may come before the bridge has the secret. So a config that stays
  * new or becomes invalid is tested once more before it is reported as such.
  */
-#include "bridge/cli/provider/ricloud.h"
+#include "bridge/cli/provider/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

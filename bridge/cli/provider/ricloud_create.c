@@ -9,7 +9,7 @@
  *
  * If we die between 2 and 3 the secret is lost; `list` shows the config, `delete` ends it.
  */
-#include "bridge/cli/provider/ricloud.h"
+#include "bridge/cli/provider/internal.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * its API, let the vendor get a token, run, close. The provider is not asked before arguments and
  * configuration have been checked. Whatever fails is printed at once.
  */
-#include "bridge/cli/provider/verb.h"
+#include "bridge/cli/provider/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,6 @@
 #include "common/utf8.h"
 
 #include "bridge/cli/tree.h"
-#include "bridge/cli/provider/state.h"
 
 enum { DEFAULT_TIMEOUT_MS = 60000, MAX_VERBS = 16 };
 

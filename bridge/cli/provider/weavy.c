@@ -6,7 +6,7 @@
  * Of several events every one is tried, whatever became of the others; the first failure gives
  * the exit status.
  */
-#include "bridge/cli/provider/weavy.h"
+#include "bridge/cli/provider/internal.h"
 
 #include <limits.h>
 #include <string.h>
@@ -15,7 +15,6 @@
 
 #include "bridge/cli/catalogue.h"
 #include "bridge/cli/tree.h"
-#include "bridge/cli/provider/state.h"
 
 static enum status login(struct job *job)
 {

@@ -8,7 +8,7 @@
  *
  * Whatever is handed out, a token or a code, has its room on the disk before it is asked for.
  */
-#include "bridge/cli/provider/weavy.h"
+#include "bridge/cli/provider/internal.h"
 
 #include <string.h>
 
@@ -17,7 +17,6 @@
 #include "bridge/cli/catalogue.h"
 #include "bridge/cli/http.h"
 #include "bridge/cli/tree.h"
-#include "bridge/cli/provider/state.h"
 
 /* ---- where deliveries of an event go ---- */
 

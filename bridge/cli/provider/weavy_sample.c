@@ -3,7 +3,7 @@
  * It is printed, or posted to the running bridge byte for byte, as weavy would. The API answers
  * with one sample or several, each ready to send or bare; which, is not documented.
  */
-#include "bridge/cli/provider/weavy.h"
+#include "bridge/cli/provider/internal.h"
 
 #include <json-c/json.h>
 

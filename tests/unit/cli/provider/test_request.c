@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/cli/provider/request.h"
+#include "bridge/cli/provider/api.h"
 
 #define BASE "https://api.example/v3"
 
@@ -13,7 +13,7 @@ static void assert_url(const struct api_request *request, const char *wanted)
 {
     struct buf url = {0};
 
-    request_add_url(&url, request, BASE);
+    api_add_url(&url, request, BASE);
     assert_string_equal(url.data, wanted);
     buf_free(&url);
 }
@@ -41,12 +41,12 @@ static void the_headers_are_lines(void **state)
     struct buf lines = {0};
 
     (void)state;
-    request_add_headers(&lines, &request, "Token", SLICE("t0"));
+    api_add_headers(&lines, &request, "Token", SLICE("t0"));
     assert_string_equal(lines.data, "Accept: application/json\nAuthorization: Token t0\n"
                                     "Content-Type: application/json\nRicloud-Await: 10\n");
     buf_clear(&lines);
     request = (struct api_request){.path = "/", .anonymous = true};
-    request_add_headers(&lines, &request, "Token", SLICE("t0"));
+    api_add_headers(&lines, &request, "Token", SLICE("t0"));
     assert_string_equal(lines.data, "Accept: application/json\n");
     buf_free(&lines);
 }
@@ -59,14 +59,14 @@ static void what_is_printed_has_the_body_as_it_is_spelled_and_no_token(void **st
     struct buf text = {0};
 
     (void)state;
-    request_add_text(&text, &request, BASE, "Token", true);
+    api_add_request(&text, &request, BASE, "Token", true);
     assert_string_equal(text.data,
                         "{\"method\":\"POST\",\"url\":\"" BASE "/keys/k\",\"headers\":{"
                         "\"Accept\":\"application/json\",\"Authorization\":\"Token ***\","
                         "\"Content-Type\":\"application/json\"},"
                         "\"body\":{\"id\":123456789012345678901234567890}}\n");
     buf_clear(&text);
-    request_add_text(&text, &request, BASE, "Token", false);
+    api_add_request(&text, &request, BASE, "Token", false);
     assert_string_equal(text.data, "POST " BASE "/keys/k\nAccept: application/json\n"
                                    "Authorization: Token ***\n"
                                    "Content-Type: application/json\n\n"
