@@ -56,21 +56,22 @@ static void add_squeezed(struct buf *out, struct slice text)
     bool escaped = false;
 
     while (text.len > 0) {
-        char c = text.data[0];
+        uint8_t c = (uint8_t)text.data[0];
         size_t digits = escaped && c == 'u' ? 4 : (escaped && c == 'x') || c == '%' ? 2 : 0;
         uint8_t code[2] = {0};
         bool is_code = digits && text.len > digits &&
                        decode_hex((struct slice){text.data + 1, digits}, code, digits / 2);
 
         if (is_code) {
-            c = digits == 2 ? (char)code[0] : code[0] ? '\0' : (char)code[1];
+            c = code[digits / 2 - 1];
+            c = digits == 4 && code[0] ? 0 : c; /* not ASCII */
         } else if (escaped && strchr("bfnrt", c)) {
-            c = '\0';
+            c = 0;
         }
-        if (isalnum((unsigned char)c) && !((unsigned char)c & 0x80)) {
-            buf_add_char(out, c);
+        if (c < 0x80 && isalnum(c)) {
+            buf_add_char(out, (char)c);
         }
-        escaped = !is_code && c == '\\';
+        escaped = c == '\\';
         text = slice_from(text, is_code ? digits + 1 : 1);
     }
 }

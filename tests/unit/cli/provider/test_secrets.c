@@ -64,6 +64,7 @@ static void a_text_that_spells_one_with_escapes_is_hidden_whole(void **state)
         "p\"\\w\\xc3\\xA4\\x09", /* as bytes */
         "tok%2Fa%2B%3db",        /* in a URL */
         "p%22%5Cw%C3%A4%09",
+        "p\\\\u005cu0022\\\\u005c\\\\u005cw\xC3\xA4\\t", /* escaped twice, unlike each time */
     };
 
     for (size_t i = 0; i < COUNT_OF(spelled); i++) {
