@@ -15,7 +15,7 @@
 
 #include "common/encode.h"
 
-enum { SHORTEST_HIDDEN = 3 };
+enum { SHORTEST_HIDDEN = 3, DEEPEST_ESCAPES = 64 };
 
 void secrets_add(struct secrets *secrets, struct slice secret)
 {
@@ -49,43 +49,62 @@ static size_t match(const struct secrets *secrets, struct slice text)
     return longest;
 }
 
-/* Adds the ASCII letters and digits of text, those that \u0041, \x41 or %41 stand for included,
- * and of other escapes nothing: what is left of a secret however it is spelled. */
+/* Which escapes a text is read with: JSON's, a URL's, or both. */
+enum escapes { BACKSLASH = 1, PERCENT = 2 };
+
+/* The byte that text begins with, in one of the spellings \\u0041, \\x41, %41, \\n or \\"; *out_len:
+ * how long that is. A character that is not ASCII is 0. */
+static char decode_one(struct slice text, unsigned escapes, size_t *out_len)
+{
+    bool escaped = (escapes & BACKSLASH) && text.data[0] == '\\' && text.len > 1;
+    char kind = escaped ? text.data[1] : text.data[0];
+    size_t digits = escaped && kind == 'u'                    ? 4
+                    : (escaped && kind == 'x') || kind == '%' ? 2
+                                                              : 0;
+    uint8_t code[2] = {0};
+
+    digits = kind == '%' && !(escapes & PERCENT) ? 0 : digits;
+    *out_len = 1 + escaped + digits;
+    if (digits > 0 && text.len >= *out_len &&
+        decode_hex((struct slice){text.data + 1 + escaped, digits}, code, digits / 2)) {
+        return digits == 4 && code[0] ? 0 : (char)code[digits / 2 - 1];
+    }
+    *out_len = 1 + escaped;
+    return escaped && strchr("bfnrt", kind) ? 0 : kind;
+}
+
+/* Undoes one level of escapes; false: there was none. */
+static bool unescape(struct buf *text, unsigned escapes)
+{
+    size_t len, kept = 0, from = 0;
+    bool any = false;
+
+    for (; from < text->len; from += len) {
+        text->data[kept++] = decode_one(slice_from(buf_slice(text), from), escapes, &len);
+        any |= len > 1;
+    }
+    text->len = kept;
+    return any;
+}
+
+/* Adds the ASCII letters and digits of text: what is the same of a secret whatever marks a spelling
+ * puts between them. */
 static void add_squeezed(struct buf *out, struct slice text)
 {
-    bool escaped = false;
-
-    while (text.len > 0) {
-        uint8_t c = (uint8_t)text.data[0];
-        size_t digits = escaped && c == 'u' ? 4 : (escaped && c == 'x') || c == '%' ? 2 : 0;
-        uint8_t code[2] = {0};
-        bool is_code = digits && text.len > digits &&
-                       decode_hex((struct slice){text.data + 1, digits}, code, digits / 2);
-
-        if (is_code) {
-            c = code[digits / 2 - 1];
-            c = digits == 4 && code[0] ? 0 : c; /* not ASCII */
-        } else if (escaped && strchr("bfnrt", c)) {
-            c = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (isalnum((unsigned char)text.data[i]) && (unsigned char)text.data[i] < 0x80) {
+            buf_add_char(out, text.data[i]);
         }
-        if (c < 0x80 && isalnum(c)) {
-            buf_add_char(out, (char)c);
-        }
-        escaped = c == '\\';
-        text = slice_from(text, is_code ? digits + 1 : 1);
     }
 }
 
-/* Whether a text that quotes something may spell a secret in another way: rather too often than
- * not, as of a secret with few letters little is left to compare. */
-static bool has_escaped(const struct secrets *secrets, struct slice text)
+static bool has_squeezed(const struct secrets *secrets, struct slice text)
 {
     struct buf squeezed = {0}, secret = {0};
-    bool quotes = memchr(text.data, '\\', text.len) || memchr(text.data, '%', text.len);
     bool found = false;
 
     add_squeezed(&squeezed, text);
-    for (size_t i = 0; i < secrets->count && quotes; i++) {
+    for (size_t i = 0; i < secrets->count; i++) {
         buf_clear(&secret);
         add_squeezed(&secret, buf_slice(&secrets->items[i]));
         found |= secrets->items[i].len >= SHORTEST_HIDDEN &&
@@ -95,6 +114,26 @@ static bool has_escaped(const struct secrets *secrets, struct slice text)
     buf_wipe(&squeezed);
     buf_wipe(&secret);
     return found;
+}
+
+/* Whether a text that quotes something may spell a secret in another way: rather too often than
+ * not, as of a secret with few letters little is left to compare, and what is escaped again and
+ * again is not read to its end. */
+static bool has_escaped(const struct secrets *secrets, struct slice text)
+{
+    bool found = false, escaped = false;
+
+    for (unsigned escapes = BACKSLASH; escapes <= (BACKSLASH | PERCENT); escapes++) {
+        struct buf form = {0};
+
+        buf_add_slice(&form, text);
+        for (int level = 1; !found && unescape(&form, escapes); level++) {
+            escaped = true;
+            found = level == DEEPEST_ESCAPES || has_squeezed(secrets, buf_slice(&form));
+        }
+        buf_wipe(&form);
+    }
+    return found || (escaped && has_squeezed(secrets, text));
 }
 
 bool secrets_add_hidden(const struct secrets *secrets, struct buf *out, struct slice text)

@@ -76,6 +76,21 @@ static void a_text_that_spells_one_with_escapes_is_hidden_whole(void **state)
     }
 }
 
+/* What looks like an escape in the secret itself is none. */
+static void a_secret_that_contains_escapes_is_found_behind_others(void **state)
+{
+    static const char *const spelled[] = {
+        "x%41\\n%5Bz",      "x%2541\\n%255Bz", "x%252541\\n%25255Bz",
+        "x%2541%5Cn%255Bz", "x%41\\\\n%5Bz",   "x%41\\u005cn%5Bz",
+    };
+
+    secrets_add(*state, SLICE("x%41\\n%5Bz"));
+    for (size_t i = 0; i < COUNT_OF(spelled); i++) {
+        assert_text(*state, spelled[i], "***");
+    }
+    assert_text(*state, "xA[z 100%", "xA[z 100%");
+}
+
 static void of_two_that_begin_alike_the_longer_one_goes(void **state)
 {
     secrets_add(*state, SLICE(TOKEN "/more"));
@@ -160,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SECRETS(a_secret_is_hidden_wherever_it_stands),
         WITH_SECRETS(a_text_that_spells_one_with_escapes_is_hidden_whole),
+        WITH_SECRETS(a_secret_that_contains_escapes_is_found_behind_others),
         WITH_SECRETS(of_two_that_begin_alike_the_longer_one_goes),
         WITH_SECRETS(one_or_two_characters_are_no_secret_that_could_be_hidden),
         WITH_SECRETS(a_megabyte_of_backslashes_takes_no_time),
