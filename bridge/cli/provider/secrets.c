@@ -54,23 +54,31 @@ enum escapes { BACKSLASH = 1, PERCENT = 2 };
 
 /* The byte that text begins with, in one of the spellings \\u0041, \\x41, %41, \\n or \\"; *out_len:
  * how long that is. A character that is not ASCII is 0. */
-static char decode_one(struct slice text, unsigned escapes, size_t *out_len)
+static uint8_t decode_one(struct slice text, unsigned escapes, size_t *out_len)
 {
-    bool escaped = (escapes & BACKSLASH) && text.data[0] == '\\' && text.len > 1;
-    char kind = escaped ? text.data[1] : text.data[0];
-    size_t digits = escaped && kind == 'u'                    ? 4
-                    : (escaped && kind == 'x') || kind == '%' ? 2
-                                                              : 0;
+    size_t escaped = (escapes & BACKSLASH) && text.data[0] == '\\' && text.len > 1 ? 1 : 0;
+    uint8_t kind = (uint8_t)text.data[escaped];
+    size_t digits = 0;
     uint8_t code[2] = {0};
 
-    digits = kind == '%' && !(escapes & PERCENT) ? 0 : digits;
+    if (escaped) {
+        digits = kind == 'u' ? 4 : kind == 'x' ? 2 : 0;
+    } else if ((escapes & PERCENT) && kind == '%') {
+        digits = 2;
+    }
     *out_len = 1 + escaped + digits;
     if (digits > 0 && text.len >= *out_len &&
         decode_hex((struct slice){text.data + 1 + escaped, digits}, code, digits / 2)) {
-        return digits == 4 && code[0] ? 0 : (char)code[digits / 2 - 1];
+        if (digits == 4 && code[0]) {
+            return 0;
+        }
+        return code[digits / 2 - 1];
     }
     *out_len = 1 + escaped;
-    return escaped && strchr("bfnrt", kind) ? 0 : kind;
+    if (escaped && strchr("bfnrt", kind)) {
+        return 0;
+    }
+    return kind;
 }
 
 /* Undoes one level of escapes; false: there was none. */
@@ -80,7 +88,7 @@ static bool unescape(struct buf *text, unsigned escapes)
     bool any = false;
 
     for (; from < text->len; from += len) {
-        text->data[kept++] = decode_one(slice_from(buf_slice(text), from), escapes, &len);
+        text->data[kept++] = (char)decode_one(slice_from(buf_slice(text), from), escapes, &len);
         any |= len > 1;
     }
     text->len = kept;
