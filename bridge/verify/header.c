@@ -32,18 +32,6 @@ static struct slice take_until(struct slice *rest, char separator)
     return item;
 }
 
-static struct slice trim(struct slice text)
-{
-    while (text.len > 0 && (*text.data == ' ' || *text.data == '\t')) {
-        text = (struct slice){text.data + 1, text.len - 1};
-    }
-    while (text.len > 0 &&
-           (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
-}
-
 static bool is_name(struct slice text, const char *name)
 {
     return is_set(name) && slice_equal(text, slice_of(name));
@@ -108,7 +96,7 @@ static bool read_ordered(struct reading *reading, struct slice value)
 
 static bool read_pair(struct reading *reading, struct slice item)
 {
-    struct slice value = trim(item);
+    struct slice value = slice_trim(item, " \t");
     struct slice key = take_until(&value, '=');
 
     if (is_name(key, reading->signature->mark)) {
