@@ -64,6 +64,7 @@ struct http_answer http_error(enum reject reason, const char *message,
 
 bool http_allows_read(struct http_request *request)
 {
+    static const char message[] = "only GET and HEAD are allowed here";
     struct slice method = http_method(request);
     char text[HTTP_ERROR_SIZE];
     struct http_answer answer;
@@ -71,7 +72,8 @@ bool http_allows_read(struct http_request *request)
     if (slice_equal(method, SLICE("GET")) || slice_equal(method, SLICE("HEAD"))) {
         return true;
     }
-    answer = http_error(REJECT_METHOD, "only GET and HEAD are allowed here", text);
+    http_report_refusal(request, REJECT_METHOD, message);
+    answer = http_error(REJECT_METHOD, message, text);
     answer.allow = "GET, HEAD";
     http_answer(request, &answer);
     return false;

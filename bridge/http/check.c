@@ -98,7 +98,7 @@ static struct http_fault check_line(const struct http_request *request)
         return FAULT(REJECT_BAD_REQUEST, "this is not HTTP/1.1");
     }
     if (!delivery_is_token(slice_of(request->method)) || request->target_bad ||
-        request->path == NULL || request->path[0] != '/') {
+        !slice_starts_with(buf_slice(&request->path), SLICE("/"))) {
         return FAULT(REJECT_BAD_REQUEST, "the request line is malformed");
     }
     return NO_FAULT;
@@ -138,15 +138,13 @@ static struct http_fault check_fields(const struct fields *fields, bool http_1_1
     return check_framing(fields, http_1_1);
 }
 
-static struct http_fault check_body(struct http_request *request, const struct fields *fields)
+static struct http_fault check_body(const struct http_request *request,
+                                    const struct fields *fields)
 {
     if (strcmp(request->method, "POST") == 0 && fields->length_count == 0 &&
         fields->coding_count == 0) {
         return FAULT(REJECT_LENGTH, "a POST must declare the length of its body");
     }
-    request->chunked = fields->coding_count > 0;
-    /* The library has checked that it is a number that fits. */
-    request->length = fields->length_count > 0 ? strtoull(fields->length.data, NULL, 10) : 0;
     if (request->length > request->server->max_body_bytes) {
         return FAULT(REJECT_TOO_LARGE, "the body is too large");
     }
@@ -163,6 +161,9 @@ struct http_fault http_check_head(struct http_request *request)
     }
     (void)MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, note_field,
                                       &fields);
+    request->chunked = fields.coding_count > 0;
+    /* The library has checked that it is a number that fits. */
+    request->length = fields.length_count > 0 ? strtoull(fields.length.data, NULL, 10) : 0;
     fault = check_fields(&fields, strcmp(request->version, "HTTP/1.1") == 0);
     return fault.message != NULL ? fault : check_body(request, &fields);
 }

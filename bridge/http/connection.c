@@ -167,16 +167,28 @@ void http_connection_cut(struct http_connection *connection)
     http_connection_enter(connection, PHASE_CUT);
 }
 
+static void report_timeout(struct http_connection *connection)
+{
+    struct http_request *request = connection->request;
+
+    if (request == NULL) { /* no request line has come, so there is only a peer to report */
+        request = http_request_take(connection->server);
+        request->peer = connection->peer;
+        http_report_refusal(request, REJECT_TIMEOUT, NULL);
+        http_request_give_back(request);
+    } else if (request->fault.message == NULL) { /* else it was refused, and its body went on */
+        http_report_refusal(request, REJECT_TIMEOUT, NULL);
+    }
+}
+
 static void expire(struct http_connection *connection)
 {
-    struct http_server *server = connection->server;
-
     if (connection->phase == PHASE_LINGERING) {
         end_lingering(connection);
         return;
     }
-    if (connection->phase == PHASE_READING && server->handler.refused != NULL) {
-        server->handler.refused(server->handler.ctx, 0);
+    if (connection->phase == PHASE_READING) {
+        report_timeout(connection);
     }
     http_connection_cut(connection);
 }

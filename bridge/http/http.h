@@ -63,10 +63,12 @@ struct http_handler {
     /* Loop thread; a request that `head` let pass ended without `body`: it was too slow, too
      * large, broken, or its client went away. The last chance to use its state. May be NULL. */
     void (*gone)(void *ctx, struct http_request *request);
-    /* Loop thread; a request was refused before the handler saw it, or while its body arrived.
-     * status: the answer's, even if the body went on for so long that the connection was closed
-     * without an answer; 0: it was too slow and has been cut. May be NULL. */
-    void (*refused)(void *ctx, unsigned status);
+    /* Loop thread; http itself refuses a request, before the handler sees it or while its body
+     * arrives, or cuts it, too slow (REJECT_TIMEOUT). Not for an answer, but to be counted and
+     * logged. why: a constant; NULL: the reason says it. If not even a request line has come, the
+     * request has a peer and nothing else. May be NULL. */
+    void (*refused)(void *ctx, struct http_request *request, enum reject reason,
+                    const char *why);
     /* Loop thread; a connection was opened (+1) or closed (-1). May be NULL. */
     void (*connection)(void *ctx, int change);
     void *ctx;
@@ -106,17 +108,22 @@ struct http_answer http_error(enum reject reason, const char *message,
                               char text[HTTP_ERROR_SIZE]);
 
 /* Loop thread, head complete. True if the method is GET or HEAD; otherwise it has answered the
- * request with 405. */
+ * request with 405, and told `refused`. */
 bool http_allows_read(struct http_request *request);
 
 /* Loop thread, before the request is answered. Slices borrow from the request. */
 struct slice http_method(const struct http_request *request);
-struct slice http_path(const struct http_request *request); /* decoded; no NUL in it */
 /* Returns how many times the header appears; *out_value is the first one's value (SLICE_NONE if
  * it does not appear). */
 size_t http_header(const struct http_request *request, const char *name,
                    struct slice *out_value);
 struct slice http_body(const struct http_request *request);
+
+/* By the thread that has the request, before it is answered. */
+/* Decoded; no NUL in it. Of a head that could not be read: as it was sent, and cut. */
+struct slice http_path(const struct http_request *request);
+/* Of the body: as many as were announced, or more if more have come. */
+uint64_t http_body_bytes(const struct http_request *request);
 enum { HTTP_PEER_SIZE = 64 };
 /* The client's address, for logs: 192.0.2.1:4711, [2001:db8::1]:4711 or unix. */
 void http_peer(const struct http_request *request, char out_text[HTTP_PEER_SIZE]);

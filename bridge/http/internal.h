@@ -37,6 +37,7 @@ enum {
     /* The library's memory per connection. It wipes this after every request, so a larger pool
      * costs time. */
     HTTP_POOL_BYTES = 32 * 1024,
+    HTTP_KEPT_TARGET_BYTES = 1024, /* of a target that could not be decoded */
     HTTP_IDLE_MS = 60 * 1000,
     HTTP_LINGER_MS = 2 * 1000,
 };
@@ -64,20 +65,23 @@ struct http_queue {
     int64_t timeout_ms; /* 0: none */
 };
 
+union http_peer {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
 /* Loop thread only. */
 struct http_connection {
     struct http_server *server;
-    struct MHD_Connection *mhd; /* NULL while lingering */
-    struct http_watch watch;    /* its descriptor is ours only while lingering */
+    struct MHD_Connection *mhd;   /* NULL while lingering */
+    struct http_request *request; /* under way; or NULL */
+    struct http_watch watch;      /* its descriptor is ours only while lingering */
     struct http_connection *prev, *next;
     enum http_phase phase;
     int64_t since_ms, deadline_ms;
     bool linger; /* if it were closed now, the peer might still be sending */
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } peer;
+    union http_peer peer;
 };
 
 struct http_fault {
@@ -91,8 +95,8 @@ enum http_stage {
     STAGE_ANSWER, /* answered, or the handler has it */
 };
 
-/* request.c: http_request_take rebuilds it and keeps two members, body and answer_body. A new
- * member that owns memory is kept there, too, shrunk in http_request_give_back, and freed in
+/* request.c: http_request_take rebuilds it and keeps three members, path, body and answer_body. A
+ * new member that owns memory is kept there, too, shrunk in http_request_give_back, and freed in
  * http_request_free. */
 struct http_request {
     struct inbox_link link; /* in server->answers, on its way back to the loop */
@@ -103,7 +107,7 @@ struct http_request {
 
     /* owned by the loop thread */
     enum http_stage stage;
-    const char *method, *path, *version; /* the library's; valid until the answer is sent */
+    const char *method, *version; /* the library's; valid until the answer is sent */
     size_t target_bytes;
     bool target_bad; /* contains bytes or escapes that no target may have */
     bool chunked;
@@ -116,6 +120,8 @@ struct http_request {
     struct http_fault fault;
 
     /* owned by the loop or, from body() to its answer, by the handler */
+    struct buf path; /* decoded; until on_request, the target's as it came, cut */
+    union http_peer peer;
     bool answered;
     _Alignas(max_align_t) unsigned char state[HTTP_STATE_SIZE];
     struct http_answer answer; /* without its body, which is in answer_body */
@@ -207,6 +213,8 @@ bool http_target_is_bad(const char *target);
 /* request.c */
 /* Gives an empty request, a spare one if there is one. */
 struct http_request *http_request_take(struct http_server *server);
+/* Tells the handler that http refuses the request. */
+void http_report_refusal(struct http_request *request, enum reject reason, const char *why);
 /* Gives up the loop's reference. */
 void http_request_give_back(struct http_request *request);
 /* Any thread. Gives up one reference; the last one frees. */

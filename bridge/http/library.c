@@ -59,9 +59,13 @@ static enum MHD_Result queue(struct http_request *request)
     return http_request_queue(request) ? MHD_YES : MHD_NO;
 }
 
+static void report(struct http_request *request, struct http_fault fault)
+{
+    http_report_refusal(request, fault.reason, fault.message);
+}
+
 static enum MHD_Result refuse(struct http_request *request, struct http_fault fault)
 {
-    const struct http_handler *handler = &request->server->handler;
     char text[HTTP_ERROR_SIZE];
     struct http_answer answer = http_error(fault.reason, fault.message, text);
 
@@ -69,9 +73,6 @@ static enum MHD_Result refuse(struct http_request *request, struct http_fault fa
     request->stage = STAGE_ANSWER;
     request->server->current = request;
     http_answer(request, &answer);
-    if (handler->refused != NULL) {
-        handler->refused(handler->ctx, answer.status);
-    }
     return queue(request);
 }
 
@@ -81,6 +82,32 @@ static const struct http_fault too_large = {REJECT_TOO_LARGE, "the body is too l
 
 /* --- the callbacks --- */
 
+/* A server must also accept the absolute form (http://host/path): RFC 9112 section 3.2.2. */
+static const char *origin_form(const char *target)
+{
+    const char *authority = NULL;
+    const char *path;
+
+    if (strncasecmp(target, "http://", 7) == 0) {
+        authority = target + 7;
+    } else if (strncasecmp(target, "https://", 8) == 0) {
+        authority = target + 8;
+    } else {
+        return target;
+    }
+    path = strchr(authority, '/');
+    return path != NULL ? path : "/";
+}
+
+/* So that it is known what for, if the library refuses the request before its head is complete. */
+static void note_target(struct http_request *request, const char *target)
+{
+    const char *path = origin_form(target);
+    size_t len = strcspn(path, "?");
+
+    buf_add(&request->path, path, len < HTTP_KEPT_TARGET_BYTES ? len : HTTP_KEPT_TARGET_BYTES);
+}
+
 static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd)
 {
     struct http_server *server = cls;
@@ -88,6 +115,9 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
 
     request->connection =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    request->connection->request = request;
+    request->peer = request->connection->peer;
+    note_target(request, target == NULL ? "" : target);
     request->target_bytes = target == NULL ? 0 : strlen(target);
     request->target_bad = target == NULL || http_target_is_bad(target);
     request->connection->linger = true;
@@ -120,6 +150,7 @@ static enum MHD_Result head_complete(struct http_request *request)
         fault = no_room; /* now, rather than after the client has sent it in vain */
     }
     if (fault.message != NULL) {
+        report(request, fault);
         return refuse(request, fault);
     }
     request->stage = STAGE_BODY;
@@ -138,21 +169,17 @@ static enum MHD_Result head_complete(struct http_request *request)
  * answer. */
 static enum MHD_Result discard(struct http_request *request)
 {
-    const struct http_handler *handler = &request->server->handler;
-
     if (request->read_bytes <= request->server->max_body_bytes + MAX_EXCESS_BYTES) {
         return MHD_YES;
     }
     request->stage = STAGE_ANSWER;
-    if (handler->refused != NULL) {
-        handler->refused(handler->ctx, reject_status(request->fault.reason));
-    }
     return MHD_NO;
 }
 
 static void give_up_body(struct http_request *request, struct http_fault fault)
 {
     request->fault = fault;
+    report(request, fault);
     buf_free(&request->body);
     unhold(request);
 }
@@ -201,23 +228,6 @@ static enum MHD_Result body_complete(struct http_request *request)
     return MHD_YES;
 }
 
-/* A server must also accept the absolute form (http://host/path): RFC 9112 section 3.2.2. */
-static const char *origin_form(const char *target)
-{
-    const char *authority = NULL;
-    const char *path;
-
-    if (strncasecmp(target, "http://", 7) == 0) {
-        authority = target + 7;
-    } else if (strncasecmp(target, "https://", 8) == 0) {
-        authority = target + 8;
-    } else {
-        return target;
-    }
-    path = strchr(authority, '/');
-    return path != NULL ? path : "/";
-}
-
 /* NOLINTNEXTLINE(readability-function-size): the library's callback has eight parameters. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *path,
                                   const char *method, const char *version, const char *data,
@@ -230,7 +240,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     (void)mhd;
     switch (request->stage) {
     case STAGE_HEAD:
-        request->path = origin_form(path);
+        buf_clear(&request->path);
+        buf_add_str(&request->path, origin_form(path));
         request->method = method;
         request->version = version;
         return head_complete(request);
@@ -245,14 +256,13 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 }
 
 /* The library refused the request itself. */
-static void report_library_refusal(const struct http_request *request)
+static void report_library_refusal(struct http_request *request)
 {
-    const struct http_handler *handler = &request->server->handler;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection->mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
 
-    if (request->stage != STAGE_ANSWER && info != NULL && handler->refused != NULL) {
-        handler->refused(handler->ctx, info->http_status);
+    if (request->stage != STAGE_ANSWER && info != NULL) {
+        http_report_refusal(request, reject_of_status(info->http_status), NULL);
     }
 }
 
@@ -266,6 +276,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     (void)mhd;
     (void)code;
     *context = NULL;
+    connection->request = NULL;
     report_library_refusal(request);
     if (request->passed && server->handler.gone != NULL) {
         server->handler.gone(server->handler.ctx, request);

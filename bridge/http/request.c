@@ -56,6 +56,7 @@ static void shrink(struct buf *buf)
 
 void http_request_free(struct http_request *request)
 {
+    buf_free(&request->path);
     buf_free(&request->body);
     buf_free(&request->answer_body);
     free(request);
@@ -77,9 +78,11 @@ struct http_request *http_request_take(struct http_server *server)
     *request = (struct http_request){
         .server = server,
         .refs = 1,
+        .path = request->path,
         .body = request->body,
         .answer_body = request->answer_body,
     };
+    buf_clear(&request->path);
     return request;
 }
 
@@ -92,9 +95,19 @@ void http_request_give_back(struct http_request *request)
         http_request_release(request);
         return;
     }
+    shrink(&request->path);
     shrink(&request->body);
     shrink(&request->answer_body);
     server->spare[server->spare_count++] = request;
+}
+
+void http_report_refusal(struct http_request *request, enum reject reason, const char *why)
+{
+    const struct http_handler *handler = &request->server->handler;
+
+    if (handler->refused != NULL) {
+        handler->refused(handler->ctx, request, reason, why);
+    }
 }
 
 struct slice http_method(const struct http_request *request)
@@ -104,7 +117,12 @@ struct slice http_method(const struct http_request *request)
 
 struct slice http_path(const struct http_request *request)
 {
-    return slice_of(request->path);
+    return buf_slice(&request->path);
+}
+
+uint64_t http_body_bytes(const struct http_request *request)
+{
+    return request->length > request->read_bytes ? request->length : request->read_bytes;
 }
 
 struct slice http_body(const struct http_request *request)
@@ -149,19 +167,19 @@ size_t http_header(const struct http_request *request, const char *name,
 
 void http_peer(const struct http_request *request, char out_text[HTTP_PEER_SIZE])
 {
-    const struct http_connection *connection = request->connection;
+    const union http_peer *peer = &request->peer;
     char host[INET6_ADDRSTRLEN] = "?";
 
-    switch (connection->peer.any.sa_family) {
+    switch (peer->any.sa_family) {
     case AF_INET:
-        (void)inet_ntop(AF_INET, &connection->peer.in.sin_addr, host, sizeof(host));
+        (void)inet_ntop(AF_INET, &peer->in.sin_addr, host, sizeof(host));
         (void)snprintf(out_text, HTTP_PEER_SIZE, "%s:%u", host,
-                       (unsigned)ntohs(connection->peer.in.sin_port));
+                       (unsigned)ntohs(peer->in.sin_port));
         break;
     case AF_INET6:
-        (void)inet_ntop(AF_INET6, &connection->peer.in6.sin6_addr, host, sizeof(host));
+        (void)inet_ntop(AF_INET6, &peer->in6.sin6_addr, host, sizeof(host));
         (void)snprintf(out_text, HTTP_PEER_SIZE, "[%s]:%u", host,
-                       (unsigned)ntohs(connection->peer.in6.sin6_port));
+                       (unsigned)ntohs(peer->in6.sin6_port));
         break;
     default:
         (void)snprintf(out_text, HTTP_PEER_SIZE, "unix");

@@ -2,8 +2,8 @@
  * Answers to webhooks: each is counted, logged and given to http. None of this can fail.
  *
  * A refusal tells the sender nothing that would help an attacker; the reason goes to the log. The
- * log takes at most one line a second for each reason, and the next line has the number of those
- * left out: requests are free for a sender, and must not fill our disk.
+ * log takes at most one line a second for each source and reason, and the next line has the number
+ * of those left out: requests are free for a sender, and must not fill our disk.
  */
 #include "bridge/intake/internal.h"
 
@@ -11,6 +11,7 @@
 
 #include "common/json.h"
 #include "common/log.h"
+#include "common/nearest.h"
 
 #include "bridge/metrics.h"
 
@@ -19,63 +20,96 @@ enum {
     ANSWER_SIZE = 96,
 };
 
-static struct log_limit refusal_limits[REJECT_COUNT], challenge_limit;
+/* By the sources' indexes for metrics: a name keeps its own. */
+static struct log_limit refusal_limits[METRICS_MAX_SOURCES][REJECT_COUNT];
+static struct log_limit challenge_limit;
 
 /* --- refusals --- */
-
-/* peer, why: NULL leaves the field out. */
-static void log_refusal(enum reject reason, const char *source_name, const char *peer,
-                        const char *why)
-{
-    int64_t left_out;
-
-    if (log_allows(&refusal_limits[reason], &left_out)) {
-        log_warn("webhook refused", L_STR("reason", reject_code(reason)),
-                 L_STR("source", source_name), L_STR("peer", peer), L_STR("why", why),
-                 L_INT("left_out", left_out));
-    }
-}
 
 static const char *source_name_of(const struct request_state *state)
 {
     return metrics_source_name(state->source_index);
 }
 
-void ingress_refuse(struct http_request *request, enum reject reason, const char *message,
-                    const char *allow)
+/* Counts it. True if a line may be written, with *out_left_out. */
+static bool count_refusal(struct http_request *request, enum reject reason,
+                          int64_t *out_left_out)
 {
     const struct request_state *state = http_request_state(request);
+
+    metrics_reject(reason, state->source_index);
+    return log_allows(&refusal_limits[state->source_index][reason], out_left_out);
+}
+
+static void log_refusal(struct http_request *request, enum reject reason, const char *why,
+                        int64_t left_out)
+{
+    struct slice path = http_path(request);
+    char peer[HTTP_PEER_SIZE];
+
+    http_peer(request, peer);
+    log_warn("webhook refused", L_STR("reason", reject_code(reason)),
+             L_STR("source", source_name_of(http_request_state(request))), L_STR("peer", peer),
+             L_SLICE("path", path.len > 0 ? path : SLICE_NONE),
+             L_INT("size", http_body_bytes(request)), L_STR("why", why),
+             L_INT("left_out", left_out));
+}
+
+void ingress_note_refusal(struct http_request *request, enum reject reason, const char *why)
+{
+    int64_t left_out;
+
+    if (count_refusal(request, reason, &left_out)) {
+        log_refusal(request, reason, why, left_out);
+    }
+}
+
+static void answer_refusal(struct http_request *request, enum reject reason,
+                           const char *message, const char *allow)
+{
     char text[HTTP_ERROR_SIZE];
     struct http_answer answer = http_error(reason, message, text);
 
     answer.allow = allow;
-    metrics_reject(reason, state->source_index);
-    log_debug("request refused", L_STR("reason", reject_code(reason)),
-              L_STR("source", source_name_of(state)));
     http_answer(request, &answer);
+}
+
+void ingress_refuse(struct http_request *request, enum reject reason, const char *message,
+                    const char *allow)
+{
+    ingress_note_refusal(request, reason, message);
+    answer_refusal(request, reason, message, allow);
+}
+
+void ingress_refuse_not_found(struct http_request *request, const struct intake *intake)
+{
+    int64_t left_out;
+
+    if (count_refusal(request, REJECT_NOT_FOUND, &left_out)) {
+        char question[NEAREST_TEXT_SIZE], why[NEAREST_TEXT_SIZE + 32];
+
+        intake_suggest_path(intake, http_path(request), question);
+        (void)snprintf(why, sizeof(why), "no source has this path%s", question);
+        log_refusal(request, REJECT_NOT_FOUND, why, left_out);
+    }
+    answer_refusal(request, REJECT_NOT_FOUND, "nothing answers at this path", NULL);
 }
 
 void ingress_refuse_unauthentic(struct http_request *request, const struct err *why)
 {
-    const struct request_state *state = http_request_state(request);
-    char peer[HTTP_PEER_SIZE];
-
-    http_peer(request, peer);
-    log_refusal(REJECT_UNAUTHENTIC, source_name_of(state), peer, why->text);
-    ingress_refuse(request, REJECT_UNAUTHENTIC, "the signature is missing or wrong", NULL);
+    ingress_note_refusal(request, REJECT_UNAUTHENTIC, why->text);
+    answer_refusal(request, REJECT_UNAUTHENTIC, "the signature is missing or wrong", NULL);
 }
 
 void ingress_refuse_unavailable(struct http_request *request, enum status why)
 {
-    const struct request_state *state = http_request_state(request);
     char text[HTTP_ERROR_SIZE];
     struct http_answer answer = http_error(REJECT_UNAVAILABLE, status_text(why), text);
 
     if (why == ST_FULL) {
         answer.retry_after_s = RETRY_AFTER_FULL_S;
     }
-    metrics_reject(REJECT_UNAVAILABLE, state->source_index);
-    log_refusal(REJECT_UNAVAILABLE, source_name_of(state), NULL, status_text(why));
+    ingress_note_refusal(request, REJECT_UNAVAILABLE, status_text(why));
     http_answer(request, &answer);
 }
 

@@ -9,6 +9,8 @@
  * The answer may come after the intake is freed, so it uses only the request's own state. If the
  * client goes away before its body is complete, the request's reference to the intake is dropped.
  * If the outbox does not take the event, the answer is 503.
+ *
+ * What http refuses by itself is counted and logged here, for the source at its path.
  */
 #include "bridge/intake/ingress.h"
 
@@ -81,6 +83,12 @@ static struct delivery delivery_of(struct http_request *request)
                              .ctx = request};
 }
 
+static void note_source(struct request_state *state, const struct intake_source *source)
+{
+    state->source_index = intake_source_index(source);
+    metrics_count(METRIC_RECEIVED, state->source_index);
+}
+
 /* False: there is none, and the request has been answered. */
 static bool find_source(struct ingress *ingress, struct http_request *request)
 {
@@ -88,11 +96,10 @@ static bool find_source(struct ingress *ingress, struct http_request *request)
 
     state->source = intake_find(newest_intake(ingress), http_path(request), &state->suffix);
     if (state->source == NULL) {
-        ingress_refuse(request, REJECT_NOT_FOUND, "nothing answers at this path", NULL);
+        ingress_refuse_not_found(request, ingress->intake);
         return false;
     }
-    state->source_index = intake_source_index(state->source);
-    metrics_count(METRIC_RECEIVED, state->source_index);
+    note_source(state, state->source);
     return true;
 }
 
@@ -182,13 +189,21 @@ static void gone(void *ctx, struct http_request *request)
     intake_drop(state->intake);
 }
 
-static void refused(void *ctx, unsigned status)
+/* The path may be known, though the handler has not seen the request. */
+static void refused(void *ctx, struct http_request *request, enum reject reason,
+                    const char *why)
 {
-    enum reject reason = reject_of_status(status);
+    struct request_state *state = http_request_state(request);
+    const struct intake_source *source;
+    struct slice suffix;
 
-    (void)ctx;
-    metrics_reject(reason, METRICS_NO_SOURCE);
-    log_debug("request refused", L_STR("reason", reject_code(reason)));
+    if (state->source_index == METRICS_NO_SOURCE) {
+        source = intake_find(newest_intake(ctx), http_path(request), &suffix);
+        if (source != NULL) {
+            note_source(state, source);
+        }
+    }
+    ingress_note_refusal(request, reason, why);
 }
 
 static void connection_changed(void *ctx, int change)

@@ -16,6 +16,7 @@
 #define BRIDGE_INTAKE_INTAKE_H
 
 #include "common/err.h"
+#include "common/nearest.h"
 
 #include "bridge/config/config.h"
 #include "bridge/delivery.h"
@@ -40,6 +41,9 @@ void intake_drop(struct intake *intake);
  * *out_suffix is the part behind it and its slashes (absent if nothing follows). */
 const struct intake_source *intake_find(const struct intake *intake, struct slice path,
                                         struct slice *out_suffix);
+/* `, did you mean PATH?` of the source whose path is most like this one, or "". */
+void intake_suggest_path(const struct intake *intake, struct slice path,
+                         char out_text[NEAREST_TEXT_SIZE]);
 /* Before the body has arrived. ST_UNAUTHENTIC: a header that proves the origin is missing, or
  * appears more than once; why: as in intake_submit. ST_OK: *out_secrets is the generation of the
  * secrets in force. Put it into the delivery, so that it may still be verified with these secrets

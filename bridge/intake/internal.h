@@ -73,9 +73,13 @@ struct request_state {
 _Static_assert(sizeof(struct request_state) <= HTTP_STATE_SIZE,
                "the state is kept in the request");
 
+/* Counts and logs a refusal; does not answer. */
+void ingress_note_refusal(struct http_request *request, enum reject reason, const char *why);
 /* Loop thread. allow: for a 405; NULL: none. */
 void ingress_refuse(struct http_request *request, enum reject reason, const char *message,
                     const char *allow);
+/* Loop thread. The log says which path may have been meant. */
+void ingress_refuse_not_found(struct http_request *request, const struct intake *intake);
 /* Loop thread. The message is the same for every fault of a signature: the reason (why) is for the
  * operator, not for the sender. */
 void ingress_refuse_unauthentic(struct http_request *request, const struct err *why);

@@ -109,6 +109,17 @@ const struct intake_source *intake_find(const struct intake *intake, struct slic
     return source;
 }
 
+void intake_suggest_path(const struct intake *intake, struct slice path,
+                         char out_text[NEAREST_TEXT_SIZE])
+{
+    struct nearest near = {.text = path};
+
+    for (size_t i = 0; i < intake->source_count; i++) {
+        nearest_offer(&near, intake->sources[i].config->path);
+    }
+    (void)nearest_question(&near, "", out_text);
+}
+
 unsigned intake_source_index(const struct intake_source *source)
 {
     return source->metrics_index;

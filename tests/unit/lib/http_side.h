@@ -146,12 +146,15 @@ static inline void on_body(void *ctx, struct http_request *request)
     }
 }
 
-static inline void on_refused(void *ctx, unsigned status)
+static inline void on_refused(void *ctx, struct http_request *request, enum reject reason,
+                              const char *why)
 {
     (void)ctx;
+    (void)request;
+    (void)why;
     lock();
     side.refused_count++;
-    side.refused_last = status;
+    side.refused_last = reject_status(reason);
     changed();
     unlock();
 }
