@@ -7,6 +7,9 @@
 #include <signal.h>
 #include <string.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "common/log.h"
 #include "common/nearest.h"
 
@@ -115,6 +118,7 @@ static const struct cli_command help_command = {
 struct common {
     const char *config_path;
     const char *log_level;
+    const char *log_format;
     bool help;
     bool version;
 };
@@ -128,9 +132,13 @@ static bool take_common(int *argc, char **argv, struct common *common)
         const char **text;
         bool *flag;
     } all[] = {
-        {"-c", &common->config_path, NULL},        {"--config", &common->config_path, NULL},
-        {"--log-level", &common->log_level, NULL}, {"-h", NULL, &common->help},
-        {"--help", NULL, &common->help},           {"--version", NULL, &common->version},
+        {"-c", &common->config_path, NULL},
+        {"--config", &common->config_path, NULL},
+        {"--log-level", &common->log_level, NULL},
+        {"--log-format", &common->log_format, NULL},
+        {"-h", NULL, &common->help},
+        {"--help", NULL, &common->help},
+        {"--version", NULL, &common->version},
     };
     int kept = 1;
     int i = 1;
@@ -163,16 +171,22 @@ static bool take_common(int *argc, char **argv, struct common *common)
     return true;
 }
 
-static bool set_log_level(const char *text, const struct cli_command *command)
+static bool set_log(const struct common *common, const struct cli_command *command)
 {
     /* The other commands print their results and errors themselves. */
     enum log_level level = command == &run_command ? LOG_INFO : LOG_WARN;
+    enum log_format format = LOG_FORMAT_TEXT;
 
-    if (text && !log_level_parse(text, &level)) {
-        cli_fail("--log-level %s: not debug, info, warn or error", text);
+    if (common->log_level && !log_level_parse(common->log_level, &level)) {
+        cli_fail("--log-level %s: not debug, info, warn or error", common->log_level);
+        return false;
+    }
+    if (common->log_format && !log_format_parse(common->log_format, &format)) {
+        cli_fail("--log-format %s: not text or json", common->log_format);
         return false;
     }
     log_set_level(level);
+    log_set_format(format);
     return true;
 }
 
@@ -183,7 +197,7 @@ static int start(const struct common *common, int argc, char **argv)
         .config_path = common->config_path, .command = command, .argc = argc, .argv = argv};
     int status;
 
-    if (!command || !set_log_level(common->log_level, command)) {
+    if (!command || !set_log(common, command)) {
         return EXIT_USAGE;
     }
     if (common->help) {
@@ -214,10 +228,25 @@ static int run(int argc, char **argv)
     return start(&common, argc - 1, argv + 1);
 }
 
+/* A descriptor below 3 that was closed would become a socket or the outbox, and get what is meant
+ * for stdout or the log. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) {
+        (void)close(fd); /* nothing to lose */
+    }
+}
+
 int main(int argc, char **argv)
 {
     int status;
 
+    fill_standard_descriptors();
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error like any other */
     status = run(argc, argv);
     /* Nothing else checks that the output has arrived. */

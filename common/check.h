@@ -13,7 +13,11 @@
 /* Always compiled in; cond has no side effects. For invariants of our own code, not for input. */
 #define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
 
-/* Any thread. Prints where and what to stderr and aborts. */
+/* Main thread, before others start. Says why the process stops in place of a line on stderr; it
+ * needs no memory. condition and at may be NULL. */
+void check_tell_by(void (*tell)(const char *what, const char *condition, const char *at));
+
+/* Any thread. Says where and what, and aborts. */
 void check_failed(const char *condition, const char *file, int line) __attribute__((noreturn));
 
 /* Any thread. Gives zeroed memory for free(). The size must be our own choice, never a peer's:

@@ -1,8 +1,10 @@
 /*
- * log - logfmt lines on stderr: `ts=… level=info msg="broker connected" server=mqtt://…`.
+ * log - lines on stderr, as logfmt, `ts=… level=info msg="broker connected" server=mqtt://…`, or
+ * as JSON. Each line to the journal begins with its priority, `<4>` (sd-daemon(3)).
  *
- * One line per state change, one write(2) per line; values that a peer sent are escaped,
- * control characters and newlines included. Never log bodies, signatures or secrets.
+ * One line per state change; values that a peer sent are escaped, control characters and newlines
+ * included. Never log bodies, signatures or secrets. After log_start no caller waits for the
+ * reader.
  *
  *   log_info("event accepted", L_UUID("id", event->id), L_SLICE("source", event->source),
  *            L_INT("bytes", n));
@@ -13,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "common/buf.h"
+#include "common/err.h"
 #include "common/uuid.h"
 
 enum log_level {
@@ -66,5 +69,21 @@ void log_set_level(enum log_level level);
 
 /* Any thread. Finds "debug", "info", "warn", "error"; false for anything else. */
 bool log_level_parse(const char *name, enum log_level *out_level);
+
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+/* Main thread, before others start. At first LOG_FORMAT_TEXT. */
+void log_set_format(enum log_format format);
+/* Any thread. Finds "text" and "json". */
+bool log_format_parse(const char *name, enum log_format *out_format);
+
+/* Any thread. What a line of this level begins with on fd, if that is the journal; else "". */
+const char *log_priority(int fd, enum log_level level);
+
+/* Main thread, once. From now on lines are written by a thread of their own; those that the reader
+ * leaves no room for are counted, and the number is logged later. Also, CHECK logs as others do,
+ * and a crash waits a moment for the last lines. */
+enum status log_start(struct err *err) MUST_USE;
+/* Main thread, at the end. Waits up to wait_ms until everything is written. */
+void log_stop(int64_t wait_ms);
 
 #endif

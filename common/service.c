@@ -11,12 +11,16 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "common/check.h"
 
-enum { FIRST_PASSED_FD = 3 }; /* SD_LISTEN_FDS_START, sd_listen_fds(3) */
+enum {
+    FIRST_PASSED_FD = 3, /* SD_LISTEN_FDS_START, sd_listen_fds(3) */
+    NOTIFY_WAIT_S = 1,
+};
 
 static long environment_number(const char *name)
 {
@@ -75,6 +79,7 @@ void service_notify(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    const struct timeval wait = {.tv_sec = NOTIFY_WAIT_S};
     size_t len = path == NULL ? 0 : strlen(path);
     int fd;
 
@@ -89,7 +94,8 @@ void service_notify(const char *state)
     if (fd < 0) {
         return;
     }
-    /* May be lost: see above. */
+    /* A manager that reads nothing does not hold us up. May be lost: see above. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
     (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&sun,
                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
     (void)close(fd);

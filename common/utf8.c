@@ -68,3 +68,9 @@ bool utf8_is_fit(struct slice text)
     }
     return true;
 }
+
+bool utf8_is_unsafe(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x061C || c == 0x200E || c == 0x200F ||
+           (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}

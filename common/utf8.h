@@ -20,4 +20,7 @@ bool utf8_is_unfit(uint32_t code_point);
 /* True if all of it is well-formed and no character is unfit. */
 bool utf8_is_fit(struct slice text);
 
+/* What a terminal obeys rather than shows: controls, line separators, changes of direction. */
+bool utf8_is_unsafe(uint32_t code_point);
+
 #endif

@@ -9,13 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/nearest.h"
 #include "common/units.h"
 
 static void PRINTF_LIKE(1, 0) print_error(const char *format, va_list args)
 {
-    (void)fputs(CLI_PREFIX, stderr);
+    (void)fprintf(stderr, "%s" CLI_PREFIX, log_priority(STDERR_FILENO, LOG_ERROR));
     (void)vfprintf(stderr, format, args);
     (void)fputc('\n', stderr);
 }
@@ -93,6 +96,7 @@ void cli_print_help(FILE *out, const struct cli_command *command)
              "%sOptions of every command:\n"
              "  -c, --config FILE    the configuration (default " CLI_DEFAULT_CONFIG ")\n"
              "  --log-level LEVEL    debug, info, warn or error\n"
+             "  --log-format FORMAT  text (key=value) or json, one object a line\n"
              "  -h, --help           this text\n",
              command->notes ? command->notes : "");
     print_usage(out, command);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "common/uuid.h"
 
 #include "bridge/store/store.h"
@@ -20,7 +21,10 @@ void cli_print_faults(FILE *out, const char *prefix, const char *config_path,
         const struct config_fault *fault = &faults->items[i];
 
         if (!fault->warning || with_warnings) {
-            (void)fprintf(out, "%s%s: %s%s\n", prefix,
+            const char *priority =
+                log_priority(fileno(out), fault->warning ? LOG_WARN : LOG_ERROR);
+
+            (void)fprintf(out, "%s%s%s: %s%s\n", priority, prefix,
                           fault->path[0] ? fault->path : config_path,
                           fault->warning ? "warning: " : "", fault->text);
         }

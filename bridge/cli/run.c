@@ -8,14 +8,12 @@
 
 #include "bridge/daemon/daemon.h"
 
-static int run(struct cli *cli)
-{
-    enum status st;
+enum { LAST_LINES_MS = 1000 }; /* a reader of the log that sleeps longer misses the end */
 
-    if (!cli_arguments(cli, NULL, 0, 0)) {
-        return EXIT_USAGE;
-    }
-    st = config_load(cli->config_path, &cli->config, &cli->faults);
+static int read_and_run(struct cli *cli)
+{
+    enum status st = config_load(cli->config_path, &cli->config, &cli->faults);
+
     if (st != ST_OK) {
         cli_print_faults(stderr, "", cli->config_path, &cli->faults, true);
         return cli_fail("not started: %zu %s in the configuration", cli->faults.error_count,
@@ -26,6 +24,22 @@ static int run(struct cli *cli)
                  L_STR("warning", cli->faults.items[i].text));
     }
     return daemon_run(cli->config, cli->config_path);
+}
+
+static int run(struct cli *cli)
+{
+    struct err err = {0};
+    int status;
+
+    if (!cli_arguments(cli, NULL, 0, 0)) {
+        return EXIT_USAGE;
+    }
+    if (log_start(&err) != ST_OK) {
+        return cli_fail("%s", err.text);
+    }
+    status = read_and_run(cli);
+    log_stop(LAST_LINES_MS);
+    return status;
 }
 
 const struct cli_command run_command = {

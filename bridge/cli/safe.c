@@ -6,14 +6,6 @@
 
 #include "common/utf8.h"
 
-/* Moves the cursor, changes colours, breaks the line or reorders text. */
-static bool is_unsafe(uint32_t code)
-{
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || code == 0x200E ||
-           code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069);
-}
-
 size_t cli_add_safe(struct buf *out, struct slice text)
 {
     size_t columns = 0;
@@ -21,7 +13,7 @@ size_t cli_add_safe(struct buf *out, struct slice text)
     while (text.len > 0) {
         uint32_t code = 0;
         size_t len = utf8_decode(text.data, text.len, &code);
-        bool escape = len == 0 || is_unsafe(code);
+        bool escape = len == 0 || utf8_is_unsafe(code);
 
         len = len ? len : 1;
         for (size_t i = 0; escape && i < len; i++) {

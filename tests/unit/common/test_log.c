@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "common/log_writer.h"
 
 static char line[8192];
 
@@ -89,6 +90,62 @@ static void lines_below_the_level_are_not_written(void **state)
     log_set_level(LOG_INFO);
 }
 
+static void a_field_that_does_not_fit_is_left_out_whole_and_counted(void **state)
+{
+    char text[2000];
+
+    (void)state;
+    memset(text, '\n', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    CAPTURE(log_info("m", L_STR("a", text), L_STR("b", text), L_STR("c", text),
+                     L_STR("d", text), L_STR("e", text), L_INT("f", 7)));
+    assert_true(strlen(line) <= LOG_LINE_MAX);
+    assert_non_null(strstr(line, "...\" f=7 fields_left_out=2\n"));
+}
+
+static void json_is_one_object_a_line_with_the_same_keys(void **state)
+{
+    struct uuid id;
+
+    (void)state;
+    assert_true(uuid_parse(SLICE("017f22e2-79b0-7cc3-98c4-dc0c0c07398f"), &id));
+    log_set_format(LOG_FORMAT_JSON);
+    CAPTURE(log_warn("broker lost", L_STR("server", "mqtt://x:1"), L_INT("n", -7),
+                     L_UUID("id", id), L_STR("gone", NULL), L_STR("empty", "")));
+    log_set_format(LOG_FORMAT_TEXT);
+    assert_memory_equal(line, "{\"ts\":\"20", 9);
+    assert_non_null(strstr(line, "\",\"level\":\"warn\",\"msg\":\"broker lost\","
+                                 "\"server\":\"mqtt://x:1\",\"n\":-7,"
+                                 "\"id\":\"017f22e2-79b0-7cc3-98c4-dc0c0c07398f\","
+                                 "\"empty\":\"\"}\n"));
+}
+
+/* Characters stay; what is none, or would do something to a terminal, is escaped. */
+static void json_is_valid_utf_8_whatever_a_peer_sent(void **state)
+{
+    (void)state;
+    log_set_format(LOG_FORMAT_JSON);
+    CAPTURE(
+        log_info("m", L_SLICE("v", SLICE("a\"\\\n\x1b\xc3\xa9\xff\xe2\x80\xae\xc2\x9b\0"))));
+    log_set_format(LOG_FORMAT_TEXT);
+    assert_non_null(strstr(line, "\"v\":\"a\\\"\\\\\\u000a\\u001b\xc3\xa9\\\\xff\\u202e"
+                                 "\\u009b\\u0000\"}\n"));
+}
+
+static void json_stays_whole_when_the_line_is_full(void **state)
+{
+    char text[2000];
+
+    (void)state;
+    memset(text, '\n', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    log_set_format(LOG_FORMAT_JSON);
+    CAPTURE(log_info("m", L_STR("a", text), L_STR("b", text), L_STR("c", text), L_INT("f", 7)));
+    log_set_format(LOG_FORMAT_TEXT);
+    assert_true(strlen(line) <= LOG_LINE_MAX);
+    assert_non_null(strstr(line, "...\",\"f\":7,\"fields_left_out\":1}\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +154,10 @@ int main(void)
         cmocka_unit_test(long_values_are_cut_and_the_line_still_ends),
         cmocka_unit_test(absent_text_leaves_its_field_out_and_empty_text_does_not),
         cmocka_unit_test(lines_below_the_level_are_not_written),
+        cmocka_unit_test(a_field_that_does_not_fit_is_left_out_whole_and_counted),
+        cmocka_unit_test(json_is_one_object_a_line_with_the_same_keys),
+        cmocka_unit_test(json_is_valid_utf_8_whatever_a_peer_sent),
+        cmocka_unit_test(json_stays_whole_when_the_line_is_full),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
