@@ -15,9 +15,10 @@ struct delivery {
     struct slice suffix; /* decoded path behind the source's path and its slash; or absent */
     int64_t received_ms; /* Unix time */
     unsigned secrets;    /* generation when its head came (intake_check_head); 0: current */
-    /* Returns how many times the header appears (names in any case); *out_value is the first one's
-     * value, absent if it does not appear. NULL: the headers are no longer known. */
-    size_t (*header)(void *ctx, const char *name, struct slice *out_value);
+    /* Returns how many times the header appears (names in any case); the first `room` values go to
+     * out_values. Room is for one at least, which is absent if the header does not appear. NULL:
+     * the headers are no longer known. */
+    size_t (*header)(void *ctx, const char *name, struct slice *out_values, size_t room);
     void *ctx;
 };
 

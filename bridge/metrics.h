@@ -59,6 +59,7 @@
     X(REJECT_LENGTH, "length_required", 411)                                                   \
     X(REJECT_TOO_LARGE, "too_large", 413)                                                      \
     X(REJECT_URI_TOO_LONG, "uri_too_long", 414)                                                \
+    X(REJECT_MEDIA_TYPE, "unsupported_media_type", 415)                                        \
     X(REJECT_EXPECTATION, "expectation_failed", 417)                                           \
     X(REJECT_HEADERS, "headers_too_large", 431)                                                \
     X(REJECT_NOT_IMPLEMENTED, "not_implemented", 501)                                          \

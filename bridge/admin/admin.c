@@ -70,7 +70,7 @@ static struct slice given_token(const struct http_request *request)
     static const struct slice scheme = {"Bearer ", sizeof("Bearer ") - 1};
     struct slice given;
 
-    if (http_header(request, "Authorization", &given) != 1 || given.len < scheme.len ||
+    if (http_header(request, "Authorization", &given, 1) != 1 || given.len < scheme.len ||
         strncasecmp(given.data, scheme.data, scheme.len) != 0) {
         return SLICE_NONE;
     }

@@ -54,7 +54,7 @@ static bool is_json(const struct http_request *request)
     static const struct slice type = {"application/json", sizeof("application/json") - 1};
     struct slice given;
 
-    return http_header(request, "Content-Type", &given) == 1 && given.len >= type.len &&
+    return http_header(request, "Content-Type", &given, 1) == 1 && given.len >= type.len &&
            strncasecmp(given.data, type.data, type.len) == 0 &&
            (given.len == type.len || strchr("; \t", given.data[type.len]) != NULL);
 }
@@ -69,7 +69,7 @@ bool admin_api_allows(struct http_request *request)
         answer = http_error(REJECT_METHOD, "an operation is a POST", text);
         answer.allow = "POST";
         http_answer(request, &answer);
-    } else if (http_header(request, "Origin", &origin) > 0) {
+    } else if (http_header(request, "Origin", &origin, 1) > 0) {
         admin_refuse(request, REJECT_FORBIDDEN, "this is not for web pages");
     } else if (!is_json(request)) {
         admin_refuse(request, REJECT_BAD_REQUEST, "send Content-Type: application/json");

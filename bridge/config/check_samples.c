@@ -59,22 +59,23 @@ static void make_delivery(const struct provider *provider, const struct provider
 }
 
 /* See struct delivery. */
-static size_t find_header(void *ctx, const char *name, struct slice *out_value)
+static size_t find_header(void *ctx, const char *name, struct slice *out_values, size_t room)
 {
     struct slice lines = buf_slice(ctx);
     const char *line = lines.data, *end = lines.data + lines.len;
     size_t count = 0, name_len = strlen(name);
 
-    *out_value = SLICE_NONE;
+    out_values[0] = SLICE_NONE;
     while (line && line < end) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
         size_t len = (size_t)((newline ? newline : end) - line);
 
         if (len >= name_len + 2 && line[name_len] == ':' &&
             slice_equal_nocase((struct slice){line, name_len}, slice_of(name))) {
-            struct slice value = {line + name_len + 2, len - name_len - 2};
-
-            *out_value = count++ == 0 ? value : *out_value;
+            if (count < room) {
+                out_values[count] = (struct slice){line + name_len + 2, len - name_len - 2};
+            }
+            count++;
         }
         line = newline ? newline + 1 : NULL;
     }
@@ -133,7 +134,7 @@ static void check_headers(struct source_view *view, size_t index, struct provide
 
     for (size_t i = 0; i < COUNT_OF(own); i++) {
         if (own[i].name && own[i].name[0] != '\0' &&
-            find_header(&made->headers, own[i].name, &value) > own[i].made) {
+            find_header(&made->headers, own[i].name, &value, 1) > own[i].made) {
             warn(view, index, ".headers",
                  "contain one that the signature brings, too: what comes twice is refused");
         }

@@ -97,6 +97,7 @@ static bool add_fields(struct MHD_Response *response, const struct http_answer *
            add_field(response, "Retry-After", answer->retry_after_s > 0 ? seconds : NULL) &&
            add_field(response, "Allow", answer->allow) &&
            add_field(response, "WWW-Authenticate", answer->challenge) &&
+           add_field(response, "Accept-Encoding", answer->encoding) &&
            add_field(response, "Connection", last ? "close" : NULL);
 }
 

@@ -50,6 +50,7 @@ struct http_answer {
     const char *content_type; /* NULL: application/json */
     const char *allow;        /* Allow; NULL: no such header */
     const char *challenge;    /* WWW-Authenticate; NULL: no such header */
+    const char *encoding;     /* Accept-Encoding; NULL: no such header */
 };
 
 struct http_handler {
@@ -113,10 +114,10 @@ bool http_allows_read(struct http_request *request);
 
 /* Loop thread, before the request is answered. Slices borrow from the request. */
 struct slice http_method(const struct http_request *request);
-/* Returns how many times the header appears; *out_value is the first one's value (SLICE_NONE if
- * it does not appear). */
+/* Returns how many times the header appears; the first `room` values go to out_values. Room is for
+ * one at least, which is SLICE_NONE if the header does not appear. */
 size_t http_header(const struct http_request *request, const char *name,
-                   struct slice *out_value);
+                   struct slice *out_values, size_t room);
 struct slice http_body(const struct http_request *request);
 
 /* By the thread that has the request, before it is answered. */

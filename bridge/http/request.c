@@ -136,8 +136,9 @@ void *http_request_state(struct http_request *request)
 }
 
 struct header_search {
-    struct slice name, value;
-    size_t count;
+    struct slice name;
+    struct slice *values;
+    size_t room, count;
 };
 
 static enum MHD_Result search_header(void *cls, enum MHD_ValueKind kind, const char *key,
@@ -146,22 +147,26 @@ static enum MHD_Result search_header(void *cls, enum MHD_ValueKind kind, const c
     struct header_search *search = cls;
 
     (void)kind;
-    if (slice_equal_nocase((struct slice){key, key_len}, search->name) &&
-        search->count++ == 0) {
-        search->value = (struct slice){value == NULL ? "" : value, value_len};
+    if (!slice_equal_nocase((struct slice){key, key_len}, search->name)) {
+        return MHD_YES;
     }
+    if (search->count < search->room) {
+        /* The library leaves white space behind the value, which is not part of it. */
+        search->values[search->count] =
+            slice_trim((struct slice){value == NULL ? "" : value, value_len}, " \t");
+    }
+    search->count++;
     return MHD_YES;
 }
 
 size_t http_header(const struct http_request *request, const char *name,
-                   struct slice *out_value)
+                   struct slice *out_values, size_t room)
 {
-    struct header_search search = {.name = slice_of(name)};
+    struct header_search search = {slice_of(name), out_values, room, 0};
 
+    out_values[0] = SLICE_NONE;
     (void)MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, search_header,
                                       &search);
-    /* The library leaves white space behind the value, which is not part of it. */
-    *out_value = slice_trim(search.value, " \t");
     return search.count;
 }
 

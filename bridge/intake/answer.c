@@ -81,6 +81,18 @@ void ingress_refuse(struct http_request *request, enum reject reason, const char
     answer_refusal(request, reason, message, allow);
 }
 
+/* RFC 9110 section 15.5.16: the header says which encodings would be right. */
+void ingress_refuse_encoding(struct http_request *request)
+{
+    static const char message[] = "the body must come without a Content-Encoding";
+    char text[HTTP_ERROR_SIZE];
+    struct http_answer answer = http_error(REJECT_MEDIA_TYPE, message, text);
+
+    answer.encoding = "identity";
+    ingress_note_refusal(request, REJECT_MEDIA_TYPE, message);
+    http_answer(request, &answer);
+}
+
 void ingress_refuse_not_found(struct http_request *request, const struct intake *intake)
 {
     int64_t left_out;

@@ -1,7 +1,8 @@
 /*
  * Webhooks over HTTP, step by step:
  *
- * - head: find the source for the path; refuse a wrong path or method, or a missing signature
+ * - head: find the source for the path; refuse a wrong path or method, a body that is encoded, or
+ *   a missing signature
  * - body: submit the delivery to the intake that judged its head. If that finds it not authentic
  *   and a reload has brought a newer intake, submit it to the newer one
  * - stored: answer, on the committer thread
@@ -16,6 +17,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -23,6 +25,8 @@
 #include "bridge/health.h"
 #include "bridge/intake/internal.h"
 #include "bridge/metrics.h"
+
+enum { MAX_ENCODINGS = 8 }; /* Content-Encoding fields; nobody sends more than one */
 
 struct ingress {
     struct outbox *outbox;
@@ -67,9 +71,9 @@ static struct intake *newest_intake(struct ingress *ingress)
     return ingress->intake;
 }
 
-static size_t find_header(void *ctx, const char *name, struct slice *out_value)
+static size_t find_header(void *ctx, const char *name, struct slice *out_values, size_t room)
 {
-    return http_header(ctx, name, out_value);
+    return http_header(ctx, name, out_values, room);
 }
 
 static struct delivery delivery_of(struct http_request *request)
@@ -103,6 +107,36 @@ static bool find_source(struct ingress *ingress, struct http_request *request)
     return true;
 }
 
+/* A list (RFC 9110 section 5.6.1), whose empty items do not count. */
+static bool lists_only(struct slice value, struct slice word)
+{
+    while (value.len > 0) {
+        const char *comma = memchr(value.data, ',', value.len);
+        size_t len = comma ? (size_t)(comma - value.data) : value.len;
+        struct slice item = slice_trim((struct slice){value.data, len}, " \t");
+
+        if (item.len > 0 && !slice_equal_nocase(item, word)) {
+            return false;
+        }
+        value = slice_from(value, len + (comma != NULL));
+    }
+    return true;
+}
+
+/* What is published, and what the signature covers, is the body as it came. So one that had to be
+ * decoded to be read could not be taken. */
+static bool is_encoded(const struct http_request *request)
+{
+    struct slice values[MAX_ENCODINGS];
+    size_t count = http_header(request, "Content-Encoding", values, MAX_ENCODINGS);
+    bool identity = count <= MAX_ENCODINGS;
+
+    for (size_t i = 0; i < count && identity; i++) {
+        identity = lists_only(values[i], SLICE("identity"));
+    }
+    return !identity;
+}
+
 static enum status check_head(struct http_request *request, struct err *why)
 {
     struct request_state *state = http_request_state(request);
@@ -124,6 +158,8 @@ static void head_complete(void *ctx, struct http_request *request)
         ingress_refuse(request, REJECT_METHOD, "webhooks must be sent with POST", "POST");
     } else if (atomic_load(&ingress->stopping)) {
         ingress_refuse_unavailable(request, ST_CLOSED);
+    } else if (is_encoded(request)) {
+        ingress_refuse_encoding(request);
     } else if (check_head(request, &why) != ST_OK) {
         ingress_refuse_unauthentic(request, &why);
     } else {

@@ -78,6 +78,8 @@ void ingress_note_refusal(struct http_request *request, enum reject reason, cons
 /* Loop thread. allow: for a 405; NULL: none. */
 void ingress_refuse(struct http_request *request, enum reject reason, const char *message,
                     const char *allow);
+/* Loop thread. */
+void ingress_refuse_encoding(struct http_request *request);
 /* Loop thread. The log says which path may have been meant. */
 void ingress_refuse_not_found(struct http_request *request, const struct intake *intake);
 /* Loop thread. The message is the same for every fault of a signature: the reason (why) is for the

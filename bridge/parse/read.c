@@ -124,7 +124,7 @@ static enum status quarantine_header(struct reading *r, const char *name)
 {
     const struct delivery *delivery = r->delivery;
     struct slice value;
-    size_t count = delivery->header ? delivery->header(delivery->ctx, name, &value) : 0;
+    size_t count = delivery->header ? delivery->header(delivery->ctx, name, &value, 1) : 0;
 
     if (count == 0) {
         return quarantine(r->out, ST_MISSING, "header %s is missing", name);

@@ -155,7 +155,7 @@ static enum status check_header(const struct delivery *head, const char *name, s
         return ST_OK;
     }
     if (head->header) {
-        count = head->header(head->ctx, name, &value);
+        count = head->header(head->ctx, name, &value, 1);
     }
     if (count == 0) {
         return err_set(why, ST_UNAUTHENTIC, "header %s is missing", name);

@@ -288,13 +288,14 @@ struct headers {
     char signature[2 * MAX_SIZE];
 };
 
-static size_t find_header(void *ctx, const char *name, struct slice *out_value)
+static size_t find_header(void *ctx, const char *name, struct slice *out_values, size_t room)
 {
     const struct headers *headers = ctx;
 
-    *out_value = *name == 'S'   ? slice_of(headers->signature)
-                 : *name == 'T' ? headers->input->timestamp
-                                : headers->input->id;
+    (void)room;
+    out_values[0] = *name == 'S'   ? slice_of(headers->signature)
+                    : *name == 'T' ? headers->input->timestamp
+                                   : headers->input->id;
     return 1;
 }
 

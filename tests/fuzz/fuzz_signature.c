@@ -235,10 +235,11 @@ static struct slice expand(const uint8_t *data, size_t size, char rights[3][MAC_
     return (struct slice){out_text, len};
 }
 
-static size_t only_header(void *ctx, const char *name, struct slice *out_value)
+static size_t only_header(void *ctx, const char *name, struct slice *out_values, size_t room)
 {
+    (void)room;
     CHECK(strcmp(name, "S") == 0);
-    *out_value = *(const struct slice *)ctx;
+    out_values[0] = *(const struct slice *)ctx;
     return 1;
 }
 

@@ -257,6 +257,36 @@ def test_an_unknown_method_is_refused(bridge, nothing_stored):
     assert answer.json()["error"] in ("method_not_allowed", "not_implemented")
 
 
+ENCODINGS = {
+    "gzip": ["gzip"], "its old name": ["x-gzip"], "deflate": ["deflate"], "Brotli": ["br"], "none that is known": ["rot13"],
+    "behind identity": ["identity, gzip"], "before identity": ["gzip,identity"], "two": ["gzip, br"],
+    "in a line of its own": ["identity", "gzip"], "with a parameter": ["identity;q=1"],
+    "more lines than anybody sends": ["identity"] * 9,
+}
+
+
+@pytest.mark.parametrize("values", ENCODINGS.values(), ids=ENCODINGS)
+def test_an_encoded_body_is_answered_415_with_what_would_be_right(bridge, nothing_stored, values):
+    answer = bridge.post(events.body(), headers=[("Content-Encoding", value) for value in values])
+    assert_refused(answer, 415, "unsupported_media_type")
+    assert answer.header("Accept-Encoding") == "identity"
+
+
+def test_an_encoded_body_is_visible(bridge):
+    def rejected():
+        return bridge.metrics().value("rejected_total", source="partners", reason="unsupported_media_type")
+
+    before = rejected()
+    bridge.post(events.body(), headers=[("Content-Encoding", "gzip")])
+    assert rejected() == before + 1
+    assert bridge.lines("webhook refused", reason="unsupported_media_type", source="partners", path=PATH)
+
+
+@pytest.mark.parametrize("values", [["identity"], ["IDENTITY"], [""], [","], [" identity , identity"], ["identity"] * 2])
+def test_a_body_that_is_said_not_to_be_encoded_is_accepted(bridge, values):
+    bridge.accept(events.body(), headers=[("Content-Encoding", value) for value in values])
+
+
 def test_a_post_without_a_length_is_answered_411(bridge, nothing_stored):
     with bridge.connect() as connection:
         connection.send(

@@ -82,7 +82,7 @@ static inline void answer_text(struct http_request *request, unsigned status, st
 static inline void see_head(struct http_request *request)
 {
     struct slice first, method = http_method(request), path = http_path(request);
-    size_t count = http_header(request, "X-Test", &first);
+    size_t count = http_header(request, "X-Test", &first, 1);
     char peer[HTTP_PEER_SIZE];
 
     http_peer(request, peer);

@@ -201,18 +201,22 @@ static inline void add_headers(struct headers *headers, const char *lines)
              lines);
 }
 
-static inline size_t find_header(void *ctx, const char *name, struct slice *out_value)
+static inline size_t find_header(void *ctx, const char *name, struct slice *out_values,
+                                 size_t room)
 {
     struct headers *headers = ctx;
     size_t name_len = strlen(name), count = 0;
 
-    *out_value = SLICE_NONE;
+    out_values[0] = SLICE_NONE;
     for (const char *line = headers->text; *line != '\0'; line += *line == '\n') {
         size_t len = strcspn(line, "\n");
 
         if (len >= name_len + 2 && strncasecmp(line, name, name_len) == 0 &&
-            line[name_len] == ':' && count++ == 0) {
-            *out_value = (struct slice){line + name_len + 2, len - name_len - 2};
+            line[name_len] == ':') {
+            if (count < room) {
+                out_values[count] = (struct slice){line + name_len + 2, len - name_len - 2};
+            }
+            count++;
         }
         line += len;
     }

@@ -45,14 +45,18 @@ struct header {
     struct slice value;
 };
 
-static inline size_t find_header(void *ctx, const char *name, struct slice *out_value)
+static inline size_t find_header(void *ctx, const char *name, struct slice *out_values,
+                                 size_t room)
 {
     size_t count = 0;
 
-    *out_value = SLICE_NONE;
+    out_values[0] = SLICE_NONE;
     for (const struct header *header = ctx; header->name; header++) {
         if (slice_equal_nocase(slice_of(header->name), slice_of(name))) {
-            *out_value = count++ == 0 ? header->value : *out_value;
+            if (count < room) {
+                out_values[count] = header->value;
+            }
+            count++;
         }
     }
     return count;

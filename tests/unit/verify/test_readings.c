@@ -178,13 +178,14 @@ struct trial {
     size_t passed;               /* other readings that are authentic */
 };
 
-static size_t claimed_header(void *ctx, const char *name, struct slice *out_value)
+static size_t claimed_header(void *ctx, const char *name, struct slice *out_values, size_t room)
 {
     const struct trial *trial = ctx;
 
-    *out_value = *name == 'S'   ? trial->proof
-                 : *name == 'T' ? trial->claimed->timestamp
-                                : trial->claimed->id;
+    (void)room;
+    out_values[0] = *name == 'S'   ? trial->proof
+                    : *name == 'T' ? trial->claimed->timestamp
+                                   : trial->claimed->id;
     return 1;
 }
 
