@@ -12,7 +12,8 @@
 
 struct delivery {
     struct slice body;
-    struct slice suffix; /* decoded path behind the source's path and its slash; or absent */
+    struct slice
+        suffix; /* decoded path behind the source's path, no slash around it; or absent */
     int64_t received_ms; /* Unix time */
     unsigned secrets;    /* generation when its head came (intake_check_head); 0: current */
     /* Returns how many times the header appears (names in any case); the first `room` values go to

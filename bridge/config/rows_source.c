@@ -45,7 +45,8 @@ const struct setting settings_of_source[] = {
         "keys are merged over; null takes a value of it out.",
         .required = true),
     ROW("sources[].path", HTTP_PATH, SOURCE(path), NULL, 2, 512,
-        "The path that the provider posts to.", .required = true),
+        "The path that the provider posts to; a slash behind it makes no difference.",
+        .required = true),
     ROW("sources[].secrets", SECRETS, SOURCE(secrets), NULL, 1, VERIFY_MAX_SECRETS,
         "Secrets that deliveries are signed with; any one of them verifies, so that they can "
         "be changed one after the other."),

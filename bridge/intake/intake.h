@@ -36,7 +36,8 @@ enum status intake_create(struct config *config, struct outbox *outbox,
 struct intake *intake_hold(struct intake *intake);
 void intake_drop(struct intake *intake);
 
-/* The source for this path, or NULL. The source with exactly this path comes first; then, of the
+/* The source for this path, or NULL. The source with exactly this path (slashes behind it do not
+ * matter) comes first; then, of the
  * sources that take suffixes and whose path this one continues, the one with the longest path.
  * *out_suffix is the part behind it and its slashes (absent if nothing follows). */
 const struct intake_source *intake_find(const struct intake *intake, struct slice path,

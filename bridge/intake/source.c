@@ -2,7 +2,8 @@
  * Sets up a source: its secrets, its parser with the fields it trusts, its topics. Any of these
  * may be unusable; the error names the source, and intake_source_fini frees the rest.
  *
- * Finds the source of a request's path: the source with exactly this path. If there is none, then
+ * Finds the source of a request's path: the source with exactly this path; slashes behind it do not
+ * matter, as people add them to URLs. If there is none, then
  * of the sources whose provider appends a suffix to their path, the one with the longest path that
  * the request's path begins with. If the provider lists its suffixes, a path without one of them
  * has no source.
@@ -92,10 +93,18 @@ static const struct intake_source *find_above(const struct intake *intake, struc
     return found;
 }
 
+static struct slice without_slashes(struct slice path)
+{
+    while (path.len > 0 && path.data[path.len - 1] == '/') {
+        path.len--;
+    }
+    return path;
+}
+
 const struct intake_source *intake_find(const struct intake *intake, struct slice path,
                                         struct slice *out_suffix)
 {
-    const struct intake_source *source = find_at(intake, path);
+    const struct intake_source *source = find_at(intake, without_slashes(path));
     struct slice suffix = SLICE_NONE;
 
     if (source == NULL) {

@@ -201,7 +201,7 @@ bool provider_is_deletion(const struct provider *provider, struct slice event);
 /* Does path lie below the source's path, where the provider posts? */
 bool provider_url_is_below(const struct provider *provider, struct slice source_path,
                            struct slice path);
-/* What follows the source's path and the slashes behind it; absent: nothing. */
+/* What follows the source's path, without the slashes before and behind it; absent: nothing. */
 struct slice provider_url_rest(struct slice source_path, struct slice path);
 /* Is this suffix taken? Where url_events lists the events, other suffixes (and the path itself,
  * whose suffix is empty) do not exist. */

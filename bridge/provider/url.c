@@ -16,12 +16,9 @@ bool provider_url_is_below(const struct provider *provider, struct slice source_
 
 struct slice provider_url_rest(struct slice source_path, struct slice path)
 {
-    size_t at = source_path.len;
+    struct slice rest = slice_trim(slice_from(path, source_path.len), "/");
 
-    while (at < path.len && path.data[at] == '/') {
-        at++;
-    }
-    return at < path.len ? (struct slice){path.data + at, path.len - at} : SLICE_NONE;
+    return rest.len > 0 ? rest : SLICE_NONE;
 }
 
 bool provider_url_takes(const struct provider *provider, struct slice suffix)

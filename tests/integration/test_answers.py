@@ -223,7 +223,7 @@ def test_a_refusal_says_the_same_whatever_was_wrong_with_the_signature(bridge):
     assert len(answers) == 1, answers
 
 
-UNKNOWN_PATHS = ["/", "/webhooks", "/webhooks/partner", "/webhooks/partners2", PATH + "/",
+UNKNOWN_PATHS = ["/", "/webhooks", "/webhooks/partner", "/webhooks/partners2", "/webhooks/",
                  PATH + "/extra", "/WEBHOOKS/PARTNERS", "//webhooks/partners", "/metrics", "/api/dead/drop",
                  "/webhooks/../webhooks/partners"]
 
@@ -231,6 +231,11 @@ UNKNOWN_PATHS = ["/", "/webhooks", "/webhooks/partner", "/webhooks/partners2", P
 @pytest.mark.parametrize("path", UNKNOWN_PATHS)
 def test_an_unknown_path_is_answered_404(bridge, nothing_stored, path):
     assert_refused(bridge.post(events.body(), path=path), 404, "not_found")
+
+
+@pytest.mark.parametrize("behind", ["/", "//", "/?from=test"])
+def test_a_slash_behind_the_path_does_not_matter(bridge, behind):
+    bridge.accept(events.body(), path=PATH + behind)
 
 
 def test_a_query_does_not_change_the_path(bridge):

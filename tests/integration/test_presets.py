@@ -158,8 +158,14 @@ def test_the_id_in_the_path_of_ricloud_is_not_what_counts(bridge):
 
 @each([preset for preset in PRESETS.values() if preset.name not in ("ricloud", "weavy")])
 def test_other_providers_append_nothing_to_the_path(bridge, nothing_stored, preset):
-    for suffix in ("/", "/x"):
+    for suffix in ("/x", "/x/", "x"):
         assert send(bridge, preset, preset.make().but(suffix=suffix)).status == 404
+
+
+@each(PRESETS.values())
+def test_a_slash_at_the_end_of_the_url_changes_nothing(bridge, preset):
+    request = preset.make()
+    accept(bridge, preset, request.but(suffix=request.suffix + "/"))
 
 
 WEAVY_EVENTS = {

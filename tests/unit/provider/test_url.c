@@ -38,6 +38,7 @@ static void what_follows_the_path_begins_behind_all_slashes(void **state)
     (void)state;
     assert_true(slice_equal(provider_url_rest(path, SLICE("/a/b/c")), SLICE("b/c")));
     assert_true(slice_equal(provider_url_rest(path, SLICE("/a//b")), SLICE("b")));
+    assert_true(slice_equal(provider_url_rest(path, SLICE("/a/b//")), SLICE("b")));
     assert_null(provider_url_rest(path, SLICE("/a/")).data);
     assert_null(provider_url_rest(path, SLICE("/a")).data);
 }
