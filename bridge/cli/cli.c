@@ -33,7 +33,8 @@ int cli_fail(const char *format, ...)
     return EXIT_FAILED;
 }
 
-static void print_usage(FILE *out, const struct cli_command *command)
+/* The lines of the usage that begin with these words. */
+static void print_usage(FILE *out, const struct cli_command *command, const char *words)
 {
     const char *line = command->usage;
     const char *label = "usage: ";
@@ -41,9 +42,11 @@ static void print_usage(FILE *out, const struct cli_command *command)
     while (*line) {
         int len = (int)strcspn(line, "\n");
 
-        (void)fprintf(out, "%shook2mqtt %.*s\n", label, len, line);
+        if (slice_starts_with(slice_of(line), slice_of(words))) {
+            (void)fprintf(out, "%shook2mqtt %.*s\n", label, len, line);
+            label = "       ";
+        }
         line += len + (line[len] == '\n');
-        label = "       ";
     }
 }
 
@@ -54,7 +57,7 @@ int cli_misuse(const struct cli *cli, const char *format, ...)
     va_start(args, format);
     print_error(format, args);
     va_end(args);
-    print_usage(stderr, cli->command);
+    print_usage(stderr, cli->command, cli->words[0] ? cli->words : cli->command->name);
     return EXIT_USAGE;
 }
 
@@ -99,7 +102,7 @@ void cli_print_help(FILE *out, const struct cli_command *command)
              "  --log-format FORMAT  text (key=value) or json, one object a line\n"
              "  -h, --help           this text\n",
              command->notes ? command->notes : "");
-    print_usage(out, command);
+    print_usage(out, command, command->name);
     (void)fputs(text.data, out);
     buf_free(&text);
 }
@@ -118,10 +121,11 @@ static bool is_among(const char *name, const char *words)
     return false;
 }
 
-/* In one table, among those that the verb takes. */
-static const struct cli_option *
-find_option(const struct cli *cli, const struct cli_option *options, struct nearest *near)
+/* Among those that the verb takes. */
+static const struct cli_option *find_option(const struct cli *cli, struct nearest *near)
 {
+    const struct cli_option *options = cli->command->options;
+
     for (; options && (options->name || options->help); options++) {
         if (!options->name || (cli->verb && !is_among(options->name, cli->verb->options))) {
             continue;
@@ -186,12 +190,11 @@ static bool read_option(const struct cli *cli, void *values, int *i)
     const char *arg = cli->argv[*i];
     struct slice name = {arg, strcspn(arg, "=")};
     struct nearest near = {.text = name};
-    const struct cli_option *option = find_option(cli, cli->command->options, &near);
+    const struct cli_option *option = find_option(cli, &near);
     const char *value = arg[name.len] ? arg + name.len + 1 : NULL;
     const char *wanted;
     char question[NEAREST_TEXT_SIZE];
 
-    option = option ? option : find_option(cli, cli->more_options, &near);
     if (!option) {
         cli_misuse(cli, "%.*s: no such option%s", SLICE_ARG(name),
                    nearest_question(&near, "", question));
@@ -257,36 +260,27 @@ static const struct cli_verb *find_verb(const struct cli_verb *verbs, struct nea
     return NULL;
 }
 
-/* `outbox`, or `provider weavy` where a verb has verbs of its own. */
-static void add_words(struct buf *out, const struct cli *cli)
-{
-    buf_add_str(out, cli->command->name);
-    if (strcmp(cli->argv[0], cli->command->name) != 0) {
-        buf_addf(out, " %s", cli->argv[0]);
-    }
-}
-
 const struct cli_verb *cli_choose(struct cli *cli, const struct cli_verb *verbs)
 {
     struct nearest near = {.text = slice_of(cli->argc > 1 ? cli->argv[1] : "")};
     const struct cli_verb *verb = find_verb(verbs, &near);
+    bool is_first = strcmp(cli->argv[0], cli->command->name) == 0;
     char question[NEAREST_TEXT_SIZE];
-    struct buf words = {0};
 
+    (void)snprintf(cli->words, sizeof(cli->words), "%s%s%s", cli->command->name,
+                   is_first ? "" : " ", is_first ? "" : cli->argv[0]);
     if (verb) {
         cli->argc--;
         cli->argv++;
         cli->verb = verb;
         return verb;
     }
-    add_words(&words, cli);
     if (cli->argc < 2) {
-        cli_misuse(cli, "%s: a command is missing", words.data);
+        cli_misuse(cli, "%s: a command is missing", cli->words);
     } else {
-        cli_misuse(cli, "%s %s: no such command%s", words.data, cli->argv[1],
+        cli_misuse(cli, "%s %s: no such command%s", cli->words, cli->argv[1],
                    nearest_question(&near, "", question));
     }
-    buf_free(&words);
     return NULL;
 }
 

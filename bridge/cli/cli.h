@@ -56,7 +56,7 @@ struct cli_verb {
     const char *name;
     int (*run)(struct cli *cli); /* argv[0] is the verb */
     const char *options;         /* which of the command's it takes, such as `--all --json` */
-    const char *help;            /* as above */
+    const void *data;            /* the command's own */
 };
 
 /* A subcommand. Its help is usage, summary, intro, options, notes. */
@@ -76,9 +76,9 @@ struct cli_command {
 struct cli {
     const char *config_path;
     const struct cli_command *command;
-    const struct cli_verb *verb;           /* that cli_choose found last */
-    const struct cli_option *more_options; /* beside the command's; NULL: none */
-    int argc;                              /* argv[0] is the subcommand's name */
+    const struct cli_verb *verb; /* that cli_choose found last */
+    char words[32];              /* behind which it did: `outbox`, `provider weavy` */
+    int argc;                    /* argv[0] is the subcommand's name */
     char **argv;
     struct config *config; /* of cli_read_config; main destroys it */
     struct config_faults faults;

@@ -219,8 +219,8 @@ def test_a_url_that_the_configuration_would_not_take_is_wrong_usage(api, ricloud
 @pytest.mark.parametrize(
     "args, saying",
     [
-        (["provider"], "provider: a provider is missing; ricloud, weavy, or show\n"),
-        (["provider", "nosuch"], "provider nosuch: no such provider; ricloud, weavy, or show\n"),
+        (["provider"], "provider: a command is missing\n"),
+        (["provider", "weevy"], "provider weevy: no such command, did you mean weavy?\n"),
         (["provider", "weavy"], "provider weavy: a command is missing\n"),
         (["provider", "weavy", "create"], "provider weavy create: no such command\n"),
         (["outbox"], "outbox: a command is missing\n"),

@@ -94,7 +94,7 @@ def test_a_code_in_a_folder_that_could_not_be_synced_is_stored_and_warned_of(api
     weavy.run("login")
     status, err = run_with_a_folder_that_cannot_be_synced(weavy, tmp_path / "trace", "subscribe", "NewDeal")
     assert status == 0, err
-    assert "is written, but a power cut may undo that" in err and codes(weavy) == ["code-NewDeal"]
+    assert "is stored, but a power cut may undo that" in err and codes(weavy) == ["code-NewDeal"]
 
 
 @pytest.mark.parametrize("setting", ["api", "mqtt"])

@@ -8,10 +8,6 @@
  * If a try may have been carried out although its answer was lost, the reply is `uncertain`: then
  * there may be a config or a subscription that nobody knows of.
  */
-#include "bridge/cli/provider/api.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,10 +18,7 @@
 #include "common/clock.h"
 #include "common/utf8.h"
 
-#include "bridge/cli/cli.h"
-#include "bridge/cli/http.h"
-#include "bridge/cli/tree.h"
-#include "bridge/cli/provider/secrets.h"
+#include "bridge/cli/provider/internal.h"
 
 enum {
     MAX_TRIES = 5,
@@ -35,24 +28,10 @@ enum {
     MAX_WORDS = 200,    /* bytes of each of the API's own words in an error */
 };
 
-struct api {
-    const char *scheme;
-    const char *ca_file; /* still to be read; NULL: none */
-    int64_t deadline_ms; /* of the monotonic clock */
-    struct buf base;
-    struct buf token;
-    struct secrets secrets; /* the token, too */
-    struct cli_http *http;
-
-    /* The last call */
-    const char *method;
-    struct buf url;
-    struct api_reply reply;
-};
-
-struct api *api_open(const struct config_source *source, const char *scheme, int64_t timeout_ms)
+void api_open(struct job *job, const char *scheme, int64_t timeout_ms)
 {
-    struct api *api = xalloc(sizeof(*api));
+    const struct config_source *source = job->source;
+    struct api *api = &job->api;
 
     api->scheme = scheme;
     api->ca_file = source->api.ca_file;
@@ -61,85 +40,59 @@ struct api *api_open(const struct config_source *source, const char *scheme, int
     while (api->base.data[api->base.len - 1] == '/') {
         api->base.data[--api->base.len] = '\0';
     }
-    api_hide(api, buf_slice(&source->api.token));
-    api_hide(api, buf_slice(&source->api.password));
+    secrets_add(&api->secrets, buf_slice(&source->api.token));
+    secrets_add(&api->secrets, buf_slice(&source->api.password));
     api->http = cli_http_open_api(api->base.data);
-    return api;
 }
 
-static void drop_reply(struct api *api)
+void api_close(struct job *job)
 {
-    tree_wipe(api->reply.json);
-    json_object_put(api->reply.shown);
-    api->reply = (struct api_reply){0};
+    tree_wipe(job->reply.json);
+    cli_http_close(job->api.http);
+    secrets_wipe(&job->api.secrets);
+    buf_wipe(&job->api.token);
+    buf_free(&job->api.base);
+    buf_free(&job->api.url);
 }
 
-void api_close(struct api *api)
-{
-    if (api) {
-        drop_reply(api);
-        cli_http_close(api->http);
-        secrets_wipe(&api->secrets);
-        buf_wipe(&api->token);
-        buf_free(&api->base);
-        buf_free(&api->url);
-        free(api);
-    }
-}
-
-enum status api_set_token(struct api *api, struct slice token, struct err *err)
+enum status api_set_token(struct job *job, struct slice token)
 {
     for (size_t i = 0; i < token.len; i++) {
         if (token.data[i] <= ' ' || token.data[i] > '~') {
-            return err_set(err, ST_INVALID,
+            return err_set(&job->err, ST_INVALID,
                            "the token contains a character that no HTTP header can have");
         }
     }
-    buf_wipe(&api->token);
-    buf_add_slice(&api->token, token);
-    api_hide(api, token);
+    buf_wipe(&job->api.token);
+    buf_add_slice(&job->api.token, token);
+    secrets_add(&job->api.secrets, token);
     return ST_OK;
 }
 
-bool api_has_token(const struct api *api)
+bool api_is_segment(const char *text)
 {
-    return api->token.len > 0;
+    return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0 &&
+           utf8_is_fit(slice_of(text));
 }
 
-void api_hide(struct api *api, struct slice secret)
+/* ---- a request ---- */
+
+void api_add_url(struct buf *out, const struct job *job, const struct request *request)
 {
-    secrets_add(&api->secrets, secret);
-}
+    const char *path = request->path;
+    const char *at = request->id ? strstr(path, "{id}") : NULL;
 
-void api_add_hidden(const struct api *api, struct buf *out, const char *text)
-{
-    (void)secrets_add_hidden(&api->secrets, out, slice_of(text));
-}
-
-const char *api_url(const struct api *api)
-{
-    return api->base.data;
-}
-
-/* ---- a request: --dry-run prints the headers as an object, a call sends them as lines ---- */
-
-void api_add_url(struct buf *out, const struct api_request *request, const char *base)
-{
-    const char *at = request->id ? strstr(request->path, "{id}") : NULL;
-
-    buf_add_str(out, base);
+    buf_add_slice(out, buf_slice(&job->api.base));
     if (at) {
-        buf_add(out, request->path, (size_t)(at - request->path));
+        buf_add(out, path, (size_t)(at - path));
         cli_http_add_escaped(out, request->id);
-        buf_add_str(out, at + strlen("{id}"));
-    } else {
-        buf_add_str(out, request->path);
+        path = at + strlen("{id}");
     }
-    buf_add_str(out, request->query ? request->query : "");
+    buf_addf(out, "%s%s", path, request->query ? request->query : "");
 }
 
 /* For tree_wipe. */
-static struct json_object *headers_of(const struct api_request *request, const char *scheme,
+static struct json_object *headers_of(const struct job *job, const struct request *request,
                                       struct slice token)
 {
     struct json_object *headers = TREE({"Accept", tree_string("application/json")});
@@ -147,7 +100,7 @@ static struct json_object *headers_of(const struct api_request *request, const c
 
     if (!request->anonymous) {
         buf_reserve(&value, token.len + 64); /* growing would leave a copy behind */
-        buf_addf(&value, "%s %.*s", scheme, SLICE_ARG(token));
+        buf_addf(&value, "%s %.*s", job->api.scheme, SLICE_ARG(token));
         json_object_object_add(headers, "Authorization", tree_string(value.data));
         buf_wipe(&value);
     }
@@ -160,178 +113,151 @@ static struct json_object *headers_of(const struct api_request *request, const c
     return headers;
 }
 
-void api_add_headers(struct buf *out, const struct api_request *request, const char *scheme,
-                     struct slice token)
+static void add_lines(struct buf *out, struct json_object *headers)
 {
-    struct json_object *headers = headers_of(request, scheme, token);
-
-    buf_reserve(out, token.len + 512);
     json_object_object_foreach(headers, name, value)
     {
         buf_addf(out, "%s: %s\n", name, json_object_get_string(value));
     }
-    tree_wipe(headers);
 }
 
-void api_add_request(struct buf *out, const struct api_request *request, const char *base,
-                     const char *scheme, bool as_json)
+void api_add_request(struct buf *out, const struct job *job, const struct request *request)
 {
     struct buf url = {0};
-    struct json_object *object;
+    struct json_object *object, *shown;
 
-    api_add_url(&url, request, base);
-    if (as_json) {
-        object = TREE({"method", tree_string(request->method)}, {"url", tree_string(url.data)},
-                      {"headers", headers_of(request, scheme, SLICE("***"))},
-                      {"body", tree_raw(request->json)});
-        buf_addf(out, "%s\n", tree_print(object));
-        json_object_put(object);
+    api_add_url(&url, job, request);
+    object = TREE({"method", tree_string(request->method)}, {"url", tree_string(url.data)},
+                  {"headers", headers_of(job, request, SLICE("***"))},
+                  {"body", json_object_get(request->json)});
+    shown = secrets_hide(&job->api.secrets, object);
+    if (job->options.json) {
+        buf_addf(out, "%s\n", tree_print(shown));
     } else {
-        buf_addf(out, "%s %s\n", request->method, url.data);
-        api_add_headers(out, request, scheme, SLICE("***"));
-        buf_addf(out, request->json ? "\n%s\n\n" : "%s\n", request->json ? request->json : "");
+        buf_addf(out, "%s %s\n", request->method, tree_text(shown, "/url"));
+        add_lines(out, tree_at(shown, "/headers"));
+        buf_addf(out, request->json ? "\n%s\n\n" : "\n", tree_print(tree_at(shown, "/body")));
     }
+    json_object_put(shown);
+    json_object_put(object);
     buf_free(&url);
-}
-
-void api_print(const struct api *api, const struct api_request *request, bool as_json)
-{
-    struct buf text = {0}, shown = {0};
-
-    api_add_request(&text, request, api->base.data, api->scheme, as_json);
-    api_add_hidden(api, &shown, text.data);
-    (void)fwrite(shown.data, 1, shown.len, stdout); /* main looks whether it has arrived */
-    buf_free(&text);
-    buf_free(&shown);
-}
-
-bool api_is_segment(const char *text)
-{
-    return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0 &&
-           utf8_is_fit(slice_of(text));
 }
 
 /* ---- one try ---- */
 
-static int64_t left_ms(const struct api *api)
+static int64_t left_ms(const struct job *job)
 {
-    int64_t left = api->deadline_ms - clock_mono_ms();
+    int64_t left = job->api.deadline_ms - clock_mono_ms();
 
     return left > 0 ? left : 0;
 }
 
-static void read_reply(struct api *api, const struct cli_http_reply *answer)
+/* ST_OK: there was an answer. */
+static enum status try_once(struct job *job, const struct request *request, struct err *err)
 {
-    struct api_reply *reply = &api->reply;
-    struct slice body = answer->body;
-
-    reply->status = answer->status;
-    reply->body = body;
-    reply->is_empty = !body.data || strspn(body.data, " \t\r\n") == body.len;
-    reply->json = tree_parse(body, &reply->is_json);
-    reply->shown = secrets_hide(&api->secrets, reply->json);
-}
-
-static enum status try_once(struct api *api, const struct api_request *request,
-                            struct cli_http_reply *out_answer, struct err *why)
-{
-    int64_t left = left_ms(api);
-    struct slice json = slice_of(request->json);
+    int64_t left = left_ms(job);
+    struct slice token = buf_slice(&job->api.token);
+    struct slice json = slice_of(request->json ? tree_print(request->json) : NULL);
+    struct json_object *headers = headers_of(job, request, token);
+    struct reply *reply = &job->reply;
+    enum status st;
+    struct buf lines = {0};
     struct cli_http_request call = {
         .method = request->method,
-        .path = api->url.data + api->base.len,
+        .path = job->api.url.data + job->api.base.len,
         .json = json.data ? &json : NULL,
         .timeout_ms = left < LAST_TRY_MS      ? LAST_TRY_MS
                       : left < TRY_TIMEOUT_MS ? left
                                               : TRY_TIMEOUT_MS,
     };
-    struct buf lines = {0};
-    enum status st;
 
-    drop_reply(api);
-    api_add_headers(&lines, request, api->scheme, buf_slice(&api->token));
+    buf_reserve(&lines, token.len + 512);
+    add_lines(&lines, headers);
     call.header = lines.data;
-    st = cli_http_run(api->http, &call, out_answer, why);
+    st = cli_http_run(job->api.http, &call, &reply->http, err);
     buf_wipe(&lines);
-    read_reply(api, out_answer);
+    tree_wipe(headers);
+    tree_wipe(reply->json);
+    reply->json = tree_parse(reply->http.body, &reply->is_json);
+    reply->is_empty = slice_trim(reply->http.body, " \t\r\n").len == 0;
+    reply->uncertain |=
+        reply->http.sent && (reply->http.status == 0 || reply->http.status >= 500);
     return st;
+}
+
+static enum status status_of(const struct cli_http_reply *answer)
+{
+    return answer->is_transient || answer->status == 429 || answer->status >= 500
+               ? ST_UNREACHABLE
+           : answer->status / 100 == 2                      ? ST_OK
+           : answer->status == 401                          ? ST_UNAUTHENTIC
+           : answer->status == 404 || answer->status == 410 ? ST_NOT_FOUND
+                                                            : ST_REFUSED;
 }
 
 /* ---- why a try failed ---- */
 
-static const char *first_text(struct json_object *tree, const char *const *pointers)
+/* Adds a part of an answer, cut, with a text before and behind it; nothing for an empty object. */
+static void add_part(struct buf *out, const struct job *job, const char *before,
+                     struct json_object *part, const char *behind)
 {
-    const char *text = NULL;
+    struct json_object *shown = secrets_hide(&job->api.secrets, part);
+    const char *text = tree_text(shown, "");
 
-    for (; !text && *pointers; pointers++) {
-        text = tree_text(tree, *pointers);
+    text = text ? text : tree_print(shown);
+    if (part && strcmp(text, "{}") != 0) {
+        buf_addf(out, "%s%.*s%s", before, MAX_WORDS, text, behind);
     }
-    return text;
+    json_object_put(shown);
 }
 
-void api_add_reason(struct buf *out, const struct api_reply *reply)
+void api_add_answer(struct buf *out, const struct job *job)
 {
-    static const char *const codes[] = {"/error", "/error/code", "/code", NULL};
-    static const char *const messages[] = {"/message", "/error/message", "/error_description",
-                                           "/Message", "/detail",        NULL};
-    const char *code = first_text(reply->shown, codes);
-    const char *message = first_text(reply->shown, messages);
-    struct json_object *params = tree_at(reply->shown, "/params");
+    static const char *const names[][6] = {
+        {"/error", "/error/code", "/code"},
+        {"/message", "/error/message", "/error_description", "/Message", "/detail"},
+    };
+    const struct reply *reply = &job->reply;
+    const char *redirect = reply->http.redirect;
+    struct json_object *to = NULL;
+    struct buf text = {0};
 
-    buf_addf(out, "answered %ld%s", reply->status,
-             reply->is_json || reply->is_empty ? "" : ", but not with JSON");
-    if (code || message) {
-        buf_addf(out, ": %.*s%s%.*s", MAX_WORDS, code ? code : "", code && message ? ": " : "",
-                 MAX_WORDS, message ? message : "");
+    buf_addf(&text, "%s %s: answered %ld", job->api.method, buf_slice(&job->api.url).data,
+             reply->http.status);
+    if (redirect) { /* the query may contain anything, such as the request */
+        to = json_object_new_string_len(redirect, (int)strcspn(redirect, "?#"));
+    } else if (!reply->is_json && !reply->is_empty) {
+        buf_add_str(&text, ", but not with JSON");
     }
-    if (params && strlen(tree_print(params)) > 2) { /* more than {} */
-        buf_addf(out, ", %.*s", MAX_WORDS, tree_print(params));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const char *const *name = names[i];
+
+        while (*name && !tree_text(reply->json, *name)) {
+            name++;
+        }
+        add_part(&text, job, ": ", *name ? tree_at(reply->json, *name) : NULL, "");
     }
+    add_part(&text, job, ", ", tree_at(reply->json, "/params"), "");
+    add_part(&text, job, ", a redirect to ", to, ", which is not followed");
+    cli_add_safe(out, buf_slice(&text));
+    json_object_put(to);
+    buf_free(&text);
 }
 
-/* The last try in words: `GET https://…: answered 404: …`. no_answer: why there was no answer. */
-static void add_failure(const struct api *api, const struct cli_http_reply *answer,
-                        const struct err *no_answer, struct buf *out)
+enum status job_reject(struct job *job, enum status st, const char *what)
 {
-    struct buf why = {0}, shown = {0};
+    struct buf answer = {0};
 
-    if (answer->redirect) {
-        /* The query may contain anything, such as the request. */
-        buf_addf(&why, "%s: answered %ld, a redirect to %.*s, which is not followed",
-                 api->url.data, answer->status, (int)strcspn(answer->redirect, "?#"),
-                 answer->redirect);
-        api_add_hidden(api, &shown, why.data);
-    } else if (answer->status) {
-        buf_addf(&shown, "%s: ", api->url.data);
-        api_add_reason(&shown, &api->reply);
-    } else {
-        api_add_hidden(api, &shown, no_answer->text);
+    if (job->options.dry_run) {
+        return ST_OK;
     }
-    buf_addf(out, "%s ", api->method);
-    cli_add_safe(out, buf_slice(&shown));
-    buf_free(&why);
-    buf_free(&shown);
-}
-
-enum status api_reject(const struct api *api, enum status st, const char *what, struct err *err)
-{
-    struct buf why = {0}, safe = {0};
-
-    api_add_reason(&why, &api->reply);
-    cli_add_safe(&safe, buf_slice(&why));
-    err_set(err, st, "the API's answer %s: %s %s: %s", what, api->method, api->url.data,
-            safe.data);
-    buf_free(&why);
-    buf_free(&safe);
+    api_add_answer(&answer, job);
+    err_set(&job->err, st, "the API's answer %s: %s", what, answer.data);
+    buf_free(&answer);
     return st;
 }
 
 /* ---- all tries ---- */
-
-static bool is_transient(const struct cli_http_reply *answer)
-{
-    return answer->is_transient || answer->status == 429 || answer->status >= 500;
-}
 
 int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random)
 {
@@ -340,102 +266,101 @@ int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random)
     return retry_after_s ? (int64_t)retry_after_s * 1000 : full - random % (full / 2);
 }
 
-bool api_wait(const struct api *api, int64_t ms)
+bool job_wait(const struct job *job, int64_t ms)
 {
-    int64_t left = left_ms(api);
+    int64_t left = left_ms(job);
     int64_t wait = ms < left ? ms : left;
     struct timespec pause = {wait / 1000, wait % 1000 * 1000000};
 
-    if (left == 0) {
-        return false;
+    while (left > 0 && clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, &pause) != 0) {
     }
-    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, &pause) != 0) {
-    }
-    return true;
+    return left > 0;
 }
 
-static enum status status_of(const struct cli_http_reply *answer)
+/* After the n-th try, which failed for a reason that may not be there next time: waits until it
+ * is time for the next one. False: there will be none; if that is because the API asks for a
+ * longer pause than is left, why ends with it. */
+static bool wait_for_next_try(const struct job *job, unsigned n, struct buf *why)
 {
-    if (is_transient(answer)) {
-        return ST_UNREACHABLE;
-    }
-    switch (answer->status) {
-    case 401:
-        return ST_UNAUTHENTIC;
-    case 404:
-    case 410:
-        return ST_NOT_FOUND;
-    default:
-        return answer->status / 100 == 2 ? ST_OK : ST_REFUSED;
-    }
-}
-
-/* After the n-th try, which failed because of why: waits until it is time for the next one. False:
- * there will be no other try; if that is because the API asks for a longer pause than is left,
- * why ends with it. */
-static bool wait_for_next_try(const struct api *api, unsigned n,
-                              const struct cli_http_reply *answer, struct buf *why)
-{
+    unsigned retry_after_s = job->reply.http.retry_after_s;
     uint32_t random;
     int64_t delay;
 
-    if (!is_transient(answer) || n == MAX_TRIES) {
-        return false;
-    }
     CHECK(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
-    delay = api_retry_delay_ms(n, answer->retry_after_s, random);
-    if (delay >= left_ms(api)) {
-        if (answer->retry_after_s) {
-            buf_addf(
-                why,
-                "; it wants to be asked again in %u s, which is more than --timeout leaves",
-                answer->retry_after_s);
-        }
-        return false;
+    delay = api_retry_delay_ms(n, retry_after_s, random);
+    if (n < MAX_TRIES && delay < left_ms(job)) {
+        cli_fail("%s; trying again in %.1f s (%u of %d)", why->data, (double)delay / 1000,
+                 n + 1, MAX_TRIES);
+        return job_wait(job, delay);
     }
-    cli_fail("%s; trying again in %.1f s (%u of %d)", why->data, (double)delay / 1000, n + 1,
-             MAX_TRIES);
-    return api_wait(api, delay);
+    if (n < MAX_TRIES && retry_after_s) {
+        buf_addf(why,
+                 "; it wants to be asked again in %u s, which is more than --timeout leaves",
+                 retry_after_s);
+    }
+    return false;
 }
 
-enum status api_call(struct api *api, const struct api_request *request,
-                     struct api_reply *out_reply, struct err *err)
+static enum status call(struct job *job, const struct request *request)
 {
-    struct cli_http_reply answer = {0};
     struct buf why = {0};
-    bool uncertain = false, again = true;
     enum status st = ST_OK;
 
-    if (api->ca_file) {
-        st = cli_http_trust(api->http, api->ca_file, err);
+    if (job->api.ca_file) {
+        st = cli_http_trust(job->api.http, job->api.ca_file, &job->err);
         if (st != ST_OK) {
-            (void)err_wrap(err, "api.ca_file");
-        } else {
-            api->ca_file = NULL;
+            return err_wrap(&job->err, "api.ca_file");
         }
+        job->api.ca_file = NULL;
     }
-
-    drop_reply(api);
-    api->method = request->method;
-    buf_clear(&api->url);
-    api_add_url(&api->url, request, api->base.data);
-    for (unsigned n = 1; st == ST_OK && again; n++) {
+    job->api.method = request->method;
+    buf_clear(&job->api.url);
+    api_add_url(&job->api.url, job, request);
+    for (unsigned n = 1;; n++) {
         struct err no_answer = {0};
+        bool is_answered = try_once(job, request, &no_answer) == ST_OK;
 
-        (void)try_once(api, request, &answer, &no_answer); /* see answer and no_answer */
-        uncertain |= answer.sent && (answer.status == 0 || answer.status >= 500);
-        buf_clear(&why);
-        if (status_of(&answer) == ST_OK) {
+        st = status_of(&job->reply.http);
+        if (st == ST_OK) {
             break;
         }
-        add_failure(api, &answer, &no_answer, &why);
-        again = wait_for_next_try(api, n, &answer, &why);
-    }
-    api->reply.uncertain = uncertain;
-    *out_reply = api->reply;
-    if (st == ST_OK && why.len > 0) {
-        st = err_set(err, status_of(&answer), "%s", why.data);
+        buf_clear(&why);
+        if (is_answered) {
+            api_add_answer(&why, job);
+        } else {
+            buf_addf(&why, "%s ", request->method);
+            (void)secrets_add_hidden(&job->api.secrets, &why, slice_of(no_answer.text));
+        }
+        if (st != ST_UNREACHABLE || !wait_for_next_try(job, n, &why)) {
+            err_set(&job->err, st, "%s", why.data);
+            break;
+        }
     }
     buf_free(&why);
     return st;
+}
+
+enum status job_call(struct job *job, const struct request *request)
+{
+    struct buf text = {0};
+    enum status st = ST_OK;
+
+    tree_wipe(job->reply.json);
+    job->reply = (struct reply){0};
+    if (job->options.dry_run) {
+        api_add_request(&text, job, request);
+        (void)fputs(text.data, stdout); /* main looks whether it has arrived */
+    } else {
+        st = call(job, request);
+    }
+    tree_wipe(request->json);
+    buf_free(&text);
+    return st;
+}
+
+void job_keep(struct job *job, struct json_object **kept)
+{
+    tree_wipe(*kept);
+    *kept = job->reply.json;
+    job->reply.json = NULL;
 }

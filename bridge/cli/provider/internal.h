@@ -1,22 +1,125 @@
 /*
- * cli/provider/internal - what the files of a vendor share. The files in the order of calls:
+ * cli/provider/internal - a verb that runs is a job, which every file here shares. In the order of
+ * calls:
  *
  *   provider.c         the vendors, the help, `show`
- *   ricloud.c          its verbs     ricloud_create.c  one of them    ricloud_config.c  what they share
- *   weavy.c            its verbs     weavy_sample.c    one of them    weavy_api.c       what they share
- *   verb.c             the frame of every verb
- *   state.[ch]         what is stored for a vendor
- *   api.[ch]           a call: headers, tries, the reason of a failure
- *   secrets.[ch]       hides secrets (pure)
+ *   ricloud.c          its verbs    ricloud_create.c  one of them    ricloud_config.c  what they share
+ *   weavy.c            its verbs    weavy_sample.c    one of them    weavy_call.c      what they share
+ *   verb.c             the frame of every verb, and what it prints
+ *   state.c            what is stored for a vendor
+ *   api.c              calls of the API: tries, the reason of a failure
+ *   stash.c            a file for what is handed out only once
+ *   secrets.c          hides secrets (pure)
  */
 #ifndef BRIDGE_CLI_PROVIDER_INTERNAL_H
 #define BRIDGE_CLI_PROVIDER_INTERNAL_H
 
 #include "bridge/cli/cli.h"
-#include "bridge/cli/provider/api.h"
-#include "bridge/cli/provider/state.h"
+#include "bridge/cli/http.h"
+#include "bridge/cli/tree.h"
 
-/* ---- verb.c: a verb is a row of its vendor's table, and a job while it runs ---- */
+struct job;
+
+/* ---- secrets.c ---- */
+
+struct secrets {
+    struct buf *items;
+    size_t count;
+};
+
+/* Keeps a copy. An empty one is allowed, and hides nothing. */
+void secrets_add(struct secrets *secrets, struct slice secret);
+void secrets_wipe(struct secrets *secrets);
+/* Adds text with *** for each secret. Returns whether there was one. */
+bool secrets_add_hidden(const struct secrets *secrets, struct buf *out, struct slice text);
+/* A tree with *** for each secret in its strings, numbers and names, and for the value of each
+ * member that is named like a secret (authToken). It may share values with the other one. Gives
+ * it for json_object_put. */
+struct json_object *secrets_hide(const struct secrets *secrets, struct json_object *tree);
+
+/* ---- stash.c ---- */
+
+struct stash {
+    const char *path;
+    int lock_fd;              /* -1: not locked */
+    struct file_draft *draft; /* room for the next content; NULL: not taken yet */
+};
+
+/* ST_BUSY: another command has the folder. */
+enum status stash_lock(struct stash *stash, struct err *err) MUST_USE;
+/* Lasts until stash_put. */
+enum status stash_make_room(struct stash *stash, size_t bytes, struct err *err) MUST_USE;
+/* Writes it in one step (file_draft_put). If a power cut may undo that, prints a warning. */
+enum status stash_put(struct stash *stash, struct slice data, struct err *err) MUST_USE;
+void stash_close(struct stash *stash);
+
+/* ---- state.c: logins and subscription codes ----
+ *
+ * One small JSON file, readable for people too, mode 0600:
+ *
+ *   {"version": 1,
+ *    "logins": [{"token", "source", "api", "project_code", "since"}],
+ *    "subscriptions": [{"event", "url", "code", "source", "api", "project_code", "since"}]}
+ *
+ * Entries of other accounts are kept as they are, and not seen. */
+
+#define STATE_LOGINS        "/logins"
+#define STATE_SUBSCRIPTIONS "/subscriptions"
+
+struct state {
+    struct stash stash;
+    struct json_object *account; /* the members that all entries of the account have */
+    struct json_object *tree;    /* of the file */
+};
+
+/* Fills in the state, which has an account. Borrows the path. A missing file is an empty one.
+ * for_change: locks it until it is closed. ST_INVALID: damaged, or of a newer version. */
+enum status state_open(struct state *state, const char *path, bool for_change,
+                       struct err *err) MUST_USE;
+void state_close(struct state *state);
+/* The account's i-th entry of a list, in the order in which they were made; NULL behind the last.
+ * Borrowed until it is removed. */
+struct json_object *state_entry(const struct state *state, const char *list, size_t i);
+/* Adds an entry that was made now. Takes its own members. */
+void state_add(struct state *state, const char *list, struct json_object *entry);
+/* Removes the i-th one, if it is there. */
+void state_remove(struct state *state, const char *list, size_t i);
+/* Opened for a change: takes room on the disk for one more entry, and writes the changes. */
+enum status state_make_room(struct state *state, struct err *err) MUST_USE;
+enum status state_save(struct state *state, struct err *err) MUST_USE;
+
+/* ---- a verb, and a job: a verb that runs ---- */
+
+struct request {
+    const char *method;
+    const char *path;         /* behind the API's URL; `{id}` in it stands for id */
+    const char *id;           /* any text, escaped; NULL: the path stays as it is */
+    const char *query;        /* with its ?; NULL: none */
+    const char *await;        /* the header Ricloud-Await; NULL: none */
+    bool anonymous;           /* without the token */
+    struct json_object *json; /* the body; NULL: none */
+};
+
+struct reply {
+    struct cli_http_reply http; /* borrowed until the next call */
+    struct json_object *json;   /* for tree_wipe; NULL: nothing, `null`, or not JSON */
+    bool is_json, is_empty;
+    /* A request was sent and its outcome is not known: it may have been carried out, also beside
+     * the one that was answered. */
+    bool uncertain;
+};
+
+struct api {
+    const char *scheme;     /* of the header Authorization */
+    struct buf base;        /* the URL, without a slash at its end */
+    struct buf token;       /* see api_set_token */
+    struct secrets secrets; /* the API may send them back */
+    const char *ca_file;    /* still to be read; NULL: none */
+    int64_t deadline_ms;    /* of the monotonic clock; for everything together */
+    struct cli_http *http;
+    const char *method; /* of the last request, like the URL */
+    struct buf url;
+};
 
 /* A verb looks at those that its row names. */
 struct verb_options {
@@ -26,84 +129,101 @@ struct verb_options {
     int64_t created_ms; /* CLOCK_NONE: not given */
     bool replace_secret, wait, all, forget, publish;
 };
+extern const struct cli_option verb_options[];
+#define VERB_OPTIONS "--source --timeout --dry-run --json" /* what every verb takes */
 
-/* A verb that runs. */
+/* The data of a cli_verb. */
+struct verb {
+    enum status (*run)(struct job *job); /* if it fails, job->err is printed */
+    int min_count, max_count;            /* of arguments */
+    bool changes;                        /* stores something */
+    int (*check)(struct job *job);       /* of the usage, as cli_misuse returns it; or NULL */
+    const char *help;                    /* NULL: the usage says enough */
+};
+
+/* The data of the cli_verb that verb_run runs. */
+struct vendor {
+    const char *name;   /* of the provider, too */
+    const char *scheme; /* of the header Authorization, such as `Token` */
+    const char *summary;
+    const char *argument;         /* what each argument is, such as `an id` */
+    const struct cli_verb *verbs; /* without a run; the last row has no name */
+    /* Gets a token and, if need be, the state. */
+    enum status (*begin)(struct job *job, bool changes);
+};
+extern const struct vendor ricloud, weavy;
+
 struct job {
     struct cli *cli; /* argv[1...] are the arguments */
     struct verb_options options;
     const struct config_source *source;
     size_t source_index;
-    struct api *api;
-    struct state *state; /* of a vendor that needs one, else NULL */
-    bool logged_in;      /* by this job: its token is as new as can be */
-
-    struct api_reply reply; /* the last call's */
-    struct err err;         /* of the last thing that failed */
-    int exit_status;        /* so far */
+    struct state state;
+    bool logged_in;  /* by this job: its token is as new as can be */
+    struct err err;  /* of the last thing that failed */
+    int exit_status; /* so far */
+    struct api api;
+    struct reply reply; /* the last call's */
 };
 
-struct verb {
-    const char *name;
-    const char *options;  /* see struct cli_verb: those of every verb and its own */
-    const char *argument; /* what each argument is, such as `an id` */
-    int min_count, max_count;
-    bool changes;                  /* stores something */
-    int (*check)(struct job *job); /* of the usage, as cli_misuse returns it; may be NULL */
-    /* If it fails, job->err is printed and the command fails. */
-    enum status (*run)(struct job *job);
-    const char *help; /* NULL: the usage says enough */
-};
+/* ---- api.c ---- */
 
-/* The names of those that every verb takes. */
-#define VERB_OPTIONS "--source --timeout --dry-run --json"
+/* Opens the API of the job's source, which has a URL: https, or http to this machine, as the
+ * configuration has made sure. Hides the source's secrets. */
+void api_open(struct job *job, const char *scheme, int64_t timeout_ms);
+void api_close(struct job *job);
+/* Keeps a copy, and hides it. ST_INVALID: it cannot stand in a header. */
+enum status api_set_token(struct job *job, struct slice token) MUST_USE;
+/* False if text, even escaped, would not be a segment of its own: it is empty, . or .. , which
+ * clients and servers resolve, or not UTF-8 without control characters. Pure. */
+bool api_is_segment(const char *text) MUST_USE;
+/* Adds where a request goes; and all of it, with *** for secrets, as lines or with --json as an
+ * object. Pure. */
+void api_add_url(struct buf *out, const struct job *job, const struct request *request);
+void api_add_request(struct buf *out, const struct job *job, const struct request *request);
+/* Adds `GET https://…: answered 400: <the API's own words>`, safe for a terminal: a code, a message
+ * and parameters, under one of the names that APIs give them. An answer without those is not
+ * quoted: it may contain a secret that nobody knows to be one. Pure. */
+void api_add_answer(struct buf *out, const struct job *job);
+/* How long to wait after the n-th try, from 1: as long as the API asked for (0: it did not), else
+ * twice as long each time, of which random takes off up to a half, so that many callers do not
+ * come back at once. Pure. */
+int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random);
 
-struct vendor {
-    const char *name;   /* of the provider, too */
-    const char *scheme; /* see api_open */
-    const char *summary;
-    const struct verb *verbs;         /* the last row has no name */
-    const struct cli_option *options; /* beside those of every verb; of a struct verb_options */
-    /* Gets a token and, if need be, the state. */
-    enum status (*begin)(struct job *job, bool changes);
-};
+/* Makes a request, and fills in job->reply. Takes request->json. ST_OK: answered 2xx. Else job->err
+ * has the reason, in the API's own words if it gave one: ST_UNAUTHENTIC: 401; ST_NOT_FOUND: 404 or
+ * 410; ST_REFUSED: anything else that asking again would not change; ST_UNREACHABLE: no usable
+ * answer after all tries; ST_IO: ca_file cannot be read, and nobody was asked. A try that is
+ * repeated is a line on stderr. In a dry run the request is printed instead; the reply is empty. */
+enum status job_call(struct job *job, const struct request *request) MUST_USE;
+/* The reply was 2xx but is of no use: job->err says `the API's answer <what>: GET …`. Gives st; ST_OK
+ * in a dry run. */
+enum status job_reject(struct job *job, enum status st, const char *what);
+/* Takes the JSON out of the reply; replaces the one before, for tree_wipe. */
+void job_keep(struct job *job, struct json_object **kept);
+/* False if the time is over, else waits (less, if less is left). */
+bool job_wait(const struct job *job, int64_t ms);
 
-extern const struct vendor ricloud, weavy;
-extern const struct cli_option verb_common_options[]; /* of every verb */
+/* ---- verb.c ---- */
 
 /* Runs the verb that argv[1] names, from its options to its end. */
-int verb_run(struct cli *cli, const struct vendor *vendor);
-/* Adds the help on its verbs and their options. */
-void verb_add_help(struct buf *out, const struct vendor *vendor);
-
-/* ---- for the verbs ---- */
+int verb_run(struct cli *cli);
 
 /* Takes the exit status of a step, as cli_fail and cli_misuse return it: the first failure becomes
  * the command's. */
 void job_end(struct job *job, int exit_status);
-
 /* The URL that the provider sends to: --url, else the source's public_url. ST_MISSING: neither is
  * set. */
 enum status job_url(struct job *job, const char **out_url) MUST_USE;
 /* Sets the token that the configuration gives, else this one. */
 enum status job_set_token(struct job *job, const char *other) MUST_USE;
-/* Calls the API: api_call into job->reply and job->err. With --dry-run the request is printed
- * instead, and the reply is empty. Takes request->json, and wipes it. */
-enum status job_call(struct job *job, const struct api_request *request) MUST_USE;
-/* api_reject into job->err: the answer is of no use. */
-enum status job_reject(struct job *job, enum status st, const char *what);
-/* Adds the line, in which {name} stands for a member of the object, safe for a terminal, or for a
- * dash. The object has no secrets. */
-void job_add_line(struct buf *out, struct json_object *object, const char *line);
-/* Prints a result: with --json the object, else the line. Takes the object. */
+/* Adds the line, in which {name} stands for a member of the object, safe for a terminal and with
+ * *** for secrets, or for a dash. */
+void job_add_line(const struct job *job, struct buf *out, struct json_object *object,
+                  const char *line);
+/* Prints a result: with --json the object, with *** for secrets, else the line. Takes the object.
+ * In a dry run there are no results. */
 void job_print(const struct job *job, struct json_object *object, const char *line);
-
-/* A request's body, for job_call: BODY({"name", "text"}, …). A text of NULL is left out. */
-struct body_member {
-    const char *name; /* NULL: the end */
-    const char *text;
-};
-#define BODY(...) body_of((const struct body_member[]){__VA_ARGS__, {NULL, NULL}})
-char *body_of(const struct body_member *members);
 
 /* ---- ricloud_create.c ---- */
 
@@ -111,20 +231,21 @@ enum status ricloud_create(struct job *job) MUST_USE;
 
 /* ---- ricloud_config.c: a webhook config, and how its test went ---- */
 
-/* As the API described it last; shown and task are without secrets. Zero-initialised is empty. */
+#define RICLOUD_CONFIGS "/configs/webhook"
+#define RICLOUD_CONFIG  RICLOUD_CONFIGS "/{id}"
+
 struct ricloud_config {
-    char *id;                  /* opaque; NULL: it does not exist yet */
-    struct json_object *shown; /* NULL: not read yet */
-    struct json_object *task;  /* its last test; NULL: not known */
-    bool is_open;              /* the time was over before the outcome of that was seen */
+    const char *id;           /* opaque; NULL: as it was answered */
+    struct json_object *seen; /* as the API described it last; NULL: not yet, or a dry run */
+    struct json_object *task; /* its last test; NULL: not known */
+    bool is_open;             /* the time was over before the outcome of that was seen */
 };
 void ricloud_config_fini(struct ricloud_config *config);
 
-/* Calls the API about the config and reads it from the answer (not with --dry-run). json: see
- * struct api_request. ST_INVALID: the answer describes no config. */
+/* Calls the API about the config and reads it from the answer. Takes json, the request's body.
+ * ST_INVALID: the answer describes no config. */
 enum status ricloud_ask(struct job *job, struct ricloud_config *config, const char *method,
-                        char *json) MUST_USE;
-
+                        struct json_object *json) MUST_USE;
 /* Has the config tested. await: the API may answer as soon as the test has ended, after at most
  * 10 s. */
 enum status ricloud_start_test(struct job *job, struct ricloud_config *config,
@@ -137,27 +258,24 @@ enum status ricloud_wait_test(struct job *job, struct ricloud_config *config) MU
  * minutes. */
 enum status ricloud_settle(struct job *job, struct ricloud_config *config) MUST_USE;
 
-/* Prints a config. shown: without secrets. */
-void ricloud_print(const struct job *job, struct json_object *shown);
+/* Prints a config that the API has described. */
+void ricloud_print(const struct job *job, struct json_object *seen);
 /* Prints the config, and on stderr what may be wrong if it is not known to be valid, which is a
  * failure. secret_file: where its secret was stored; NULL: not by this command. */
 void ricloud_report(struct job *job, const struct ricloud_config *config,
                     const char *secret_file);
 
-/* ---- weavy_api.c: logging in, calling, where deliveries of an event go ---- */
+/* ---- weavy_call.c: logging in, calling, where deliveries of an event go ---- */
 
 /* Opens the state, and sets the token that the configuration gives, else the last login's. */
 enum status weavy_begin(struct job *job, bool changes) MUST_USE;
 /* Logs in with user name and password, and keeps the token. */
 enum status weavy_login(struct job *job) MUST_USE;
-/* Calls an entry point, such as `Subscribe`, about this event, URL or code; those that are NULL
- * are left out. Logs in before if there is no token, and again if the token is no longer
- * accepted. A 2xx answer with an error in it is ST_REFUSED, too. See job_call. */
+/* Calls an entry point, such as `Subscribe`. Takes json, the request's body. Logs in before if
+ * there is no token, and again if the token is no longer accepted. A 2xx answer with an error in it
+ * is ST_REFUSED, too. See job_call. */
 enum status weavy_call(struct job *job, const char *entry_point,
-                       const struct subscription *about) MUST_USE;
-
-/* One of the standard events, or of the source's `events`. */
-bool weavy_is_event(const struct provider *provider, const char *name) MUST_USE;
+                       struct json_object *json) MUST_USE;
 /* Whether the bridge takes deliveries of the event: where the source has `events`, of those only;
  * else of every one that is a single segment of a path. weavy_check_path prints it if not, which
  * ends the command. */

@@ -5,22 +5,10 @@
  */
 #include "bridge/cli/provider/provider.h"
 
-#include <string.h>
-
 #include "common/nearest.h"
 
 #include "bridge/cli/provider/internal.h"
 #include "bridge/provider/provider.h"
-
-static int run_ricloud(struct cli *cli)
-{
-    return verb_run(cli, &ricloud);
-}
-
-static int run_weavy(struct cli *cli)
-{
-    return verb_run(cli, &weavy);
-}
 
 static int show(struct cli *cli)
 {
@@ -53,55 +41,36 @@ static int show(struct cli *cli)
 
 static int run(struct cli *cli)
 {
-    static const struct cli_verb vendors[] = {{"ricloud", run_ricloud, NULL, NULL},
-                                              {"weavy", run_weavy, NULL, NULL},
+    static const struct cli_verb vendors[] = {{"ricloud", verb_run, NULL, &ricloud},
+                                              {"weavy", verb_run, NULL, &weavy},
                                               {"show", show, NULL, NULL},
                                               {0}};
-    const char *name = cli->argc > 1 ? cli->argv[1] : NULL;
 
-    if (!name) {
-        return cli_misuse(cli, "provider: a provider is missing; ricloud, weavy, or show");
-    }
-    for (const struct cli_verb *vendor = vendors; vendor->name; vendor++) {
-        if (strcmp(name, vendor->name) == 0) {
-            return cli_dispatch(cli, vendors);
+    return cli_dispatch(cli, vendors);
+}
+
+static void add_verbs(struct buf *out, const struct vendor *vendor)
+{
+    buf_addf(out, "%s: %s\n", vendor->name, vendor->summary);
+    for (const struct cli_verb *row = vendor->verbs; row->name; row++) {
+        const struct verb *verb = row->data;
+
+        if (verb->help) {
+            cli_add_help(out, row->name, NULL, verb->help);
         }
     }
-    return cli_misuse(cli, "provider %s: no such provider; ricloud, weavy, or show", name);
+    buf_add_char(out, '\n');
 }
 
 static void add_notes(struct buf *out)
 {
-    static const struct {
-        const char *of, *keys;
-    } objects[] = {
-        {"config", "id, url, state, organisation, date_created; and with create, update\n"
-                   "and test --wait: test_error, secret_file"},
-        {"test", "task, state, test_error"},
-        {"deletion", "id, deleted"},
-        {"use", "key, webhook_config"},
-        {"login", "username, project_code, state_file"},
-        {"subscription", "event, code, url, since; and if something was done: status"},
-        {"request", "method, url, headers, body (with --dry-run)"},
-        {"sample --publish",
-         "event, http_status, and what the bridge says: status, id, reason,\n"
-         "error, message, or null"},
-    };
-
     buf_add_str(out,
                 "\nThe source's api and public_url say where the provider is and how it "
                 "reaches the bridge.\n"
                 "A request that fails for now (no connection, a time-out, 429, 5xx) is tried "
                 "again.\n\n");
-    verb_add_help(out, &ricloud);
-    verb_add_help(out, &weavy);
-    buf_add_str(out, "show: prints the preset of a provider, over which a source's keys are "
-                     "merged.\n\n"
-                     "Keys of an object:\n");
-    for (size_t i = 0; i < COUNT_OF(objects); i++) {
-        cli_add_help(out, objects[i].of, NULL, objects[i].keys);
-    }
-    buf_add_str(out, "A sample that is only printed has the keys that weavy would send.\n\n");
+    add_verbs(out, &ricloud);
+    add_verbs(out, &weavy);
 }
 
 const struct cli_command provider_command = {
@@ -118,7 +87,22 @@ const struct cli_command provider_command = {
              "provider weavy list\n"
              "provider show NAME",
     .summary = "Register the bridge at a provider, through the provider's API",
-    .options = verb_common_options,
+    .options = verb_options,
     .add_notes = add_notes,
+    .notes =
+        "show: prints the preset of a provider, over which a source's keys are merged.\n\n"
+        "Keys of an object:\n"
+        "  config           id, url, state, organisation, date_created; and with create, "
+        "update\n"
+        "                   and test --wait: test_error, secret_file\n"
+        "  test             task, state, test_error\n"
+        "  deletion         id, deleted\n"
+        "  use              key, webhook_config\n"
+        "  login            username, project_code, state_file\n"
+        "  subscription     event, code, url, since; and if something was done: status\n"
+        "  request          method, url, headers, body (with --dry-run)\n"
+        "  sample --publish event, http_status, and what the bridge says: status, id, reason,\n"
+        "                   error, message, or null\n"
+        "A sample that is only printed has the keys that weavy would send.\n\n",
     .run = run,
 };

@@ -3,8 +3,6 @@
  * verbs are one call about one config; the answer is printed. What the API refuses is printed in
  * its own words, and ends the verb.
  */
-#include "bridge/cli/provider/internal.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +10,7 @@
 
 #include "common/clock.h"
 
-#include "bridge/cli/http.h"
-#include "bridge/cli/tree.h"
+#include "bridge/cli/provider/internal.h"
 
 enum { PAGE_SIZE = 100, MAX_PAGES = 1000 };
 
@@ -22,61 +19,55 @@ static enum status begin(struct job *job, bool changes)
     (void)changes;
     enum status st = job_set_token(job, NULL);
 
-    if (st == ST_OK && !api_has_token(job->api) && !job->options.dry_run) {
-        st = err_set(&job->err, ST_MISSING,
-                     "source %s has no api.token: the token of a key of ricloud",
-                     job->source->name);
-    }
-    return st;
+    return st != ST_OK || job->api.token.len > 0 || job->options.dry_run
+               ? st
+               : err_set(&job->err, ST_MISSING,
+                         "source %s has no api.token: the token of a key of ricloud",
+                         job->source->name);
 }
 
-/* An id as JSON: as the answer spells it at this pointer, if it is there; else a number if it
- * looks like one, as the API's own ids are. */
-static struct json_object *id_value(const char *id, const struct api_reply *reply,
-                                    const char *pointer)
+/* An id as JSON: as it was answered, if it was; else a number if it looks like one, as the API's
+ * own ids are. */
+static struct json_object *id_value(const char *id, struct json_object *answered)
 {
-    const char *answered = tree_text(reply->json, pointer);
+    const char *text = tree_text(answered, "");
+    bool is_number = strspn(id, "0123456789") == strlen(id) && (id[0] != '0' || id[1] == '\0');
 
-    if (answered && strcmp(answered, id) == 0) {
-        return json_object_get(tree_at(reply->shown, pointer));
-    }
-    if (strspn(id, "0123456789") == strlen(id) && (id[0] != '0' || id[1] == '\0')) {
-        return tree_raw(id);
-    }
-    return json_object_new_string(id);
+    return text && strcmp(text, id) == 0 ? json_object_get(answered)
+           : is_number                   ? tree_raw(id)
+                                         : json_object_new_string(id);
 }
 
 /* ---- get, delete, update, test ---- */
 
 static enum status get(struct job *job)
 {
-    struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
+    struct ricloud_config config = {.id = job->cli->argv[1]};
     enum status st = ricloud_ask(job, &config, "GET", NULL);
 
-    if (config.shown) {
-        ricloud_print(job, config.shown);
+    if (config.seen) {
+        ricloud_print(job, config.seen);
     }
     ricloud_config_fini(&config);
     return st;
 }
 
-static enum status delete (struct job *job) {
-    const struct api_request request = {.method = "DELETE",
-                                        .path = "/configs/webhook/{id}",
-                                        .id = job->cli->argv[1]};
-    enum status st = job_call(job, &request);
+static enum status remove_config(struct job *job)
+{
+    const char *id = job->cli->argv[1];
+    enum status st =
+        job_call(job, &(struct request){.method = "DELETE", .path = RICLOUD_CONFIG, .id = id});
 
-    if (st == ST_NOT_FOUND && job->reply.uncertain){
+    if (st == ST_NOT_FOUND && job->reply.uncertain) {
         st = ST_OK; /* a try whose answer was lost has deleted it */
     }
-if (st == ST_OK && !job->options.dry_run)
-{
-    job_print(job,
-              TREE({"id", id_value(request.id, &job->reply, "/id")},
-                   {"deleted", json_object_new_boolean(true)}),
-              "{id}  deleted");
-}
-return st;
+    if (st == ST_OK) {
+        job_print(job,
+                  TREE({"id", id_value(id, tree_at(job->reply.json, "/id"))},
+                       {"deleted", json_object_new_boolean(true)}),
+                  "{id}  deleted");
+    }
+    return st;
 }
 
 static int check_update(struct job *job)
@@ -94,14 +85,21 @@ static int check_update(struct job *job)
 
 static enum status update(struct job *job)
 {
-    const char *state = job->options.state;
-    struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
-    enum status st =
-        ricloud_ask(job, &config, "POST", BODY({"url", job->options.url}, {"state", state}));
+    const char *url = job->options.url, *state = job->options.state;
+    struct ricloud_config config = {.id = job->cli->argv[1]};
+    struct json_object *body = json_object_new_object();
+    enum status st;
 
-    if (config.shown && state && strcmp(state, "deactivated") == 0) {
-        ricloud_print(job, config.shown); /* it is not tested */
-    } else if (config.shown) {
+    if (url) {
+        json_object_object_add(body, "url", tree_string(url));
+    }
+    if (state) {
+        json_object_object_add(body, "state", tree_string(state));
+    }
+    st = ricloud_ask(job, &config, "POST", body);
+    if (config.seen && state && strcmp(state, "deactivated") == 0) {
+        ricloud_print(job, config.seen); /* it is not tested */
+    } else if (config.seen) {
         st = ricloud_settle(job, &config);
         if (st == ST_OK) {
             ricloud_report(job, &config, NULL);
@@ -113,7 +111,7 @@ static enum status update(struct job *job)
 
 static enum status test(struct job *job)
 {
-    struct ricloud_config config = {.id = xstrdup(job->cli->argv[1])};
+    struct ricloud_config config = {.id = job->cli->argv[1]};
     bool wait = job->options.wait && !job->options.dry_run;
     /* Only with the state before can a change of the state be seen. */
     enum status st = wait ? ricloud_ask(job, &config, "GET", NULL) : ST_OK;
@@ -122,11 +120,11 @@ static enum status test(struct job *job)
     st = st == ST_OK && wait ? ricloud_wait_test(job, &config) : st;
     if (st == ST_OK && wait) {
         ricloud_report(job, &config, NULL);
-    } else if (st == ST_OK && !job->options.dry_run) {
+    } else if (st == ST_OK) {
         job_print(job,
-                  TREE({"task", tree_string(tree_text(config.task, "/id"))},
-                       {"state", tree_string(tree_text(config.task, "/state"))},
-                       {"test_error", tree_string(tree_text(config.task, "/error"))}),
+                  TREE({"task", json_object_get(tree_at(config.task, "/id"))},
+                       {"state", json_object_get(tree_at(config.task, "/state"))},
+                       {"test_error", json_object_get(tree_at(config.task, "/error"))}),
                   "test {task}  {state}");
     }
     ricloud_config_fini(&config);
@@ -137,22 +135,22 @@ static enum status test(struct job *job)
 
 static void add_query(const struct verb_options *options, const char *last_id, struct buf *out)
 {
+    char created[CLOCK_TEXT_SIZE];
+    char *fraction;
+
     buf_addf(out, "?limit=%d", PAGE_SIZE);
     if (options->state) {
         buf_add_str(out, "&state=");
         cli_http_add_escaped(out, options->state);
     }
     if (options->created_ms != CLOCK_NONE) {
-        char text[CLOCK_TEXT_SIZE];
-        char *fraction;
-
-        clock_format(options->created_ms, text);
-        fraction = strstr(text, ".000Z");
+        clock_format(options->created_ms, created);
+        fraction = strstr(created, ".000Z");
         if (fraction) {
             memcpy(fraction, "Z", 2); /* as the API's own examples are */
         }
         buf_add_str(out, "&date_created=");
-        cli_http_add_escaped(out, text);
+        cli_http_add_escaped(out, created);
     }
     if (last_id) {
         buf_add_str(out, "&after_id=");
@@ -166,17 +164,17 @@ static void add_query(const struct verb_options *options, const char *last_id, s
 static enum status print_page(struct job *job, char **last_id, bool *out_more)
 {
     struct json_object *items = tree_at(job->reply.json, "/data");
-    struct json_object *shown_items = tree_at(job->reply.shown, "/data");
     const char *newest = NULL;
 
     if (!json_object_is_type(items, json_type_array)) {
         return job_reject(job, ST_INVALID, "is no list");
     }
     for (size_t i = 0; i < json_object_array_length(items); i++) {
-        const char *id = tree_text(json_object_array_get_idx(items, i), "/id");
+        struct json_object *item = json_object_array_get_idx(items, i);
+        const char *id = tree_text(item, "/id");
 
         if (!id || !*last_id || strcmp(id, *last_id) != 0) {
-            ricloud_print(job, json_object_array_get_idx(shown_items, i));
+            ricloud_print(job, item);
             newest = id ? id : newest;
         }
     }
@@ -198,9 +196,8 @@ static enum status list(struct job *job)
         struct buf query = {0};
 
         add_query(&job->options, last_id, &query);
-        st = job_call(job, &(struct api_request){.method = "GET",
-                                                 .path = "/configs/webhook",
-                                                 .query = query.data});
+        st = job_call(job, &(struct request){
+                               .method = "GET", .path = RICLOUD_CONFIGS, .query = query.data});
         more = false;
         if (st == ST_OK && !job->options.dry_run) {
             st = print_page(job, &last_id, &more);
@@ -219,69 +216,59 @@ static enum status list(struct job *job)
 
 static enum status use(struct job *job)
 {
-    const char *id = job->cli->argv[1];
-    enum status st = job_call(job, &(struct api_request){.method = "GET", .path = "/key"});
-    const char *answered = tree_text(job->reply.json, "/id");
-    char *key = answered ? xstrdup(answered) : NULL;
-    struct json_object *shown_key = json_object_get(tree_at(job->reply.shown, "/id"));
-    struct json_object *body = TREE({"webhook_config", id_value(id, &job->reply, "")});
-    struct api_request request = {
-        .method = "POST",
-        .path = "/keys/{id}", /* as it is in a dry run */
-        .id = key,
-        .json = xstrdup(tree_print(body)),
-    };
+    const char *id = job->cli->argv[1], *key_id;
+    struct json_object *key = NULL;
+    enum status st = job_call(job, &(struct request){.method = "GET", .path = "/key"});
 
-    if (st == ST_OK && !job->options.dry_run && !(key && api_is_segment(key))) {
+    key_id = tree_text(job->reply.json, "/id");
+    if (st == ST_OK && !(key_id && api_is_segment(key_id))) {
         st = job_reject(job, ST_INVALID, "describes no key");
     }
+    job_keep(job, &key);
     if (st == ST_OK) {
-        st = job_call(job, &request);
-    } else {
-        free(request.json);
+        st = job_call(job, &(struct request){
+                               .method = "POST",
+                               .path = "/keys/{id}", /* as it is in a dry run */
+                               .id = key_id,
+                               .json = TREE({"webhook_config", id_value(id, NULL)}),
+                           });
     }
-    if (st == ST_OK && !job->options.dry_run) {
-        job_print(job,
-                  TREE({"key", json_object_get(shown_key)},
-                       {"webhook_config", id_value(id, &job->reply, "/webhook_config")}),
-                  "key {key} uses webhook config {webhook_config}");
+    if (st == ST_OK) {
+        job_print(
+            job,
+            TREE({"key", json_object_get(tree_at(key, "/id"))},
+                 {"webhook_config", id_value(id, tree_at(job->reply.json, "/webhook_config"))}),
+            "key {key} uses webhook config {webhook_config}");
     }
-    json_object_put(body);
-    json_object_put(shown_key);
-    free(key);
+    tree_wipe(key);
     return st;
 }
 
-/* Name, options, what an argument is, how many, stores something, check, run, help. */
-static const struct verb verbs[] = {
-    {"create", VERB_OPTIONS " --url --replace-secret", NULL, 0, 0, true, NULL, ricloud_create,
-     "makes one; its secret goes to the first file among the source's\n"
-     "secrets that is missing or empty. Waits for the provider's test,\n"
-     "and fails unless the config ends up valid"},
-    {"get", VERB_OPTIONS, "an id", 1, 1, false, NULL, get, NULL},
-    {"list", VERB_OPTIONS " --state --date-created", NULL, 0, 0, false, NULL, list, NULL},
-    {"update", VERB_OPTIONS " --url --state", "an id", 1, 1, false, check_update, update,
-     "changes one; if that starts a new test, waits for it as create does"},
-    {"test", VERB_OPTIONS " --wait", "an id", 1, 1, false, NULL, test,
-     "has one tested; --wait waits for the outcome, and fails unless the\n"
-     "config is seen to be valid"},
-    {"delete", VERB_OPTIONS, "an id", 1, 1, false, NULL, delete, NULL},
-    {"use", VERB_OPTIONS, "an id", 1, 1, false, NULL, use,
-     "makes the key whose token is api.token send to this config"},
+/* ---- the table: run, how many arguments, stores something, check, help ---- */
+
+static const struct cli_verb verbs[] = {
+    {"create", NULL, VERB_OPTIONS " --url --replace-secret",
+     &(const struct verb){ricloud_create, 0, 0, true, NULL,
+                          "makes one; its secret goes to the first file among the source's\n"
+                          "secrets that is missing or empty. Waits for the provider's test,\n"
+                          "and fails unless the config ends up valid"}},
+    {"get", NULL, VERB_OPTIONS, &(const struct verb){get, 1, 1, false, NULL, NULL}},
+    {"list", NULL, VERB_OPTIONS " --state --date-created",
+     &(const struct verb){list, 0, 0, false, NULL, NULL}},
+    {"update", NULL, VERB_OPTIONS " --url --state",
+     &(const struct verb){
+         update, 1, 1, false, check_update,
+         "changes one; if that starts a new test, waits for it as create does"}},
+    {"test", NULL, VERB_OPTIONS " --wait",
+     &(const struct verb){test, 1, 1, false, NULL,
+                          "has one tested; --wait waits for the outcome, and fails unless the\n"
+                          "config is seen to be valid"}},
+    {"delete", NULL, VERB_OPTIONS,
+     &(const struct verb){remove_config, 1, 1, false, NULL, NULL}},
+    {"use", NULL, VERB_OPTIONS,
+     &(const struct verb){use, 1, 1, false, NULL,
+                          "makes the key whose token is api.token send to this config"}},
     {0},
 };
 
-static const struct cli_option options[] = {
-    {"--url", CLI_TEXT, offsetof(struct verb_options, url), "URL",
-     "where the provider sends to; default: the source's public_url"},
-    {"--replace-secret", CLI_FLAG, offsetof(struct verb_options, replace_secret), NULL,
-     "if no such file is left, replaces the secret in the first one"},
-    {"--state", CLI_TEXT, offsetof(struct verb_options, state), "STATE",
-     "list: only these; the only way to see deactivated ones"},
-    {"--date-created", CLI_WHEN, offsetof(struct verb_options, created_ms), "T",
-     "list: only those that the provider finds for this time"},
-    {"--wait", CLI_FLAG, offsetof(struct verb_options, wait), NULL, NULL},
-    {0},
-};
-
-const struct vendor ricloud = {"ricloud", "Token", "webhook configs.", verbs, options, begin};
+const struct vendor ricloud = {"ricloud", "Token", "webhook configs.", "an id", verbs, begin};

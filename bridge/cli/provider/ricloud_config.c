@@ -6,8 +6,6 @@
  * A test can also get lost: it may come before the bridge has the secret. So a config that stays
  * new or becomes invalid is tested once more before it is reported as such.
  */
-#include "bridge/cli/provider/internal.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,64 +13,64 @@
 
 #include "common/clock.h"
 
-#include "bridge/cli/tree.h"
+#include "bridge/cli/provider/internal.h"
 
 enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000, TEST_AGAIN_AFTER_MS = 5000 };
 
 void ricloud_config_fini(struct ricloud_config *config)
 {
-    free(config->id);
-    json_object_put(config->shown);
-    json_object_put(config->task);
+    tree_wipe(config->seen);
+    tree_wipe(config->task);
 }
 
 /* state: new, valid, invalid or deactivated. */
 static bool is(const struct ricloud_config *config, const char *state)
 {
-    return strcmp(tree_text(config->shown, "/state"), state) == 0;
+    return strcmp(tree_text(config->seen, "/state"), state) == 0;
 }
 
 /* ---- calls ---- */
 
-enum status ricloud_ask(struct job *job, struct ricloud_config *config, const char *method,
-                        char *json)
+static const char *id_of(const struct ricloud_config *config)
 {
-    enum status st =
-        job_call(job, &(struct api_request){
-                          .method = method,
-                          .path = config->id ? "/configs/webhook/{id}" : "/configs/webhook",
-                          .id = config->id,
-                          .json = json,
-                      });
-    const char *id = tree_text(job->reply.json, "/id");
+    return config->seen ? tree_text(config->seen, "/id") : config->id;
+}
 
-    if (st != ST_OK || job->options.dry_run) {
+enum status ricloud_ask(struct job *job, struct ricloud_config *config, const char *method,
+                        struct json_object *json)
+{
+    const char *id = id_of(config);
+    enum status st = job_call(job, &(struct request){
+                                       .method = method,
+                                       .path = id ? RICLOUD_CONFIG : RICLOUD_CONFIGS,
+                                       .id = id,
+                                       .json = json,
+                                   });
+
+    if (st != ST_OK) {
         return st;
     }
-    if (!id || !api_is_segment(id) || !tree_text(job->reply.shown, "/state")) {
+    id = tree_text(job->reply.json, "/id");
+    if (!id || !api_is_segment(id) || !tree_text(job->reply.json, "/state")) {
         return job_reject(job, ST_INVALID, "describes no webhook config");
     }
-    free(config->id);
-    config->id = xstrdup(id);
-    json_object_put(config->shown);
-    config->shown = json_object_get(job->reply.shown);
+    job_keep(job, &config->seen);
     return ST_OK;
 }
 
 enum status ricloud_start_test(struct job *job, struct ricloud_config *config, bool await)
 {
     enum status st =
-        job_call(job, &(struct api_request){
+        job_call(job, &(struct request){
                           .method = "POST",
-                          .path = "/configs/webhook/{id}/test",
-                          .id = config->id,
+                          .path = RICLOUD_CONFIG "/test",
+                          .id = id_of(config),
                           .await = await ? "10" : NULL, /* seconds; more is not allowed */
-                          .json = xstrdup("null"),      /* as the provider's own client */
+                          .json = tree_raw("null"),     /* as the provider's own client */
                       });
 
     if (st == ST_OK) {
-        json_object_put(config->task);
-        config->task = json_object_get(job->reply.shown);
+        job_keep(job, &config->task);
     }
     return st;
 }
@@ -85,28 +83,28 @@ static enum status wait_for_state(struct job *job, struct ricloud_config *config
                                   const char *expected, const char *before, int64_t max_ms)
 {
     int64_t end_ms = clock_mono_ms() + max_ms;
+    int64_t pause_ms = FIRST_PAUSE_MS;
     enum status st = ST_OK;
 
-    config->is_open = true;
-    for (int64_t pause = FIRST_PAUSE_MS; st == ST_OK && config->is_open; pause *= 2) {
+    for (;;) {
         config->is_open =
             expected ? !is(config, expected) : is(config, before) || is(config, "new");
-        if (config->is_open) {
-            if (clock_mono_ms() >= end_ms ||
-                !api_wait(job->api, pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS)) {
-                break;
-            }
-            st = ricloud_ask(job, config, "GET", NULL);
+        if (!config->is_open || clock_mono_ms() >= end_ms || !job_wait(job, pause_ms)) {
+            return ST_OK;
         }
+        st = ricloud_ask(job, config, "GET", NULL);
+        if (st != ST_OK) {
+            return st;
+        }
+        pause_ms = pause_ms * 2 < LONGEST_PAUSE_MS ? pause_ms * 2 : LONGEST_PAUSE_MS;
     }
-    return st;
 }
 
 enum status ricloud_wait_test(struct job *job, struct ricloud_config *config)
 {
     const char *state = tree_text(config->task, "/state");
     /* If the task has not ended, any change of the config's state shows the outcome. */
-    char *before = xstrdup(tree_text(config->shown, "/state"));
+    char *before = xstrdup(tree_text(config->seen, "/state"));
     const char *expected = !state                            ? NULL
                            : strcmp(state, "succeeded") == 0 ? "valid"
                            : strcmp(state, "failed") == 0    ? "invalid"
@@ -123,7 +121,7 @@ enum status ricloud_settle(struct job *job, struct ricloud_config *config)
     enum status st = wait_for_state(job, config, NULL, "new", TEST_AGAIN_AFTER_MS);
     bool is_new = st == ST_OK && config->is_open;
 
-    if (st != ST_OK || !(is_new || is(config, "invalid")) || !api_wait(job->api, 0)) {
+    if (st != ST_OK || !(is_new || is(config, "invalid")) || !job_wait(job, 0)) {
         return st;
     }
     st = ricloud_start_test(job, config, true);
@@ -139,64 +137,64 @@ enum status ricloud_settle(struct job *job, struct ricloud_config *config)
 #define CONFIG_LINE "{id}  {state}  {date_created}  {url}"
 
 /* The members of a config that are printed. */
-static struct json_object *describe(struct json_object *shown)
+static struct json_object *describe(struct json_object *seen)
 {
     static const char *const names[] = {"id",           "url",          "state",
                                         "organisation", "date_created", NULL};
     struct json_object *object = json_object_new_object();
 
-    tree_pick(object, shown, names);
+    tree_pick(object, seen, names);
     return object;
 }
 
-void ricloud_print(const struct job *job, struct json_object *shown)
+void ricloud_print(const struct job *job, struct json_object *seen)
 {
-    job_print(job, describe(shown), CONFIG_LINE);
+    job_print(job, describe(seen), CONFIG_LINE);
 }
 
-/* A line on stderr; line: see job_add_line. */
-static void say(struct json_object *object, const char *line)
-{
-    struct buf text = {0};
-
-    job_add_line(&text, object, line);
-    (void)fprintf(stderr, "%s\n", text.data);
-    buf_free(&text);
-}
-
-/* What may be wrong. report: what was printed of the config. */
+/* On stderr, what may be wrong. report: what was printed of the config. */
 static void explain(const struct job *job, const struct ricloud_config *config,
                     struct json_object *report)
 {
+    struct buf text = {0};
+
     json_object_object_add(report, "path", tree_string(job->source->path));
     json_object_object_add(report, "source", tree_string(job->source->name));
-    json_object_object_add(report, "still", tree_string(is(config, "new") ? "" : "still "));
-    say(report, config->is_open ? CLI_PREFIX
-                    "webhook config {id} is {still}{state}: the API has not "
-                    "finished its test within --timeout"
-                : tree_text(report, "/test_error")
-                    ? CLI_PREFIX "webhook config {id} is {state}: {test_error}"
-                    : CLI_PREFIX "webhook config {id} is {state}");
+    job_add_line(
+        job, &text, report,
+        !config->is_open ? tree_text(report, "/test_error")
+                               ? "webhook config {id} is {state}: {test_error}\n"
+                               : "webhook config {id} is {state}\n"
+        : is(config, "new")
+            ? "webhook config {id} is new: the API has not finished its test within "
+              "--timeout\n"
+            : "webhook config {id} is still {state}: the API has not finished its test "
+              "within --timeout\n");
     if (is(config, "invalid")) {
-        say(report, "  does the bridge run? `hook2mqtt health` asks it\n"
-                    "  does {url} lead to {path} of the bridge, from outside too?");
-        say(report, tree_text(report, "/secret_file")
-                        ? "  does the running bridge have {secret_file} among the secrets of "
-                          "source {source}, and may its user read it?"
-                        : "  is the secret of source {source} the one of this config?");
+        job_add_line(job, &text, report,
+                     "  does the bridge run? `hook2mqtt health` asks it\n"
+                     "  does {url} lead to {path} of the bridge, from outside too?\n");
+        job_add_line(job, &text, report,
+                     tree_text(report, "/secret_file")
+                         ? "  does the running bridge have {secret_file} among the secrets of "
+                           "source {source}, and may its user read it?\n"
+                         : "  is the secret of source {source} the one of this config?\n");
     }
     if (!is(config, "deactivated")) {
-        say(report, "  `hook2mqtt provider ricloud test {id} --wait` tests it again");
+        job_add_line(job, &text, report,
+                     "  `hook2mqtt provider ricloud test {id} --wait` tests it again\n");
     }
+    (void)fprintf(stderr, CLI_PREFIX "%s", text.data);
+    buf_free(&text);
 }
 
 void ricloud_report(struct job *job, const struct ricloud_config *config,
                     const char *secret_file)
 {
-    struct json_object *report = describe(config->shown);
+    struct json_object *report = describe(config->seen);
 
     json_object_object_add(report, "test_error",
-                           tree_string(tree_text(config->task, "/error")));
+                           json_object_get(tree_at(config->task, "/error")));
     json_object_object_add(report, "secret_file", tree_string(secret_file));
     job_print(job, json_object_get(report),
               secret_file ? CONFIG_LINE "\nits secret is in {secret_file}" : CONFIG_LINE);

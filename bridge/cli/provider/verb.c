@@ -3,25 +3,19 @@
  * its API, let the vendor get a token, run, close. The provider is not asked before arguments and
  * configuration have been checked. Whatever fails is printed at once.
  */
-#include "bridge/cli/provider/internal.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 #include <json-c/json.h>
 
 #include "common/clock.h"
-#include "common/json.h"
 #include "common/units.h"
 #include "common/utf8.h"
 
-#include "bridge/cli/tree.h"
+#include "bridge/cli/provider/internal.h"
 
-enum { DEFAULT_TIMEOUT_MS = 60000, MAX_VERBS = 16 };
+enum { DEFAULT_TIMEOUT_MS = 60000 };
 
-/* ---- options and arguments ---- */
-
-const struct cli_option verb_common_options[] = {
+const struct cli_option verb_options[] = {
     {"--source", CLI_TEXT, offsetof(struct verb_options, source), "NAME",
      "for this source; needed if the provider has several"},
     {"--timeout", CLI_TEXT, offsetof(struct verb_options, timeout), "TIME",
@@ -30,38 +24,24 @@ const struct cli_option verb_common_options[] = {
      "prints the requests, without tokens and passwords, and sends none"},
     {"--json", CLI_FLAG, offsetof(struct verb_options, json), NULL,
      "one JSON object a line for what is done, listed or would be sent"},
+    {"--url", CLI_TEXT, offsetof(struct verb_options, url), "URL",
+     "the source's path as seen from outside; default: its public_url"},
+    {"--replace-secret", CLI_FLAG, offsetof(struct verb_options, replace_secret), NULL,
+     "if all secret files are taken, replaces the secret in the first one"},
+    {"--state", CLI_TEXT, offsetof(struct verb_options, state), "STATE",
+     "list: only these; the only way to see deactivated ones"},
+    {"--date-created", CLI_WHEN, offsetof(struct verb_options, created_ms), "T",
+     "list: only those that the provider finds for this time"},
+    {"--wait", CLI_FLAG, offsetof(struct verb_options, wait), NULL, NULL},
+    {"--all", CLI_FLAG, offsetof(struct verb_options, all), NULL, NULL},
+    {"--forget", CLI_FLAG, offsetof(struct verb_options, forget), NULL, NULL},
+    {"--publish", CLI_FLAG, offsetof(struct verb_options, publish), NULL, NULL},
     {0},
 };
 
-void verb_add_help(struct buf *out, const struct vendor *vendor)
-{
-    buf_addf(out, "%s: %s\n", vendor->name, vendor->summary);
-    for (const struct verb *verb = vendor->verbs; verb->name; verb++) {
-        if (verb->help) {
-            cli_add_help(out, verb->name, NULL, verb->help);
-        }
-    }
-    cli_add_option_help(out, vendor->options);
-    buf_add_char(out, '\n');
-}
+/* ---- before the API is opened ---- */
 
-/* names: room for cli_choose, as long as the verb runs. */
-static const struct verb *choose(struct cli *cli, const struct vendor *vendor,
-                                 struct cli_verb names[MAX_VERBS])
-{
-    const struct cli_verb *chosen;
-
-    for (size_t i = 0; vendor->verbs[i].name; i++) {
-        CHECK(i + 1 < MAX_VERBS);
-        names[i].name = vendor->verbs[i].name;
-        names[i].options = vendor->verbs[i].options;
-    }
-    chosen = cli_choose(cli, names);
-    cli->more_options = vendor->options;
-    return chosen ? &vendor->verbs[chosen - names] : NULL;
-}
-
-static int check_usage(struct job *job, const struct verb *verb)
+static int check_usage(struct job *job, const struct vendor *vendor, const struct verb *verb)
 {
     const struct cli *cli = job->cli;
     const char *url = job->options.url;
@@ -72,7 +52,8 @@ static int check_usage(struct job *job, const struct verb *verb)
 
         if (!api_is_segment(cli->argv[i])) {
             cli_add_safe(&shown, slice_of(cli->argv[i]));
-            status = cli_misuse(cli, "'%s' is not %s", buf_slice(&shown).data, verb->argument);
+            status =
+                cli_misuse(cli, "'%s' is not %s", buf_slice(&shown).data, vendor->argument);
         }
         buf_free(&shown);
     }
@@ -85,11 +66,8 @@ static int check_usage(struct job *job, const struct verb *verb)
     return status;
 }
 
-/* ---- which source ---- */
-
 /* The one that --source names, else the vendor's only one. NULL: why not has been printed. */
-static const struct config_source *find_source(const struct job *job,
-                                               const struct vendor *vendor)
+static const struct config_source *find_source(const struct job *job, const char *vendor)
 {
     const struct config *config = job->cli->config;
     const char *wanted = job->options.source;
@@ -98,19 +76,22 @@ static const struct config_source *find_source(const struct job *job,
     size_t count = 0;
 
     for (size_t i = 0; !wanted && i < config->source_count; i++) {
-        if (strcmp(config->sources[i].preset->name, vendor->name) == 0) {
+        if (strcmp(config->sources[i].preset->name, vendor) == 0) {
             found = &config->sources[i];
             buf_addf(&names, "%s%s", count++ ? ", " : "", found->name);
         }
     }
-    if (wanted && found && strcmp(found->preset->name, vendor->name) != 0) {
+    if (found && strcmp(found->preset->name, vendor) != 0) {
         cli_fail("source %s is of the provider %s, not %s", wanted, found->preset->name,
-                 vendor->name);
+                 vendor);
         found = NULL;
-    } else if (!wanted && count == 0) {
-        cli_fail("%s: no source has \"provider\": \"%s\"", job->cli->config_path, vendor->name);
     } else if (count > 1) {
         cli_fail("which source? Name one with --source: %s", names.data);
+        found = NULL;
+    } else if (!found && !wanted) {
+        cli_fail("%s: no source has \"provider\": \"%s\"", job->cli->config_path, vendor);
+    } else if (found && !found->api.url && !found->provider->api_url) {
+        cli_fail("source %s has no api.url", found->name);
         found = NULL;
     }
     buf_free(&names);
@@ -120,34 +101,32 @@ static const struct config_source *find_source(const struct job *job,
 /* ---- begin and end ---- */
 
 /* Everything from the configuration to the end. */
-static void run(struct job *job, const struct vendor *vendor, const struct verb *verb,
-                int64_t timeout_ms)
+static int run(struct job *job, const struct vendor *vendor, const struct verb *verb,
+               int64_t timeout_ms)
 {
-    job->source = cli_read_config(job->cli) ? find_source(job, vendor) : NULL;
+    job->source = cli_read_config(job->cli) ? find_source(job, vendor->name) : NULL;
     if (!job->source) {
-        job->exit_status = EXIT_FAILED;
-        return;
+        return EXIT_FAILED;
     }
     job->source_index = (size_t)(job->source - job->cli->config->sources);
-    if (!job->source->api.url && !job->source->provider->api_url) {
-        job_end(job, cli_fail("source %s has no api.url", job->source->name));
-        return;
-    }
-    job->api = api_open(job->source, vendor->scheme, timeout_ms);
+    api_open(job, vendor->scheme, timeout_ms);
     if (vendor->begin(job, verb->changes) != ST_OK || verb->run(job) != ST_OK) {
         job_end(job, cli_fail("%s", job->err.text));
     }
-    state_close(job->state);
-    api_close(job->api);
+    state_close(&job->state);
+    api_close(job);
+    return job->exit_status;
 }
 
-int verb_run(struct cli *cli, const struct vendor *vendor)
+int verb_run(struct cli *cli)
 {
+    const struct vendor *vendor = cli->verb->data;
     struct job job = {.cli = cli, .options = {.created_ms = CLOCK_NONE}};
-    struct cli_verb names[MAX_VERBS] = {0};
-    const struct verb *verb = choose(cli, vendor, names);
+    const struct cli_verb *chosen = cli_choose(cli, vendor->verbs);
+    const struct verb *verb = chosen ? chosen->data : NULL;
     const char **timeout = &job.options.timeout;
     int64_t timeout_ms = DEFAULT_TIMEOUT_MS;
+    int status;
 
     if (!verb || !cli_arguments(cli, &job.options, verb->min_count, verb->max_count)) {
         return EXIT_USAGE;
@@ -155,11 +134,8 @@ int verb_run(struct cli *cli, const struct vendor *vendor)
     if (*timeout && (!units_parse_time(slice_of(*timeout), &timeout_ms) || timeout_ms <= 0)) {
         return cli_misuse(cli, "--timeout %s: not a time such as 30s or 2m", *timeout);
     }
-    job.exit_status = check_usage(&job, verb);
-    if (job.exit_status == EXIT_DONE) {
-        run(&job, vendor, verb, timeout_ms);
-    }
-    return job.exit_status;
+    status = check_usage(&job, vendor, verb);
+    return status == EXIT_DONE ? run(&job, vendor, verb, timeout_ms) : status;
 }
 
 /* ---- for the verbs ---- */
@@ -187,39 +163,18 @@ enum status job_set_token(struct job *job, const char *other)
         !cli_secret_was_read(job->cli, token, "sources[%zu].api.token", job->source_index)) {
         return err_set(&job->err, ST_MISSING, "cannot log in without api.token");
     }
-    if (api_set_token(job->api, token->len ? buf_slice(token) : slice_of(other), &job->err) !=
-        ST_OK) {
-        return err_wrap(&job->err, "source %s: api.token", job->source->name);
-    }
-    return ST_OK;
+    return api_set_token(job, token->len ? buf_slice(token) : slice_of(other)) == ST_OK
+               ? ST_OK
+               : err_wrap(&job->err, "source %s: api.token", job->source->name);
 }
 
-enum status job_call(struct job *job, const struct api_request *request)
+void job_add_line(const struct job *job, struct buf *out, struct json_object *object,
+                  const char *line)
 {
-    enum status st = ST_OK;
+    struct json_object *shown = secrets_hide(&job->api.secrets, object);
 
-    job->reply = (struct api_reply){0};
-    if (job->options.dry_run) {
-        api_print(job->api, request, job->options.json);
-    } else {
-        st = api_call(job->api, request, &job->reply, &job->err);
-    }
-    if (request->json) {
-        explicit_bzero(request->json, strlen(request->json));
-    }
-    free(request->json);
-    return st;
-}
-
-enum status job_reject(struct job *job, enum status st, const char *what)
-{
-    return api_reject(job->api, st, what, &job->err);
-}
-
-void job_add_line(struct buf *out, struct json_object *object, const char *line)
-{
     while (*line) {
-        size_t len = strcspn(line, "{"), name_len = line[len] ? strcspn(line + len, "}") : 0;
+        size_t len = strcspn(line, "{"), name_len = strcspn(line + len, "}");
         struct buf pointer = {0};
         const char *text;
 
@@ -227,39 +182,29 @@ void job_add_line(struct buf *out, struct json_object *object, const char *line)
         line += len;
         if (name_len) {
             buf_addf(&pointer, "/%.*s", (int)name_len - 1, line + 1);
-            text = tree_text(object, pointer.data);
+            text = tree_text(shown, pointer.data);
             cli_add_safe(out, slice_of(text ? text : "-"));
             buf_free(&pointer);
             line += name_len + 1;
         }
     }
+    json_object_put(shown);
 }
 
 void job_print(const struct job *job, struct json_object *object, const char *line)
 {
+    struct json_object *shown = secrets_hide(&job->api.secrets, object);
     struct buf text = {0};
 
     if (job->options.json) {
-        buf_add_str(&text, tree_print(object));
+        buf_add_str(&text, tree_print(shown));
     } else {
-        job_add_line(&text, object, line);
+        job_add_line(job, &text, object, line);
     }
-    puts(text.data);
+    if (!job->options.dry_run) {
+        puts(text.data);
+    }
     buf_free(&text);
+    json_object_put(shown);
     json_object_put(object);
-}
-
-char *body_of(const struct body_member *members)
-{
-    struct buf out = {0};
-
-    buf_reserve(&out, 65536); /* growing would leave a copy of a password behind */
-    for (; members->name; members++) {
-        if (members->text) {
-            buf_addf(&out, "%c\"%s\":", out.len ? ',' : '{', members->name);
-            json_add_string(&out, slice_of(members->text));
-        }
-    }
-    buf_add_char(&out, '}');
-    return buf_take(&out);
 }

@@ -6,22 +6,20 @@
  * Of several events every one is tried, whatever became of the others; the first failure gives
  * the exit status.
  */
-#include "bridge/cli/provider/internal.h"
-
 #include <limits.h>
 #include <string.h>
 
 #include <json-c/json.h>
 
 #include "bridge/cli/catalogue.h"
-#include "bridge/cli/tree.h"
+#include "bridge/cli/provider/internal.h"
 
 static enum status login(struct job *job)
 {
     const struct config_source *source = job->source;
     enum status st = weavy_login(job);
 
-    if (st == ST_OK && !job->options.dry_run) {
+    if (st == ST_OK) {
         job_print(job,
                   TREE({"username", tree_string(source->api.username)},
                        {"project_code", tree_string(source->api.project_code)},
@@ -31,37 +29,38 @@ static enum status login(struct job *job)
     return st;
 }
 
-/* As it is printed. status: what became of it; NULL: it is only listed. */
-static struct json_object *describe(const struct job *job, const struct subscription *one,
-                                    const char *status)
+/* status: what became of it; NULL: it is only listed. */
+static void print_subscription(const struct job *job, struct json_object *one,
+                               const char *status)
 {
-    struct buf code = {0};
-    struct json_object *object;
+    static const char *const names[] = {"event", "code", "url", "since", NULL};
+    struct json_object *object = json_object_new_object();
 
-    api_add_hidden(job->api, &code, one->code);
-    object =
-        TREE({"event", tree_string(one->event)}, {"code", tree_string(buf_slice(&code).data)},
-             {"url", tree_string(one->url)}, {"since", tree_string(one->since)});
+    tree_pick(object, one, names);
     if (status) {
         json_object_object_add(object, "status", tree_string(status));
     }
-    buf_free(&code);
-    return object;
+    job_print(job, object,
+              status ? "{event}  {code}  {status}  {url}" : "{event}  {code}  {since}  {url}");
 }
 
-static void print_subscription(const struct job *job, const struct subscription *one,
-                               const char *status)
+static struct json_object *subscription(const struct job *job, size_t i)
 {
-    job_print(job, describe(job, one, status),
-              status ? "{event}  {code}  {status}  {url}" : "{event}  {code}  {since}  {url}");
+    return state_entry(&job->state, STATE_SUBSCRIPTIONS, i);
+}
+
+static bool has(struct json_object *one, const char *pointer, const char *text)
+{
+    return strcmp(tree_text(one, pointer), text) == 0;
 }
 
 static enum status list(struct job *job)
 {
-    struct subscription one;
+    struct json_object *one;
 
-    for (size_t i = 0; state_subscription(job->state, i, &one); i++) {
-        print_subscription(job, &one, NULL);
+    job->options.dry_run = false; /* the provider is not asked */
+    for (size_t i = 0; (one = subscription(job, i)) != NULL; i++) {
+        print_subscription(job, one, NULL);
     }
     return ST_OK;
 }
@@ -75,46 +74,34 @@ static int check_which(struct job *job)
                : cli_misuse(job->cli, "which ones? Either name them, or give --all");
 }
 
-/* The one at the same URL; false: there is none. */
-static bool find_same(const struct job *job, const char *event, const char *url,
-                      struct subscription *out)
-{
-    for (size_t i = 0; state_subscription(job->state, i, out); i++) {
-        if (strcmp(out->event, event) == 0 && strcmp(out->url, url) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Stores the code; only then is the event subscribed as far as we are concerned. */
 static void keep_code(struct job *job, const char *event, const char *url, const char *code)
 {
-    struct subscription one = state_add_subscription(job->state, event, url, code);
+    struct json_object *one = TREE({"event", tree_string(event)}, {"url", tree_string(url)},
+                                   {"code", tree_string(code)});
+    enum status st;
 
-    if (state_save(job->state, &job->err) == ST_OK) {
-        print_subscription(job, &one, "subscribed");
-        return;
+    state_add(&job->state, STATE_SUBSCRIPTIONS, one);
+    st = state_save(&job->state, &job->err);
+    print_subscription(job, one, st == ST_OK ? "subscribed" : "not stored");
+    if (st != ST_OK) {
+        job_end(job,
+                cli_fail("%s IS SUBSCRIBED, BUT ITS CODE IS NOT STORED: %s; `provider weavy "
+                         "unsubscribe CODE` with the code above ends it",
+                         event, job->err.text));
     }
-    print_subscription(job, &one, "not stored");
-    job_end(job, cli_fail("%s IS SUBSCRIBED, BUT ITS CODE IS NOT STORED: %s; `provider weavy "
-                          "unsubscribe CODE` with the code above ends it",
-                          event, job->err.text));
 }
 
 static void subscribe_at(struct job *job, const char *event, const char *url)
 {
-    enum status st =
-        weavy_call(job, "Subscribe", &(struct subscription){.event = event, .url = url});
-    const char *code = job->reply.status / 100 == 2
+    enum status st = weavy_call(
+        job, "Subscribe", TREE({"event", tree_string(event)}, {"hookUrl", tree_string(url)}));
+    const char *code = job->reply.http.status / 100 == 2
                            ? tree_text(job->reply.json, "/result/codeWebhookSubscription")
                            : NULL;
     bool is_made = code && code[0], was_ok = st == ST_OK;
     bool uncertain = job->reply.uncertain;
 
-    if (job->options.dry_run && st == ST_OK) {
-        return;
-    }
     if (!is_made && st == ST_OK) {
         st = job_reject(job, ST_INVALID, "contains no subscription code");
     }
@@ -126,27 +113,32 @@ static void subscribe_at(struct job *job, const char *event, const char *url)
             cli_fail("%s may be subscribed twice: the answer to a try did not arrive", event);
         }
         keep_code(job, event, url, code);
-        return;
-    }
-    job_end(job, EXIT_FAILED);
-    if (uncertain || was_ok) {
-        cli_fail("%s may be subscribed all the same, with a code that is not known here%s",
-                 event, uncertain ? ": the answer to a try did not arrive" : "");
+    } else if (st != ST_OK) {
+        job_end(job, EXIT_FAILED);
+        if (uncertain || was_ok) {
+            cli_fail("%s may be subscribed all the same, with a code that is not known here%s",
+                     event, uncertain ? ": the answer to a try did not arrive" : "");
+        }
     }
 }
 
 static void subscribe_event(struct job *job, const char *base, const char *event)
 {
-    struct subscription same;
+    struct json_object *same;
     struct buf url = {0};
+    size_t i = 0;
 
     weavy_add_url(&url, job->source->provider, base, event);
-    if (!find_same(job, event, url.data, &same)) {
+    while ((same = subscription(job, i)) &&
+           !(has(same, "/event", event) && has(same, "/url", url.data))) {
+        i++;
+    }
+    if (!same) {
         subscribe_at(job, event, url.data);
     } else if (job->options.dry_run) {
         (void)fprintf(stderr, CLI_PREFIX "%s is subscribed already\n", event);
     } else {
-        print_subscription(job, &same, "subscribed already");
+        print_subscription(job, same, "subscribed already");
     }
     buf_free(&url);
 }
@@ -170,12 +162,12 @@ static bool check_paths(struct job *job)
     bool any = false, fit = true;
 
     for (size_t i = 0; fit && (event = event_at(job, i)); i++) {
-        if (weavy_has_path(job->source->provider, event)) {
+        if (!job->options.all) {
+            fit = any = weavy_check_path(job, event);
+        } else if (weavy_has_path(job->source->provider, event)) {
             any = true;
-        } else if (job->options.all) {
-            buf_addf(&left_out, "%s%s", left_out.len ? ", " : "", event);
         } else {
-            fit = weavy_check_path(job, event);
+            buf_addf(&left_out, "%s%s", left_out.len ? ", " : "", event);
         }
     }
     if (fit && !any) {
@@ -211,32 +203,30 @@ static enum status subscribe(struct job *job)
 /* Ends one at the provider. */
 static enum status end_code(struct job *job, const char *code)
 {
-    enum status st = weavy_call(job, "Unsubscribe", &(struct subscription){.code = code});
-    const struct api_reply *reply = &job->reply;
+    enum status st =
+        weavy_call(job, "Unsubscribe", TREE({"codeWebhookSubscription", tree_string(code)}));
+    const struct reply *reply = &job->reply;
 
-    if (st == ST_OK && !job->options.dry_run && !reply->is_json && !reply->is_empty) {
+    if (st == ST_OK && !reply->is_json && !reply->is_empty) {
         return job_reject(job, ST_INVALID, "is no JSON");
     }
     /* It may have been ended by a try whose answer was lost. */
-    return reply->uncertain && (reply->status == 404 || reply->status == 410) ? ST_OK : st;
+    return reply->uncertain && (reply->http.status == 404 || reply->http.status == 410) ? ST_OK
+                                                                                        : st;
 }
 
 /* Ends the i-th stored one, and forgets it. Returns whether it did. */
-static bool end_stored(struct job *job, size_t i, const struct subscription *one)
+static bool end_stored(struct job *job, size_t i)
 {
+    struct json_object *one = subscription(job, i);
     bool forget = job->options.forget;
-    enum status st = forget ? ST_OK : end_code(job, one->code);
-    struct json_object *object = describe(job, one, NULL);
+    enum status st = forget ? ST_OK : end_code(job, tree_text(one, "/code"));
     struct buf which = {0};
 
-    job_add_line(&which, object, "{event} {code}");
-    if (st == ST_OK && !job->options.dry_run) {
+    job_add_line(job, &which, one, "{event} {code}");
+    if (st == ST_OK) {
         print_subscription(job, one, forget ? "forgotten" : "unsubscribed");
-        state_remove_subscription(job->state, i);
-        if (state_save(job->state, &job->err) != ST_OK) {
-            job_end(job, cli_fail("%s", job->err.text));
-        }
-    } else if (st != ST_OK) {
+    } else {
         job_end(job, cli_fail("%s: %s", which.data, job->err.text));
         if (st == ST_NOT_FOUND || st == ST_REFUSED || st == ST_INVALID) {
             cli_fail("%s is kept here; if it has ended, `unsubscribe --forget` removes it "
@@ -245,35 +235,47 @@ static bool end_stored(struct job *job, size_t i, const struct subscription *one
         }
     }
     buf_free(&which);
-    json_object_put(object);
-    return st == ST_OK && !job->options.dry_run;
+    if (st != ST_OK || job->options.dry_run) {
+        return false;
+    }
+    state_remove(&job->state, STATE_SUBSCRIPTIONS, i);
+    if (state_save(&job->state, &job->err) != ST_OK) {
+        job_end(job, cli_fail("%s", job->err.text));
+    }
+    return true;
 }
 
 /* A code that is not stored here, such as one that could not be. */
 static void end_unknown(struct job *job, const char *code)
 {
-    if (weavy_is_event(job->source->provider, code)) {
+    const struct provider *provider = job->source->provider;
+    struct json_object *one = TREE({"code", tree_string(code)});
+    struct catalogue_pair pair;
+
+    if (catalogue_find(provider, code, &pair) ||
+        (provider->url_events && weavy_has_path(provider, code))) {
         job_end(job, cli_fail("%s is not subscribed", code));
     } else if (job->options.forget) {
         job_end(job, cli_fail("%s is not stored here", code));
     } else if (end_code(job, code) != ST_OK) {
         job_end(job, cli_fail("%s, which is not stored here: %s", code, job->err.text));
-    } else if (!job->options.dry_run) {
-        print_subscription(job, &(struct subscription){.code = code}, "unsubscribed");
+    } else {
+        print_subscription(job, one, "unsubscribed");
     }
+    json_object_put(one);
 }
 
 /* All that have this event or code; name of NULL: all there are. */
 static void end_matching(struct job *job, const char *name)
 {
-    struct subscription one;
+    struct json_object *one;
     bool found = false;
 
-    for (size_t i = 0; state_subscription(job->state, i, &one);) {
-        bool matches = !name || strcmp(one.event, name) == 0 || strcmp(one.code, name) == 0;
+    for (size_t i = 0; (one = subscription(job, i)) != NULL;) {
+        bool matches = !name || has(one, "/event", name) || has(one, "/code", name);
 
         found |= matches;
-        i += !(matches && end_stored(job, i, &one)); /* else the next one has moved up */
+        i += !(matches && end_stored(job, i)); /* else the next one has moved up */
     }
     if (name && !found) {
         end_unknown(job, name);
@@ -291,33 +293,31 @@ static enum status unsubscribe(struct job *job)
     return ST_OK;
 }
 
-/* Name, options, what an argument is, how many, stores something, check, run, help. */
-static const struct verb verbs[] = {
-    {"login", VERB_OPTIONS, NULL, 0, 0, true, NULL, login,
-     "gets a new token with api.username and api.password; the other\n"
-     "verbs log in by themselves when they need to"},
-    {"subscribe", VERB_OPTIONS " --url --all", "an event", 0, INT_MAX, true, check_which,
-     subscribe,
-     "has an event sent to URL/EVENT, or if the source has events, to its\n"
-     "path there; --all: every standard event, or those with a path there"},
-    {"unsubscribe", VERB_OPTIONS " --all --forget", "an event or code", 0, INT_MAX, true,
-     check_which, unsubscribe,
-     "ends one, and keeps its code until the provider has said that it has\n"
-     "ended; --forget: removes it here without asking the provider"},
-    {"list", VERB_OPTIONS, NULL, 0, 0, false, NULL, list,
-     "the subscriptions that are stored here; the provider is not asked"},
-    {"sample", VERB_OPTIONS " --publish", "an event", 1, 1, true, NULL, weavy_sample,
-     "prints what the provider would send; --publish sends that to the\n"
-     "running bridge, as the provider would, and fails if it is not taken"},
-    {0},
-};
+/* ---- the table: run, how many arguments, stores something, check, help ---- */
 
-static const struct cli_option options[] = {
-    {"--url", CLI_TEXT, offsetof(struct verb_options, url), "URL",
-     "the source's path as seen from outside; default: its public_url"},
-    {"--all", CLI_FLAG, offsetof(struct verb_options, all), NULL, NULL},
-    {"--forget", CLI_FLAG, offsetof(struct verb_options, forget), NULL, NULL},
-    {"--publish", CLI_FLAG, offsetof(struct verb_options, publish), NULL, NULL},
+static const struct cli_verb verbs[] = {
+    {"login", NULL, VERB_OPTIONS,
+     &(const struct verb){login, 0, 0, true, NULL,
+                          "gets a new token with api.username and api.password; the other\n"
+                          "verbs log in by themselves when they need to"}},
+    {"subscribe", NULL, VERB_OPTIONS " --url --all",
+     &(const struct verb){
+         subscribe, 0, INT_MAX, true, check_which,
+         "has an event sent to URL/EVENT, or if the source has events, to its\n"
+         "path there; --all: every standard event, or those with a path there"}},
+    {"unsubscribe", NULL, VERB_OPTIONS " --all --forget",
+     &(const struct verb){
+         unsubscribe, 0, INT_MAX, true, check_which,
+         "ends one, and keeps its code until the provider has said that it has\n"
+         "ended; --forget: removes it here without asking the provider"}},
+    {"list", NULL, VERB_OPTIONS,
+     &(const struct verb){list, 0, 0, false, NULL,
+                          "the subscriptions that are stored here; the provider is not asked"}},
+    {"sample", NULL, VERB_OPTIONS " --publish",
+     &(const struct verb){
+         weavy_sample, 1, 1, true, NULL,
+         "prints what the provider would send; --publish sends that to the\n"
+         "running bridge, as the provider would, and fails if it is not taken"}},
     {0},
 };
 
@@ -325,7 +325,7 @@ const struct vendor weavy = {
     .name = "weavy",
     .scheme = "Bearer",
     .summary = "subscriptions, each with a code that ends it, kept in api.state_file.",
+    .argument = "an event or code",
     .verbs = verbs,
-    .options = options,
     .begin = weavy_begin,
 };

@@ -3,26 +3,13 @@
  * It is printed, or posted to the running bridge byte for byte, as weavy would. The API answers
  * with one sample or several, each ready to send or bare; which, is not documented.
  */
-#include "bridge/cli/provider/internal.h"
-
 #include <json-c/json.h>
 
 #include "common/json.h"
 
-#include "bridge/cli/http.h"
-#include "bridge/cli/tree.h"
+#include "bridge/cli/provider/internal.h"
 
 enum { TIMEOUT_MS = 10000 };
-
-/* A delivery's body: a bare object is put into `result`. */
-static void make_body(struct slice item, struct buf *out)
-{
-    if (json_find(item, SLICE("result")).kind != JSON_ABSENT) {
-        buf_add_slice(out, item);
-    } else {
-        buf_addf(out, "{\"result\":%.*s}", SLICE_ARG(item));
-    }
-}
 
 /* `200 accepted 0190b8e4-… NewCustomer`, or `202 quarantined … NewCustomer (no_gid)` */
 static void print_answer(struct job *job, const struct cli_http_reply *reply)
@@ -59,17 +46,18 @@ static void publish(struct job *job, struct cli_http *bridge, struct slice body)
     buf_free(&path);
 }
 
-/* bridge: NULL prints it on one line of JSON; for people, without anything that a terminal
- * obeys. */
+/* A bare object is put into `result`. bridge: NULL prints it on one line of JSON; for people,
+ * without anything that a terminal obeys. */
 static void take_one(struct job *job, struct cli_http *bridge, struct slice item)
 {
+    bool is_bare = json_find(item, SLICE("result")).kind == JSON_ABSENT;
     struct buf body = {0}, safe = {0};
 
-    make_body(item, &body);
+    buf_addf(&body, is_bare ? "{\"result\":%.*s}" : "%.*s", SLICE_ARG(item));
+    cli_add_safe(&safe, buf_slice(&body));
     if (bridge) {
         publish(job, bridge, buf_slice(&body));
     } else {
-        cli_add_safe(&safe, buf_slice(&body));
         puts(job->options.json ? body.data : safe.data);
     }
     buf_free(&body);
@@ -98,10 +86,14 @@ static enum status take_all(struct job *job, struct cli_http *bridge, struct sli
     return count ? ST_OK : err_set(&job->err, ST_NOT_FOUND, "the API has no sample of it");
 }
 
+/* Where to publish; none, if that is not wanted. */
 static enum status open_bridge(struct job *job, struct cli_http **out_bridge)
 {
     const struct config_list *listen = &job->cli->config->ingress.listen;
 
+    if (!job->options.publish) {
+        return ST_OK;
+    }
     return listen->count ? cli_http_open(listen->items[0], TIMEOUT_MS, out_bridge, &job->err)
                          : err_set(&job->err, ST_MISSING,
                                    "ingress.listen names no address to send the sample to");
@@ -111,22 +103,23 @@ enum status weavy_sample(struct job *job)
 {
     const char *event = job->cli->argv[1];
     struct cli_http *bridge = NULL;
-    enum status st = ST_OK;
+    struct json_object *shown = NULL;
+    enum status st;
 
-    if (job->options.publish) {
-        if (!weavy_check_path(job, event)) {
-            return ST_OK; /* it has ended the command */
-        }
-        st = open_bridge(job, &bridge);
+    if (job->options.publish && !weavy_check_path(job, event)) {
+        return ST_OK; /* it has ended the command */
     }
+    st = open_bridge(job, &bridge);
     if (st == ST_OK) {
-        st = weavy_call(job, "PerformList", &(struct subscription){.event = event});
+        st = weavy_call(job, "PerformList", TREE({"event", tree_string(event)}));
     }
     if (st == ST_OK && !job->options.dry_run) {
         /* Printed without secrets, sent as it is. */
+        shown = secrets_hide(&job->api.secrets, job->reply.json);
         st = take_all(job, bridge,
-                      bridge && job->reply.is_json ? job->reply.body
-                                                   : slice_of(tree_print(job->reply.shown)));
+                      bridge && job->reply.is_json ? job->reply.http.body
+                                                   : slice_of(tree_print(shown)));
+        json_object_put(shown);
     }
     cli_http_close(bridge);
     return st == ST_OK ? ST_OK : err_wrap(&job->err, "%s", event);

@@ -1,0 +1,200 @@
+/*
+ * No body of weavy's names its event, so each event has a URL of its own. The URL ends in the
+ * event's name, or in the path that the source's `events` gives it. The bridge would not take an
+ * event without a path there, so that is refused before the provider is asked.
+ *
+ * weavy wants a login, whose token it does not always accept for long: so a call logs in when
+ * there is no token, and once again when it is answered 401, unless the token is configured.
+ *
+ * Whatever is handed out, a token or a code, has its room on the disk before it is asked for.
+ */
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "bridge/cli/provider/internal.h"
+
+/* ---- where deliveries of an event go ---- */
+
+bool weavy_has_path(const struct provider *provider, const char *event)
+{
+    return provider->url_events ? provider_url_suffix(provider, event) != NULL
+                                : !strchr(event, '/');
+}
+
+bool weavy_check_path(struct job *job, const char *event)
+{
+    const struct provider_url_event *known = job->source->provider->url_events;
+    struct buf shown = {0};
+    bool has_path = weavy_has_path(job->source->provider, event);
+
+    cli_add_safe(&shown, slice_of(event));
+    if (!has_path && known) {
+        buf_add_str(&shown, "; the bridge would not take it. It has:");
+        for (const struct provider_url_event *e = known; e->suffix; e++) {
+            buf_addf(&shown, "%s %s", e == known ? "" : ",", e->event);
+        }
+        job_end(job, cli_fail("sources[%zu].events names no path for %s", job->source_index,
+                              shown.data));
+    } else if (!has_path) {
+        job_end(job,
+                cli_misuse(job->cli,
+                           "%s: the bridge takes no event with a slash in its name, unless "
+                           "sources[%zu].events has a path for it",
+                           shown.data, job->source_index));
+    }
+    buf_free(&shown);
+    return has_path;
+}
+
+void weavy_add_url(struct buf *out, const struct provider *provider, const char *base,
+                   const char *event)
+{
+    const char *suffix = provider_url_suffix(provider, event);
+    size_t len = strlen(base);
+
+    while (len > 0 && base[len - 1] == '/') {
+        len--;
+    }
+    buf_add(out, base, len);
+    if (!suffix) {
+        buf_add_char(out, '/');
+        cli_http_add_escaped(out, event);
+    } else if (suffix[0]) {           /* else it is the base itself */
+        buf_addf(out, "/%s", suffix); /* config has checked that it may stand in a URL */
+    }
+}
+
+/* ---- logging in ---- */
+
+enum status weavy_begin(struct job *job, bool changes)
+{
+    const struct config_source *source = job->source;
+    const char *project_code = source->api.project_code;
+    enum status st;
+
+    if (!project_code || !api_is_segment(project_code)) {
+        return err_set(&job->err, ST_MISSING, "source %s: api.project_code %s", source->name,
+                       project_code ? "cannot stand in a URL" : "is missing");
+    }
+    job->state.account =
+        TREE({"source", tree_string(source->name)}, {"api", tree_string(job->api.base.data)},
+             {"project_code", tree_string(project_code)});
+    /* A dry run changes nothing, and keeps nobody waiting. */
+    st = state_open(&job->state, source->api.state_file, changes && !job->options.dry_run,
+                    &job->err);
+    return st == ST_OK ? job_set_token(job, tree_text(state_entry(&job->state, STATE_LOGINS, 0),
+                                                      "/token"))
+                       : st;
+}
+
+static enum status check_credentials(struct job *job)
+{
+    const struct config_source *source = job->source;
+
+    if (!cli_secret_was_read(job->cli, &source->api.password, "sources[%zu].api.password",
+                             job->source_index)) {
+        return err_set(&job->err, ST_MISSING, "cannot log in without api.password");
+    }
+    return source->api.username && source->api.password.len > 0
+               ? state_make_room(&job->state, &job->err)
+               : err_set(&job->err, ST_MISSING,
+                         "cannot log in: source %s needs api.username and api.password (or "
+                         "api.token)",
+                         source->name);
+}
+
+static enum status keep_login(struct job *job)
+{
+    const char *token = tree_text(job->reply.json, "/authToken");
+    enum status st;
+
+    if (!token || !token[0]) {
+        return job_reject(job, ST_REFUSED, "contains no authToken");
+    }
+    st = api_set_token(job, slice_of(token));
+    if (st != ST_OK) {
+        return st;
+    }
+    state_remove(&job->state, STATE_LOGINS, 0);
+    state_add(&job->state, STATE_LOGINS, TREE({"token", tree_string(token)}));
+    return state_save(&job->state, &job->err);
+}
+
+enum status weavy_login(struct job *job)
+{
+    const struct config_source *source = job->source;
+    bool dry_run = job->options.dry_run;
+    enum status st = dry_run ? ST_OK : check_credentials(job);
+
+    if (st == ST_OK) {
+        st = job_call(
+            job, &(struct request){
+                     .method = "POST",
+                     .path = "/v1/Authenticate",
+                     .anonymous = true,
+                     .json = TREE(
+                         {"username", tree_string(source->api.username)},
+                         {"password", tree_string(dry_run ? "***" : source->api.password.data)},
+                         {"projectCode", tree_string(source->api.project_code)},
+                         {"scope", tree_string("API")}),
+                 });
+        st = st == ST_OK ? keep_login(job) : st;
+    }
+    job->logged_in = st == ST_OK;
+    tree_wipe(job->reply.json);
+    job->reply = (struct reply){0}; /* is not the reply to what a verb asks */
+    return st;
+}
+
+/* ---- calling ---- */
+
+/* Errors with status 200 are not documented, but then errors are not documented at all. Many an
+ * API has the member in every answer: false, 0 or empty where there is none. */
+static bool is_error(struct json_object *error)
+{
+    return json_object_is_type(error, json_type_array) ? json_object_array_length(error) > 0
+           : json_object_is_type(error, json_type_object)
+               ? json_object_object_length(error) > 0
+               : json_object_get_boolean(error); /* as in most languages */
+}
+
+static enum status call_once(struct job *job, const char *entry_point, struct json_object *json)
+{
+    bool is_configured = job->source->api.token.len > 0;
+    struct buf path = {0};
+    enum status st = job->options.dry_run ? ST_OK : state_make_room(&job->state, &job->err);
+
+    if (st != ST_OK) {
+        return st;
+    }
+    buf_addf(&path, "/v1/EntryPoints/{id}/process/?c=EPT_Webhook%s", entry_point);
+    st = job_call(job, &(struct request){.method = "POST",
+                                         .path = path.data,
+                                         .id = job->source->api.project_code,
+                                         .json = json_object_get(json)});
+    buf_free(&path);
+    if (st == ST_UNAUTHENTIC) {
+        err_wrap(&job->err, "%s of source %s is not accepted",
+                 is_configured ? "api.token" : "the login", job->source->name);
+    }
+    return st == ST_OK && is_error(tree_at(job->reply.json, "/error"))
+               ? job_reject(job, ST_REFUSED, "is an error")
+               : st;
+}
+
+enum status weavy_call(struct job *job, const char *entry_point, struct json_object *json)
+{
+    bool may_log_in = job->source->api.token.len == 0 && !job->logged_in;
+    bool has_token = job->api.token.len > 0 || job->logged_in, uncertain;
+    enum status st = has_token ? call_once(job, entry_point, json) : ST_UNAUTHENTIC;
+
+    if (st == ST_UNAUTHENTIC && may_log_in) {
+        uncertain = job->reply.uncertain;
+        st = weavy_login(job);
+        st = st == ST_OK ? call_once(job, entry_point, json) : st;
+        job->reply.uncertain |= uncertain;
+    }
+    json_object_put(json);
+    return st;
+}
