@@ -48,6 +48,13 @@ struct event *event_copy(const struct event *fields)
     return event;
 }
 
+bool event_has_identity(const struct event *event)
+{
+    static const uint8_t none[EVENT_KEY_SIZE];
+
+    return memcmp(event->identity.key, none, sizeof(none)) != 0;
+}
+
 void event_free(struct event *event)
 {
     free(event);

@@ -12,19 +12,14 @@
 
 enum { EVENT_KEY_SIZE = 16 };
 
-/* Two deliveries are the same if their keys and their digests are equal. intake/identity.c makes
- * both:
- * - With a trusted delivery id, the key names that id, and the digest is the key again.
- * - Without one, the key names the resource (source, resource_type, gid), and the digest covers
- *   the body and the event's name.
- * - If it is quarantined, the key covers the body and all fields; the digest is the key again.
- *
- * A delivery is compared with the newest event of its key: A, B, A is a change back to A, not a
- * duplicate. */
+/* Two deliveries are the same if their keys and their digests are equal; intake/identity.c makes
+ * both. A delivery is compared with the newest event of its key: A, B, A is a change back to A,
+ * not a duplicate. A key of zeros: no identity, never a duplicate and never the first of one. */
 struct event_identity {
     uint8_t key[EVENT_KEY_SIZE];
     uint8_t digest[EVENT_KEY_SIZE];
 };
+#define EVENT_NO_IDENTITY ((struct event_identity){.key = {0}, .digest = {0}})
 
 /* Every text of an event. The struct's members, the copy and the cost are all made from this
  * list, so a new text is added here; to be kept on disk, it needs a column as well
@@ -48,6 +43,7 @@ struct event {
     int64_t received_ms; /* Unix time */
     int64_t event_ms;    /* Unix time, according to the provider; CLOCK_NONE if unknown */
     struct event_identity identity;
+    int64_t dedupe_window_ms; /* how long another one is a duplicate; not stored */
     EVENT_TEXTS(EVENT_DECLARE_TEXT)
     uint32_t expiry_s; /* MQTT message expiry, seconds; 0: none */
     uint8_t qos;
@@ -57,6 +53,8 @@ struct event {
     bool copy;     /* made by a replay, beside its original; not replayed itself */
 };
 
+/* Pure. */
+bool event_has_identity(const struct event *event);
 /* Any thread. Borrows the fields; gives a copy that owns all its bytes. */
 struct event *event_copy(const struct event *fields) MUST_USE;
 /* Any thread. Takes; NULL is allowed. */

@@ -183,12 +183,6 @@ static void check_mqtt(const struct config *config, bool partial, struct config_
 
 static void check_outbox(const struct config *config, struct config_faults *faults)
 {
-    if (config->outbox.dedupe_window_ms > config->outbox.keep_delivered_ms &&
-        !config_is_faulty(faults, "outbox")) {
-        config_warn(faults, "outbox.dedupe_window",
-                    "is longer than outbox.keep_delivered: after a restart, repeats are known "
-                    "only as far back as delivered events are kept");
-    }
     if (config->outbox.max_size < config->ingress.max_body &&
         !config_is_faulty(faults, "outbox.max_size")) {
         config_warn(faults, "outbox.max_size",

@@ -338,6 +338,7 @@ void config_check_provider(struct source_view *view)
     check_api(view);
     if (parser && !source_is_faulty(view, "signature") && !source_is_faulty(view, "verify")) {
         config_check_trust(view, parser);
+        config_check_repeats(view);
     }
     parser_destroy(parser);
 }

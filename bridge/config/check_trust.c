@@ -75,40 +75,7 @@ static void check_own_fields(struct source_view *view, const struct parser *pars
     }
 }
 
-/* Whoever takes such a preset counts on its delivery id. */
-static bool preset_trusts_delivery_id(const struct provider *preset)
-{
-    struct parser *parser = NULL;
-    const char *key;
-    struct err err;
-    bool trusts;
-
-    if (!preset->fields.delivery_id || parser_create(preset, &parser, &key, &err) != ST_OK) {
-        return false;
-    }
-    trusts = parser_trusts(parser, PARSE_DELIVERY_ID);
-    parser_destroy(parser);
-    return trusts;
-}
-
-/* What may not decide what is a repeat is of no use. */
-static void check_delivery_id(struct source_view *view, const struct parser *parser)
-{
-    const struct config_source *source = view->source;
-    const char *delivery_id = source->provider->fields.delivery_id;
-    bool counted_on =
-        is_own_field(source, PARSE_DELIVERY_ID) || preset_trusts_delivery_id(source->preset);
-
-    if (delivery_id && counted_on && !source->trust_unsigned &&
-        !parser_trusts(parser, PARSE_DELIVERY_ID)) {
-        config_warn(view->faults, source_path(view, "fields.delivery_id"),
-                    "%s does not tell repeats apart, as the signature does not cover it; "
-                    "\"trust_unsigned\" lets it",
-                    delivery_id);
-    }
-}
-
-/* What may not decide over a state is of no use either. */
+/* What may not decide over a state is of no use. */
 static void check_event_time(struct source_view *view, const struct parser *parser)
 {
     const struct config_source *source = view->source;
@@ -136,12 +103,13 @@ static void check_deletion(struct source_view *view, const struct parser *parser
     }
 }
 
+/* What "trust_unsigned" is about: a delivery id is not. */
 static bool trusts_all(const struct parser *parser)
 {
     bool all = true;
 
     for (enum parse_field field = 0; field < PARSE_FIELDS; field++) {
-        all = all && parser_trusts(parser, field);
+        all = all && (field == PARSE_DELIVERY_ID || parser_trusts(parser, field));
     }
     return all;
 }
@@ -161,16 +129,16 @@ static void check_default_topic(struct source_view *view, const struct parser *p
     buf_free(&names);
 }
 
-/* Without a delivery id or a time no event is lost, so for these it takes more than that the
- * source sets them. */
+/* Without a time no event is lost, so for this it takes more than that the source sets it. A
+ * delivery id that anybody could make up must hide no coming event, whatever is trusted. */
 static void fill_trusted(struct config_source *source, const struct parser *parser)
 {
     for (enum parse_field field = 0; field < PARSE_FIELDS; field++) {
-        bool own =
-            field != PARSE_DELIVERY_ID && field != PARSE_TIME && is_own_field(source, field);
+        bool own = field != PARSE_TIME && is_own_field(source, field);
 
         source->trusted[field] = own || source->trust_unsigned || parser_trusts(parser, field);
     }
+    source->trusted[PARSE_DELIVERY_ID] = parser_covers(parser, PARSE_DELIVERY_ID);
 }
 
 /* Unless a timestamp is checked, whoever has a delivery can send it again for ever. */
@@ -206,7 +174,6 @@ void config_check_trust(struct source_view *view, const struct parser *parser)
     }
     check_topic_trust(view, parser, "state_topic", source->state_topic);
     check_own_fields(view, parser);
-    check_delivery_id(view, parser);
     check_event_time(view, parser);
     check_replay(view);
     check_deletion(view, parser);
@@ -214,7 +181,7 @@ void config_check_trust(struct source_view *view, const struct parser *parser)
         config_warn(view->faults, source_path(view, "trust_unsigned"), "%s",
                     trusts_all(parser)
                         ? "is not used: all fields are as good as the body"
-                        : "who has one delivery can send it again as another one, or have the "
-                          "next one taken for a repeat");
+                        : "who has one delivery can send it again as another event, or as a "
+                          "deletion");
     }
 }

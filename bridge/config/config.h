@@ -51,12 +51,16 @@ struct config_source {
     bool verify; /* false: "verify": "none" */
     struct config_secret *secrets;
     size_t secret_count;
-    /* Headers and the URL may decide what is a repeat, though the signature does not cover
-     * them. */
+    /* Headers and the URL may decide about deletions, times and topics, though the signature
+     * does not cover them. */
     bool trust_unsigned;
     /* Do these fields count? They do if the signature covers them, if the source itself says
-     * where an event, a type or a gid is, or with trust_unsigned. */
+     * where an event, a type or a gid is, or with trust_unsigned. A delivery id counts by itself
+     * only if the signature covers it. */
     bool trusted[PARSE_FIELDS];
+    /* What is a repeat, and for how long. Set in every case; DEDUPE_NONE if the window is 0. */
+    enum provider_dedupe dedupe;
+    int64_t dedupe_window_ms;
     /* Set in every case; borrowed from the provider, unless it is the fallback. */
     const char *topic;
     int64_t qos;
@@ -105,7 +109,8 @@ struct config {
         char *path;
         int64_t max_size;
         int64_t keep_delivered_ms;
-        int64_t dedupe_window_ms;
+        int64_t dedupe_window_ms; /* -1: not set */
+        int64_t dedupe_entries;
     } outbox;
     struct config_source *sources;
     size_t source_count;

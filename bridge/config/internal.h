@@ -3,7 +3,7 @@
  *
  *   load.c       puts them together, and owns a configuration's references
  *   check.c      values against each other and the machine: check_sources.c, check_provider.c,
- *                check_trust.c, check_samples.c
+ *                check_trust.c, check_repeats.c, check_samples.c
  *   document.c   the table as Markdown and JSON Schema
  *   changes.c    what a reload cannot change
  *   read.c       walks the tree with the table of settings
@@ -159,6 +159,9 @@ void config_check_sources(struct config *config, bool partial, struct config_fau
 void config_check_provider(struct source_view *view);
 /* The part of it that is about what the signature does not cover. */
 void config_check_trust(struct source_view *view, const struct parser *parser);
+/* And the part that is about repeats, which needs to know what is trusted: fills in dedupe and
+ * dedupe_window_ms. */
+void config_check_repeats(struct source_view *view);
 /* Is the file, if one is named, PEM with such a block? Else a fault at the key below the
  * reader's place. */
 void config_check_pem(struct reader *reader, const char *key, const char *file,

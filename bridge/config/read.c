@@ -129,6 +129,7 @@ static struct provider *create_provider(void)
     struct provider *provider = xalloc(sizeof(*provider));
 
     provider->signature.tolerance_ms = -1;
+    provider->dedupe_window_ms = -1;
     return provider;
 }
 
@@ -347,5 +348,6 @@ static void read_object(struct reader *reader, const char *parent, struct json_o
 
 void config_read(struct reader *reader, struct json_object *root, struct config *config)
 {
+    config->outbox.dedupe_window_ms = -1;
     read_object(reader, "", root, config);
 }

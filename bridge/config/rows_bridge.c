@@ -68,8 +68,13 @@ const struct setting settings_of_bridge[] = {
     ROW("outbox.max_size", SIZE, CONFIG(outbox.max_size), "\"256MiB\"", KIB(64), GIB(1024),
         "Room for events; when undelivered ones fill it, webhooks are answered 503."),
     ROW("outbox.keep_delivered", TIME, CONFIG(outbox.keep_delivered_ms), "\"1h\"", 0, DAYS(365),
-        "How long delivered events are kept, for replays and to know repeats after a restart."),
-    ROW("outbox.dedupe_window", TIME, CONFIG(outbox.dedupe_window_ms), "\"10m\"", 0, DAYS(365),
-        "How long the same delivery, sent again, is a duplicate; 0s turns this off."),
+        "How long delivered events are kept for replays."),
+    ROW("outbox.dedupe_window", TIME, CONFIG(outbox.dedupe_window_ms), NULL, 0, DAYS(365),
+        "How long a delivery, sent again, is a repeat, for sources that set no dedupe_window "
+        "and "
+        "whose provider has none: 1d by id and 10m by body if not set; 0s turns it off."),
+    ROW("outbox.dedupe_entries", INT, CONFIG(outbox.dedupe_entries), "262144", 1, 16777216,
+        "How many of the newest deliveries are remembered to know repeats, in memory and, for "
+        "the next start, on disk: about 80 bytes each in either."),
 };
 const size_t settings_of_bridge_count = COUNT_OF(settings_of_bridge);

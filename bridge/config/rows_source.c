@@ -35,6 +35,9 @@ static const struct setting_choice timestamps[] = {{"seconds", TIMESTAMP_SECONDS
 static const struct setting_choice skews[] = {
     {"past", SKEW_PAST}, {"both", SKEW_BOTH}, {NULL, 0}};
 
+static const struct setting_choice dedupes[] = {
+    {"id", DEDUPE_ID}, {"body", DEDUPE_BODY}, {"none", DEDUPE_NONE}, {NULL, 0}};
+
 const struct setting settings_of_source[] = {
     ROW("sources", SOURCES, CONFIG(sources), NULL, 1, METRICS_MAX_SOURCES - 1,
         "The webhooks to take, each at a path of its own.", .required = true),
@@ -70,8 +73,15 @@ const struct setting settings_of_source[] = {
     ROW("sources[].events", EVENTS, PROVIDER(url_events), NULL, 1, 256,
         "For providers whose bodies do not name the event: which path below the source's is "
         "which event."),
+    WORD("sources[].dedupe", PROVIDER(dedupe), dedupes,
+         "What makes a delivery a repeat: the same delivery id (and, where the signature does "
+         "not cover it, the same content); the same content as the newest event of its "
+         "resource; or nothing. The provider's own if not set, else id where there is one."),
+    ROW("sources[].dedupe_window", TIME, PROVIDER(dedupe_window_ms), NULL, 0, DAYS(365),
+        "How long a delivery, sent again, is a repeat; how long the provider retries, else "
+        "outbox.dedupe_window, if not set."),
     ROW("sources[].trust_unsigned", BOOL, SOURCE(trust_unsigned), "false", 0, 0,
-        "Whether headers and the URL decide what is a repeat or a deletion, though the "
+        "Whether headers and the URL decide about deletions, times and topics, though the "
         "signature does not cover them."),
 
     OBJECT(HOME_PROVIDER, "sources[].signature",

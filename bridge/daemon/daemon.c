@@ -66,7 +66,7 @@ struct outbox_options daemon_outbox_options(const struct config *config)
         .path = config->outbox.path,
         .max_bytes = (uint64_t)config->outbox.max_size,
         .keep_delivered_ms = config->outbox.keep_delivered_ms,
-        .dedupe_window_ms = config->outbox.dedupe_window_ms,
+        .dedupe_entries = (size_t)config->outbox.dedupe_entries,
     };
 }
 

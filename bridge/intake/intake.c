@@ -173,6 +173,7 @@ static void make_event(struct intake *intake, const struct intake_source *source
         event->reason = SLICE("its topic would be longer than MQTT allows");
     }
     event->identity = intake_identify(intake, source, event);
+    event->dedupe_window_ms = source->config->dedupe_window_ms;
 }
 
 /* Waits for the outbox's answer, to pass it on to done. */

@@ -91,8 +91,8 @@ static bool find_duplicate(const struct outbox *ob, const struct batch *batch, s
 {
     const struct event *event = batch->submissions[at]->event;
     /* Both ways: the clock may have been set back since. */
-    int64_t from_ms = event->received_ms - ob->options.dedupe_window_ms;
-    int64_t upto_ms = event->received_ms + ob->options.dedupe_window_ms;
+    int64_t from_ms = event->received_ms - event->dedupe_window_ms;
+    int64_t upto_ms = event->received_ms + event->dedupe_window_ms;
 
     for (size_t i = at; i-- > 0;) {
         const struct submission *earlier = batch->submissions[i];
@@ -128,8 +128,7 @@ static enum status write_submission(struct outbox *ob, const struct batch *batch
     bool fits = false;
     enum status st = ST_OK;
 
-    if (ob->options.dedupe_window_ms > 0 &&
-        find_duplicate(ob, batch, at, &submission->result.id)) {
+    if (event_has_identity(event) && find_duplicate(ob, batch, at, &submission->result.id)) {
         submission->result.duplicate = true;
         return ST_OK;
     }
@@ -186,6 +185,9 @@ static enum status write_all(struct outbox *ob, const struct batch *batch, struc
         st = write_submission(ob, batch, i, err);
     }
     if (st == ST_OK) {
+        st = store_note_identities(ob->writer, err);
+    }
+    if (st == ST_OK) {
         st = outbox_remove_expired(ob, batch->now_ms, err);
     }
     return st;
@@ -204,7 +206,7 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
         const struct submission *submission = batch->submissions[i];
         const struct event *event = submission->event;
 
-        if (submission->stored) {
+        if (submission->stored && event_has_identity(event)) {
             dedupe_put(ob->dedupe, &event->identity, event->id, event->received_ms);
         }
         if (submission->state_skipped) {

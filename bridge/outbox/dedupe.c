@@ -128,20 +128,6 @@ static void link_newest(struct dedupe *dedupe, uint32_t index)
     dedupe->newest = index;
 }
 
-static void link_oldest(struct dedupe *dedupe, uint32_t index)
-{
-    struct entry *entry = &dedupe->entries[index];
-
-    entry->older = NOBODY;
-    entry->newer = dedupe->oldest;
-    if (dedupe->oldest == NOBODY) {
-        dedupe->newest = index;
-    } else {
-        dedupe->entries[dedupe->oldest].older = index;
-    }
-    dedupe->oldest = index;
-}
-
 /* Moves later entries of the same run up, so that no search ends at the hole. */
 static void free_slot(struct dedupe *dedupe, size_t hole)
 {
@@ -221,23 +207,4 @@ void dedupe_drop(struct dedupe *dedupe, const struct event_identity *identity, s
     if (slot != 0 && uuid_equal(dedupe->entries[slot - 1].id, id)) {
         dedupe->entries[slot - 1].received_ms = CLOCK_NONE;
     }
-}
-
-bool dedupe_put_older(struct dedupe *dedupe, const struct event_identity *identity,
-                      struct uuid id, int64_t received_ms)
-{
-    uint32_t index;
-
-    if (dedupe->slots[find_slot(dedupe, identity)] != 0) {
-        return true;
-    }
-    if (dedupe->count == dedupe->capacity) {
-        return false;
-    }
-    index = take_index(dedupe);
-    dedupe->slots[find_slot(dedupe, identity)] = index + 1;
-    dedupe->entries[index] =
-        (struct entry){.identity = *identity, .id = id, .received_ms = received_ms};
-    link_oldest(dedupe, index);
-    return true;
 }

@@ -2,9 +2,9 @@
  * dedupe - the newest event of each key (struct event_identity): a bounded table in memory, owned
  * by the committer. It knows nothing of the dedupe window: callers of dedupe_find name the times.
  *
- * It is rebuilt from the stored rows at start. When it is full, the entry that was updated longest
- * ago is replaced: then a duplicate may pass as new (at least once), never the other way round.
- * Memory grows with use, to about 72 bytes per entry. Pure: no clock, no I/O.
+ * At the start it is told again what it had learned, in the same order. When it is full, the entry
+ * that was updated longest ago is replaced: then a duplicate may pass as new (at least once), never
+ * the other way round. Memory grows with use, to about 72 bytes per entry. Pure: no clock, no I/O.
  */
 #ifndef BRIDGE_OUTBOX_DEDUPE_H
 #define BRIDGE_OUTBOX_DEDUPE_H
@@ -31,11 +31,5 @@ void dedupe_put(struct dedupe *dedupe, const struct event_identity *identity, st
 /* This event was dropped and will not be published. If it is the newest of its key it stays so,
  * but no event is a duplicate of it any more. */
 void dedupe_drop(struct dedupe *dedupe, const struct event_identity *identity, struct uuid id);
-
-/* For rebuilding from the newest event to the oldest: this event is older than all that were put
- * before. A newer event of its key stays. received_ms is CLOCK_NONE if it was dropped. False:
- * the table is full. */
-bool dedupe_put_older(struct dedupe *dedupe, const struct event_identity *identity,
-                      struct uuid id, int64_t received_ms);
 
 #endif

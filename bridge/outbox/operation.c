@@ -209,15 +209,37 @@ static enum status replay(struct outbox *ob, struct page *page, size_t at, struc
     return append(ob, page, at, event, event->seq, err);
 }
 
+/* If it comes again, it is new. The original of a copy is delivered already. */
+static bool loses_identity(const struct event *event)
+{
+    return event_has_identity(event) && !event->copy;
+}
+
+static enum status drop_identity(struct outbox *ob, const struct event *event, struct err *err)
+{
+    return loses_identity(event) ? store_drop_identity(ob->writer, event, err) : ST_OK;
+}
+
 static enum status drop(struct outbox *ob, struct operation *operation, struct page *page,
                         size_t at, struct err *err)
 {
+    enum status st;
+
     if (page->keys[at] <= ob->handed_seq) { /* read_mu is held, see apply */
         skip(operation, page, "already on its way to the broker");
         return ST_OK;
     }
     did(page, at);
-    return store_drop(ob->writer, page->keys[at], err);
+    st = store_drop(ob->writer, page->keys[at], err);
+    return st == ST_OK ? drop_identity(ob, page->events[at], err) : st;
+}
+
+static enum status drop_dead(struct outbox *ob, struct page *page, size_t at, struct err *err)
+{
+    enum status st = store_drop_dead(ob->writer, page->keys[at], err);
+
+    did(page, at);
+    return st == ST_OK ? drop_identity(ob, page->events[at], err) : st;
 }
 
 /* Makes a dead letter an event again: a refused one as it was, a quarantined one as today's
@@ -277,8 +299,7 @@ static enum status apply_row(struct outbox *ob, struct operation *operation, str
     case DEAD_RETRY:
         return retry(ob, operation, page, at, err);
     case DEAD_DROP:
-        did(page, at);
-        return store_drop_dead(ob->writer, page->keys[at], err);
+        return drop_dead(ob, page, at, err);
     }
     return ST_OK;
 }
@@ -342,7 +363,7 @@ static void after_step(struct outbox *ob, const struct operation *operation,
         if (page->state_skipped[i]) {
             outbox_note_older(event);
         }
-        if (!kinds[operation->op].adds) {
+        if (!kinds[operation->op].adds && loses_identity(event)) {
             dedupe_drop(ob->dedupe, &event->identity, event->id);
         }
     }

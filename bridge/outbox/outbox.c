@@ -25,10 +25,7 @@
 
 #include "bridge/metrics.h"
 
-enum {
-    DEDUPE_CAPACITY = 262144,
-    READY_BYTES = 4096, /* of a typical event */
-};
+enum { READY_BYTES = 4096 }; /* of a typical event */
 
 /* ---- open ---- */
 
@@ -55,19 +52,21 @@ static enum status take_lock(struct outbox *ob, struct err *err)
     return st;
 }
 
-static bool remember(void *ctx, const struct event_identity *identity, struct uuid id,
-                     int64_t received_ms)
+static void learn(void *ctx, const struct event_identity *identity, struct uuid id,
+                  int64_t received_ms)
 {
-    return dedupe_put_older(ctx, identity, id, received_ms);
+    if (received_ms == CLOCK_NONE) {
+        dedupe_drop(ctx, identity, id);
+    } else {
+        dedupe_put(ctx, identity, id, received_ms);
+    }
 }
 
-/* Reads small rows only, and none older than the window or beyond the table's capacity, so that
- * the time does not grow with the backlog. */
+/* Reads small rows only, and no more of them than the table has entries: so the time does not grow
+ * with the backlog. */
 static enum status rebuild_dedupe(struct outbox *ob, struct err *err)
 {
-    int64_t since_ms = clock_unix_ms() - ob->options.dedupe_window_ms;
-
-    return store_walk_newest(ob->writer, since_ms, remember, ob->dedupe, err);
+    return store_walk_identities(ob->writer, learn, ob->dedupe, err);
 }
 
 static struct outbox *outbox_alloc(const struct outbox_options *options)
@@ -76,7 +75,7 @@ static struct outbox *outbox_alloc(const struct outbox_options *options)
 
     ob->options = *options;
     ob->lock_fd = -1;
-    ob->dedupe = dedupe_create(DEDUPE_CAPACITY);
+    ob->dedupe = dedupe_create(options->dedupe_entries);
     inbox_init(&ob->inbox);
     CHECK(pthread_mutex_init(&ob->idle_mu, NULL) == 0);
     CHECK(pthread_cond_init(&ob->idle, NULL) == 0);
@@ -121,6 +120,7 @@ enum status outbox_open(const struct outbox_options *options, struct outbox **ou
         st = store_open_reader(options->path, &ob->reader, err);
     }
     if (st == ST_OK) {
+        store_keep_identities(ob->writer, options->dedupe_entries);
         st = rebuild_dedupe(ob, err);
     }
     if (st == ST_OK) {

@@ -32,7 +32,7 @@ struct outbox_options {
      * are removed first; and, separately, of dead letters. */
     uint64_t max_bytes;
     int64_t keep_delivered_ms; /* delivered events are removed after this, oldest first */
-    int64_t dedupe_window_ms;
+    size_t dedupe_entries; /* how many of the newest events are remembered to know duplicates */
 
     /* For `dead retry`: makes a quarantined body an event with today's configuration. Committer
      * thread. Gives an event, or NULL and the reason; the event gets the dead letter's id and time
@@ -54,8 +54,7 @@ struct outbox_listener {
 };
 
 /* Main thread. Takes the lock on the outbox (ST_BUSY: another process has it), opens or creates
- * the store, recovers, rebuilds the dedupe table: duplicates are recognised as far back as rows
- * are kept. ST_INVALID: damaged, or the file of another program or a newer version; it is left
+ * the store, recovers, rebuilds the dedupe table. ST_INVALID: damaged, or the file of another program or a newer version; it is left
  * alone. Copies options; borrows path and reparse_ctx until outbox_close. */
 enum status outbox_open(const struct outbox_options *options, struct outbox **out_outbox,
                         struct err *err) MUST_USE;

@@ -214,12 +214,14 @@ static bool all_signed(const struct alternative *alternative,
 
 bool parser_trusts(const struct parser *parser, enum parse_field field)
 {
+    return parser->provider->signature.scheme != SCHEME_HMAC || parser_covers(parser, field);
+}
+
+bool parser_covers(const struct parser *parser, enum parse_field field)
+{
     bool derived = field == PARSE_TYPE && !parser->provider->fields.resource_type;
     const struct template *template = &parser->fields[derived ? PARSE_EVENT : field];
 
-    if (parser->provider->signature.scheme != SCHEME_HMAC) {
-        return true;
-    }
     for (size_t i = 0; i < template->count; i++) {
         if (!all_signed(&template->alternatives[i], &parser->provider->signature)) {
             return false;

@@ -43,6 +43,9 @@ void parser_destroy(struct parser *parser);
  * headers and the URL are as good as the body. A resource_type without a template comes from the
  * event. */
 bool parser_trusts(const struct parser *parser, enum parse_field field);
+/* True if all parts of the field are in the body or in headers that are part of the signed
+ * message, whatever else is verified: a token covers no header. */
+bool parser_covers(const struct parser *parser, enum parse_field field);
 
 /* A text that does not stand in the body as it is: decoded, or joined from parts. */
 struct parsed_text;

@@ -58,6 +58,16 @@ enum provider_skew {
     SKEW_PAST, /* only old timestamps are refused */
     SKEW_BOTH, /* and those from the future */
 };
+/* What makes a delivery a repeat of an earlier one of its source. */
+enum provider_dedupe {
+    DEDUPE_UNSET, /* as the fields allow: by a delivery id, or nothing */
+    DEDUPE_NONE,  /* nothing does */
+    /* The same delivery id; where the signature does not cover it, all that is proven must be
+     * equal as well. A delivery without an id is no repeat. */
+    DEDUPE_ID,
+    /* All that is proven equals the newest event of the same resource. */
+    DEDUPE_BODY,
+};
 /* How {timestamp} is written. */
 enum provider_timestamp {
     TIMESTAMP_UNSET,        /* as the next one */
@@ -146,6 +156,9 @@ struct provider {
     struct provider_fields fields;
     struct provider_challenge challenge;
     const char *topic; /* the preset's, or the source's own */
+    enum provider_dedupe dedupe;
+    /* How long: what the provider publishes of its retries; -1: not set. */
+    int64_t dedupe_window_ms;
     /* It posts to <path>/<anything>, too. */
     bool takes_suffix;
     /* NULL: the suffix is the event's name itself. */

@@ -4,6 +4,7 @@
  *   open.c         opening and closing a handle
  *   write.c        transactions, and rows in
  *   remove.c       rows out: buried, dropped, delivered, no longer kept
+ *   identity.c     what dedupe has learned, longer than events are kept
  *   read.c         rows read
  *   row.c          an event as the columns of a row, both ways
  *   schema.c       the format on disk
@@ -50,8 +51,19 @@ enum { ROW_RETAIN = 1, ROW_DELETION = 2, ROW_REPLAYED = 4, ROW_COPY = 8 };
     FLAG(replayed, ROW_REPLAYED)                                                               \
     FLAG(copy, ROW_COPY)
 
+/* ---- identity.c; within a transaction ---- */
+
+/* Gives each event that has none yet its row in `identity`, and removes the oldest rows beyond the
+ * number to keep. */
+enum status store_save_identities(struct store *store, struct err *err) MUST_USE;
+/* Adds one that no event row has. received_ms CLOCK_NONE: the event was dropped. */
+enum status store_add_identity(struct store *store, const struct event *event,
+                               int64_t received_ms, struct err *err) MUST_USE;
+
 /* ---- row.c ---- */
 
+void store_bind_time(sqlite3_stmt *stmt, int at, int64_t time_ms); /* CLOCK_NONE: NULL */
+int64_t store_read_time(sqlite3_stmt *stmt, int column);
 /* Binds EVENT_COLUMNS, from parameter `at` on. Borrows the event until the statement is reset. */
 void store_bind_event(sqlite3_stmt *stmt, int at, const struct event *event);
 void store_bind_text(sqlite3_stmt *stmt, int at, struct slice text);
@@ -88,8 +100,11 @@ enum store_sql {
     SQL_REMOVE_BODIES,
     SQL_REMOVE_TOMBSTONES,
     SQL_OLDEST_UNDELIVERED,
+    SQL_SAVE_IDENTITIES,
+    SQL_ADD_IDENTITY,
+    SQL_TRIM_IDENTITIES,
+    SQL_WALK_IDENTITIES,
     SQL_WALK_EVENTS,
-    SQL_WALK_DEAD,
     SQL_READ_BATCH,
     SQL_SCAN_EVENTS,
     SQL_SCAN_DEAD,
@@ -116,7 +131,8 @@ enum store_sql {
     NUMBER(kept_count)                                                                         \
     NUMBER(kept_bytes)                                                                         \
     NUMBER(dead_count)                                                                         \
-    NUMBER(dead_bytes)
+    NUMBER(dead_bytes)                                                                         \
+    NUMBER(identified_seq) /* events up to this one have a row in `identity` */
 #define STORE_DECLARE_TOTAL(name) uint64_t name;
 struct store_totals {
     STORE_TOTALS(STORE_DECLARE_TOTAL)
@@ -135,6 +151,7 @@ struct store {
     /* the writer's */
     struct store_totals totals;    /* with the open transaction's changes */
     struct store_totals committed; /* without them */
+    uint64_t identity_count;       /* how many identities to keep */
     bool synced;                   /* the connection's synchronous is FULL */
     uint64_t wal_bytes;
 };
@@ -171,6 +188,8 @@ enum { STORE_PAGE_BYTES = 16384 };
  * content is *out_empty. Writes nothing. */
 enum status store_check_identity(struct store *store, bool *out_empty,
                                  struct err *err) MUST_USE;
+/* For who only reads, and so migrates nothing: ST_INVALID if the format is older than today's. */
+enum status store_check_format(struct store *store, struct err *err) MUST_USE;
 /* Brings an empty or older file to today's format, in one transaction. */
 enum status store_migrate(struct store *store, struct err *err) MUST_USE;
 

@@ -297,6 +297,9 @@ enum status store_open_reader(const char *path, struct store **out_store, struct
     if (st == ST_OK && empty) {
         st = err_set(err, ST_INVALID, "empty, not an outbox yet");
     }
+    if (st == ST_OK) {
+        st = store_check_format(store, err);
+    }
     /* Not opened read-only: such a connection could not remove the log when it is the last. */
     if (st == ST_OK) {
         st = store_exec(store, "PRAGMA query_only=ON; PRAGMA cache_size=-1000", err);

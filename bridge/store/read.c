@@ -1,5 +1,5 @@
 /*
- * Reading rows, for the publisher, for the dedupe table and for listings. Nothing is written.
+ * Reading rows, for the publisher and for listings. Nothing is written.
  *
  * Each walk runs one statement from row to row and hands each row over before the next step, so
  * it borrows what SQLite holds in memory. A row that cannot be an event ends the walk with
@@ -86,89 +86,6 @@ enum status store_read(struct store *store, const struct store_range *range,
         event_free(out_events[--count]);
     }
     return st;
-}
-
-/* ---- for the dedupe table ---- */
-
-/* The columns of both walks. */
-enum {
-    WALK_KEY,
-    WALK_DIGEST,
-    WALK_ID,
-    WALK_RECEIVED,
-    WALK_FLAGS,
-    WALK_AT,  /* a time by which the table is roughly ordered */
-    WALK_SEQ, /* of a dead letter that has an event row as well; else 0 */
-    WALK_DROPPED,
-};
-
-struct walk {
-    sqlite3_stmt *stmt;
-    bool on_row;
-};
-
-/* To the next row that counts. Copies do not, and their old time must not end the walk; a dead
- * letter with a seq is found as an event. */
-static void walk_on(struct walk *walk, int64_t since_ms)
-{
-    walk->on_row = false;
-    while (walk->stmt != NULL && !walk->on_row && sqlite3_step(walk->stmt) == SQLITE_ROW) {
-        if ((sqlite3_column_int64(walk->stmt, WALK_FLAGS) & ROW_REPLAYED) != 0) {
-            continue;
-        }
-        if (sqlite3_column_int64(walk->stmt, WALK_AT) < since_ms) {
-            return;
-        }
-        walk->on_row = sqlite3_column_int64(walk->stmt, WALK_SEQ) == 0;
-    }
-}
-
-static struct walk *newer_of(struct walk *events, struct walk *dead)
-{
-    if (!events->on_row || !dead->on_row) {
-        return events->on_row ? events : dead;
-    }
-    return sqlite3_column_int64(events->stmt, WALK_AT) >=
-                   sqlite3_column_int64(dead->stmt, WALK_AT)
-               ? events
-               : dead;
-}
-
-static enum status give_news(sqlite3_stmt *stmt, store_walk_fn *row, void *ctx, bool *out_more,
-                             struct err *err)
-{
-    bool dropped = sqlite3_column_int(stmt, WALK_DROPPED) != 0;
-    struct event_identity identity;
-    struct uuid id;
-
-    if (!store_read_bytes(stmt, WALK_KEY, identity.key, EVENT_KEY_SIZE) ||
-        !store_read_bytes(stmt, WALK_DIGEST, identity.digest, EVENT_KEY_SIZE) ||
-        !store_read_bytes(stmt, WALK_ID, id.bytes, sizeof(id.bytes))) {
-        return err_set(err, ST_INVALID, "damaged: a row is not an event");
-    }
-    *out_more = row(ctx, &identity, id,
-                    dropped ? CLOCK_NONE : sqlite3_column_int64(stmt, WALK_RECEIVED));
-    return ST_OK;
-}
-
-enum status store_walk_newest(struct store *store, int64_t since_ms, store_walk_fn *row,
-                              void *ctx, struct err *err)
-{
-    struct walk events = {.stmt = store_statement(store, SQL_WALK_EVENTS)};
-    struct walk dead = {.stmt = store_statement(store, SQL_WALK_DEAD)};
-    enum status st = ST_OK;
-    bool more = true;
-
-    walk_on(&events, since_ms);
-    walk_on(&dead, since_ms);
-    while (st == ST_OK && more && (events.on_row || dead.on_row)) {
-        struct walk *walk = newer_of(&events, &dead);
-
-        st = give_news(walk->stmt, row, ctx, &more, err);
-        walk_on(walk, since_ms);
-    }
-    st = end_rows(store, events.stmt, st, err);
-    return end_rows(store, dead.stmt, st, err);
 }
 
 /* ---- listings ---- */

@@ -283,7 +283,12 @@ enum status store_remove_kept(struct store *store, const struct store_removal *r
     if (st != ST_OK || seq == totals->removed_seq) {
         return st;
     }
-    st = sum_tombstones(store, totals->removed_seq, seq, &tombstones, err);
+    if (seq > totals->identified_seq) {
+        st = store_save_identities(store, err);
+    }
+    if (st == ST_OK) {
+        st = sum_tombstones(store, totals->removed_seq, seq, &tombstones, err);
+    }
     for (size_t i = 0; i < COUNT_OF(removals) && st == ST_OK; i++) {
         st = run_for(store, removals[i], seq, &changed, err, "remove delivered events");
     }

@@ -28,7 +28,7 @@ void store_bind_body(sqlite3_stmt *stmt, int at, struct slice body)
                               SQLITE_STATIC);
 }
 
-static void bind_time(sqlite3_stmt *stmt, int at, int64_t time_ms)
+void store_bind_time(sqlite3_stmt *stmt, int at, int64_t time_ms)
 {
     if (time_ms == CLOCK_NONE) {
         (void)sqlite3_bind_null(stmt, at);
@@ -52,7 +52,7 @@ void store_bind_event(sqlite3_stmt *stmt, int at, const struct event *event)
 #define BYTES(member)                                                                          \
     (void)sqlite3_bind_blob(stmt, at++, &event->member, sizeof(event->member), SQLITE_STATIC);
 #define INTEGER(member)            (void)sqlite3_bind_int64(stmt, at++, event->member);
-#define TIME(member)               bind_time(stmt, at++, event->member);
+#define TIME(member)               store_bind_time(stmt, at++, event->member);
 #define TEXT(member)               store_bind_text(stmt, at++, event->member);
 #define FLAGS(member)              (void)sqlite3_bind_int(stmt, at++, flags_of(event));
 #define COLUMN(name, kind, member) kind(member)
@@ -93,7 +93,7 @@ bool store_read_bytes(sqlite3_stmt *stmt, int column, void *out_bytes, size_t si
     return true;
 }
 
-static int64_t read_time(sqlite3_stmt *stmt, int column)
+int64_t store_read_time(sqlite3_stmt *stmt, int column)
 {
     return sqlite3_column_type(stmt, column) == SQLITE_NULL
                ? CLOCK_NONE
@@ -117,7 +117,7 @@ bool store_decode_event(sqlite3_stmt *stmt, int at, struct event *out_event)
         store_read_bytes(stmt, at++, &out_event->member, sizeof(out_event->member)) && intact;
 #define INTEGER(member)                                                                        \
     out_event->member = (__typeof__(out_event->member))sqlite3_column_int64(stmt, at++);
-#define TIME(member)               out_event->member = read_time(stmt, at++);
+#define TIME(member)               out_event->member = store_read_time(stmt, at++);
 #define TEXT(member)               out_event->member = store_read_text(stmt, at++);
 #define FLAGS(member)              set_flags(out_event, sqlite3_column_int(stmt, at++));
 #define COLUMN(name, kind, member) kind(member)

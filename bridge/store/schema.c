@@ -5,11 +5,13 @@
  *   body   its bytes, in a separate table, so that finding and listing events never pull bodies
  *          through the cache; an event without one was buried or dropped
  *   gap    tombstones: one row per event without a body, so that sums over ranges can leave it
- *          out. Its event row stays until its range is removed, because dedupe must know the
- *          newest event of each key: after A, B, and a drop of B, another A is no duplicate
+ *          out. Its event row stays until its range is removed
  *   dead   dead letters: quarantined (no topic) or refused by the broker
  *   state  for each state topic, its newest event; a random key, but only for events that have a
  *          state topic
+ *   identity  what dedupe has learned, in order, as far as it is to be remembered: an event that
+ *          was accepted or, without received_ms, the drop of the event with that id. Longer than
+ *          events are kept; those after mark.identified_seq are still in `event` alone
  *   mark   one row: the watermark, the newest seq ever given, and sums
  *
  * To change it, add a step to `migrations`; old steps never change. A migration is one
@@ -49,6 +51,18 @@ static const char *const migrations[] = {
     " kept_count INTEGER NOT NULL DEFAULT 0, kept_bytes INTEGER NOT NULL DEFAULT 0,"
     " dead_count INTEGER NOT NULL DEFAULT 0, dead_bytes INTEGER NOT NULL DEFAULT 0) STRICT;"
     "INSERT INTO mark(one) VALUES(1);",
+
+    /* Identities outlive their events. Those of a dropped event equal nothing. */
+    "CREATE TABLE identity(n INTEGER PRIMARY KEY, dedupe_key BLOB NOT NULL, digest BLOB NOT "
+    "NULL,"
+    " id BLOB NOT NULL, received_ms INTEGER) STRICT;"
+    "INSERT INTO identity(dedupe_key, digest, id, received_ms)"
+    " SELECT dedupe_key, CASE WHEN seq IN (SELECT seq FROM gap) AND seq NOT IN (SELECT seq "
+    "FROM dead)"
+    " THEN zeroblob(16) ELSE digest END, id, received_ms FROM event"
+    " WHERE seq > (SELECT last_seq FROM mark) - 262144 AND flags & 4 = 0 ORDER BY seq;"
+    "ALTER TABLE mark ADD COLUMN identified_seq INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE mark SET identified_seq = last_seq;",
 };
 enum { FORMAT = COUNT_OF(migrations) };
 
@@ -96,6 +110,21 @@ enum status store_check_identity(struct store *store, bool *out_empty, struct er
                        (long long)format, (int)FORMAT);
     }
     return ST_OK;
+}
+
+enum status store_check_format(struct store *store, struct err *err)
+{
+    int64_t format = 0;
+    enum status st = read_number(store, "PRAGMA user_version", &format, err);
+
+    if (st == ST_OK && format != FORMAT) {
+        st = err_set(
+            err, ST_INVALID,
+            "its format is %lld, of an older hook2mqtt: `hook2mqtt run` brings it up to "
+            "date",
+            (long long)format);
+    }
+    return st;
 }
 
 enum status store_migrate(struct store *store, struct err *err)

@@ -24,6 +24,11 @@ enum { READER_WAIT_MS = 20 }; /* how long a checkpoint of the rest waits for rea
 #define NAME_TOTAL(name)                ", " #name
 #define SET_TOTAL(name)                 ", " #name "=?"
 
+#define IDENTITY_COLUMNS "dedupe_key, digest, id, received_ms"
+/* Copies made by hand take no part in dedupe, nor do events without an identity. 4: ROW_REPLAYED */
+#define UNSAVED_IDENTITIES                                                                     \
+    " WHERE seq > ?1 AND flags & 4 = 0 AND dedupe_key <> zeroblob(16) ORDER BY seq"
+
 static const char *const statement_text[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -58,15 +63,14 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_REMOVE_TOMBSTONES] = "DELETE FROM gap WHERE seq <= ?1",
     [SQL_OLDEST_UNDELIVERED] = "SELECT received_ms FROM event WHERE seq > ?1"
                                " AND seq NOT IN (SELECT seq FROM gap) ORDER BY seq LIMIT 1",
-    /* The last column is "dropped": a tombstone without a dead letter. (A retried one looks the
-     * same, so its duplicate may pass as new.) The dead letters are read once, and only if there
-     * is a tombstone. */
-    [SQL_WALK_EVENTS] = "SELECT dedupe_key, digest, id, received_ms, flags, received_ms, 0,"
-                        " CASE WHEN seq NOT IN (SELECT seq FROM gap) THEN 0"
-                        " ELSE seq NOT IN (SELECT seq FROM dead) END"
-                        " FROM event ORDER BY seq DESC",
-    [SQL_WALK_DEAD] = "SELECT dedupe_key, digest, id, received_ms, flags, buried_ms, seq, 0"
-                      " FROM dead ORDER BY dead_key DESC",
+    [SQL_SAVE_IDENTITIES] = "INSERT INTO identity(" IDENTITY_COLUMNS ")"
+                            " SELECT " IDENTITY_COLUMNS " FROM event" UNSAVED_IDENTITIES,
+    [SQL_ADD_IDENTITY] = "INSERT INTO identity(" IDENTITY_COLUMNS ") VALUES(?1, ?2, ?3, ?4)",
+    [SQL_TRIM_IDENTITIES] = "DELETE FROM identity"
+                            " WHERE n <= (SELECT max(n) FROM identity) - ?1",
+    [SQL_WALK_IDENTITIES] = "SELECT " IDENTITY_COLUMNS " FROM identity"
+                            " WHERE n > (SELECT max(n) FROM identity) - ?1 ORDER BY n",
+    [SQL_WALK_EVENTS] = "SELECT " IDENTITY_COLUMNS " FROM event" UNSAVED_IDENTITIES,
     [SQL_READ_BATCH] = "SELECT event.seq, body" COLUMN_NAMES
                        " FROM event CROSS JOIN body ON body.seq = event.seq"
                        " WHERE event.seq > ?1 AND event.seq <= ?2 ORDER BY event.seq LIMIT ?3",

@@ -164,9 +164,11 @@ enum status store_append_dead(struct store *store, const struct event *event, in
         store_bind_event(stmt, 5, event);
     }
     st = store_run(store, stmt, err, "append dead letter");
-    if (st == ST_OK) {
-        store->totals.dead_count++;
-        store->totals.dead_bytes += cost;
+    if (st != ST_OK) {
+        return st;
     }
-    return st;
+    store->totals.dead_count++;
+    store->totals.dead_bytes += cost;
+    return event_has_identity(event) ? store_add_identity(store, event, event->received_ms, err)
+                                     : ST_OK;
 }

@@ -25,6 +25,9 @@ enum status store_open_writer(const char *path, struct store **out_store,
 enum status store_open_checkpointer(const struct store *writer, struct store **out_store,
                                     struct err *err) MUST_USE;
 
+/* Before anything is appended: how many identities to keep for dedupe. */
+void store_keep_identities(struct store *writer, uint64_t count);
+
 /* Any thread. Has a sync of this writer or its checkpointer ever failed? Then the file must never
  * be written again: the kernel may have dropped pages that SQLite counts as written. */
 bool store_sync_failed(const struct store *writer);
@@ -81,6 +84,13 @@ enum status store_drop_dead(struct store *writer, uint64_t dead_key, struct err 
  * on over events right behind it that were buried or dropped. */
 enum status store_set_watermark(struct store *writer, uint64_t seq, struct err *err) MUST_USE;
 
+/* Identities outlive their events, in a log of their own. note: as part of every transaction that
+ * appends; copies them there once there are enough of them. drop: another event like this one is no
+ * duplicate of it any more. */
+enum status store_note_identities(struct store *writer, struct err *err) MUST_USE;
+enum status store_drop_identity(struct store *writer, const struct event *event,
+                                struct err *err) MUST_USE;
+
 /* Removes delivered events from the oldest on, until any of these is reached. */
 struct store_removal {
     int64_t before_ms;     /* an event received at or after this; INT64_MAX: never */
@@ -96,13 +106,12 @@ enum status store_remove_kept(struct store *writer, const struct store_removal *
 enum status store_has_expired(struct store *writer, int64_t before_ms, bool *out_expired,
                               struct err *err) MUST_USE;
 
-/* What dedupe needs of each event, from the newest to the oldest that was received since since_ms,
- * with quarantined ones, without copies made by hand. received_ms is CLOCK_NONE if the event was
- * dropped or retried. False ends the walk. */
-typedef bool store_walk_fn(void *ctx, const struct event_identity *identity, struct uuid id,
+/* What dedupe has learned, from the oldest to the newest. received_ms is CLOCK_NONE where it is that
+ * the event `id` was dropped. */
+typedef void store_walk_fn(void *ctx, const struct event_identity *identity, struct uuid id,
                            int64_t received_ms);
-enum status store_walk_newest(struct store *store, int64_t since_ms, store_walk_fn *row,
-                              void *ctx, struct err *err) MUST_USE;
+enum status store_walk_identities(struct store *store, store_walk_fn *row, void *ctx,
+                                  struct err *err) MUST_USE;
 
 /* Up to max_count events after after_seq and up to upto_seq, in order, with at most about
  * max_bytes of bodies (but always one, if there is one). Gives events for event_free. */

@@ -337,7 +337,7 @@ OWN = {
         "tolerance": "5m",
         "skew": "both",
     },
-    "fields": {"event": "{body.type}", "gid": "{body.id}"},
+    "fields": {"event": "{body.type}", "gid": "{body.id}", "delivery_id": "{body.n}"},
     "challenge": {"field": "type", "value": "ping", "echo": "token"},
     "events": {"a": "A"},
     "samples": [{"event": "a.b", "url": "a", "headers": {"X-A": "a"}, "body": {"type": "@EVENT@", "id": "@GID@"}}],

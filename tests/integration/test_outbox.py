@@ -284,7 +284,7 @@ def test_a_repeat_is_known_across_a_restart(start, broker, how, delivered):
 
 
 def test_a_repeat_after_the_window_is_a_new_event(start):
-    bridge = start.bridge(None, {"outbox": {"dedupe_window": "1s"}})
+    bridge = start.bridge(None, {"sources": source(dedupe_window="1s")})
     body = events.body()
     begin = time.monotonic()
     first = bridge.accept(body)
@@ -296,7 +296,7 @@ def test_a_repeat_after_the_window_is_a_new_event(start):
 
 
 def test_a_window_of_nothing_turns_it_off(start):
-    bridge = start.bridge(None, {"outbox": {"dedupe_window": "0s"}})
+    bridge = start.bridge(None, {"sources": source(dedupe_window="0s")})
     body = events.body()
     assert statuses(bridge, [body, body]) == ["accepted", "accepted"]
 

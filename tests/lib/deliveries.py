@@ -56,7 +56,7 @@ class Fields:
 class Preset:
     """
     make(): a delivery unlike any before. read(request): its Fields. topic: the default one.
-    proof: the headers that are needed. trusted: its delivery id is proven together with the body.
+    proof: the headers that are needed. trusted: its delivery id is proven together with the body, and so decides alone.
     """
 
     name: str
@@ -362,7 +362,7 @@ PRESETS = {
         ),
         Preset(
             "gitlab", ("itest-gitlab-new", "itest-gitlab-old"), gitlab, read_gitlab,
-            "gitlab/{type}/{gid}", ("X-Gitlab-Token",), trusted=True,
+            "gitlab/{type}/{gid}", ("X-Gitlab-Token",),
         ),
         Preset(
             "gitea", ("itest-gitea-new", "itest-gitea-old"), gitea, read_gitea,
@@ -381,3 +381,6 @@ UNSIGNED = {
     "gitea": ("X-Gitea-Event", "X-Gitea-Delivery"),
     "shopify": ("X-Shopify-Topic", "X-Shopify-Webhook-Id"),
 }
+
+# Of presets whose delivery id nothing proves: the header that it is in.
+ID_HEADERS = {name: both[1] for name, both in UNSIGNED.items()} | {"gitlab": "Idempotency-Key"}

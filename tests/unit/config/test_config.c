@@ -35,7 +35,8 @@ static void sources_alone_are_enough_and_all_else_has_the_documented_default(voi
     assert_string_equal(config->outbox.path, "/var/lib/hook2mqtt/outbox.db");
     assert_int_equal(config->outbox.max_size, 256 << 20);
     assert_int_equal(config->outbox.keep_delivered_ms, 3600000);
-    assert_int_equal(config->outbox.dedupe_window_ms, 600000);
+    assert_int_equal(config->outbox.dedupe_window_ms, -1);
+    assert_int_equal(config->outbox.dedupe_entries, 262144);
     assert_int_equal(config->source_count, 1);
     assert_string_equal(config->sources[0].name, "p");
     assert_string_equal(config->sources[0].preset->name, "creads");
@@ -453,7 +454,6 @@ static void what_works_but_loses_something_is_warned_about(void **state)
 {
     (void)state;
     assert_warning(WITH_SOURCE("'qos':0"), "sources[0].qos");
-    assert_warning(WITH("'outbox':{'keep_delivered':'1m'}"), "outbox.dedupe_window");
     assert_warning(WITH("'outbox':{'max_size':'100KiB'}"), "outbox.max_size");
     assert_warning("{'mqtt':{'version':'3.1.1'},'sources':[{" BASICS "," SECRETS
                    ",'message_expiry':'1h'}]}",

@@ -10,7 +10,7 @@
 #define RICLOUD(settings) OF("ricloud", "/p", SECRETS "," settings)
 #define SIGNATURE(values) "'signature':{" values "}"
 #define FIELDS            "'fields':{'event':'{body.type}','gid':'{body.id}'}"
-#define CUSTOM(settings)  OF("custom", "/p", SECRETS "," FIELDS "," settings)
+#define CUSTOM(settings)  OF("custom", "/p", SECRETS ",'dedupe':'body'," FIELDS "," settings)
 #define SIGNED                                                                                 \
     SIGNATURE("'scheme':'hmac','algorithm':'sha256','form':'plain','encoding':'hex',"          \
               "'key':'text','header':'X-S','message':'{body}'")
@@ -122,7 +122,6 @@ static void a_provider_can_be_described_in_the_configuration_alone(void **state)
                  "{body.sender.login}|','delivery_id':'{header.X-GitHub-Delivery}'},"
                  "'topic':'github/{gid}'"));
     assert_found(true, "sources[0].fields.event");
-    assert_found(true, "sources[0].fields.delivery_id");
     assert_same_signature(&merged()->signature, &preset("github")->signature);
     assert_same_fields(merged(), preset("github"));
     assert_string_equal(config->sources[0].topic, preset("github")->topic);
@@ -202,27 +201,84 @@ static void a_delivery_id_that_is_the_signed_id_stays_so_in_another_header(void 
     assert_string_equal(preset("standard-webhooks")->fields.delivery_id, "{header.webhook-id}");
     assert_no_finding(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'{body.id}'}"));
     assert_string_equal(merged()->fields.delivery_id, "{body.id}");
-    assert_no_finding(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'|'}"));
+    assert_warning(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'|'}"),
+                   "sources[0].dedupe");
     assert_string_equal(merged()->fields.delivery_id, "|");
     assert_no_finding(STANDARD(SIGNATURE("'header':'svix-signature'")));
     assert_string_equal(merged()->fields.delivery_id, "{header.webhook-id}");
 }
 
-static void a_presets_delivery_id_that_is_signed_no_more_is_told(void **state)
+/* Repeats */
+
+enum { HOUR_MS = 3600000, DAY_MS = 24 * HOUR_MS };
+
+static void assert_dedupe(const char *json, enum provider_dedupe mode, int64_t window_ms)
+{
+    load_good(json);
+    assert_int_equal(config->sources[0].dedupe, mode);
+    assert_int_equal(config->sources[0].dedupe_window_ms, window_ms);
+}
+
+static void each_provider_has_its_own_rule_for_repeats(void **state)
 {
     (void)state;
-    assert_warning(STANDARD(SIGNATURE("'message':'{timestamp}.{body}'")),
-                   "sources[0].fields.delivery_id");
-    load_good(STANDARD("'trust_unsigned':true," SIGNATURE("'message':'{timestamp}.{body}'")));
-    assert_false(found(true, "sources[0].fields.delivery_id"));
-    assert_warning(OF("gitlab", "/p",
-                      SECRETS ",'topic':'t/{gid}'," SIGNATURE(
-                          "'scheme':'hmac','algorithm':'sha256','form':'plain',"
-                          "'encoding':'hex','key':'text','message':'{body}'")),
-                   "sources[0].fields.delivery_id");
-    assert_no_finding(GITHUB("'qos':1")); /* never was */
-    assert_warning(STANDARD(SIGNATURE(SVIX) ",'fields':{'delivery_id':'{header.webhook-id}'}"),
-                   "sources[0].fields.delivery_id");
+    assert_dedupe(STANDARD("'qos':1"), DEDUPE_ID, 3 * DAY_MS);
+    assert_dedupe(STRIPE("'qos':1"), DEDUPE_ID, 3 * DAY_MS);
+    assert_dedupe(GITHUB("'qos':1"), DEDUPE_ID, 3 * DAY_MS);
+    assert_dedupe(OF("shopify", "/p", SECRETS), DEDUPE_ID, 2 * DAY_MS);
+    assert_dedupe(RICLOUD("'qos':1"), DEDUPE_ID, DAY_MS);
+    assert_dedupe(OF("slack", "/p", SECRETS), DEDUPE_ID, HOUR_MS);
+    assert_dedupe(OF("gitlab", "/p", SECRETS), DEDUPE_ID, DAY_MS);
+    assert_dedupe(OF("gitea", "/p", SECRETS), DEDUPE_ID, DAY_MS);
+    assert_dedupe(OF("creads", "/p", SECRETS), DEDUPE_BODY, DAY_MS);
+    assert_dedupe(OF("weavy", "/p", "'verify':'none'"), DEDUPE_BODY, 600000);
+}
+
+#define WITH_ID "'fields':{'event':'{body.type}','gid':'{body.id}','delivery_id':'{body.n}'},"
+#define WINDOW(window, source)                                                                 \
+    "{'outbox':{'dedupe_window':'" window "'},'sources':[{'name':'p','path':'/p'," SECRETS     \
+    "," source "}]}"
+
+static void a_custom_provider_has_repeats_if_it_has_a_delivery_id(void **state)
+{
+    (void)state;
+    assert_dedupe(OF("custom", "/p", SECRETS "," WITH_ID SIGNED), DEDUPE_ID, DAY_MS);
+    assert_dedupe(OF("custom", "/p", SECRETS "," FIELDS "," SIGNED), DEDUPE_NONE, 600000);
+    assert_dedupe(OF("custom", "/p", SECRETS "," FIELDS ",'dedupe':'body'," SIGNED),
+                  DEDUPE_BODY, 600000);
+    assert_dedupe(WINDOW("3h", "'provider':'custom'," WITH_ID SIGNED), DEDUPE_ID, 3 * HOUR_MS);
+    assert_dedupe(WINDOW("3h", "'provider':'custom','dedupe':'body'," FIELDS "," SIGNED),
+                  DEDUPE_BODY, 3 * HOUR_MS);
+    assert_dedupe(WINDOW("3h", "'provider':'slack'"), DEDUPE_ID, HOUR_MS); /* its own */
+}
+
+static void a_source_decides_otherwise(void **state)
+{
+    (void)state;
+    assert_dedupe(GITHUB("'dedupe':'body','dedupe_window':'5m'"), DEDUPE_BODY, 300000);
+    assert_dedupe(OF("creads", "/p", SECRETS ",'fields':{'delivery_id':'{body.n}'}"), DEDUPE_ID,
+                  DAY_MS);
+    assert_dedupe(GITHUB("'fields':{'delivery_id':'|'}"), DEDUPE_NONE, 3 * DAY_MS);
+    assert_dedupe(GITHUB("'fields':{'delivery_id':null}"), DEDUPE_NONE, 3 * DAY_MS);
+    assert_dedupe(GITHUB("'dedupe_window':'0s'"), DEDUPE_NONE, 0);
+    assert_fault(OF("creads", "/p", SECRETS ",'dedupe':'id'"), "sources[0].dedupe");
+    assert_fault(GITHUB("'dedupe':'id','fields':{'delivery_id':'|'}"), "sources[0].dedupe");
+    assert_fault(GITHUB("'dedupe':'header'"), "sources[0].dedupe");
+}
+
+static void what_can_repeat_or_swallow_is_warned_about(void **state)
+{
+    (void)state;
+    assert_no_finding(OF("custom", "/p", SECRETS "," WITH_ID SIGNED));
+    assert_warning(OF("custom", "/p", SECRETS "," FIELDS "," SIGNED), "sources[0].dedupe");
+    assert_warning(GITHUB("'dedupe':'none'"), "sources[0].dedupe");
+    assert_warning(GITHUB("'dedupe_window':'0s'"), "sources[0].dedupe_window");
+    assert_warning(GITHUB("'dedupe':'body'"), "sources[0].dedupe"); /* may have no gid */
+    assert_no_finding(OF("custom", "/p", SECRETS "," FIELDS ",'dedupe':'body'," SIGNED));
+    assert_warning(OF("custom", "/p",
+                      SECRETS
+                      ",'fields':{'event':'{body.type}','gid':'|'},'dedupe':'body'," SIGNED),
+                   "sources[0].dedupe");
 }
 
 /* Signatures */
@@ -648,7 +704,10 @@ int main(void)
         cmocka_unit_test(a_single_value_is_put_over_the_preset_and_the_rest_stays),
         cmocka_unit_test(what_an_override_makes_meaningless_is_dropped),
         cmocka_unit_test(a_delivery_id_that_is_the_signed_id_stays_so_in_another_header),
-        cmocka_unit_test(a_presets_delivery_id_that_is_signed_no_more_is_told),
+        cmocka_unit_test(each_provider_has_its_own_rule_for_repeats),
+        cmocka_unit_test(a_custom_provider_has_repeats_if_it_has_a_delivery_id),
+        cmocka_unit_test(a_source_decides_otherwise),
+        cmocka_unit_test(what_can_repeat_or_swallow_is_warned_about),
         cmocka_unit_test(a_signature_that_cannot_work_is_told_at_its_key),
         cmocka_unit_test(all_faults_of_a_signature_are_told_in_one_run),
         cmocka_unit_test(beside_what_cannot_be_read_only_what_is_missing_is_told),

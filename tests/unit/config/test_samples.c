@@ -10,7 +10,7 @@
     SECRETS ",'signature':{'scheme':'hmac','algorithm':'sha256','form':'plain','encoding':"    \
             "'hex','key':'text','header':'X-S','message':'{body}'}"
 #define FIELDS           "'fields':{'event':'{body.type}','gid':'{body.id}','event_time':'{body.at}'}"
-#define CUSTOM(settings) OF("custom", SIGNED "," FIELDS "," settings)
+#define CUSTOM(settings) OF("custom", SIGNED ",'dedupe':'body'," FIELDS "," settings)
 #define SAMPLES(samples) "'samples':[" samples "]"
 
 /* The bridge has nothing to say of it; `check` has this warning, or (path NULL) none. */
@@ -72,7 +72,7 @@ static void a_sample_is_read_with_its_headers_and_its_url(void **state)
 #define BY_HEADER(samples)                                                                     \
     OF("custom", SECRETS ",'signature':{'scheme':'token','header':'X-T'},'path_suffix':true,"  \
                          "'topic':'t/{gid}','fields':{'event':'{header.X-Event}','gid':"       \
-                         "'{url}'}," SAMPLES(samples))
+                         "'{url}','delivery_id':'{header.X-Id}'}," SAMPLES(samples))
     (void)state;
     assert_checked(
         BY_HEADER("{'event':'a b','url':'@GID@','headers':{'X-Event-Id':'o',"
@@ -116,7 +116,7 @@ static void where_there_is_no_type_none_is_asked_for(void **state)
     assert_checked(OF("custom",
                       SECRETS ",'signature':{'scheme':'token','header':'X-T'},"
                               "'topic':'t/{gid}','fields':{'event':'{body.type}',"
-                              "'resource_type':'|','gid':'{body.id}'}," SAMPLES(
+                              "'resource_type':'|','gid':'{body.id}'},'dedupe':'body'," SAMPLES(
                                   "{'event':'a.b','body':{'type':'@EVENT@','id':1}}")),
                    NULL);
 }
@@ -124,9 +124,8 @@ static void where_there_is_no_type_none_is_asked_for(void **state)
 static void a_sample_that_goes_to_no_path_of_the_source_is_told(void **state)
 {
 #define BY_URL(samples)                                                                        \
-    OF("weavy",                                                                                \
-       "'verify':'none','fields':{'gid':'|'},'events':{'paid':'order.paid'}," SAMPLES(         \
-           samples))
+    OF("weavy", "'verify':'none','fields':{'gid':'|','delivery_id':'{body.id}'},'events':{'"   \
+                "paid':'order.paid'}," SAMPLES(samples))
     (void)state;
     assert_checked(BY_URL("{'event':'order.paid','body':{}}"), NULL);
     assert_checked(BY_URL("{'event':'order.paid','url':'/paid','body':{}}"), NULL);

@@ -51,7 +51,7 @@ static const struct {
     {WITH("'max_body':'1MiB'"), false, "max_body",
      "unknown key here, did you mean ingress.max_body?"},
     {WITH("'outbox':{'colour':'red'}"), false, "outbox.colour",
-     "unknown key; known here: path, max_size, keep_delivered, dedupe_window"},
+     "unknown key; known here: path, max_size, keep_delivered, dedupe_window, dedupe_entries"},
     {WITH("'a b\\n':1"), false, "\"a b\\n\"",
      "unknown key; known here: ingress, admin, mqtt, outbox, sources"},
     {WITH("'ingress':{'tls':{}}"), false, "ingress.tls",
@@ -60,7 +60,8 @@ static const struct {
      "unknown key; known here: listen, max_body, max_connections, request_timeout, threads"},
     {WITH_SOURCE("'allow_from':[]"), false, "sources[0].allow_from",
      "unknown key; known here: name, provider, path, secrets, verify, topic, qos, retain, "
-     "state_topic, message_expiry, path_suffix, events, trust_unsigned, signature, fields, "
+     "state_topic, message_expiry, path_suffix, events, dedupe, dedupe_window, trust_unsigned, "
+     "signature, fields, "
      "challenge, sample_defaults, samples, open_catalogue, title, public_url, api"},
     {WITH("'mqtt':{'keep_alive':30}"), false, "mqtt.keep_alive",
      "must be a time such as \"30s\", not a number"},
@@ -271,9 +272,6 @@ static const struct {
      "other machines can reach this, and there is no admin.token"},
     {WITH_SOURCE("'qos':0"), true, "sources[0].qos",
      "with 0 the broker acknowledges nothing and events can be lost; 1 is at least once"},
-    {WITH("'outbox':{'keep_delivered':'1m'}"), true, "outbox.dedupe_window",
-     "is longer than outbox.keep_delivered: after a restart, repeats are known only as far "
-     "back as delivered events are kept"},
     {WITH("'outbox':{'max_size':'100KiB'}"), true, "outbox.max_size",
      "is smaller than ingress.max_body: the largest webhooks never find room"},
     {"{'mqtt':{'version':'3.1.1'},'sources':[{" BASICS "," SECRETS ",'message_expiry':'1h'}]}",
@@ -294,27 +292,20 @@ static const struct {
      true, "sources[0].fields.event",
      "is for a header or the URL to decide: who has one delivery can send it again with "
      "another one, as the signature does not cover it"},
-    {OF("custom",
-        "'signature':{'scheme':'hmac','algorithm':'sha256','form':'prefix','encoding':'hex','"
-        "key':'text','header':'X-Hub-Signature-256','mark':'sha256=','message':'{body}'},'"
-        "fields':{'event':'{header.X-GitHub-Event}.{body.action}|{header.X-GitHub-Event}','gid'"
-        ":'{body.repository.full_name}|{body.organization.login}|{body.enterprise.slug}|{body."
-        "installation.account.login}|{body.sender.login}|','delivery_id':'{header.X-GitHub-"
-        "Delivery}'},'topic':'github/{gid}'"),
-     true, "sources[0].fields.delivery_id",
-     "{header.X-GitHub-Delivery} does not tell repeats apart, as the signature does not cover "
-     "it; \"trust_unsigned\" lets it"},
-    {"{'sources':[{'name':'p','provider':'standard-webhooks','path':'/"
-     "p','secrets':['${TEST_WHSEC}'],'signature':{'message':'{timestamp}.{body}'}}]}",
-     true, "sources[0].fields.delivery_id",
-     "{header.webhook-id} does not tell repeats apart, as the signature does not cover it; "
-     "\"trust_unsigned\" lets it"},
-    {OF("gitlab", "'topic':'t/"
-                  "{gid}','signature':{'scheme':'hmac','algorithm':'sha256','form':'plain','"
-                  "encoding':'hex','key':'text','message':'{body}'}"),
-     true, "sources[0].fields.delivery_id",
-     "{header.Idempotency-Key} does not tell repeats apart, as the signature does not cover "
-     "it; \"trust_unsigned\" lets it"},
+    {OF("creads", "'dedupe':'id'"), false, "sources[0].dedupe",
+     "is \"id\", which needs fields.delivery_id: where the provider's delivery id is"},
+    {OF("creads", "'dedupe':'none'"), true, "sources[0].dedupe",
+     "is \"none\": what the provider sends again is published again; fields.delivery_id, if it "
+     "sends one, would tell repeats"},
+    {OF("github", "'dedupe_window':'0s'"), true, "sources[0].dedupe_window",
+     "is 0s, so nothing is a repeat: what the provider sends again is published again"},
+    {OF("github", "'dedupe':'body'"), true, "sources[0].dedupe",
+     "is \"body\", and the gid may be missing: of two events without one and with the same "
+     "body "
+     "the second one is swallowed"},
+    {OF("creads", "'dedupe':'body','fields':{'gid':'|'}"), true, "sources[0].dedupe",
+     "is \"body\", and there is no gid: of two events with the same body the second one is "
+     "swallowed, whatever they are about"},
     {OF("custom",
         "'fields':{'event':'{body.type}','gid':'{body.id}'},'signature':{'header':'X-S'}"),
      false, "sources[0].signature.scheme",
@@ -495,8 +486,7 @@ static const struct {
      "is missing; github/{gid} contains {gid}, which a header or the URL decides and the "
      "signature does not cover, so it is not used unless you write it"},
     {OF("github", "'trust_unsigned':true"), true, "sources[0].trust_unsigned",
-     "who has one delivery can send it again as another one, or have the next one taken for a "
-     "repeat"},
+     "who has one delivery can send it again as another event, or as a deletion"},
     {OF("stripe", "'trust_unsigned':true"), true, "sources[0].trust_unsigned",
      "is not used: all fields are as good as the body"},
     {OF("github", "'fields':{'event_time':'{header.X-Time}'}"), true,

@@ -144,16 +144,35 @@ static void a_delivery_id_is_never_taken_for_a_resource(void **state)
     assert_false(same_key(named, fake.event->identity));
 }
 
-static void an_empty_delivery_id_is_ignored(void **state)
+static bool has_none(struct event_identity identity)
+{
+    struct event event = {.identity = identity};
+
+    return !event_has_identity(&event);
+}
+
+static void a_delivery_without_an_id_is_no_repeat(void **state)
+{
+    (void)state;
+    use("{'name':'a','provider':'ricloud','path':'/a','secrets':['s']}");
+    assert_true(has_none(signed_identity("/a", RICLOUD("", "g", "0"))));
+}
+
+static void a_source_may_tell_repeats_otherwise_than_its_provider(void **state)
 {
     struct event_identity first, again;
 
     (void)state;
-    use("{'name':'a','provider':'ricloud','path':'/a','secrets':['s']}");
-    first = signed_identity("/a", RICLOUD("", "g", "0"));
-    again = signed_identity("/a", RICLOUD("", "g", "1"));
-    assert_true(same_key(first, again)); /* the key of the resource */
+    use("{'name':'a','provider':'ricloud','path':'/a','secrets':['s'],'dedupe':'body',"
+        "'dedupe_window':'2h'},"
+        "{'name':'b','provider':'ricloud','path':'/b','secrets':['s'],'dedupe':'none'}");
+    first = signed_identity("/a", RICLOUD("e1", "g", "0"));
+    assert_int_equal(fake.event->dedupe_window_ms, 7200000);
+    again = signed_identity("/a", RICLOUD("e1", "g", "1"));
+    assert_true(same_key(first, again)); /* of the resource */
     assert_false(same_digest(first, again));
+    assert_true(has_none(signed_identity("/b", RICLOUD("e1", "g", "0"))));
+    assert_true(has_none(signed_identity("/b", "{")));
 }
 
 static void a_quarantined_body_is_identified_by_its_bytes_not_its_delivery_id(void **state)
@@ -177,7 +196,7 @@ static void quarantined_bodies_that_differ_only_in_the_url_are_different(void **
     (void)state;
     use("{'name':'p','provider':'custom','path':'/p','secrets':['s'],'path_suffix':true,"
         "'signature':{'scheme':'token','header':'X-T'},"
-        "'fields':{'event':'{body.e}','gid':'{url}'},'topic':'p/{gid}'}");
+        "'fields':{'event':'{body.e}','gid':'{url}'},'topic':'p/{gid}','dedupe':'body'}");
     deliver_with("/p/p1", &headers, SLICE("{}"));
     assert_true(answer.result.quarantined);
     first = fake.event->identity;
@@ -230,39 +249,28 @@ static struct event_identity hub_identity(const char *path, const char *id, cons
     return fake.event->identity;
 }
 
-static void an_unsigned_delivery_id_decides_nothing(void **state)
+/* Neither can a known id hide a coming event, nor does another id make a repeat of an event: whether
+ * headers are trusted or not. */
+static void an_unsigned_delivery_id_decides_together_with_what_is_proven(void **state)
 {
-    struct event_identity first, forged, copied;
+    const char *const paths[] = {"/hub", "/open"};
 
     (void)state;
-    use("{'name':'hub','provider':'github','path':'/hub','secrets':['s']}");
-    first = hub_identity("/hub", "72d3162e", HUB("1"));
-    assert_slice(fake.event->delivery_id, "72d3162e");
-    assert_slice(fake.event->event, "push");
-    /* Another body with a known id is not a duplicate; a known body with another id is. */
-    forged = hub_identity("/hub", "72d3162e", HUB("2"));
-    assert_false(same_digest(first, forged));
-    copied = hub_identity("/hub", "other", HUB("1"));
-    assert_true(same_key(first, copied) && same_digest(first, copied));
-}
-
-static void an_unsigned_delivery_id_decides_if_the_source_trusts_it(void **state)
-{
-    struct event_identity first, again, copied, nameless, changed;
-
-    (void)state;
-    use("{'name':'hub','provider':'github','path':'/hub','secrets':['s'],"
+    use("{'name':'hub','provider':'github','path':'/hub','secrets':['s']},"
+        "{'name':'open','provider':'github','path':'/open','secrets':['s'],"
         "'trust_unsigned':true}");
-    first = hub_identity("/hub", "72d3162e", HUB("1"));
-    again = hub_identity("/hub", "72d3162e", HUB("2"));
-    assert_true(same_key(first, again) && same_digest(first, again));
-    copied = hub_identity("/hub", "other", HUB("1"));
-    assert_false(same_key(first, copied));
-    /* Without an id the usual rule applies. */
-    nameless = hub_identity("/hub", NULL, HUB("1"));
-    changed = hub_identity("/hub", NULL, HUB("2"));
-    assert_true(same_key(nameless, changed));
-    assert_false(same_digest(nameless, changed));
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        struct event_identity first = hub_identity(paths[i], "72d3162e", HUB("1"));
+        struct event_identity again = hub_identity(paths[i], "72d3162e", HUB("1"));
+
+        assert_slice(fake.event->delivery_id, "72d3162e");
+        assert_slice(fake.event->event, "push");
+        assert_int_equal(fake.event->dedupe_window_ms, 3 * 24 * 3600 * 1000);
+        assert_true(same_key(first, again) && same_digest(first, again));
+        assert_false(same_key(first, hub_identity(paths[i], "72d3162e", HUB("2"))));
+        assert_false(same_key(first, hub_identity(paths[i], "other", HUB("1"))));
+        assert_true(has_none(hub_identity(paths[i], NULL, HUB("1"))));
+    }
 }
 
 static void a_header_that_the_signature_covers_is_trusted(void **state)
@@ -388,12 +396,12 @@ int main(void)
         TEST(the_end_of_the_path_becomes_the_event),
         TEST(a_signed_delivery_id_decides_about_duplicates),
         TEST(a_delivery_id_is_never_taken_for_a_resource),
-        TEST(an_empty_delivery_id_is_ignored),
+        TEST(a_delivery_without_an_id_is_no_repeat),
+        TEST(a_source_may_tell_repeats_otherwise_than_its_provider),
         TEST(a_quarantined_body_is_identified_by_its_bytes_not_its_delivery_id),
         TEST(quarantined_bodies_that_differ_only_in_the_url_are_different),
         TEST(an_unsigned_time_decides_about_no_retained_state),
-        TEST(an_unsigned_delivery_id_decides_nothing),
-        TEST(an_unsigned_delivery_id_decides_if_the_source_trusts_it),
+        TEST(an_unsigned_delivery_id_decides_together_with_what_is_proven),
         TEST(a_header_that_the_signature_covers_is_trusted),
         TEST(a_challenge_is_answered_and_not_stored),
         TEST(each_header_of_the_signature_must_appear_once),

@@ -22,7 +22,7 @@
 
 #include "bridge/outbox/outbox.h"
 
-enum { DEADLINE_S = 20, MAX_LISTED = 4096 };
+enum { DEADLINE_S = 20, MAX_LISTED = 4096, WINDOW_MS = 600000 };
 
 struct fixture {
     char dir[64];
@@ -130,7 +130,7 @@ static inline struct fixture *fixture_create(void)
     f->options = (struct outbox_options){.path = f->path,
                                          .max_bytes = 128 << 20,
                                          .keep_delivered_ms = 3600000,
-                                         .dedupe_window_ms = 600000};
+                                         .dedupe_entries = 4096};
     pthread_mutex_init(&f->mu, NULL);
     pthread_cond_init(&f->changed, NULL);
     return f;
@@ -178,9 +178,11 @@ static inline struct event make_event(uint8_t gid, uint8_t digest)
                           .gid = slice_of(gids[gid % COUNT_OF(gids)]),
                           .topic = SLICE("partners/project/resource.updated/g"),
                           .body = SLICE("{\"event\":\"resource.updated\"}"),
+                          .dedupe_window_ms = WINDOW_MS,
                           .qos = 1};
 
     event.identity.key[0] = gid;
+    event.identity.key[1] = 1; /* a key of zeros is none */
     event.identity.digest[0] = digest;
     return event;
 }

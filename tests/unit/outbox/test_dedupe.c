@@ -113,19 +113,6 @@ static void a_dropped_event_stays_the_newest_but_matches_nothing(void **state)
     dedupe_destroy(dedupe);
 }
 
-static void rebuilding_with_a_dropped_event_keeps_its_place(void **state)
-{
-    struct dedupe *dedupe = dedupe_create(16);
-    struct event_identity a = identity(1, 'a'), b = identity(1, 'b');
-
-    (void)state;
-    assert_true(dedupe_put_older(dedupe, &b, id(101), CLOCK_NONE));
-    assert_true(dedupe_put_older(dedupe, &a, id(100), 10));
-    assert_int_equal(find(dedupe, 1, 'b', INT64_MIN), 0);
-    assert_int_equal(find(dedupe, 1, 'a', INT64_MIN), 0);
-    dedupe_destroy(dedupe);
-}
-
 static void the_key_that_was_updated_longest_ago_makes_room(void **state)
 {
     struct dedupe *dedupe = dedupe_create(3);
@@ -152,28 +139,6 @@ static void a_capacity_of_one_keeps_the_last_one(void **state)
     put(dedupe, 2, 'a', 2, 2);
     assert_int_equal(find(dedupe, 1, 'a', 0), 0);
     assert_int_equal(find(dedupe, 2, 'a', 0), 2);
-    dedupe_destroy(dedupe);
-}
-
-static void rebuilding_from_the_newest_gives_the_same_table(void **state)
-{
-    struct dedupe *dedupe = dedupe_create(3);
-    struct event_identity one = identity(1, 'b'), one_before = identity(1, 'a'),
-                          two = identity(2, 'a'), three = identity(3, 'a'),
-                          four = identity(4, 'a');
-
-    (void)state;
-    assert_true(dedupe_put_older(dedupe, &one, id(5), 50));
-    assert_true(dedupe_put_older(dedupe, &two, id(4), 40));
-    assert_true(dedupe_put_older(dedupe, &one_before, id(3), 30)); /* there is a newer one */
-    assert_true(dedupe_put_older(dedupe, &three, id(2), 20));
-    assert_false(dedupe_put_older(dedupe, &four, id(1), 10));
-    assert_int_equal(find(dedupe, 1, 'b', 0), 5);
-    assert_int_equal(find(dedupe, 1, 'a', 0), 0);
-
-    put(dedupe, 5, 'a', 6, 60); /* the oldest goes first: 3 */
-    assert_int_equal(find(dedupe, 3, 'a', 0), 0);
-    assert_int_equal(find(dedupe, 2, 'a', 0), 4);
     dedupe_destroy(dedupe);
 }
 
@@ -212,10 +177,8 @@ int main(void)
         cmocka_unit_test(an_event_before_the_window_is_not_found),
         cmocka_unit_test(an_event_behind_the_window_is_not_found),
         cmocka_unit_test(a_dropped_event_stays_the_newest_but_matches_nothing),
-        cmocka_unit_test(rebuilding_with_a_dropped_event_keeps_its_place),
         cmocka_unit_test(the_key_that_was_updated_longest_ago_makes_room),
         cmocka_unit_test(a_capacity_of_one_keeps_the_last_one),
-        cmocka_unit_test(rebuilding_from_the_newest_gives_the_same_table),
         cmocka_unit_test(stays_right_through_many_puts_and_evictions),
     };
 
