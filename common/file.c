@@ -10,6 +10,7 @@
 #include "common/file.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,6 +269,67 @@ enum status file_draft_put(struct file_draft *draft, struct slice data, bool *ou
     draft->name = NULL;
     *out_synced = file_sync_parent(draft->path, err) == ST_OK;
     return ST_OK;
+}
+
+/* The folder's real path and the name in it. */
+static char *join_real(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *copy = xstrdup(path);
+    char *folder = realpath(dirname(copy), NULL);
+    struct buf joined = {0};
+
+    free(copy);
+    if (folder == NULL) {
+        return NULL;
+    }
+    buf_addf(&joined, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder,
+             slash != NULL ? slash + 1 : path);
+    free(folder);
+    return buf_take(&joined);
+}
+
+/* What a symbolic link names, seen from here. NULL: path is no link. */
+static char *read_link(const char *path)
+{
+    char target[PATH_MAX];
+    ssize_t len = readlink(path, target, sizeof(target));
+    const char *slash = strrchr(path, '/');
+    struct buf name = {0};
+
+    if (len <= 0 || (size_t)len == sizeof(target)) {
+        return NULL;
+    }
+    if (target[0] != '/' && slash != NULL) {
+        buf_add(&name, path, (size_t)(slash - path) + 1);
+    }
+    buf_add(&name, target, (size_t)len);
+    return buf_take(&name);
+}
+
+char *file_real_path(const char *path)
+{
+    enum { MAX_LINKS = 40 }; /* as the kernel */
+    char *name = xstrdup(path);
+    char *real = NULL;
+
+    for (int links = 0; links < MAX_LINKS && name != NULL; links++) {
+        char *next = NULL;
+
+        real = realpath(name, NULL);
+        if (real != NULL || errno != ENOENT) {
+            break;
+        }
+        next = read_link(name); /* to something that is not there yet */
+        if (next == NULL) {
+            real = join_real(name);
+            break;
+        }
+        free(name);
+        name = next;
+    }
+    free(name);
+    return real;
 }
 
 enum status file_free_bytes(const char *path, uint64_t *out_bytes, struct err *err)

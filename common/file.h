@@ -45,6 +45,10 @@ void file_draft_close(struct file_draft *draft);
 enum status file_lock_parent(const char *path, int *out_fd, struct err *err) MUST_USE;
 /* Any thread. Syncs the folder of path, so that a file just created there survives a power cut. */
 enum status file_sync_parent(const char *path, struct err *err) MUST_USE;
+/* Any thread. The absolute path behind every symbolic link of path, whose last part need not exist
+ * yet. Gives a path for free(); NULL and errno: its folder does not exist, or the links make a
+ * circle. */
+char *file_real_path(const char *path) MUST_USE;
 /* Any thread. The bytes that we may still use on the file system of path's folder. */
 enum status file_free_bytes(const char *path, uint64_t *out_bytes, struct err *err) MUST_USE;
 

@@ -421,6 +421,41 @@ static void a_lock_on_the_folder_holds_until_it_is_closed(void **state)
     assert_int_equal(file_lock_parent("/tmp/no/such/folder/x", &second, &err), ST_IO);
 }
 
+static void assert_real(const char *path, const char *real)
+{
+    char *found = file_real_path(path);
+
+    if (real == NULL) {
+        assert_null(found);
+    } else {
+        assert_string_equal(found, real);
+    }
+    free(found);
+}
+
+static void
+the_real_path_is_behind_every_link_also_of_a_file_that_is_not_there_yet(void **state)
+{
+    struct folder *folder = *state;
+    char link[128], second[128], circle[128], missing[128];
+
+    snprintf(link, sizeof(link), "%s/link", folder->path);
+    snprintf(second, sizeof(second), "%s/second", folder->path);
+    snprintf(circle, sizeof(circle), "%s/circle", folder->path);
+    snprintf(missing, sizeof(missing), "%s/no/such/folder", folder->path);
+    assert_int_equal(symlink(strrchr(folder->file, '/') + 1, link), 0); /* relative */
+    assert_int_equal(symlink(link, second), 0);
+    assert_int_equal(symlink(circle, circle), 0);
+    assert_real(folder->file, folder->file);
+    assert_real(second, folder->file);
+    assert_int_equal(replace(folder->file, SLICE("x"), NULL), ST_OK);
+    assert_real(second, folder->file);
+    assert_real(circle, NULL);
+    assert_real(missing, NULL);
+    assert_real("/tmp", "/tmp");
+    assert_real("/not-there", "/not-there");
+}
+
 int main(void)
 {
 #define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
@@ -441,6 +476,7 @@ int main(void)
         IN_A_FOLDER(a_link_to_a_regular_file_is_read),
         IN_A_FOLDER(a_concurrent_reader_finds_the_old_or_the_new_bytes_never_a_part),
         IN_A_FOLDER(a_lock_on_the_folder_holds_until_it_is_closed),
+        IN_A_FOLDER(the_real_path_is_behind_every_link_also_of_a_file_that_is_not_there_yet),
     };
 
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);
