@@ -13,7 +13,7 @@ struct outbox_choice {
     const char *source;
     int64_t since_ms, until_ms; /* CLOCK_NONE: not given */
     uint64_t limit;             /* 0: not given */
-    bool all, undelivered, delivered, json, body;
+    bool all, undelivered, delivered, oldest, json, body;
 };
 #define OUTBOX_CHOICE_NONE                                                                     \
     {                                                                                          \

@@ -14,7 +14,7 @@
 #include "bridge/cli/row.h"
 #include "bridge/store/store.h"
 
-/* Prints one row after the other, or keeps the last one. */
+/* Prints one row after the other, or keeps one. */
 struct listing {
     const struct outbox_choice *choice;
     bool dead;
@@ -68,7 +68,8 @@ static int list(struct cli *cli, bool dead)
     selection = (struct store_selection){.source = slice_of(choice.source),
                                          .since_ms = choice.since_ms,
                                          .until_ms = choice.until_ms,
-                                         .limit = choice.limit};
+                                         .limit = choice.limit,
+                                         .oldest_first = choice.oldest};
     which = dead                 ? STORE_DEAD
             : choice.undelivered ? STORE_UNDELIVERED
             : choice.delivered   ? STORE_DELIVERED
@@ -87,7 +88,7 @@ static int list(struct cli *cli, bool dead)
 
 /* ---- show ---- */
 
-/* A replay has the id of the event it repeats. The newest row comes last, and is shown. */
+/* A replay has the id of the event it repeats. The newest row comes first, and is shown. */
 static bool take_row(void *ctx, const struct event *event, bool delivered)
 {
     struct listing *listing = ctx;
@@ -103,7 +104,7 @@ static bool take_row(void *ctx, const struct event *event, bool delivered)
     } else {
         row_add_details(&listing->text, event, state);
     }
-    return true;
+    return false;
 }
 
 static int show_row(struct store *store, struct listing *listing, const struct uuid *id,
@@ -269,7 +270,7 @@ static int dead_drop(struct cli *cli)
 static int run_outbox(struct cli *cli)
 {
     static const struct cli_verb verbs[] = {
-        {"ls", outbox_ls, SELECTION " --undelivered --delivered --limit --json", NULL},
+        {"ls", outbox_ls, SELECTION " --undelivered --delivered --oldest --limit --json", NULL},
         {"show", outbox_show, "--json --body", NULL},
         {"stats", outbox_stats_verb, "--json", NULL},
         {"replay", outbox_replay, SELECTION " --all --json", NULL},
@@ -283,7 +284,7 @@ static int run_outbox(struct cli *cli)
 static int run_dead(struct cli *cli)
 {
     static const struct cli_verb verbs[] = {
-        {"ls", dead_ls, SELECTION " --limit --json", NULL},
+        {"ls", dead_ls, SELECTION " --oldest --limit --json", NULL},
         {"show", dead_show, "--json --body", NULL},
         {"retry", dead_retry, SELECTION " --all --json", NULL},
         {"drop", dead_drop, SELECTION " --all --json", NULL},
@@ -308,6 +309,8 @@ static const struct cli_option options[] = {
      "all, in place of IDs or a selection"},
     {"--undelivered", CLI_FLAG, offsetof(struct outbox_choice, undelivered), NULL, NULL},
     {"--delivered", CLI_FLAG, offsetof(struct outbox_choice, delivered), NULL, NULL},
+    {"--oldest", CLI_FLAG, offsetof(struct outbox_choice, oldest), NULL,
+     "the oldest first; else the newest"},
     {"--limit", CLI_COUNT, offsetof(struct outbox_choice, limit), "N", "at most N"},
     {"--json", CLI_FLAG, offsetof(struct outbox_choice, json), NULL,
      "ls: one JSON object a line; else one object"},
@@ -334,7 +337,8 @@ static const struct cli_option options[] = {
 
 const struct cli_command outbox_command = {
     .name = "outbox",
-    .usage = "outbox ls [--undelivered | --delivered] [SELECTION] [--limit N] [--json]\n"
+    .usage = "outbox ls [--undelivered | --delivered] [SELECTION] [--oldest] [--limit N] "
+             "[--json]\n"
              "outbox show ID [--json | --body]\n"
              "outbox stats [--json]\n"
              "outbox replay (ID... | SELECTION | --all) [--json]\n"
@@ -350,7 +354,7 @@ const struct cli_command outbox_command = {
 
 const struct cli_command dead_command = {
     .name = "dead",
-    .usage = "dead ls [SELECTION] [--limit N] [--json]\n"
+    .usage = "dead ls [SELECTION] [--oldest] [--limit N] [--json]\n"
              "dead show ID [--json | --body]\n"
              "dead retry (ID... | SELECTION | --all) [--json]\n"
              "dead drop (ID... | SELECTION | --all) [--json]",

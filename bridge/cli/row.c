@@ -43,6 +43,8 @@ enum {
     EVENT_WIDTH = 16,
     TYPE_WIDTH = 15,
     GID_WIDTH = 13,
+    STATE_WIDTH = 11,
+    TOPIC_WIDTH = 24,
 };
 
 static void add_cell(struct buf *out, struct slice text, size_t width)
@@ -63,7 +65,13 @@ void row_add_heading(struct buf *out, bool dead)
     add_cell(out, SLICE("EVENT"), EVENT_WIDTH);
     add_cell(out, SLICE("RESOURCE_TYPE"), TYPE_WIDTH);
     add_cell(out, SLICE("GID"), GID_WIDTH);
-    buf_add_str(out, dead ? "REASON\n" : "STATE\n");
+    if (dead) {
+        add_cell(out, SLICE("TOPIC"), TOPIC_WIDTH);
+        buf_add_str(out, "REASON\n");
+    } else {
+        add_cell(out, SLICE("STATE"), STATE_WIDTH);
+        buf_add_str(out, "TOPIC\n");
+    }
 }
 
 void row_add_columns(struct buf *out, const struct event *event, enum row_state state)
@@ -78,7 +86,13 @@ void row_add_columns(struct buf *out, const struct event *event, enum row_state 
     add_cell(out, event->event, EVENT_WIDTH);
     add_cell(out, event->resource_type, TYPE_WIDTH);
     add_cell(out, event->gid, GID_WIDTH);
-    cli_add_safe(out, state == ROW_DEAD ? event->reason : slice_of(state_text(state)));
+    if (state == ROW_DEAD) {
+        add_cell(out, event->topic, TOPIC_WIDTH);
+        cli_add_safe(out, event->reason);
+    } else {
+        add_cell(out, slice_of(state_text(state)), STATE_WIDTH);
+        cli_add_safe(out, event->topic);
+    }
     buf_add_char(out, '\n');
 }
 

@@ -119,7 +119,6 @@ struct outbox_numbers {
 struct outbox {
     struct outbox_options options;
     struct outbox_listener listener;
-    int lock_fd;
     pthread_t committer;
     bool started;
     struct heartbeat heartbeat;

@@ -1,7 +1,7 @@
 /*
  * Opening and closing the outbox, and the functions that other threads call.
  *
- * On the good path outbox_open takes the lock, opens the store (which recovers after a crash)
+ * On the good path outbox_open opens the store (which takes the lock, and recovers after a crash)
  * and rebuilds the dedupe table, and outbox_start starts the threads. A submission is checked
  * against the limits here, at the door, and put into the committer's inbox; everything after
  * that is the committer's.
@@ -12,13 +12,8 @@
  */
 #include "bridge/outbox/internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -28,29 +23,6 @@
 enum { READY_BYTES = 4096 }; /* of a typical event */
 
 /* ---- open ---- */
-
-/* A file beside the database, because closing any descriptor of the database itself would release
- * SQLite's locks. The file is never removed: otherwise two processes could lock two different
- * files of that name. */
-static enum status take_lock(struct outbox *ob, struct err *err)
-{
-    struct buf name = {0};
-    enum status st = ST_OK;
-
-    buf_add_str(&name, ob->options.path);
-    buf_add_str(&name, ".lock");
-    ob->lock_fd = open(name.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (ob->lock_fd < 0) {
-        st = err_set_errno(err, ST_IO, errno, "open %s", name.data);
-    } else if (flock(ob->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        st = errno == EWOULDBLOCK
-                 ? err_set(err, ST_BUSY, "another hook2mqtt runs on this outbox (%s is locked)",
-                           name.data)
-                 : err_set_errno(err, ST_IO, errno, "lock %s", name.data);
-    }
-    buf_free(&name);
-    return st;
-}
 
 static void learn(void *ctx, const struct event_identity *identity, struct uuid id,
                   int64_t received_ms)
@@ -74,7 +46,6 @@ static struct outbox *outbox_alloc(const struct outbox_options *options)
     struct outbox *ob = xalloc(sizeof(*ob));
 
     ob->options = *options;
-    ob->lock_fd = -1;
     ob->dedupe = dedupe_create(options->dedupe_entries);
     inbox_init(&ob->inbox);
     CHECK(pthread_mutex_init(&ob->idle_mu, NULL) == 0);
@@ -101,9 +72,6 @@ static void outbox_free(struct outbox *ob)
     free(ob->numbers);
     CHECK(pthread_cond_destroy(&ob->idle) == 0);
     CHECK(pthread_mutex_destroy(&ob->idle_mu) == 0);
-    if (ob->lock_fd >= 0) {
-        (void)close(ob->lock_fd); /* gives the lock back */
-    }
     free(ob);
 }
 
@@ -111,11 +79,8 @@ enum status outbox_open(const struct outbox_options *options, struct outbox **ou
                         struct err *err)
 {
     struct outbox *ob = outbox_alloc(options);
-    enum status st = take_lock(ob, err);
+    enum status st = store_open_writer(options->path, &ob->writer, err);
 
-    if (st == ST_OK) {
-        st = store_open_writer(options->path, &ob->writer, err);
-    }
     if (st == ST_OK) {
         st = store_open_reader(options->path, &ob->reader, err);
     }

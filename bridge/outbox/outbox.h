@@ -66,7 +66,7 @@ enum status outbox_start(struct outbox *ob, const struct outbox_listener *listen
  * finish. */
 void outbox_close_intake(struct outbox *ob);
 /* Main thread, when no other thread uses it any more. Writes the last watermark, joins the
- * threads, closes the store (leaving one file, and the lock file), releases the lock. Unfinished
+ * threads, closes the store (leaving one file), releases the lock. Unfinished
  * operations by hand end as ST_CLOSED. NULL is allowed. */
 void outbox_close(struct outbox *ob);
 

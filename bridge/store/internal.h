@@ -1,20 +1,27 @@
 /*
  * store/internal - what the files of store share. Calls go down this list only:
  *
- *   open.c         opening and closing a handle
+ *   open.c         opening the writer
+ *   create.c       a new outbox
  *   write.c        transactions, and rows in
  *   remove.c       rows out: buried, dropped, delivered, no longer kept
  *   identity.c     what dedupe has learned, longer than events are kept
+ *   list.c         listings, page by page
+ *   reader.c       opening a reader
  *   read.c         rows read
  *   row.c          an event as the columns of a row, both ways
  *   schema.c       the format on disk
+ *   connection.c   a handle's connection, and its end
  *   statements.c   the SQL, errors, sums, and the write-ahead log
+ *   files.c        the lock, and whether the files are still the same
  *   sync.c         SQLite's file layer, which remembers a failed sync
  */
 #ifndef BRIDGE_STORE_INTERNAL_H
 #define BRIDGE_STORE_INTERNAL_H
 
 #include <stdatomic.h>
+
+#include <sys/stat.h>
 
 #include <sqlite3.h>
 
@@ -108,6 +115,8 @@ enum store_sql {
     SQL_READ_BATCH,
     SQL_SCAN_EVENTS,
     SQL_SCAN_DEAD,
+    SQL_SCAN_EVENTS_DOWN,
+    SQL_SCAN_DEAD_DOWN,
     SQL_READ_BODY,
     SQL_READ_DEAD_BODY,
     SQL_LAST_DEAD,
@@ -140,10 +149,16 @@ struct store_totals {
 
 struct store_vfs;
 
+/* What a name meant when it was opened. */
+struct store_file {
+    dev_t device;
+    ino_t inode;
+};
+
 /* A new resource is freed in store_close. */
 struct store {
     sqlite3 *db;
-    char *path;
+    char *path;            /* behind all links */
     struct store_vfs *vfs; /* NULL for a reader */
     bool owns_vfs;
     sqlite3_stmt *statements[SQL_COUNT];
@@ -154,6 +169,13 @@ struct store {
     uint64_t identity_count;       /* how many identities to keep */
     bool synced;                   /* the connection's synchronous is FULL */
     uint64_t wal_bytes;
+    int lock_fd; /* -1: none */
+    struct store_file database_file, log_file, index_file;
+    char *log_name, *index_name;
+
+    /* a reader's */
+    bool shared;      /* with a running bridge, by SQLite's locks */
+    struct stat seen; /* else: the database file as it was */
 };
 
 /* ---- statements.c ---- */
@@ -174,9 +196,24 @@ enum status store_query(struct store *store, sqlite3_stmt *stmt, int64_t *out_nu
 enum status store_exec(struct store *store, const char *sql, struct err *err) MUST_USE;
 enum status store_read_totals(struct store *store, struct store_totals *out_totals,
                               struct err *err) MUST_USE;
-/* 0: no such file. */
-uint64_t store_file_bytes(const char *path, const char *suffix);
 void store_totals_stats(const struct store_totals *totals, struct store_stats *out_stats);
+
+/* ---- connection.c ---- */
+
+/* Gives a handle without a connection, for store_close. */
+struct store *store_alloc(const char *path) MUST_USE;
+/* The writer's; store->vfs is set. */
+enum status store_connect(struct store *store, struct err *err) MUST_USE;
+/* name: a path or URI; vfs: NULL for SQLite's own. */
+enum status store_connect_by(struct store *store, const char *name, int flags, const char *vfs,
+                             struct err *err) MUST_USE;
+/* WAL, synchronous=FULL and the rest of what a writing connection needs. */
+enum status store_set_up(struct store *store, struct err *err) MUST_USE;
+
+/* ---- create.c ---- */
+
+/* The lock on the draft is held, and becomes the lock on the outbox. */
+enum status store_create(const struct store *store, struct err *err) MUST_USE;
 
 /* ---- schema.c ---- */
 
@@ -184,14 +221,38 @@ void store_totals_stats(const struct store_totals *totals, struct store_stats *o
  * room. */
 enum { STORE_PAGE_BYTES = 16384 };
 
-/* ST_INVALID unless the file is an outbox that this version can read. A file without any
- * content is *out_empty. Writes nothing. */
-enum status store_check_identity(struct store *store, bool *out_empty,
-                                 struct err *err) MUST_USE;
+/* ST_INVALID unless the file is an outbox that this version can read. Writes nothing. */
+enum status store_check_identity(struct store *store, struct err *err) MUST_USE;
 /* For who only reads, and so migrates nothing: ST_INVALID if the format is older than today's. */
 enum status store_check_format(struct store *store, struct err *err) MUST_USE;
 /* Brings an empty or older file to today's format, in one transaction. */
 enum status store_migrate(struct store *store, struct err *err) MUST_USE;
+
+/* ---- files.c ---- */
+
+#define STORE_DRAFT ".new" /* the name of an outbox that is being made ends in this */
+
+/* path and suffix, for free(). */
+char *store_name(const char *path, const char *suffix) MUST_USE;
+/* 0: no such file. */
+uint64_t store_file_bytes(const char *path, const char *suffix);
+bool store_file_exists(const char *path, const char *suffix);
+/* ST_INVALID if the database file has no bytes: SQLite would take it for a new one. */
+enum status store_refuse_empty(const struct store *store, struct err *err) MUST_USE;
+
+/* Locks the outbox's file; or, if there is none, the draft for it: then *out_new. ST_BUSY:
+ * another process has the lock. ST_INVALID: there is a log without an outbox. */
+enum status store_lock(struct store *store, bool *out_new, struct err *err) MUST_USE;
+void store_unlock(struct store *store);
+/* The files are open: remembers which ones they are. */
+enum status store_note_files(struct store *store, struct err *err) MUST_USE;
+
+/* For a reader that nothing protects from a bridge which starts meanwhile: has the database file
+ * changed? */
+void store_note_version(struct store *store);
+/* After a read with this outcome. ST_BUSY: what was read may be wrong, because the file has changed. */
+enum status store_end_reading(const struct store *store, enum status st,
+                              struct err *err) MUST_USE;
 
 /* ---- sync.c: SQLite's file layer with our own sync around it ---- */
 

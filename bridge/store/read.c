@@ -1,9 +1,9 @@
 /*
- * Reading rows, for the publisher and for listings. Nothing is written.
+ * Reading rows, for the publisher, for operations and listings. Nothing is written.
  *
  * Each walk runs one statement from row to row and hands each row over before the next step, so
  * it borrows what SQLite holds in memory. A row that cannot be an event ends the walk with
- * ST_INVALID: the file is damaged. A listing reads the watermark and its rows in one snapshot.
+ * ST_INVALID: the file is damaged.
  */
 #include "bridge/store/internal.h"
 
@@ -88,7 +88,7 @@ enum status store_read(struct store *store, const struct store_range *range,
     return st;
 }
 
-/* ---- listings ---- */
+/* ---- rows that are selected ---- */
 
 bool store_selects_everything(const struct store_selection *selection)
 {
@@ -182,7 +182,9 @@ static enum status give_row(struct store *store, const struct store_scan *scan,
 enum status store_scan(struct store *store, const struct store_scan *scan, store_scan_fn *row,
                        void *ctx, struct err *err)
 {
-    sqlite3_stmt *stmt = store_statement(store, scan->dead ? SQL_SCAN_DEAD : SQL_SCAN_EVENTS);
+    static const enum store_sql scans[2][2] = {{SQL_SCAN_EVENTS, SQL_SCAN_EVENTS_DOWN},
+                                               {SQL_SCAN_DEAD, SQL_SCAN_DEAD_DOWN}};
+    sqlite3_stmt *stmt = store_statement(store, scans[scan->dead][scan->newest_first]);
     bool more = true;
     enum status st = ST_OK;
 
@@ -191,52 +193,6 @@ enum status store_scan(struct store *store, const struct store_scan *scan, store
         st = give_row(store, scan, stmt, row, ctx, &more, err);
     }
     return end_rows(store, stmt, st, err);
-}
-
-struct listing {
-    store_row_fn *row;
-    void *ctx;
-    uint64_t delivered_seq;
-    uint64_t left;
-};
-
-static bool list_row(void *ctx, uint64_t key, const struct event *event)
-{
-    struct listing *listing = ctx;
-    bool delivered = event->reason.data == NULL && key <= listing->delivered_seq;
-
-    return listing->row(listing->ctx, event, delivered) && --listing->left > 0;
-}
-
-enum status store_list(struct store *store, enum store_which which,
-                       const struct store_selection *selection, bool with_body,
-                       store_row_fn *row, void *ctx, struct err *err)
-{
-    struct listing listing = {
-        .row = row, .ctx = ctx, .left = selection->limit > 0 ? selection->limit : UINT64_MAX};
-    struct uuid *ids = store_sort_ids(selection->ids, selection->id_count);
-    struct store_selection sorted = *selection;
-    struct store_scan scan = {.dead = which == STORE_DEAD,
-                              .with_body = with_body,
-                              .upto_key = INT64_MAX,
-                              .selection = &sorted};
-    struct store_totals totals;
-    /* One snapshot: the watermark must not move between reading it and reading the rows. */
-    enum status st = store_exec(store, "BEGIN", err);
-
-    sorted.ids = ids;
-    if (st == ST_OK) {
-        st = store_read_totals(store, &totals, err);
-    }
-    if (st == ST_OK) {
-        listing.delivered_seq = totals.delivered_seq;
-        scan.after_key = which == STORE_UNDELIVERED ? totals.delivered_seq : 0;
-        scan.upto_key = which == STORE_DELIVERED ? totals.delivered_seq : INT64_MAX;
-        st = store_scan(store, &scan, list_row, &listing, err);
-    }
-    store_rollback(store); /* only ends the snapshot */
-    free(ids);
-    return st == ST_OK ? ST_OK : err_wrap(err, "list %s", store->path);
 }
 
 /* ---- numbers ---- */
@@ -274,6 +230,7 @@ enum status store_stats_read(struct store *store, struct store_stats *out_stats,
         st = store_get_oldest(store, &stats.oldest_undelivered_ms, err);
     }
     store_rollback(store); /* only ends the snapshot */
+    st = store_end_reading(store, st, err);
     if (st != ST_OK) {
         return err_wrap(err, "read %s", store->path);
     }

@@ -82,24 +82,16 @@ static enum status read_number(struct store *store, const char *sql, int64_t *ou
     return rc == SQLITE_ROW ? ST_OK : store_fail(store, err, "read its header");
 }
 
-enum status store_check_identity(struct store *store, bool *out_empty, struct err *err)
+enum status store_check_identity(struct store *store, struct err *err)
 {
-    int64_t tables = 0, application = 0, format = 0;
-    enum status st = read_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err);
+    int64_t application = 0, format = 0;
+    enum status st = read_number(store, "PRAGMA application_id", &application, err);
 
-    if (st == ST_OK) {
-        st = read_number(store, "PRAGMA application_id", &application, err);
-    }
     if (st == ST_OK) {
         st = read_number(store, "PRAGMA user_version", &format, err);
     }
     if (st != ST_OK) {
         return st;
-    }
-    /* We died between creating the file and its first commit; nothing was promised yet. */
-    *out_empty = tables == 0 && application == 0 && format == 0;
-    if (*out_empty) {
-        return ST_OK;
     }
     if (application != APPLICATION_ID) {
         return err_set(err, ST_INVALID, "a database of another program, not an outbox");

@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <sys/stat.h>
-
 #include "common/clock.h"
 
 enum { READER_WAIT_MS = 20 }; /* how long a checkpoint of the rest waits for readers */
@@ -28,6 +26,12 @@ enum { READER_WAIT_MS = 20 }; /* how long a checkpoint of the rest waits for rea
 /* Copies made by hand take no part in dedupe, nor do events without an identity. 4: ROW_REPLAYED */
 #define UNSAVED_IDENTITIES                                                                     \
     " WHERE seq > ?1 AND flags & 4 = 0 AND dedupe_key <> zeroblob(16) ORDER BY seq"
+#define SCAN_EVENTS                                                                            \
+    "SELECT seq, seq, NULL" COLUMN_NAMES " FROM event"                                         \
+    " WHERE seq > ?1 AND seq <= ?2 AND seq NOT IN (SELECT seq FROM gap) ORDER BY seq"
+#define SCAN_DEAD                                                                              \
+    "SELECT dead_key, seq, reason" COLUMN_NAMES " FROM dead"                                   \
+    " WHERE dead_key > ?1 AND dead_key <= ?2 ORDER BY dead_key"
 
 static const char *const statement_text[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -74,11 +78,10 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_READ_BATCH] = "SELECT event.seq, body" COLUMN_NAMES
                        " FROM event CROSS JOIN body ON body.seq = event.seq"
                        " WHERE event.seq > ?1 AND event.seq <= ?2 ORDER BY event.seq LIMIT ?3",
-    [SQL_SCAN_EVENTS] = "SELECT seq, seq, NULL" COLUMN_NAMES " FROM event"
-                        " WHERE seq > ?1 AND seq <= ?2 AND seq NOT IN (SELECT seq FROM gap)"
-                        " ORDER BY seq",
-    [SQL_SCAN_DEAD] = "SELECT dead_key, seq, reason" COLUMN_NAMES " FROM dead"
-                      " WHERE dead_key > ?1 AND dead_key <= ?2 ORDER BY dead_key",
+    [SQL_SCAN_EVENTS] = SCAN_EVENTS,
+    [SQL_SCAN_DEAD] = SCAN_DEAD,
+    [SQL_SCAN_EVENTS_DOWN] = SCAN_EVENTS " DESC",
+    [SQL_SCAN_DEAD_DOWN] = SCAN_DEAD " DESC",
     [SQL_READ_BODY] = "SELECT body FROM body WHERE seq = ?1",
     [SQL_READ_DEAD_BODY] = "SELECT body FROM dead WHERE dead_key = ?1",
     [SQL_PAGES] = "PRAGMA page_count",
@@ -228,21 +231,6 @@ int64_t store_oldest_age_s(const struct store_stats *stats, int64_t now_unix_ms)
 }
 
 /* ---- the write-ahead log ---- */
-
-uint64_t store_file_bytes(const char *path, const char *suffix)
-{
-    struct buf name = {0};
-    struct stat info;
-    uint64_t bytes = 0;
-
-    buf_add_str(&name, path);
-    buf_add_str(&name, suffix);
-    if (stat(name.data, &info) == 0) {
-        bytes = (uint64_t)info.st_size;
-    }
-    buf_free(&name);
-    return bytes;
-}
 
 bool store_sync_failed(const struct store *writer)
 {

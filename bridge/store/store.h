@@ -42,6 +42,7 @@ struct store_selection {
     int64_t since_ms;    /* received at or after; CLOCK_NONE: any */
     int64_t until_ms;    /* received before; CLOCK_NONE: any */
     uint64_t limit;      /* 0: all */
+    bool oldest_first;   /* a listing: in order of seq, else the newest first */
 };
 /* Pure. Is no part but the limit set? */
 bool store_selects_everything(const struct store_selection *selection);
@@ -53,16 +54,18 @@ enum store_which { STORE_ALL, STORE_UNDELIVERED, STORE_DELIVERED, STORE_DEAD };
  * that it had as an event (0: it never was one). False ends the listing. */
 typedef bool store_row_fn(void *ctx, const struct event *event, bool delivered);
 
-/* Another process may write meanwhile. ST_NOT_FOUND: no such file; ST_INVALID: not an
- * outbox, damaged, or of a newer version. Gives a handle for store_close. */
+/* Changes nothing, not one byte of any file, whether a bridge runs, has been stopped or was killed.
+ * Another process may write meanwhile. ST_NOT_FOUND: no such file; ST_INVALID: not an outbox,
+ * empty, damaged, or of a newer version. Gives a handle for store_close. */
 enum status store_open_reader(const char *path, struct store **out_store,
                               struct err *err) MUST_USE;
 /* NULL is allowed. False: a sync failed, now or before; then the write-ahead log is left for the
  * next start to read. */
 bool store_close(struct store *store);
 
-/* Rows in order of seq (dead letters: of burial), as they were when the listing began. While a
- * listing runs, the write-ahead log cannot shrink. */
+/* The rows that there were when the listing began, in order of seq (dead letters: of burial), page
+ * by page: no snapshot is held while row runs. ST_BUSY: the bridge was stopped when the store was
+ * opened, and has been started. */
 enum status store_list(struct store *store, enum store_which which,
                        const struct store_selection *selection, bool with_body,
                        store_row_fn *row, void *ctx, struct err *err) MUST_USE;

@@ -14,10 +14,12 @@
 
 #include "bridge/store/store.h"
 
-/* Opens or creates (mode 0600), recovers after a crash, brings an older format up to date. A file
- * that is not an outbox, is damaged or of a newer format is ST_INVALID and left alone. The caller
- * has the lock that makes it the only writer. Gives a handle for store_close, which checkpoints
- * and leaves one file, unless a sync has failed. */
+/* Opens or creates (mode 0600), recovers after a crash, brings an older format up to date; locks
+ * the file itself, so that there is one writer whatever name each has for it (ST_BUSY: another
+ * process is). A file that is not an outbox, is empty, damaged or of a newer format is ST_INVALID
+ * and left alone. Gives a handle for store_close, which checkpoints and leaves one file, unless a
+ * sync has failed or a reader is still there, and gives the lock back: so every other handle of
+ * this process is closed before it. */
 enum status store_open_writer(const char *path, struct store **out_store,
                               struct err *err) MUST_USE;
 /* A second connection of the same writer, for store_checkpoint on another thread. Close it before
@@ -33,6 +35,16 @@ void store_keep_identities(struct store *writer, uint64_t count);
 bool store_sync_failed(const struct store *writer);
 /* After a failure: store_close will leave the files as they are. */
 void store_give_up(struct store *writer);
+
+/* ST_IO: one of the outbox's files was removed or replaced since the writer opened it. What is
+ * written from then on is lost, so this is asked before anything is promised. */
+struct store_sizes {
+    uint64_t database_bytes, log_bytes, index_bytes;
+};
+enum status store_look_at_files(const struct store *writer, struct store_sizes *out_sizes,
+                                struct err *err) MUST_USE;
+/* The bytes that we may still use on the file system. False: it does not say. */
+bool store_free_bytes(const struct store *writer, uint64_t *out_bytes) MUST_USE;
 
 /* Bytes in the write-ahead log, as of the last commit. */
 uint64_t store_wal_bytes(const struct store *writer);
@@ -126,6 +138,7 @@ enum status store_read(struct store *store, const struct store_range *range,
  * upto_key. */
 struct store_scan {
     bool dead;
+    bool newest_first;
     bool with_body;
     bool without_copies; /* made by a replay */
     uint64_t after_key, upto_key;

@@ -55,7 +55,7 @@ FAULTS = {"kill": "signal=SIGKILL", "power": "signal=SIGKILL", "eio": "error=EIO
 PARTS = ("create", "recover", "work", "end")
 # Which calls each kind is about. SQLite unlinks its log at a clean end.
 CALLS = {
-    "kill": ("pwrite64", "fdatasync", "fsync", "ftruncate", "unlink"),
+    "kill": ("pwrite64", "fdatasync", "fsync", "ftruncate", "unlink", "rename"),
     "power": ("pwrite64", "fdatasync", "fsync", "ftruncate"),
     "eio": ("pwrite64", "fdatasync", "fsync"),
     "enospc": ("pwrite64", "ftruncate"),
@@ -63,6 +63,7 @@ CALLS = {
 SYNCS = ("fdatasync", "fsync")
 # A build with the address sanitizer cannot look for leaks while it is traced.
 NO_LEAK_CHECK = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
+RENAMED = {".new": ""}  # a new outbox gets its name when it is complete
 MOST_POINTS = 2000  # no scenario has so many
 MOST_REFUSALS = 20
 
@@ -278,9 +279,9 @@ class Crashpoints:
         """A power cut leaves anything of an unsynced write, a failed sync nothing: the kernel may drop those pages."""
         database = self.watched("pwrite64")
         if kind == "power":
-            trace.lose_unsynced(trace_file, database, self.some_of)
+            trace.lose_unsynced(trace_file, database, self.some_of, RENAMED)
         elif kind == "eio" and call in SYNCS:
-            trace.lose_unsynced(trace_file, database, lambda _: 0)
+            trace.lose_unsynced(trace_file, database, lambda _: 0, RENAMED)
         else:
             return False
         return True
@@ -358,11 +359,11 @@ class Crashpoints:
 
     def watched(self, call):
         """
-        The database, its log, and for our own fsync the folder. SQLite, too, syncs the folder after it has made its log,
-        with fdatasync, and does not look whether that worked.
+        The database and its log, also as they are made, and for our own fsync the folder. SQLite, too, syncs the folder
+        after it has made its log, with fdatasync, and does not look whether that worked.
         """
-        database = self.bridge.folder / "outbox.db"
-        paths = [database, pathlib.Path(f"{database}-wal")]
+        folder = self.bridge.folder
+        paths = [folder / name for name in ("outbox.db", "outbox.db-wal", "outbox.db.new", "outbox.db.new-wal")]
         return [*paths, self.bridge.folder] if call == "fsync" else paths
 
     def some_of(self, length):

@@ -58,13 +58,18 @@ def was_injected(trace):
     return "(INJECTED)" in trace.read_text()
 
 
-def lose_unsynced(trace, paths, fate):
+def lose_unsynced(trace, paths, fate, renamed=()):
     """
     As after a power cut: of every write that no successful sync followed, `fate` bytes (a function of its length) are
-    left, the rest is zeros. Returns how many writes that hit.
+    left, the rest is zeros. renamed: an end of a name, and what becomes of it. Returns how many writes that hit.
     """
     unsynced = _unsynced_writes(trace)
     count = 0
+    for before, after in dict(renamed).items():
+        for path in paths:
+            name = str(path)
+            if name.endswith(before) and not path.exists():
+                unsynced[name.removesuffix(before) + after] += unsynced.pop(name, [])
     for path in paths:
         if path.exists():
             with open(path, "r+b") as file:

@@ -360,10 +360,11 @@ def test_ls_shows_what_is_undelivered_and_what_is_delivered(start, broker):
     wait_delivered(bridge, first)
     broker.stop()
     second = bridge.accept(events.body())
-    assert ids(rows(bridge, "outbox", "ls")) == [first, second]
+    assert ids(rows(bridge, "outbox", "ls")) == [second, first]
+    assert ids(rows(bridge, "outbox", "ls", "--oldest")) == [first, second]
     assert ids(rows(bridge, "outbox", "ls", "--undelivered")) == [second]
     assert ids(rows(bridge, "outbox", "ls", "--delivered")) == [first]
-    assert [row["state"] for row in rows(bridge, "outbox", "ls")] == ["delivered", "undelivered"]
+    assert [row["state"] for row in rows(bridge, "outbox", "ls")] == ["undelivered", "delivered"]
 
 
 def test_ls_shows_the_same_while_the_bridge_runs_and_afterwards(start):
@@ -372,7 +373,7 @@ def test_ls_shows_the_same_while_the_bridge_runs_and_afterwards(start):
     running = rows(bridge, "outbox", "ls"), bridge.cli("outbox", "stats", "--json").stdout
     assert bridge.stop() == 0
     assert (rows(bridge, "outbox", "ls"), bridge.cli("outbox", "stats", "--json").stdout) == running
-    assert ids(running[0]) == accepted
+    assert ids(running[0]) == accepted[::-1]
 
 
 def test_ls_selects(start):
@@ -381,10 +382,11 @@ def test_ls_selects(start):
     first = bridge.accept(events.body())
     second = bridge.accept(events.body(), path="/second")
     third = bridge.accept(events.body())
-    received = [row["received_at"] for row in rows(bridge, "outbox", "ls")]
+    received = [row["received_at"] for row in rows(bridge, "outbox", "ls", "--oldest")]
     assert ids(rows(bridge, "outbox", "ls", "--source", "second")) == [second]
-    assert ids(rows(bridge, "outbox", "ls", "--limit", "2")) == [first, second]
-    assert ids(rows(bridge, "outbox", "ls", "--since", "1h")) == [first, second, third]
+    assert ids(rows(bridge, "outbox", "ls", "--limit", "2")) == [third, second], "the newest"
+    assert ids(rows(bridge, "outbox", "ls", "--oldest", "--limit", "2")) == [first, second]
+    assert ids(rows(bridge, "outbox", "ls", "--since", "1h")) == [third, second, first]
     assert rows(bridge, "outbox", "ls", "--until", "1h") == []
     for_third = rows(bridge, "outbox", "ls", "--since", received[2])
     assert [row["received_at"] >= received[2] for row in for_third] == [True] * len(for_third)
@@ -398,7 +400,8 @@ def test_ls_for_people_has_aligned_columns_and_no_bodies(start):
     heading, line = bridge.cli("outbox", "ls").stdout.decode().splitlines()
     for name, value in (
         ("RECEIVED", "20"), ("SOURCE", "partners"), ("EVENT", "resource.updated"),
-        ("RESOURCE_TYPE", "project"), ("GID", "g "), ("STATE", "undelivered"),
+        ("RESOURCE_TYPE", "project"), ("GID", "g "),
+        ("TOPIC", "partners/project/resource.updated/"), ("STATE", "undelivered"),
     ):
         assert line[heading.index(name) :].startswith(value), (heading, line)
     assert "only-in-the-body" not in line
@@ -474,7 +477,7 @@ def test_stats_count(start):
     quarantine(bridge)
     stats = json.loads(bridge.cli("outbox", "stats", "--json").stdout)
     assert (stats["undelivered_count"], stats["kept_count"], stats["dead_count"]) == (2, 0, 1)
-    assert stats["oldest_undelivered_at"] == rows(bridge, "outbox", "ls")[0]["received_at"]
+    assert stats["oldest_undelivered_at"] == rows(bridge, "outbox", "ls", "--oldest")[0]["received_at"]
     assert stats["undelivered_bytes"] > 0 and stats["dead_bytes"] >= len(NOT_JSON)
     assert stats["max_bytes"] == 256 * 1024 * 1024
     people = bridge.cli("outbox", "stats").stdout.decode()
@@ -577,7 +580,7 @@ def test_undelivered_events_are_dropped(start, running):
     if not running:
         assert bridge.stop() == 0
     assert bridge.cli("outbox", "drop", accepted[1], accepted[2]).stdout == b"dropped 2\n"
-    assert ids(rows(bridge, "outbox", "ls", "--undelivered")) == [accepted[0], accepted[3]]
+    assert ids(rows(bridge, "outbox", "ls", "--undelivered")) == [accepted[3], accepted[0]]
     assert bridge.cli("outbox", "drop", "--all").stdout == b"dropped 2\n"
     assert rows(bridge, "outbox", "ls", "--undelivered") == []
     assert bridge.cli("outbox", "drop", "--all").stdout == b"dropped 0\n"

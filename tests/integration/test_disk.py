@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 
 from lib import events
+from lib.bridge import PROGRAM
 from lib.small_disk import SmallDisk
 from lib.wait import wait_until
 
@@ -18,6 +19,13 @@ def refuses_to_start(bridge, *words):
     for word in words:
         assert any(word in line for line in fatal), f"{word!r} is not in {fatal}"
     assert not bridge.lines("ready")
+
+
+@pytest.fixture
+def disk(tmp_path):
+    disk = SmallDisk(tmp_path)
+    yield disk
+    disk.close()
 
 
 def test_a_second_bridge_on_the_same_outbox_refuses_to_start(start):
@@ -78,11 +86,115 @@ def test_an_outbox_of_a_newer_version_is_refused(start):
     refuses_to_start(bridge, str(path), "newer")
 
 
-def test_an_empty_file_is_a_new_outbox(start):
-    """What is left if the power goes at the wrong moment of the very first start."""
-    bridge = start.bridge(None, start=False)
-    (bridge.folder / "outbox.db").touch()
-    bridge.start().accept(events.body())
+@pytest.mark.parametrize("with_log", (False, True), ids=("alone", "with its log"))
+def test_an_empty_database_is_refused_with_what_to_do_and_nobody_removes_its_log(start, with_log):
+    bridge = start.bridge(None)
+    bridge.accept(events.body())
+    bridge.kill()
+    path = bridge.folder / "outbox.db"
+    os.truncate(path, 0)
+    if not with_log:
+        for beside in bridge.folder.glob("outbox.db-*"):
+            beside.unlink()
+    before = contents(bridge.folder)
+    refuses_to_start(bridge, str(path), "empty", "backup", "move it")
+    for command in (("outbox", "ls"), ("outbox", "stats"), ("outbox", "drop", "--all"), ("dead", "ls")):
+        assert b"empty" in bridge.cli(*command, expect=1).stderr
+    assert contents(bridge.folder) == before
+
+
+# Looking
+
+
+def contents(folder):
+    """Of all files of the outbox, by name."""
+    return {path.name: path.read_bytes() for path in folder.glob("*outbox.db*") if path.is_file()}
+
+
+def end(bridge, _):
+    assert bridge.stop() == 0
+
+
+def kill(bridge, _):
+    bridge.kill()
+
+
+def kill_and_remove_index(bridge, path):
+    bridge.kill()
+    path.with_name(path.name + "-shm").unlink()
+
+
+each_stop = pytest.mark.parametrize("stop", (end, kill, kill_and_remove_index))
+
+
+@each_stop
+@pytest.mark.parametrize("name", ("outbox.db", "100% # ? outbox.db"))
+def test_looking_at_a_stopped_outbox_changes_no_byte_of_any_file(start, tmp_path, stop, name):
+    bridge = start.bridge(None, {"outbox": {"path": str(tmp_path / name)}})
+    ids = [bridge.accept(events.body(gid=f"g{i}")) for i in range(3)]
+    dead = bridge.post(b"no event").json()["id"]
+    stop(bridge, tmp_path / name)
+    before = contents(tmp_path)
+    assert len(before) == {end: 1, kill: 3, kill_and_remove_index: 2}[stop]
+    assert [row["id"] for row in bridge.rows("outbox")] == ids
+    assert [row["id"] for row in bridge.rows("dead")] == [dead]
+    assert ids[0].encode() in bridge.cli("outbox", "show", ids[0]).stdout
+    assert b" 3 events" in bridge.cli("outbox", "stats").stdout
+    assert contents(tmp_path) == before
+
+
+def test_looking_while_it_runs_changes_nothing_and_sees_everything(start):
+    bridge = start.bridge(None)
+    ids = [bridge.accept(events.body(gid=f"g{i}")) for i in range(3)]
+    before = contents(bridge.folder)
+    assert [row["id"] for row in bridge.rows("outbox")] == ids
+    after = contents(bridge.folder)
+    assert {name: after[name] for name in ("outbox.db", "outbox.db-wal")} == {
+        name: before[name] for name in ("outbox.db", "outbox.db-wal")
+    }
+
+
+@each_stop
+def test_looking_works_on_a_read_only_file_system(start, disk, stop):
+    bridge = start.bridge(None, {"outbox": {"path": str(disk.path / "outbox.db")}}, wrapper=disk.wrapper)
+    one = bridge.accept(events.body())
+    stop(bridge, disk.seen / "outbox.db")
+    disk.run("mount", "-o", "remount,ro", str(disk.path))
+    listed = disk.run(*[str(PROGRAM), "-c", str(bridge.config_file), "outbox", "ls"])
+    assert one.encode() in listed
+
+
+# Names
+
+
+LINKS = {"symbolic": os.symlink, "hard": os.link}
+
+
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+def test_a_second_bridge_through_a_link_refuses_to_start(start, tmp_path, link):
+    first = start.bridge(None)
+    other = tmp_path / "other.db"
+    link(first.config["outbox"]["path"], other)
+    second = start.bridge(None, {"outbox": {"path": str(other)}}, start=False)
+    refuses_to_start(second, "another hook2mqtt runs")
+    one = first.accept(events.body())
+    assert [row["id"] for row in first.rows("outbox")] == [one]
+
+
+def test_through_a_link_it_is_the_same_outbox(start, tmp_path):
+    real = tmp_path / "real" / "x.db"
+    real.parent.mkdir()
+    link = tmp_path / "link.db"
+    link.symlink_to("real/x.db")
+    bridge = start.bridge(None, {"outbox": {"path": str(link)}})  # made behind the link
+    one = bridge.accept(events.body())
+    bridge.kill()
+    assert [row["id"] for row in bridge.rows("outbox")] == [one]
+    assert link.is_symlink() and real.is_file() and not list(tmp_path.glob("link.db-*"))
+    bridge.config["outbox"]["path"] = str(real)
+    bridge.write_config()
+    bridge.start()
+    assert [row["id"] for row in bridge.rows("outbox")] == [one]
 
 
 def test_a_folder_that_is_not_there_is_named(start, tmp_path):
@@ -97,13 +209,6 @@ def test_the_outbox_is_nobody_elses_to_read(start):
     bridge.accept(events.body())
     for path in bridge.folder.glob("outbox.db*"):
         assert path.stat().st_mode & 0o077 == 0, path
-
-
-@pytest.fixture
-def disk(tmp_path):
-    disk = SmallDisk(tmp_path)
-    yield disk
-    disk.close()
 
 
 def test_a_full_disk_is_answered_503_until_there_is_room_and_delivery_goes_on(disk, start, broker):

@@ -157,8 +157,8 @@ class Bridge:
         return done
 
     def rows(self, what, *args):
-        """`outbox` or `dead`, as a script would read them."""
-        listed = self.cli(what, "ls", "--json", *args).stdout
+        """`outbox` or `dead`, as a script would read them, in the order of acceptance."""
+        listed = self.cli(what, "ls", "--oldest", "--json", *args).stdout
         return [json.loads(line) for line in listed.splitlines()]
 
     def write_config(self):

@@ -7,12 +7,12 @@ import pytest
 
 
 class SmallDisk:
-    """A file system of 3 MB in a separate mount namespace, which lives as long as a process in it."""
+    """A file system of few MB in a separate mount namespace, which lives as long as a process in it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, size="3m"):
         self.path = folder / "disk"
         self.path.mkdir()
-        script = f'mount -t tmpfs -o size=3m none "{self.path}" && echo mounted && exec sleep infinity'
+        script = f'mount -t tmpfs -o size={size} none "{self.path}" && echo mounted && exec sleep infinity'
         self.keeper = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script],
             stdout=subprocess.PIPE,
@@ -23,6 +23,10 @@ class SmallDisk:
         # To run a program there, and to see its files from here.
         self.wrapper = ["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "--"]
         self.seen = pathlib.Path(f"/proc/{self.keeper.pid}/root{self.path}")
+
+    def run(self, *command):
+        """A program there, to its end; returns its output."""
+        return subprocess.run([*self.wrapper, *command], check=True, capture_output=True).stdout
 
     def fill(self):
         """As somebody else would, to the last byte."""

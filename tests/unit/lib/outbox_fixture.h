@@ -351,7 +351,8 @@ static inline void on_operation(void *ctx, const struct outbox_operation_result 
 
 static inline struct store_selection select_all(void)
 {
-    return (struct store_selection){.since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE};
+    return (struct store_selection){
+        .since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE, .oldest_first = true};
 }
 
 static inline struct outbox_operation_result operate(struct fixture *f, enum outbox_op op,

@@ -133,15 +133,32 @@ static void a_watermark_that_contradicts_the_rows_is_damage(void **state)
     assert_non_null(strstr(err.text, "damaged"));
 }
 
-/* The server died between creating the file and the first commit. */
-static void an_empty_file_becomes_an_outbox(void **state)
+/* A new outbox gets its name when it is complete: one that is empty has been emptied. */
+static void an_empty_file_is_refused_and_left_alone(void **state)
 {
     struct fixture *f = *state;
 
     write_file(f->path, "", 0);
+    assert_refused(f, "empty");
+}
+
+static void a_draft_of_a_process_that_died_is_made_again(void **state)
+{
+    static const char *const suffixes[] = {".new", ".new-wal", ".new-shm"};
+    struct fixture *f = *state;
+    char name[128];
+
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        snprintf(name, sizeof(name), "%s%s", f->path, suffixes[i]);
+        write_file(name, "half of something", 17);
+    }
     fixture_start(f);
     put_many(f, 1);
     assert_int_equal(count_on_disk(f, STORE_ALL), 1);
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        snprintf(name, sizeof(name), "%s%s", f->path, suffixes[i]);
+        assert_int_equal(access(name, F_OK), -1);
+    }
 }
 
 static void a_missing_file_or_directory_has_a_plain_error(void **state)
@@ -360,7 +377,8 @@ int main(void)
         TEST(a_newer_format_is_refused_and_left_alone),
         TEST(a_log_without_its_database_is_not_thrown_away),
         TEST(a_watermark_that_contradicts_the_rows_is_damage),
-        TEST(an_empty_file_becomes_an_outbox),
+        TEST(an_empty_file_is_refused_and_left_alone),
+        TEST(a_draft_of_a_process_that_died_is_made_again),
         TEST(a_missing_file_or_directory_has_a_plain_error),
         TEST(the_file_identifies_itself_as_an_outbox),
         TEST(events_are_found_by_their_seq_alone),
