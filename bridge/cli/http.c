@@ -16,6 +16,7 @@
 #include <curl/curl.h>
 #include <json-c/json.h>
 
+#include "common/authorities.h"
 #include "common/file.h"
 #include "common/net.h"
 
@@ -125,12 +126,18 @@ enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_htt
 struct cli_http *cli_http_open_api(const char *url)
 {
     struct cli_http *http = create(API_TIMEOUT_MS);
+    struct authorities system;
 
     http->is_api = true;
     buf_add_str(&http->base, url);
     curl_easy_setopt(http->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)API_CONNECT_TIMEOUT_MS);
     if (strncmp(url, "https:", 6) != 0) {
         curl_easy_setopt(http->curl, CURLOPT_PROXY, ""); /* it would read the token */
+    }
+    if (authorities_find(
+            &system)) { /* libcurl knows only those of the system it was built on */
+        curl_easy_setopt(http->curl, CURLOPT_CAINFO, system.bundle);
+        curl_easy_setopt(http->curl, CURLOPT_CAPATH, system.folder);
     }
     return http;
 }

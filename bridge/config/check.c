@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/authorities.h"
 #include "common/file.h"
 #include "common/net.h"
 
@@ -140,12 +141,20 @@ static void check_tls(const struct config *config, bool partial, struct config_f
 {
     const char *ca = config->mqtt.ca_file, *cert = config->mqtt.cert_file;
     const char *key = config->mqtt.key_file;
+    struct authorities system;
 
     check_tls_files(config, partial, faults);
     warn_if_world_readable("mqtt.tls.key_file", key, faults);
     if (key && !cert && !config_is_faulty(faults, "mqtt.tls.cert_file")) {
         config_fault(faults, "mqtt.tls.key_file",
                      "needs mqtt.tls.cert_file, the certificate that belongs to it");
+    }
+    if (!ca && has_tls_server(config) && !authorities_find(&system) &&
+        !config_is_faulty(faults, "mqtt.tls")) {
+        config_warn(
+            faults, "mqtt.tls.ca_file",
+            "is not set, and this system has no certificate authorities: no mqtts:// or "
+            "wss:// server will be trusted");
     }
     if ((ca || cert || key) && !has_tls_server(config) &&
         !config_is_faulty(faults, "mqtt.servers")) {

@@ -647,6 +647,13 @@ static const struct {
      "@DIR@/open is not a PEM file with a CERTIFICATE"},
     {WITH("'mqtt':{'tls':{'cert_file':'@DIR@/cert'}}"), false, "mqtt.tls.cert_file",
      "@DIR@/cert is not a PEM file with a PRIVATE KEY"},
+    {WITH("'mqtt':{'tls':{'cert_file':'@DIR@/cert','key_file':'@DIR@/pkcs8'}}"), false,
+     "mqtt.tls.key_file",
+     "@DIR@/pkcs8 is encrypted, and nobody is there to be asked for its pass phrase; `openssl "
+     "pkey` decrypts it"},
+    {WITH("'mqtt':{'tls':{'cert_file':'@DIR@/both'}}"), false, "mqtt.tls.cert_file",
+     "@DIR@/both is encrypted, and nobody is there to be asked for its pass phrase; `openssl "
+     "pkey` decrypts it"},
     {WITH("'mqtt':{'tls':{'key_file':'@DIR@/open'}}"), false, "mqtt.tls.key_file",
      "needs mqtt.tls.cert_file, the certificate that belongs to it"},
     {WITH("'mqtt':{'tls':{'key_file':'@DIR@/open'}}"), true, "mqtt.tls.key_file",
@@ -663,7 +670,12 @@ static const struct {
 } files[] = {{"open", "a secret", 0644},
              {"spaced", "a secret ", 0600},
              {"empty", "", 0600},
-             {"cert", "-----BEGIN CERTIFICATE-----", 0600}};
+             {"cert", "-----BEGIN CERTIFICATE-----", 0600},
+             {"pkcs8", "-----BEGIN ENCRYPTED PRIVATE KEY-----", 0600},
+             {"both",
+              "-----BEGIN CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\nProc-Type: "
+              "4,ENCRYPTED\n",
+              0600}};
 
 static void make_files(void)
 {
