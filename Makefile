@@ -32,11 +32,15 @@ LDFLAGS  += -fsanitize=$(SAN)
 endif
 ALL_CFLAGS := -std=gnu17 -pthread $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDEN)
 
-# lean: Paho's static library, with its two diagnostic modules replaced by ours (bridge/mqtt/lean.c says why).
+# lean: Paho's static library, with its two diagnostic modules and some functions replaced by ours (bridge/mqtt/lean.c and
+# seam.c say why). Its calls of a wrapped function X go to __wrap_X.
 ifeq ($(PAHO),lean)
-PAHO_LEAN := $B/obj/bridge/mqtt/lean.o
+PAHO_OURS := $B/obj/bridge/mqtt/lean.o $B/obj/bridge/mqtt/seam.o
 PAHO_LIBS := -l:libpaho-mqtt3cs.a
+PAHO_WRAPPED := Socket_new SSLSocket_connect Socket_getdata SSLSocket_getdata Socket_getch SSLSocket_getch MQTTProtocol_keepalive
+LDFLAGS   += $(PAHO_WRAPPED:%=-Wl,--wrap=%)
 else
+PAHO_OURS := $B/obj/bridge/mqtt/stock.o
 PAHO_LIBS := -lpaho-mqtt3cs
 endif
 LIBS := -lmicrohttpd $(PAHO_LIBS) -lsqlite3 -ljson-c -lcurl -lssl -lcrypto -lpthread
@@ -56,12 +60,12 @@ all: $(PROGRAM) | build/run
 build/run:
 	@mkdir -p $@
 
-$(PROGRAM): $B/obj/bridge/main.o $(PAHO_LEAN) $(LIBRARY)
+$(PROGRAM): $B/obj/bridge/main.o $(PAHO_OURS) $(LIBRARY)
 	$(call say,LINK $@)
 	$Q$(CC) $(LDFLAGS) -pthread -o $@ $^ $(LIBS)
 
 # Everything but main, so that unit tests link what they need of it.
-$(LIBRARY): $(filter-out %/main.o %/mqtt/lean.o,$(OBJECTS)) $(EMBEDDED:.c=.o)
+$(LIBRARY): $(filter-out %/main.o %/mqtt/lean.o %/mqtt/seam.o %/mqtt/stock.o,$(OBJECTS)) $(EMBEDDED:.c=.o)
 	@rm -f $@
 	$Qar rcs $@ $^
 
@@ -87,7 +91,7 @@ FORCE:
 # Unit tests: one program per module, cmocka.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 
-$B/unit/%: tests/unit/%.c $(PAHO_LEAN) $(LIBRARY)
+$B/unit/%: tests/unit/%.c $(PAHO_OURS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,TEST $<)
 	$Q$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter-out %.h,$^) -lcmocka $(LIBS)

@@ -96,14 +96,14 @@ static enum status start_publisher(struct daemon *d, struct err *err)
                 .version = (int)config->mqtt.version,
                 .client_id = config->mqtt.client_id,
                 .username = config->mqtt.username,
-                .password = config->mqtt.password.len > 0 ? buf_slice(&config->mqtt.password)
-                                                          : SLICE_NONE,
                 .ca_file = config->mqtt.ca_file,
                 .cert_file = config->mqtt.cert_file,
                 .key_file = config->mqtt.key_file,
                 .keep_alive_s = (int)(config->mqtt.keep_alive_ms / 1000),
                 .connect_timeout_s = 10,
             },
+        .password =
+            config->mqtt.password.len > 0 ? buf_slice(&config->mqtt.password) : SLICE_NONE,
         .max_in_flight = (size_t)config->mqtt.max_in_flight,
         .bridge_topic = config->mqtt.bridge_topic,
     };

@@ -7,8 +7,12 @@
  * and mqtt_disconnect or the next connect retires it.
  *
  * What can block: publishing, while the socket is full (Paho then looks again every 100 ms until
- * the connection ends), and connecting. The guard ends a blocked publish by disconnecting from
- * its thread. Paho allows that: it releases its lock while it waits.
+ * the connection ends), and connecting. The guard ends both by shutting the socket down.
+ *
+ * A connection is never taken from under Paho's thread: it may be inside OpenSSL with it, and Paho's
+ * locks do not cover that. The socket is shut down instead, and Paho's thread finds the end and cleans
+ * up. Only a clean end, with nothing in flight, is asked of Paho. (PAHO=stock knows no socket, and asks
+ * Paho in every case.)
  *
  * Locks, outer to inner: mu, Paho's global lock, the listener's. So:
  *
@@ -19,6 +23,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+
+#include <linux/tcp.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/thread.h"
@@ -44,16 +53,49 @@ void mqtt_call_end(struct mqtt *mq)
     atomic_store(&mq->call_began_ms, 0);
 }
 
-static void cut(struct mqtt *mq, struct link *link, bool clean)
+/* Through Paho: with DISCONNECT, and without a callback. */
+static void disconnect(struct link *link, bool clean)
 {
     enum MQTTReasonCodes reason = clean ? MQTTREASONCODE_NORMAL_DISCONNECTION
                                         : MQTTREASONCODE_DISCONNECT_WITH_WILL_MESSAGE;
 
-    if (mq->options.version == MQTTVERSION_5) {
+    if (link->version == MQTTVERSION_5) {
         (void)MQTTClient_disconnect5(link->client, 0, reason, NULL); /* cannot fail */
     } else {
         (void)MQTTClient_disconnect(link->client, 0);
     }
+}
+
+/* Without DISCONNECT, so that the broker sends the will. */
+static void cut(struct link *link)
+{
+    if (link->fd >= 0) {
+        (void)shutdown(link->fd, SHUT_RDWR); /* fails if it has ended by itself */
+    } else {
+        disconnect(link, false);
+    }
+}
+
+/* Under mu. Notes whether the other side's kernel has taken bytes since the last turn. */
+static void watch_bytes(struct mqtt *mq)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+
+    if (mq->live != NULL && mq->live->fd >= 0 &&
+        getsockopt(mq->live->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+        info.tcpi_bytes_acked > mq->live->bytes_acked) {
+        int64_t now = clock_mono_ms();
+
+        mq->live->bytes_acked = info.tcpi_bytes_acked;
+        atomic_store(&mq->moved_ms, now);
+        mqtt_seam_moved(now, mq->options.keep_alive_s);
+    }
+}
+
+int64_t mqtt_moved_ms(const struct mqtt *mq)
+{
+    return atomic_load(&mq->moved_ms);
 }
 
 /* Under mu, so that the link lives on. */
@@ -61,16 +103,22 @@ static void watch_call(struct mqtt *mq)
 {
     int64_t now = clock_mono_ms();
     int64_t began = atomic_load(&mq->call_began_ms);
+    int64_t moved = atomic_load(&mq->moved_ms);
     int64_t limit = atomic_load(&mq->call_limit_ms);
+    bool can_be_cut = atomic_load(&mq->call_can_be_cut);
 
     if (began == 0) {
         return;
     }
+    /* A slow line is no broker that has stopped reading. */
+    if (can_be_cut && moved > began) {
+        began = moved;
+    }
     if (now < began + limit && now < mq->deadline_ms) {
         mq->listener.waiting(mq->listener.ctx);
-    } else if (atomic_load(&mq->call_can_be_cut) && mq->live != NULL) {
+    } else if (can_be_cut && mq->live != NULL) {
         mqtt_report_lost(mq->live, MQTT_CUT, mqtt_reason_text(MQTT_CUT));
-        cut(mq, mq->live, false);
+        cut(mq->live);
     }
 }
 
@@ -86,6 +134,7 @@ static void *guard_main(void *arg)
 
         /* Whether woken or timed out, the next step is the same. */
         (void)pthread_cond_timedwait(&mq->changed, &mq->mu, &until);
+        watch_bytes(mq);
         watch_call(mq);
     }
     CHECK(pthread_mutex_unlock(&mq->mu) == 0);
@@ -94,19 +143,26 @@ static void *guard_main(void *arg)
 
 void mqtt_set_deadline(struct mqtt *mq, int64_t mono_ms)
 {
+    uint64_t one = 1;
+
     CHECK(pthread_mutex_lock(&mq->mu) == 0);
     mq->deadline_ms = mono_ms;
+    atomic_store(&mq->stopping, true);
+    CHECK(write(mq->stop_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
+    if (mq->connecting_fd >= 0) {
+        (void)shutdown(mq->connecting_fd, SHUT_RDWR);
+    }
     CHECK(pthread_cond_signal(&mq->changed) == 0);
     CHECK(pthread_mutex_unlock(&mq->mu) == 0);
 }
 
-enum status mqtt_client_create(const struct mqtt *mq, const char *uri, MQTTClient *out_client,
-                               struct err *err)
+enum status mqtt_client_create(const struct mqtt *mq, const char *uri, int version,
+                               MQTTClient *out_client, struct err *err)
 {
     MQTTClient_createOptions options = MQTTClient_createOptions_initializer;
     int rc;
 
-    options.MQTTVersion = mq->options.version;
+    options.MQTTVersion = version;
     rc = MQTTClient_createWithOptions(out_client, uri, mq->options.client_id,
                                       MQTTCLIENT_PERSISTENCE_NONE, NULL, &options);
     if (rc != MQTTCLIENT_SUCCESS) {
@@ -129,7 +185,13 @@ enum status mqtt_create(const struct mqtt_options *options,
     mq->options = *options;
     mq->listener = *listener;
     mq->deadline_ms = INT64_MAX;
-    st = mqtt_client_create(mq, "tcp://anchor.invalid", &mq->anchor, err);
+    mq->connecting_fd = -1;
+    mq->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (mq->stop_fd < 0) {
+        st = err_set_errno(err, ST_IO, errno, "eventfd");
+        goto out;
+    }
+    st = mqtt_client_create(mq, "tcp://anchor.invalid", options->version, &mq->anchor, err);
     if (st != ST_OK) {
         goto out;
     }
@@ -153,14 +215,29 @@ void mqtt_link_destroy(struct link *link)
     if (link->client != NULL) {
         MQTTClient_destroy(&link->client);
     }
+    if (link->fd >= 0) {
+        (void)close(link->fd);
+    }
     CHECK(sem_destroy(&link->ended) == 0);
     free(link);
 }
 
-/* Ends the live connection, whether we or the other side end it first. If Paho found its end by
- * itself, a callback runs or will run on a thread that cannot be joined, so we wait for it. One
- * narrow case remains, a DISCONNECT from the broker while we send ours, which Paho's answers do
- * not show; so the client is kept until the next link ends. */
+/* Paho found the end by itself, or is about to: a callback runs or will run, on a thread that cannot
+ * be joined. */
+static bool wait_for_end(struct link *link)
+{
+    struct timespec until = thread_deadline((int64_t)CALLBACK_WAIT_S * 1000);
+    int rc;
+
+    do {
+        rc = sem_clockwait(&link->ended, CLOCK_MONOTONIC, &until);
+    } while (rc != 0 && errno == EINTR);
+    return rc == 0;
+}
+
+/* Ends the live connection, whether we or the other side end it first. One narrow case remains, a
+ * DISCONNECT from the broker while we send ours, which Paho's answers do not show; so the client is
+ * kept until the next link ends. */
 void mqtt_link_end(struct mqtt *mq, bool clean)
 {
     struct link *link;
@@ -173,13 +250,19 @@ void mqtt_link_end(struct mqtt *mq, bool clean)
     if (link == NULL) {
         return;
     }
-    if (atomic_exchange(&link->reported, true) || MQTTClient_isConnected(link->client)) {
-        cut(mq, link, clean);
-    } else {
-        struct timespec until = thread_deadline((int64_t)CALLBACK_WAIT_S * 1000);
-
-        while (sem_clockwait(&link->ended, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
-        }
+    (void)atomic_exchange(&link->reported, true);
+    if (!clean && link->fd >= 0) {
+        cut(link);
+    } else if (MQTTClient_isConnected(link->client)) {
+        disconnect(link, clean);
+        CHECK(sem_post(&link->ended) == 0); /* Paho calls nobody */
+    }
+    if (!wait_for_end(link)) {
+        disconnect(link, clean); /* never seen; then at least nothing stays connected */
+    }
+    if (link->fd >= 0) {
+        (void)close(link->fd); /* the other side sees the end only now */
+        link->fd = -1;
     }
     mqtt_link_destroy(mq->retired);
     mq->retired = link;
@@ -206,6 +289,10 @@ void mqtt_destroy(struct mqtt *mq)
     }
     mqtt_link_end(mq, false);
     mqtt_link_destroy(mq->retired);
+    mqtt_lookups_abandon(mq);
+    if (mq->stop_fd > 0) {
+        (void)close(mq->stop_fd);
+    }
     if (mq->anchor != NULL) {
         MQTTClient_destroy(&mq->anchor); /* the last one: ends Paho's thread */
     }

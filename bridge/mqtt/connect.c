@@ -1,10 +1,13 @@
 /*
  * Setting a connection up, and Paho's callbacks about it.
  *
- * On the good path each connect creates a Paho client, connects it, reads the broker's limits
- * from CONNACK and makes the link live. If the broker demands a shorter keep-alive, that link is
- * closed and a second one made with it. A failed attempt leaves nothing behind: a client that was
- * never connected has no callback to wait for.
+ * On the good path a try dials the server, hands the socket to a new Paho client, which does TLS,
+ * WebSocket and CONNECT, reads the broker's limits from CONNACK and makes the link live. If the
+ * broker demands a shorter keep-alive, that link is closed and a second one made with it.
+ *
+ * What can fail: the name, every address, or what is behind the one that took the connection; then
+ * the next address is tried, unless a broker has said no. cause.c has the words. A failed attempt
+ * leaves nothing behind: a client that was never connected has no callback to wait for.
  *
  * Which callback comes when (read in Paho's source): a settled message is `published` with MQTT 5
  * (for PUBACK, PUBCOMP, and PUBREC with an error) and `deliveryComplete` with 3.1.1. An
@@ -13,13 +16,25 @@
  */
 #include "bridge/mqtt/internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/authorities.h"
 #include "common/clock.h"
 
-enum { NAME_LOOKUP_S = 60 }; /* a resolver that takes longer counts as hung */
+/* What a connect is to be. */
+struct plan {
+    const struct server *server;
+    const struct mqtt_request *request;
+    int version;
+    int keep_alive_s;
+    bool log_in;
+};
 
 static void settle(struct link *link, int token, unsigned qos_mask, int reason)
 {
@@ -80,70 +95,34 @@ static int on_message(void *context, char *topic, int topic_len, MQTTClient_mess
     return 1;
 }
 
-/* OpenSSL's line is <thread>:error:<code>:<library>:<function>:<reason>:<file>:<line>:, and the
- * reason is the part that helps people. Paho's lock is held; the connecting thread reads the text
- * after its call. */
+/* What OpenSSL says about our own files, which Paho loads. Paho's lock is held; the connecting thread
+ * reads the text after its call. The first error is the cause. */
 static int on_tls_error(const char *text, size_t len, void *context)
 {
-    enum { COLONS_BEFORE_REASON = 5 };
-    struct mqtt *mq = context;
-    const char *end = text + len;
-    const char *reason = text;
+    struct attempt *attempt = context;
 
-    for (int i = 0; i < COLONS_BEFORE_REASON && reason != NULL; i++) {
-        reason = memchr(reason, ':', (size_t)(end - reason));
-        reason = reason == NULL ? NULL : reason + 1;
-    }
-    if (reason != NULL) {
-        const char *stop = memchr(reason, ':', (size_t)(end - reason));
-        int reason_len = (int)((stop != NULL ? stop : end) - reason);
-
-        (void)snprintf(mq->tls_text, sizeof(mq->tls_text), "%.*s", reason_len, reason);
+    if (attempt->why[0] == '\0') {
+        mqtt_tls_reason(text, len, attempt->why, sizeof(attempt->why));
     }
     return 1;
 }
 
-/* Paho writes tcp:// and ssl:// for mqtt:// and mqtts://. */
-static bool make_uri(const char *server, char *out_uri, size_t size)
-{
-    static const struct {
-        const char *ours, *paho;
-    } schemes[] = {{"mqtt://", "tcp://"},
-                   {"mqtts://", "ssl://"},
-                   {"ws://", "ws://"},
-                   {"wss://", "wss://"}};
-
-    for (size_t i = 0; i < COUNT_OF(schemes); i++) {
-        size_t len = strlen(schemes[i].ours);
-
-        if (strncmp(server, schemes[i].ours, len) == 0 && server[len] != '\0') {
-            int n = snprintf(out_uri, size, "%s%s", schemes[i].paho, server + len);
-
-            return n > 0 && (size_t)n < size;
-        }
-    }
-    return false;
-}
-
-static enum status link_create(struct mqtt *mq, const char *server, struct link **out_link,
+static enum status link_create(struct mqtt *mq, const struct plan *plan, struct link **out_link,
                                struct err *err)
 {
     struct link *link = xalloc(sizeof(*link));
     enum status st;
-    char uri[512];
     int rc;
 
     CHECK(sem_init(&link->ended, 0, 0) == 0);
     link->mq = mq;
-    if (!make_uri(server, uri, sizeof(uri))) {
-        st = err_set(err, ST_INVALID, "not an address of a broker");
-        goto out;
-    }
-    st = mqtt_client_create(mq, uri, &link->client, err);
+    link->fd = -1;
+    link->version = plan->version;
+    st = mqtt_client_create(mq, plan->server->uri, plan->version, &link->client, err);
     if (st != ST_OK) {
         goto out;
     }
-    if (mq->options.version == MQTTVERSION_5) {
+    if (plan->version == MQTTVERSION_5) {
         rc = MQTTClient_setCallbacks(link->client, link, on_lost, on_message, NULL);
         CHECK(rc == MQTTCLIENT_SUCCESS);
         rc = MQTTClient_setPublished(link->client, link, on_published);
@@ -187,142 +166,258 @@ static struct mqtt_limits read_limits(const MQTTResponse *response, int keep_ali
     };
 }
 
-/* The reason code of MQTT 5 for a CONNACK of either version. */
-static int connack_reason(int version, int code)
+/* The authorities, and our own certificate. One of the system's places may be missing, as a container
+ * has only the bundle. */
+static void choose_files(const struct mqtt_options *o, MQTTClient_SSLOptions *tls)
 {
-    static const int of_3_1_1[] = {0x00, 0x84, 0x85, 0x88, 0x86, 0x87};
+    struct authorities system = {NULL, NULL};
 
-    if (version == MQTTVERSION_5 && code >= 0x80) {
-        return code;
+    if (o->ca_file == NULL) {
+        (void)authorities_find(&system);
     }
-    return code < (int)COUNT_OF(of_3_1_1) ? of_3_1_1[code] : 0x80;
+    tls->trustStore = o->ca_file != NULL ? o->ca_file : system.bundle;
+    tls->CApath = system.folder;
+    tls->disableDefaultTrustStore = 1; /* these authorities, no others */
+    tls->keyStore = o->cert_file;
+    tls->privateKey = o->key_file;
+    tls->privateKeyPassword = ""; /* so that OpenSSL never asks for one on a terminal */
 }
 
-static MQTTResponse paho_connect(struct mqtt *mq, struct link *link, int keep_alive_s)
+/* Before Paho reads them, which does not say which one is missing. */
+static enum status check_files(const struct mqtt_options *o, struct err *err)
+{
+    MQTTClient_SSLOptions tls = MQTTClient_SSLOptions_initializer;
+
+    choose_files(o, &tls);
+    if (tls.trustStore == NULL && tls.CApath == NULL) {
+        return err_set(err, ST_UNREACHABLE,
+                       "TLS: no authorities found on this system (mqtt.tls.ca_file)");
+    }
+    {
+        const char *const files[] = {tls.trustStore, tls.keyStore, tls.privateKey};
+
+        for (size_t i = 0; i < COUNT_OF(files); i++) {
+            if (files[i] != NULL && access(files[i], R_OK) != 0) {
+                return err_set_errno(err, ST_UNREACHABLE, errno, "TLS: read %s", files[i]);
+            }
+        }
+    }
+    return ST_OK;
+}
+
+static MQTTResponse paho_connect(struct mqtt *mq, struct link *link, const struct plan *plan,
+                                 struct attempt *attempt)
 {
     const struct mqtt_options *o = &mq->options;
+    const struct mqtt_request *request = plan->request;
+    bool v5 = plan->version == MQTTVERSION_5;
     MQTTClient_connectOptions options5 = MQTTClient_connectOptions_initializer5;
     MQTTClient_connectOptions options4 = MQTTClient_connectOptions_initializer;
-    MQTTClient_connectOptions options = o->version == MQTTVERSION_5 ? options5 : options4;
+    MQTTClient_connectOptions options = v5 ? options5 : options4;
     MQTTClient_willOptions will = MQTTClient_willOptions_initializer;
     MQTTClient_SSLOptions tls = MQTTClient_SSLOptions_initializer;
     MQTTResponse response = MQTTResponse_initializer;
 
-    will.topicName = o->will_topic;
-    will.payload.data = o->will_payload.data;
-    will.payload.len = (int)o->will_payload.len;
-    will.retained = 1;
-    will.qos = 1;
-    tls.trustStore = o->ca_file;
-    tls.CApath = o->ca_file == NULL ? "/etc/ssl/certs" : NULL;
-    tls.disableDefaultTrustStore = 1; /* these authorities, no others */
-    tls.keyStore = o->cert_file;
-    tls.privateKey = o->key_file;
+    if (request->will != NULL) {
+        will.topicName = request->will->topic;
+        will.payload.data = request->will->payload.data;
+        will.payload.len = (int)request->will->payload.len;
+        will.retained = request->will->retain;
+        will.qos = request->will->qos;
+        options.will = &will;
+    }
+    choose_files(o, &tls);
     tls.enableServerCertAuth = 1;
     tls.verify = 1; /* the host name; off by default */
     tls.ssl_error_cb = on_tls_error;
-    tls.ssl_error_context = mq;
-    options.MQTTVersion = o->version;
-    options.keepAliveInterval = keep_alive_s;
+    tls.ssl_error_context = attempt;
+    options.MQTTVersion = plan->version;
+    options.keepAliveInterval = plan->keep_alive_s;
     options.connectTimeout = o->connect_timeout_s;
     options.retryInterval = 0;
     /* The publisher has the window; when Paho's is full, Paho sleeps. */
     options.maxInflightMessages = MQTT_MAX_TOKEN;
     options.reliable = 0;
-    options.will = o->will_topic != NULL ? &will : NULL;
     options.ssl = &tls;
-    options.username = o->username;
-    options.binarypwd.data = o->password.data;
-    options.binarypwd.len = (int)o->password.len;
-    if (o->version == MQTTVERSION_5) {
+    options.username = plan->log_in ? o->username : NULL;
+    options.binarypwd.data = plan->log_in ? request->password.data : NULL;
+    options.binarypwd.len = plan->log_in ? (int)request->password.len : 0;
+    if (v5) {
         return MQTTClient_connect5(link->client, &options, NULL, NULL);
     }
     response.reasonCode = MQTTClient_connect(link->client, &options);
     return response;
 }
 
-static enum status connect_failed(struct mqtt *mq, const char *server, int rc, int64_t took_ms,
-                                  int *out_reason, struct err *err)
+static void reset_tokens(struct mqtt *mq)
 {
-    if (rc > 0) {
-        *out_reason = connack_reason(mq->options.version, rc);
-        return err_set(err, ST_REFUSED, "%s", mqtt_reason_text(*out_reason));
-    }
-    *out_reason = 0;
-    if (mq->tls_text[0] != '\0') {
-        return err_set(err, ST_UNREACHABLE, "TLS: %s", mq->tls_text);
-    }
-    if (took_ms >= (int64_t)mq->options.connect_timeout_s * 900) {
-        return err_set(err, ST_UNREACHABLE, "no answer within %d s",
-                       mq->options.connect_timeout_s);
-    }
-    if (strncmp(server, "mqtts:", 6) == 0 || strncmp(server, "wss:", 4) == 0) {
-        return err_set(
-            err, ST_UNREACHABLE,
-            "connection refused, name unknown, not TLS, a certificate that is not for "
-            "this host, or ours is missing");
-    }
-    return err_set(err, ST_UNREACHABLE, "connection refused, name unknown, or not MQTT");
-}
-
-/* One attempt. */
-static enum status link_connect(struct mqtt *mq, const char *server, int keep_alive_s,
-                                int *out_reason, struct err *err)
-{
-    int64_t began = clock_mono_ms();
-    struct link *link = NULL;
-    MQTTResponse response;
-    enum status st = link_create(mq, server, &link, err);
-
-    if (st != ST_OK) {
-        return st;
-    }
-    CHECK(link != NULL);
-    link->epoch = ++mq->last_epoch;
     mq->last_token = 0;
     for (size_t i = 0; i < COUNT_OF(mq->in_use); i++) {
         atomic_store_explicit(&mq->in_use[i], 0, memory_order_relaxed);
     }
-    mq->tls_text[0] = '\0';
-    atomic_store(&mq->epoch, link->epoch);
-    response = paho_connect(mq, link, keep_alive_s);
-    if (response.reasonCode != MQTTREASONCODE_SUCCESS) {
-        atomic_store(&mq->epoch, 0);
-        mqtt_link_destroy(link); /* was never connected: no callback about its end */
-        return connect_failed(mq, server, (int)response.reasonCode, clock_mono_ms() - began,
-                              out_reason, err);
+}
+
+/* From here on a stop shuts this socket down. */
+static void set_connecting(struct mqtt *mq, int fd)
+{
+    CHECK(pthread_mutex_lock(&mq->mu) == 0);
+    mq->connecting_fd = fd;
+    if (fd >= 0 && atomic_load(&mq->stopping)) {
+        (void)shutdown(fd, SHUT_RDWR);
     }
-    mq->limits = read_limits(&response, keep_alive_s);
-    MQTTResponse_free(response);
+    CHECK(pthread_mutex_unlock(&mq->mu) == 0);
+}
+
+static void go_live(struct mqtt *mq, struct link *link)
+{
     CHECK(pthread_mutex_lock(&mq->mu) == 0);
     mq->live = link;
     CHECK(pthread_mutex_unlock(&mq->mu) == 0);
+}
+
+/* Behind TCP. Closes attempt->fd if Paho has not taken it. */
+static enum status link_connect(struct mqtt *mq, const struct plan *plan,
+                                struct attempt *attempt, int *out_reason, struct err *err)
+{
+    int64_t began = clock_mono_ms();
+    struct link *link = NULL;
+    MQTTResponse response;
+    enum status st = link_create(mq, plan, &link, err);
+
+    if (st != ST_OK) {
+        (void)close(attempt->fd);
+        return st;
+    }
+    CHECK(link != NULL);
+    link->epoch = ++mq->last_epoch;
+    reset_tokens(mq);
+    if (mqtt_seam_enter(attempt)) {
+        link->fd = fcntl(attempt->fd, F_DUPFD_CLOEXEC, 0);
+        set_connecting(mq, link->fd);
+    }
+    atomic_store(&mq->epoch, link->epoch);
+    response = paho_connect(mq, link, plan, attempt);
+    mqtt_seam_leave();
+    set_connecting(mq, -1);
+    if (!attempt->taken) {
+        (void)close(attempt->fd);
+    }
+    if (response.reasonCode != MQTTREASONCODE_SUCCESS) {
+        atomic_store(&mq->epoch, 0);
+        mqtt_link_destroy(link); /* was never connected: no callback about its end */
+        return mqtt_cause(mq, attempt, (int)response.reasonCode, clock_mono_ms() - began,
+                          out_reason, err);
+    }
+    mq->limits = read_limits(&response, plan->keep_alive_s);
+    MQTTResponse_free(response);
+    go_live(mq, link);
     return ST_OK;
 }
 
-enum status mqtt_connect(struct mqtt *mq, const char *server, struct mqtt_limits *out_limits,
-                         uint32_t *out_epoch, int *out_reason, struct err *err)
+/* Over the server's addresses until a broker has answered, yes or no. */
+static enum status connect_anywhere(struct mqtt *mq, const struct plan *plan, char *out_address,
+                                    size_t size, int *out_reason, struct err *err)
 {
-    bool demanded = mq->demanding_server != NULL && strcmp(mq->demanding_server, server) == 0;
-    int keep_alive_s = demanded ? mq->demanded_keep_alive_s : mq->options.keep_alive_s;
-    enum status st;
+    struct dial_address *one;
+    struct dial dial;
+    enum status st = plan->server->tls ? check_files(&mq->options, err) : ST_OK;
 
-    mqtt_call_begin(mq, ((int64_t)mq->options.connect_timeout_s * 2 + NAME_LOOKUP_S) * 1000,
-                    false);
+    *out_reason = 0;
+    if (st == ST_OK) {
+        st = mqtt_dial_begin(mq, plan->server, &dial, err);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    while ((one = mqtt_dial_next(&dial)) != NULL) {
+        struct attempt attempt = {.server = plan->server,
+                                  .fd = one->fd,
+                                  .stage = plan->server->tls         ? STAGE_TLS
+                                           : plan->server->websocket ? STAGE_UPGRADE
+                                                                     : STAGE_CONNACK};
+        struct err why = {0};
+
+        one->fd = -1;
+        st = link_connect(mq, plan, &attempt, out_reason, &why);
+        buf_free(&attempt.response);
+        (void)snprintf(out_address, size, "%s", attempt.taken ? one->text : "");
+        if (st != ST_UNREACHABLE) {
+            return st == ST_OK ? st : err_set(err, st, "%s", why.text);
+        }
+        (void)snprintf(one->why, sizeof(one->why), "%.*s", (int)sizeof(one->why) - 1, why.text);
+    }
+    return mqtt_cause_of_dial(&dial, err);
+}
+
+/* The guard takes a connect for hung only long after every part of it should have ended. */
+static void begin_connect(struct mqtt *mq)
+{
+    int64_t steps = 2 * (DIAL_MAX_ADDRESSES + (int64_t)2);
+
+    mqtt_call_begin(mq, steps * mq->options.connect_timeout_s * 1000, false);
     mqtt_link_end(mq, false);
-    st = link_connect(mq, server, keep_alive_s, out_reason, err);
-    if (st == ST_OK && mq->limits.keep_alive_s < keep_alive_s) {
+}
+
+enum status mqtt_connect(struct mqtt *mq, const struct mqtt_request *request,
+                         struct mqtt_connection *out_connection, int *out_reason,
+                         struct err *err)
+{
+    bool demanded =
+        mq->demanding_server != NULL && strcmp(mq->demanding_server, request->server) == 0;
+    struct server server;
+    struct plan plan = {
+        .server = &server,
+        .request = request,
+        .version = mq->options.version,
+        .keep_alive_s = demanded ? mq->demanded_keep_alive_s : mq->options.keep_alive_s,
+        .log_in = true,
+    };
+    struct mqtt_connection connection = {0};
+    enum status st = mqtt_server_parse(request->server, &server, err);
+
+    *out_reason = 0;
+    if (st != ST_OK) {
+        return st;
+    }
+    begin_connect(mq);
+    st = connect_anywhere(mq, &plan, connection.address, sizeof(connection.address), out_reason,
+                          err);
+    if (st == ST_OK && mq->limits.keep_alive_s < plan.keep_alive_s) {
         /* Paho pings at the interval it connected with, so connect again with the broker's. */
-        mq->demanding_server = server;
-        mq->demanded_keep_alive_s = mq->limits.keep_alive_s;
+        mq->demanding_server = request->server;
+        plan.keep_alive_s = mq->demanded_keep_alive_s = mq->limits.keep_alive_s;
         mqtt_link_end(mq, true);
-        st = link_connect(mq, server, mq->demanded_keep_alive_s, out_reason, err);
+        st = connect_anywhere(mq, &plan, connection.address, sizeof(connection.address),
+                              out_reason, err);
     }
     mqtt_call_end(mq);
     if (st != ST_OK) {
         return st;
     }
-    *out_limits = mq->limits;
-    *out_epoch = mq->last_epoch;
+    connection.limits = mq->limits;
+    connection.epoch = mq->last_epoch;
+    *out_connection = connection;
     return ST_OK;
+}
+
+bool mqtt_answers_3_1_1(struct mqtt *mq, const char *text)
+{
+    const struct mqtt_request request = {.server = text};
+    struct server server;
+    struct plan plan = {.server = &server,
+                        .request = &request,
+                        .version = MQTTVERSION_3_1_1,
+                        .keep_alive_s = mq->options.keep_alive_s};
+    char address[64];
+    int reason;
+    enum status st = mqtt_server_parse(text, &server, NULL);
+
+    if (st != ST_OK) {
+        return false;
+    }
+    begin_connect(mq);
+    st = connect_anywhere(mq, &plan, address, sizeof(address), &reason, NULL);
+    mqtt_link_end(mq, true);
+    mqtt_call_end(mq);
+    return st == ST_OK || st == ST_REFUSED;
 }

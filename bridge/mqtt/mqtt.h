@@ -21,17 +21,19 @@ struct mqtt_options {
     int version; /* 5 or 4 (3.1.1) */
     const char *client_id;
     const char *username; /* NULL: none */
-    struct slice password;
+    /* Read at each connect. */
     const char *ca_file;              /* NULL: the system's authorities */
     const char *cert_file, *key_file; /* NULL: no client certificate */
     int keep_alive_s;
     int connect_timeout_s;
-    const char *will_topic; /* retained, QoS 1; NULL: no will */
-    struct slice will_payload;
 };
 
-/* The reason of a loss that the guard caused: it cut a call that blocked too long. */
-enum { MQTT_CUT = -1 };
+/* Reasons that are no reason codes. */
+enum {
+    MQTT_CUT = -1, /* of a loss: the guard cut a call that blocked too long */
+    MQTT_HUNG_UP =
+        -2, /* of a failed connect: the answer to CONNECT was the end of the connection */
+};
 
 /* Called on Paho's threads, and by the guard (waiting, and lost when it cuts a connection):
  * copy, post, return. Each may run before the call that caused it has returned. lost and waiting
@@ -59,6 +61,25 @@ struct mqtt_limits {
     bool retain_available;
 };
 
+struct mqtt_will {
+    const char *topic;
+    struct slice payload;
+    int qos;
+    bool retain;
+};
+
+struct mqtt_request {
+    const char *server;           /* mqtt://, mqtts://, ws:// or wss://, host:port */
+    struct slice password;        /* absent: none */
+    const struct mqtt_will *will; /* NULL: none */
+};
+
+struct mqtt_connection {
+    uint32_t epoch;
+    struct mqtt_limits limits;
+    char address[64]; /* the server's address that answered; empty: unknown (PAHO=stock) */
+};
+
 struct mqtt_message {
     const char *topic;
     struct slice payload;
@@ -84,19 +105,27 @@ enum status mqtt_create(const struct mqtt_options *options,
  * afterwards. NULL is allowed. */
 void mqtt_destroy(struct mqtt *mq);
 
-/* Any thread. No call that can be cut lasts beyond this moment; a connect lasts until its
- * time-out at most. */
+/* Any thread, once, when the bridge stops: no call lasts beyond this moment, a connect not even
+ * until then. */
 void mqtt_set_deadline(struct mqtt *mq, int64_t mono_ms);
+/* Any thread. When bytes last reached the other side, by CLOCK_MONOTONIC, to the second; 0: not yet,
+ * or unknown (PAHO=stock). */
+int64_t mqtt_moved_ms(const struct mqtt *mq);
 
 /* All below: publisher thread only. */
 
-/* Blocks for at most connect_timeout_s plus the time to look up the name. server: mqtt://,
- * mqtts://, ws:// or wss:// host:port. Clean start, new epoch. If the broker demands a shorter
- * keep-alive, connects once more with that. ST_REFUSED: the broker refused (*out_reason: the
- * reason code of MQTT 5, also with 3.1.1); ST_UNREACHABLE: no answer, or TLS failed; ST_INVALID:
- * not such an address. */
-enum status mqtt_connect(struct mqtt *mq, const char *server, struct mqtt_limits *out_limits,
-                         uint32_t *out_epoch, int *out_reason, struct err *err) MUST_USE;
+/* Connects to the first of the server's addresses that answers. Blocks for at most connect_timeout_s
+ * to look up the name, the same for TCP, and the same for each address that takes a connection.
+ * Clean start, new epoch. If the broker demands a shorter keep-alive, connects once more with that.
+ * ST_REFUSED: the broker refused (*out_reason: the reason code of MQTT 5, also with 3.1.1);
+ * ST_UNREACHABLE: no broker answered (*out_reason: 0 or MQTT_HUNG_UP), err says why at each address;
+ * ST_INVALID: not such an address. */
+enum status mqtt_connect(struct mqtt *mq, const struct mqtt_request *request,
+                         struct mqtt_connection *out_connection, int *out_reason,
+                         struct err *err) MUST_USE;
+/* After MQTT_HUNG_UP with MQTT 5: does this server answer a CONNECT of 3.1.1, if only with a refusal?
+ * Connects without will and log-in, and disconnects. */
+bool mqtt_answers_3_1_1(struct mqtt *mq, const char *server);
 /* Lends topic and payload. *out_token (1 to 65,535) identifies the message in acked; QoS 0 gets 0
  * and is done on ST_OK. ST_OK: Paho accepted the message; if the connection ends meanwhile, lost
  * reports it. Blocks while the socket is full, for at most twice the keep-alive.
@@ -105,9 +134,8 @@ enum status mqtt_connect(struct mqtt *mq, const char *server, struct mqtt_limits
  * ST_INVALID (not a topic), ST_BUSY (the next token is still in flight). */
 enum status mqtt_publish(struct mqtt *mq, const struct mqtt_message *message, int *out_token,
                          struct err *err) MUST_USE;
-/* Ends the connection. clean: with DISCONNECT, without the will. Else cut, and the broker sends
- * the will (with 3.1.1 only if it does not read, since Paho always tries to send DISCONNECT). lost
- * is not called. */
+/* Ends the connection. clean: with DISCONNECT, without the will. Else cut, and the broker sends the
+ * will. lost is not called. */
 void mqtt_disconnect(struct mqtt *mq, bool clean);
 
 /* "Not authorized" and the like, for logs; a constant. */

@@ -51,7 +51,7 @@ struct signals {
 
 /* The failure to connect that was logged last. */
 struct logged_failure {
-    char text[96];
+    char text[256];
 };
 
 /* The bridge's status topics, as bits, in the order in which they are published. */
@@ -104,6 +104,7 @@ struct publisher {
     bool up;
     uint32_t epoch;
     struct mqtt_limits limits;
+    struct mqtt_will will;
     size_t max_messages; /* in flight: the lower of both sides' limits */
     const char *server;
     size_t server_index, next_server;

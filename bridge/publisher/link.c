@@ -54,7 +54,8 @@ static void log_connect_failure(struct publisher *pub, enum status st, const cha
     }
 }
 
-static void link_up(struct publisher *pub, int64_t now_ms)
+static void link_up(struct publisher *pub, const struct mqtt_connection *connection,
+                    int64_t now_ms)
 {
     pub->up = true;
     pub->max_messages = pub->options.max_in_flight < pub->limits.receive_maximum
@@ -69,7 +70,8 @@ static void link_up(struct publisher *pub, int64_t now_ms)
     metrics_set(METRIC_CONNECTED, 1);
     metrics_add(METRIC_RECONNECTS, metrics_get(METRIC_CONNECTS) > 0);
     metrics_add(METRIC_CONNECTS, 1);
-    log_info("broker connected", L_STR("server", pub->server), L_INT("tries", pub->tries),
+    log_info("broker connected", L_STR("server", pub->server),
+             L_STR("address", connection->address), L_INT("tries", pub->tries),
              L_INT("away_ms", now_ms - pub->down_since_ms),
              L_INT("in_flight_limit", pub->max_messages));
     pub->tries = 0;
@@ -90,6 +92,8 @@ static enum status check_limits(const struct publisher *pub, struct err *err)
 void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
 {
     struct err err = {.status = ST_OK};
+    struct mqtt_request request = {.password = pub->options.password, .will = &pub->will};
+    struct mqtt_connection connection = {0};
     int reason = 0;
     enum status st;
 
@@ -99,8 +103,11 @@ void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
     pub->server_index = pub->next_server++ % pub->options.server_count;
     pub->server = pub->options.servers[pub->server_index];
     pub->tries++;
-    st = mqtt_connect(pub->mq, pub->server, &pub->limits, &pub->epoch, &reason, &err);
+    request.server = pub->server;
+    st = mqtt_connect(pub->mq, &request, &connection, &reason, &err);
     if (st == ST_OK) {
+        pub->limits = connection.limits;
+        pub->epoch = connection.epoch;
         st = check_limits(pub, &err);
         if (st != ST_OK) {
             mqtt_disconnect(pub->mq, true);
@@ -110,7 +117,7 @@ void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
     now_ms = clock_mono_ms();
     heartbeat_now(&pub->heartbeat);
     if (st == ST_OK) {
-        link_up(pub, now_ms);
+        link_up(pub, &connection, now_ms);
         return;
     }
     log_connect_failure(pub, st, err.text);

@@ -33,7 +33,8 @@ enum { PUBLISHER_MAX_IN_FLIGHT = 16000 };
 struct publisher_options {
     const char *const *servers; /* tried in turn */
     size_t server_count;
-    struct mqtt_options mqtt; /* will_topic and will_payload are filled in by the publisher */
+    struct mqtt_options mqtt;
+    struct slice password; /* absent: none */
     size_t max_in_flight;
     const char *bridge_topic; /* state, info and health go to <bridge_topic>/<client_id>/… */
     struct slice info;        /* payload of …/info: JSON, no secrets; copied */
@@ -46,8 +47,8 @@ enum status publisher_create(const struct publisher_options *options, struct out
 /* Main thread, once. Starts the publisher's thread, after the outbox's. */
 enum status publisher_start(struct publisher *pub, struct err *err) MUST_USE;
 /* Main thread. Waits for the events in flight (at most drain_ms), publishes "offline",
- * disconnects, joins the thread. An attempt to connect that is under way is finished or times
- * out first. Does nothing if the thread never started. */
+ * disconnects, joins the thread. An attempt to connect that is under way is given up. Does nothing
+ * if the thread never started. */
 void publisher_stop(struct publisher *pub, int64_t drain_ms);
 /* Main thread. Stopped, or never started; NULL is allowed. */
 void publisher_destroy(struct publisher *pub);

@@ -32,8 +32,10 @@ void publisher_status_init(struct publisher *pub)
     pub->state_topic = status_topic(pub, "state");
     pub->info_topic = status_topic(pub, "info");
     pub->health_topic = status_topic(pub, "health");
-    pub->options.mqtt.will_topic = pub->state_topic;
-    pub->options.mqtt.will_payload = SLICE("{\"state\":\"offline\"}");
+    pub->will = (struct mqtt_will){.topic = pub->state_topic,
+                                   .payload = SLICE("{\"state\":\"offline\"}"),
+                                   .qos = 1,
+                                   .retain = true};
     buf_add_slice(&pub->info, pub->options.info);
 }
 
@@ -92,8 +94,8 @@ static enum status publish_status(struct publisher *pub, unsigned which, int *ou
         message.payload = buf_slice(&health);
     } else {
         message.topic = pub->state_topic;
-        message.payload = which == STATUS_STATE ? SLICE("{\"state\":\"online\"}")
-                                                : pub->options.mqtt.will_payload;
+        message.payload =
+            which == STATUS_STATE ? SLICE("{\"state\":\"online\"}") : pub->will.payload;
     }
     st = mqtt_publish(pub->mq, &message, out_token, NULL);
     buf_free(&health);

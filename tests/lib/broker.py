@@ -9,13 +9,13 @@ class Broker:
     """
     users: {name: password}; without it anybody may connect. acl: text of an acl_file.
     tls: (ca, cert, key) paths; client_certificates: clients must show one of that authority.
-    websockets: a second listener for them. lines: more lines for mosquitto.conf.
+    websockets: a second listener for them. lines: more lines for mosquitto.conf. host: "::1" for IPv6.
     """
 
     def __init__(self, folder, *, users=None, acl=None, tls=None, client_certificates=False,
-                 websockets=False, max_packet_size=None, max_inflight_messages=256, lines=()):
+                 websockets=False, max_packet_size=None, max_inflight_messages=256, lines=(), host="127.0.0.1"):
         self.folder = folder
-        self.host, self.port = "127.0.0.1", free_port()
+        self.host, self.port = host, free_port()
         self.websocket_port = free_port() if websockets else None
         self.users, self.acl, self.tls = users, acl, tls
         self.client_certificates = client_certificates
@@ -29,7 +29,8 @@ class Broker:
 
     @property
     def url(self):
-        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
 
     @property
     def websocket_url(self):

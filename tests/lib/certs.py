@@ -15,7 +15,7 @@ class Authority:
             *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
         )
 
-    def issue(self, name, alt_names="IP:127.0.0.1,DNS:localhost"):
+    def issue(self, name, alt_names="IP:127.0.0.1,DNS:localhost", days=2):
         """Gives (certificate, key) for a server or a client."""
         key, request = self.folder / f"{name}.key", self.folder / f"{name}.csr"
         cert, extensions = self.folder / f"{name}.crt", self.folder / f"{name}.ext"
@@ -26,7 +26,7 @@ class Authority:
         )
         openssl(
             *("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key),
-            *("-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", cert),
+            *("-CAcreateserial", "-days", days, "-extfile", extensions, "-out", cert),
         )
         return cert, key
 

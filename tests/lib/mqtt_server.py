@@ -78,16 +78,22 @@ def refuse(word, reason):
 
 
 class MqttServer:
-    """connack: properties of every CONNACK, by the names above; reason: its reason code."""
+    """
+    connack: properties of every CONNACK, by the names above; reason: its reason code, or a function of the session
+    that gives one (None: hangs up instead). tls: an ssl.SSLContext.
+    """
 
-    def __init__(self, on_publish=None, *, own_prefix="hook2mqtt/", reason=0, **connack):
+    def __init__(self, on_publish=None, *, own_prefix="hook2mqtt/", reason=0, host="127.0.0.1", port=0, tls=None,
+                 **connack):
         self.on_publish = on_publish or Session.ack
         self.own_prefix = own_prefix
         self.reason, self.connack = reason, connack
         self.sessions = []
         self.violations = []  # of the protocol, by the client
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.host, self.port = self.listener.getsockname()
+        self.tls = tls
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.create_server((host, port), family=family)
+        self.host, self.port = self.listener.getsockname()[:2]
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
 
@@ -132,6 +138,11 @@ class MqttServer:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            if self.tls:
+                try:
+                    client = self.tls.wrap_socket(client, server_side=True)
+                except OSError:
+                    continue
             self.sessions.append(Session(self, client))
 
 
@@ -217,7 +228,11 @@ class Session:
         if flags & 0x40:
             connect.password = read.binary()
         self.connect = connect
-        answer = bytes([0, self.server.reason])
+        reason = self.server.reason(self) if callable(self.server.reason) else self.server.reason
+        if reason is None:
+            self.close()
+            return
+        answer = bytes([0, reason])
         if version == 5:
             answer += encode_properties(self.server.connack)
         self._send(CONNACK, answer)

@@ -9,11 +9,16 @@ from lib.wait import DEADLINE_S, wait_until
 
 
 class Proxy:
-    """Listens on a free port of 127.0.0.1 and connects each client to target, a (host, port)."""
+    """
+    Listens on a free port of 127.0.0.1 and connects each client to target, a (host, port).
+    edit: given the first bytes from the server, a function gives a list of pieces to send in their place.
+    bytes_per_s: how fast it reads from clients.
+    """
 
-    def __init__(self, target, *, record=False):
+    def __init__(self, target, *, record=False, edit=None, bytes_per_s=None):
         self.target = target
         self.record = record
+        self.edit, self.bytes_per_s = edit, bytes_per_s
         self.links = []  # of all time
         self.delay_s = 0.0
         self.flowing = threading.Event()
@@ -50,6 +55,8 @@ class Proxy:
         self.flowing.set()
         if not self.listener:
             self.listener = socket.create_server((self.host, self.port))
+            if self.bytes_per_s:
+                self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             self.port = self.listener.getsockname()[1]
             self.accepting = threading.Thread(
                 target=self._accept, args=(self.listener,), daemon=True
@@ -114,19 +121,25 @@ class Link:
             thread.join(DEADLINE_S)
 
     def _pump(self, source, sink, recorded):
+        edit = self.proxy.edit if source is self.sockets[1] else None
+        rate = self.proxy.bytes_per_s if source is self.sockets[0] else None
         with contextlib.suppress(OSError):
             while True:
                 self.proxy.flowing.wait()
-                data = source.recv(65536)
+                data = source.recv(rate // 10 if rate else 65536)
                 # A stall that began while we waited in recv holds these bytes back as well.
                 self.proxy.flowing.wait()
                 if not data:
                     break
                 if self.proxy.delay_s:
                     time.sleep(self.proxy.delay_s)
+                if rate:
+                    time.sleep(len(data) / rate)
                 if self.proxy.record:
                     recorded.extend(data)
-                sink.sendall(data)
+                for piece in edit(data) if edit else [data]:
+                    sink.sendall(piece)
+                edit = None
         # Also after a reset, which is how a killed peer with unread bytes ends.
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

@@ -124,8 +124,16 @@ static void client_create(struct client *client, const struct mqtt_options *opti
 
 static enum status client_connect(struct client *client, const char *server)
 {
-    return mqtt_connect(client->mq, server, &client->limits, &client->epoch, &client->reason,
-                        &client->err);
+    const struct mqtt_request request = {.server = server};
+    struct mqtt_connection connection = {0};
+    enum status st =
+        mqtt_connect(client->mq, &request, &connection, &client->reason, &client->err);
+
+    if (st == ST_OK) {
+        client->limits = connection.limits;
+        client->epoch = connection.epoch;
+    }
+    return st;
 }
 
 static enum status publish(struct client *client, const char *topic, size_t len, int qos,
