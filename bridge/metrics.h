@@ -47,7 +47,11 @@
     X(METRIC_ACCEPTED, "accepted_total", "Webhooks answered 200 accepted: on disk.")           \
     X(METRIC_DUPLICATES, "duplicates_total", "Webhooks answered 200 duplicate.")               \
     X(METRIC_QUARANTINED, "quarantined_total", "Webhooks answered 202 quarantined.")           \
-    X(METRIC_CHALLENGES, "challenges_total", "Challenges answered.")
+    X(METRIC_CHALLENGES, "challenges_total", "Challenges answered.")                           \
+    X(METRIC_UNREADABLE_TIMES, "unreadable_times_total",                                       \
+      "Webhooks with an event time that could not be read.")                                   \
+    X(METRIC_FUTURE_TIMES, "future_times_total",                                               \
+      "Webhooks with an event time over 10 minutes after their receipt: it counted as that.")
 
 /* Why a request was refused: the `error` of its answer and the label of rejected_total. */
 #define REJECT_MAP(X)                                                                          \

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/date.h"
 #include "common/log.h"
 #include "common/nearest.h"
 #include "common/units.h"
@@ -159,7 +160,7 @@ static bool read_when(const char *text, int64_t *out_unix_ms)
         *out_unix_ms = clock_unix_ms() - ago_ms;
         return true;
     }
-    return clock_parse(slice_of(text), out_unix_ms);
+    return date_parse(slice_of(text), out_unix_ms);
 }
 
 /* NULL: stored. Else the kind of value that the option wants. */

@@ -116,8 +116,7 @@ static void check_event(struct source_view *view, size_t index,
     }
     if (parsed->unreadable_time) {
         warn(view, index, "",
-             "has a time at fields.event_time that is neither ISO 8601 nor Unix seconds or "
-             "milliseconds: it does not count");
+             "has a time at fields.event_time that cannot be read: it does not count");
     }
 }
 

@@ -150,8 +150,8 @@ const struct setting settings_of_source[] = {
     ROW("sources[].fields.delivery_id", FIELD, PROVIDER(fields.delivery_id), NULL, 1, 1024,
         "The delivery ID: the value that the provider sends again when it retries."),
     ROW("sources[].fields.event_time", FIELD, PROVIDER(fields.event_time), NULL, 1, 1024,
-        "When it happened, as ISO 8601 or Unix time (seconds, or 13 digits of milliseconds): "
-        "an older event never replaces a newer state."),
+        "When it happened, as ISO 8601, RFC 2822 or Unix time: an older event never replaces a "
+        "newer state."),
     ROW("sources[].fields.deletion_event", TEXT, PROVIDER(fields.deletion_event), NULL, 1, 256,
         "The event by which the resource is gone, or *.deleted for all that end so."),
 

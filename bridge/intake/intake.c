@@ -104,12 +104,50 @@ static void log_unknown(const struct intake_source *source, const struct event *
              L_SLICE("resource_type", event->resource_type), L_SLICE("event", event->event));
 }
 
-static void log_unreadable_time(const struct intake_source *source, const struct event *event)
+/* Nobody vouches for the provider's clock. A state with a time that is far ahead would stand
+ * against all that comes until then. */
+static bool is_in_future(int64_t event_ms, int64_t received_ms)
 {
-    if (!source->logged->unreadable_time) {
-        source->logged->unreadable_time = true;
-        log_warn("event time not understood; retained states are ordered by time of receipt",
-                 L_UUID("id", event->id), L_SLICE("source", source->name));
+    enum { MAX_AHEAD_MS = 600000 };
+
+    return event_ms != CLOCK_NONE && event_ms > received_ms + MAX_AHEAD_MS;
+}
+
+/* A source may send such times with every webhook: the rest is counted. */
+static bool may_warn(int64_t *next_ms)
+{
+    enum { INTERVAL_MS = 60000 };
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms < *next_ms) {
+        return false;
+    }
+    *next_ms = now_ms + INTERVAL_MS;
+    return true;
+}
+
+static void count_odd_time(const struct intake_source *source, const struct parsed *parsed,
+                           const struct event *event)
+{
+    struct intake_logged *logged = source->logged;
+
+    if (!source->trusted[PARSE_TIME]) {
+        return;
+    }
+    if (parsed->unreadable_time) {
+        metrics_count(METRIC_UNREADABLE_TIMES, source->metrics_index);
+        if (may_warn(&logged->next_unreadable_time_ms)) {
+            log_warn("event time not understood; the order of arrival decides about states",
+                     L_UUID("id", event->id), L_SLICE("source", source->name));
+        }
+    }
+    if (is_in_future(parsed->event_ms, event->received_ms)) {
+        metrics_count(METRIC_FUTURE_TIMES, source->metrics_index);
+        if (may_warn(&logged->next_future_time_ms)) {
+            log_warn("event time is in the future; the time of receipt counts",
+                     L_UUID("id", event->id), L_SLICE("source", source->name),
+                     L_INT("ahead_s", (parsed->event_ms - event->received_ms) / 1000));
+        }
     }
 }
 
@@ -166,6 +204,9 @@ static void make_event(struct intake *intake, const struct intake_source *source
     event->delivery_id = parsed->delivery_id;
     /* Both decide about a retained state, so they must be signed. */
     event->event_ms = source->trusted[PARSE_TIME] ? parsed->event_ms : CLOCK_NONE;
+    if (is_in_future(event->event_ms, event->received_ms)) {
+        event->event_ms = event->received_ms;
+    }
     event->deletion = source->trusted[PARSE_EVENT] && parsed->deletion;
     if (read != ST_OK) {
         event->reason = slice_of(parsed->reason);
@@ -262,9 +303,7 @@ enum status intake_submit(struct intake *intake, const struct intake_source *sou
         event.received_ms = delivery->received_ms;
         event.body = delivery->body;
         make_event(intake, source, st, &parsed, &event);
-        if (parsed.unreadable_time) {
-            log_unreadable_time(source, &event);
-        }
+        count_odd_time(source, &parsed, &event);
         submit(intake, source, &event, done, ctx);
     }
     parsed_fini(&parsed);

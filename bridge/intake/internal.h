@@ -19,14 +19,14 @@
 
 struct intake_keys;
 
-/* Things that were logged and are not logged again. Unknown events are remembered by their hash,
+/* Things that were logged and are not logged again, or not so soon. Unknown events are remembered by their hash,
  * up to a maximum, because a peer decides how many there are. */
 enum { INTAKE_LOGGED_MAX = 64 };
 
 struct intake_logged {
     uint64_t hashes[INTAKE_LOGGED_MAX];
     size_t count;
-    bool unreadable_time;
+    int64_t next_unreadable_time_ms, next_future_time_ms; /* monotonic */
 };
 
 /* A new member that owns memory is freed in intake_source_fini (source.c). */

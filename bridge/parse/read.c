@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/date.h"
 #include "common/utf8.h"
 
 /* One delivery. */
@@ -227,7 +228,7 @@ static int64_t read_time(struct reading *r)
     for (size_t i = 0; i < template->count && text.data == NULL; i++) {
         text = alternative_text(r, &template->alternatives[i], PARSE_TIME);
     }
-    if (clock_parse(text, &unix_ms) || clock_parse_unix(text, &unix_ms)) {
+    if (date_parse(text, &unix_ms) || date_parse_unix(text, &unix_ms)) {
         return unix_ms;
     }
     r->out->unreadable_time = text.len > 0;

@@ -116,7 +116,7 @@ struct provider_fields {
     const char *resource_type; /* NULL: what precedes the last dot of the event, or all of it */
     const char *gid;
     const char *delivery_id; /* may be missing in a delivery */
-    const char *event_time;  /* ISO 8601, or Unix seconds or milliseconds; may be missing */
+    const char *event_time;  /* as date.h reads it; may be missing */
     /* The event by which the resource is gone: literally, or `*.deleted` for all that
      * end so. */
     const char *deletion_event;

@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/date.h"
+
 enum {
     /* What they have from 2001 to 2286. */
     SECONDS_DIGITS = 10,
@@ -57,7 +59,7 @@ static bool read_number(struct slice text, size_t digits, bool tight, int64_t *o
     return true;
 }
 
-/* Of what clock_parse takes, what has a zone, and otherwise only one spelling. */
+/* Of what date_parse takes, what has a zone, and otherwise only one spelling. */
 static bool is_rfc3339(struct slice text)
 {
     size_t digits = 0;
@@ -92,7 +94,7 @@ bool timestamp_read(enum provider_timestamp format, bool tight, struct slice tex
         }
         break;
     case TIMESTAMP_RFC3339:
-        if (!is_rfc3339(text) || !clock_parse(text, &ms)) {
+        if (!is_rfc3339(text) || !date_parse(text, &ms)) {
             return false;
         }
         break;

@@ -91,6 +91,35 @@ def test_times_are_compared_as_times_not_as_text(bridge, broker, subscriber):
     assert state(broker) == new
 
 
+TIMES = [
+    "2016-08-12 15:23:28 UTC", "2016-08-12 15:23:28 +0000", "2016-08-12T15:23Z", "2016-08-12T15:23:28.123456789Z",
+    "Fri, 12 Aug 2016 15:23:28 +0000", "2016-08-12", "2016-08-12t15:23:28,5z", "1471015408", "1471015408123456",
+    1471015408, 1471015408123, 1471015408123456, 1471015408123456789,
+]
+
+
+@pytest.mark.parametrize("time", TIMES, ids=str)
+def test_a_time_in_any_usual_form_is_read(start, broker, subscriber, time):
+    bridge = start.bridge(broker, {"sources": source(state_topic=STATE_TOPIC)}).wait_connected()
+    new, old = events.body(modified_at="2016-08-13"), events.body(modified_at=time)
+    older = events.body(modified_at="2016-08-11T23:59:59Z")
+    for body in (old, older):
+        send(bridge, subscriber, body)
+        assert state(broker) == old
+    for body in (new, old):
+        send(bridge, subscriber, body)
+        assert state(broker) == new
+    assert bridge.metrics().value("unreadable_times_total", source="partners") == 0
+
+
+def test_a_time_that_cannot_be_read_is_counted_and_warned_of(bridge):
+    for _ in range(3):
+        bridge.accept(events.body(modified_at="08/12/2016"))
+    assert bridge.metrics().value("unreadable_times_total", source="partners") == 3
+    [line] = bridge.lines("event time not understood; the order of arrival decides about states")
+    assert line["source"] == "partners" and line["level"] == "warn"
+
+
 def test_an_event_of_the_same_time_does_overwrite(bridge, broker, subscriber):
     send(bridge, subscriber, events.body(modified_at=NEW))
     second = events.body(modified_at=NEW)

@@ -304,33 +304,58 @@ static void a_peer_cannot_fill_the_log_with_unknown_events(void **state)
     free(log);
 }
 
-static void deliver_odd_times(void)
+/* Received at 2023-11-14T22:13:20.123Z. */
+static int64_t time_as(const char *time)
 {
-    static const char *const times[] = {"\"2026-01-02T03:04:05Z\"", "\"yesterday\"",
-                                        "\"never\""};
+    struct buf body = {0};
 
-    for (size_t i = 0; i < COUNT_OF(times); i++) {
-        struct buf body = {0};
-
-        buf_addf(&body,
-                 "{\"event\":\"resource.updated\",\"resource_type\":\"project\","
-                 "\"resource_gid\":\"1\",\"resource\":{\"modified_at\":%s}}",
-                 times[i]);
-        deliver_partners(buf_slice(&body));
-        assert_int_equal(answer.result.status, ST_OK);
-        assert_true((fake.event->event_ms == CLOCK_NONE) == (i > 0));
-        buf_free(&body);
-    }
+    buf_addf(&body,
+             "{\"event\":\"resource.updated\",\"resource_type\":\"project\","
+             "\"resource_gid\":\"1\",\"resource\":{\"modified_at\":%s}}",
+             time);
+    deliver_partners(buf_slice(&body));
+    assert_int_equal(answer.result.status, ST_OK);
+    buf_free(&body);
+    return fake.event->event_ms;
 }
 
-static void a_time_that_is_not_understood_is_logged_once(void **state)
+static void deliver_odd_times(void)
 {
+    assert_true(time_as("\"2023-01-02T03:04:05Z\"") != CLOCK_NONE);
+    assert_true(time_as("\"yesterday\"") == CLOCK_NONE);
+    assert_true(time_as("\"never\"") == CLOCK_NONE);
+}
+
+static void a_time_that_is_not_understood_is_counted_and_logged_now_and_then(void **state)
+{
+    int64_t before = metrics_total(METRIC_UNREADABLE_TIMES);
     char *log = stderr_of(deliver_odd_times);
 
     (void)state;
     assert_int_equal(count_of(log, "\n"), 1);
     assert_int_equal(count_of(log, "event time not understood"), 1);
     assert_int_equal(count_of(log, "source=partners"), 1);
+    assert_int_equal(metrics_total(METRIC_UNREADABLE_TIMES) - before, 2);
+    free(log);
+}
+
+static void deliver_early_times(void)
+{
+    assert_int_equal(time_as("\"2023-11-14T22:23:20.123Z\""), 1700000600123);
+    assert_int_equal(time_as("\"2023-11-14T22:23:20.124Z\""), 1700000000123);
+    assert_int_equal(time_as("\"2099-01-01\""), 1700000000123);
+    assert_int_equal(time_as("253402300799"), 1700000000123);
+}
+
+static void a_time_in_the_future_counts_as_that_of_the_receipt(void **state)
+{
+    int64_t before = metrics_total(METRIC_FUTURE_TIMES);
+    char *log = stderr_of(deliver_early_times);
+
+    (void)state;
+    assert_int_equal(count_of(log, "\n"), 1);
+    assert_int_equal(count_of(log, "event time is in the future"), 1);
+    assert_int_equal(metrics_total(METRIC_FUTURE_TIMES) - before, 3);
     free(log);
 }
 
@@ -455,7 +480,8 @@ int main(void)
         TEST(a_quarantined_body_is_no_repeat_of_another_one),
         TEST(unknown_events_pass_and_are_counted_and_logged_once_each),
         TEST(a_peer_cannot_fill_the_log_with_unknown_events),
-        TEST(a_time_that_is_not_understood_is_logged_once),
+        TEST(a_time_that_is_not_understood_is_counted_and_logged_now_and_then),
+        TEST(a_time_in_the_future_counts_as_that_of_the_receipt),
         TEST(a_reparsed_dead_letter_keeps_its_id_and_time),
         TEST(a_dead_letter_that_still_makes_no_event_gives_a_reason),
         TEST(a_source_that_cannot_work_fails_the_creation),

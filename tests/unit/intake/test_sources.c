@@ -207,7 +207,7 @@ static void quarantined_bodies_that_differ_only_in_the_url_are_different(void **
 
 static int64_t time_in_header(const char *trust)
 {
-    struct headers headers = {.text = "X-Time: 2026-01-02T03:04:05Z"};
+    struct headers headers = {.text = "X-Time: 2023-01-02T03:04:05Z"};
     char *sources = NULL;
 
     assert_true(
@@ -229,7 +229,7 @@ static void an_unsigned_time_decides_about_no_retained_state(void **state)
 {
     (void)state;
     assert_true(time_in_header("") == CLOCK_NONE);
-    assert_true(time_in_header("'trust_unsigned':true,") == INT64_C(1767323045000));
+    assert_true(time_in_header("'trust_unsigned':true,") == INT64_C(1672628645000));
 }
 
 #define HUB(n) "{\"repository\":{\"full_name\":\"acme/widget\"},\"n\":" n "}"
