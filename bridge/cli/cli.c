@@ -17,11 +17,17 @@
 #include "common/nearest.h"
 #include "common/units.h"
 
+/* Made safe for a terminal: much of it comes from peers. */
 static void PRINTF_LIKE(1, 0) print_error(const char *format, va_list args)
 {
-    (void)fprintf(stderr, "%s" CLI_PREFIX, log_priority(STDERR_FILENO, LOG_ERROR));
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    struct buf safe = {0};
+    char *text = NULL;
+
+    CHECK(vasprintf(&text, format, args) >= 0);
+    cli_add_safe(&safe, slice_of(text));
+    (void)fprintf(stderr, CLI_PREFIX "%s\n", buf_slice(&safe).data);
+    buf_free(&safe);
+    free(text);
 }
 
 int cli_fail(const char *format, ...)

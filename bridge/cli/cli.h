@@ -95,7 +95,7 @@ const struct cli_verb *cli_choose(struct cli *cli, const struct cli_verb *verbs)
 /* Chooses and runs. */
 int cli_dispatch(struct cli *cli, const struct cli_verb *verbs);
 
-/* Prints `hook2mqtt: <text>` to stderr. Gives EXIT_FAILED. */
+/* Prints `hook2mqtt: <text>` to stderr, as one line and safe for a terminal. Gives EXIT_FAILED. */
 int cli_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 /* The same, and the usage of the subcommand. Gives EXIT_USAGE. */
 int cli_misuse(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -210,7 +210,7 @@ def test_an_event_of_ones_own_is_subscribed_and_an_unknown_ones_error_is_shown(a
 
 def test_an_event_with_a_slash_is_refused_unless_the_source_gives_it_a_path(start, api, weavy):
     for args in (["subscribe", "NewDeal", "New/Customer"], ["sample", "New/Customer", "--publish"]):
-        weavy.fails(*args, saying="New/Customer: the bridge takes no event with a slash in its name", status=2)
+        weavy.fails(*args, saying="New/Customer: the bridge takes no event with a slash in its name")
     assert api.asked() == []
     commands = weavy_with(start, api, {"new-customer": "New/Customer"})
     commands.run("subscribe", "New/Customer")

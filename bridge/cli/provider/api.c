@@ -8,6 +8,7 @@
  * If a try may have been carried out although its answer was lost, the reply is `uncertain`: then
  * there may be a config or a subscription that nobody knows of.
  */
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -47,12 +48,12 @@ void api_open(struct job *job, const char *scheme, int64_t timeout_ms)
 
 void api_close(struct job *job)
 {
+    tree_wipe(job->sent);
     tree_wipe(job->reply.json);
     cli_http_close(job->api.http);
     secrets_wipe(&job->api.secrets);
     buf_wipe(&job->api.token);
     buf_free(&job->api.base);
-    buf_free(&job->api.url);
 }
 
 enum status api_set_token(struct job *job, struct slice token)
@@ -75,34 +76,26 @@ bool api_is_segment(const char *text)
            utf8_is_fit(slice_of(text));
 }
 
-/* ---- a request ---- */
+/* ---- one try ---- */
 
-void api_add_url(struct buf *out, const struct job *job, const struct request *request)
-{
-    const char *path = request->path;
-    const char *at = request->id ? strstr(path, "{id}") : NULL;
-
-    buf_add_slice(out, buf_slice(&job->api.base));
-    if (at) {
-        buf_add(out, path, (size_t)(at - path));
-        cli_http_add_escaped(out, request->id);
-        path = at + strlen("{id}");
-    }
-    buf_addf(out, "%s%s", path, request->query ? request->query : "");
-}
-
-/* For tree_wipe. */
-static struct json_object *headers_of(const struct job *job, const struct request *request,
-                                      struct slice token)
+void api_make(struct job *job, const struct request *request)
 {
     struct json_object *headers = TREE({"Accept", tree_string("application/json")});
-    struct buf value = {0};
+    struct slice token = job->options.dry_run ? SLICE("***") : buf_slice(&job->api.token);
+    const char *at = request->id ? strstr(request->path, "{id}") : NULL;
+    struct buf url = {0}, value = {0};
 
+    buf_addf(&url, "%s%.*s", job->api.base.data, at ? (int)(at - request->path) : INT_MAX,
+             request->path);
+    if (at) {
+        cli_http_add_escaped(&url, request->id);
+        buf_add_str(&url, at + strlen("{id}"));
+    }
+    buf_add_str(&url, request->query ? request->query : "");
     if (!request->anonymous) {
         buf_reserve(&value, token.len + 64); /* growing would leave a copy behind */
         buf_addf(&value, "%s %.*s", job->api.scheme, SLICE_ARG(token));
         json_object_object_add(headers, "Authorization", tree_string(value.data));
-        buf_wipe(&value);
     }
     if (request->json) {
         json_object_object_add(headers, "Content-Type", tree_string("application/json"));
@@ -110,40 +103,35 @@ static struct json_object *headers_of(const struct job *job, const struct reques
     if (request->await) {
         json_object_object_add(headers, "Ricloud-Await", tree_string(request->await));
     }
-    return headers;
+    tree_wipe(job->sent);
+    job->sent = TREE({"method", tree_string(request->method)}, {"url", tree_string(url.data)},
+                     {"headers", headers}, {"body", request->json});
+    buf_wipe(&value);
+    buf_free(&url);
 }
 
-static void add_lines(struct buf *out, struct json_object *headers)
+static void add_headers(struct buf *out, struct json_object *sent)
 {
-    json_object_object_foreach(headers, name, value)
+    json_object_object_foreach(tree_at(sent, "/headers"), name, value)
     {
         buf_addf(out, "%s: %s\n", name, json_object_get_string(value));
     }
 }
 
-void api_add_request(struct buf *out, const struct job *job, const struct request *request)
+void api_add_request(struct buf *out, const struct job *job)
 {
-    struct buf url = {0};
-    struct json_object *object, *shown;
+    struct json_object *shown = secrets_hide(&job->api.secrets, job->sent);
+    struct json_object *body = tree_at(shown, "/body");
 
-    api_add_url(&url, job, request);
-    object = TREE({"method", tree_string(request->method)}, {"url", tree_string(url.data)},
-                  {"headers", headers_of(job, request, SLICE("***"))},
-                  {"body", json_object_get(request->json)});
-    shown = secrets_hide(&job->api.secrets, object);
     if (job->options.json) {
         buf_addf(out, "%s\n", tree_print(shown));
     } else {
-        buf_addf(out, "%s %s\n", request->method, tree_text(shown, "/url"));
-        add_lines(out, tree_at(shown, "/headers"));
-        buf_addf(out, request->json ? "\n%s\n\n" : "\n", tree_print(tree_at(shown, "/body")));
+        buf_addf(out, "%s %s\n", tree_text(shown, "/method"), tree_text(shown, "/url"));
+        add_headers(out, shown);
+        buf_addf(out, body ? "\n%s\n\n" : "\n", tree_print(body));
     }
     json_object_put(shown);
-    json_object_put(object);
-    buf_free(&url);
 }
-
-/* ---- one try ---- */
 
 static int64_t left_ms(const struct job *job)
 {
@@ -153,30 +141,28 @@ static int64_t left_ms(const struct job *job)
 }
 
 /* ST_OK: there was an answer. */
-static enum status try_once(struct job *job, const struct request *request, struct err *err)
+static enum status try_once(struct job *job, struct err *err)
 {
     int64_t left = left_ms(job);
-    struct slice token = buf_slice(&job->api.token);
-    struct slice json = slice_of(request->json ? tree_print(request->json) : NULL);
-    struct json_object *headers = headers_of(job, request, token);
+    struct json_object *body = tree_at(job->sent, "/body");
+    struct slice json = slice_of(body ? tree_print(body) : NULL);
     struct reply *reply = &job->reply;
-    enum status st;
-    struct buf lines = {0};
-    struct cli_http_request call = {
-        .method = request->method,
-        .path = job->api.url.data + job->api.base.len,
-        .json = json.data ? &json : NULL,
+    struct buf headers = {0};
+    struct cli_http_request request = {
+        .method = tree_text(job->sent, "/method"),
+        .path = tree_text(job->sent, "/url") + job->api.base.len,
+        .json = body ? &json : NULL,
         .timeout_ms = left < LAST_TRY_MS      ? LAST_TRY_MS
                       : left < TRY_TIMEOUT_MS ? left
                                               : TRY_TIMEOUT_MS,
     };
+    enum status st;
 
-    buf_reserve(&lines, token.len + 512);
-    add_lines(&lines, headers);
-    call.header = lines.data;
-    st = cli_http_run(job->api.http, &call, &reply->http, err);
-    buf_wipe(&lines);
-    tree_wipe(headers);
+    buf_reserve(&headers, job->api.token.len + 512);
+    add_headers(&headers, job->sent);
+    request.header = headers.data;
+    st = cli_http_run(job->api.http, &request, &reply->http, err);
+    buf_wipe(&headers);
     tree_wipe(reply->json);
     reply->json = tree_parse(reply->http.body, &reply->is_json);
     reply->is_empty = slice_trim(reply->http.body, " \t\r\n").len == 0;
@@ -220,14 +206,13 @@ void api_add_answer(struct buf *out, const struct job *job)
     const struct reply *reply = &job->reply;
     const char *redirect = reply->http.redirect;
     struct json_object *to = NULL;
-    struct buf text = {0};
 
-    buf_addf(&text, "%s %s: answered %ld", job->api.method, buf_slice(&job->api.url).data,
-             reply->http.status);
+    buf_addf(out, "%s %s: answered %ld", tree_text(job->sent, "/method"),
+             tree_text(job->sent, "/url"), reply->http.status);
     if (redirect) { /* the query may contain anything, such as the request */
         to = json_object_new_string_len(redirect, (int)strcspn(redirect, "?#"));
     } else if (!reply->is_json && !reply->is_empty) {
-        buf_add_str(&text, ", but not with JSON");
+        buf_add_str(out, ", but not with JSON");
     }
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         const char *const *name = names[i];
@@ -235,13 +220,11 @@ void api_add_answer(struct buf *out, const struct job *job)
         while (*name && !tree_text(reply->json, *name)) {
             name++;
         }
-        add_part(&text, job, ": ", *name ? tree_at(reply->json, *name) : NULL, "");
+        add_part(out, job, ": ", *name ? tree_at(reply->json, *name) : NULL, "");
     }
-    add_part(&text, job, ", ", tree_at(reply->json, "/params"), "");
-    add_part(&text, job, ", a redirect to ", to, ", which is not followed");
-    cli_add_safe(out, buf_slice(&text));
+    add_part(out, job, ", ", tree_at(reply->json, "/params"), "");
+    add_part(out, job, ", a redirect to ", to, ", which is not followed");
     json_object_put(to);
-    buf_free(&text);
 }
 
 enum status job_reject(struct job *job, enum status st, const char *what)
@@ -301,7 +284,7 @@ static bool wait_for_next_try(const struct job *job, unsigned n, struct buf *why
     return false;
 }
 
-static enum status call(struct job *job, const struct request *request)
+static enum status call(struct job *job)
 {
     struct buf why = {0};
     enum status st = ST_OK;
@@ -313,12 +296,9 @@ static enum status call(struct job *job, const struct request *request)
         }
         job->api.ca_file = NULL;
     }
-    job->api.method = request->method;
-    buf_clear(&job->api.url);
-    api_add_url(&job->api.url, job, request);
     for (unsigned n = 1;; n++) {
         struct err no_answer = {0};
-        bool is_answered = try_once(job, request, &no_answer) == ST_OK;
+        bool is_answered = try_once(job, &no_answer) == ST_OK;
 
         st = status_of(&job->reply.http);
         if (st == ST_OK) {
@@ -328,7 +308,7 @@ static enum status call(struct job *job, const struct request *request)
         if (is_answered) {
             api_add_answer(&why, job);
         } else {
-            buf_addf(&why, "%s ", request->method);
+            buf_addf(&why, "%s ", tree_text(job->sent, "/method"));
             (void)secrets_add_hidden(&job->api.secrets, &why, slice_of(no_answer.text));
         }
         if (st != ST_UNREACHABLE || !wait_for_next_try(job, n, &why)) {
@@ -343,19 +323,17 @@ static enum status call(struct job *job, const struct request *request)
 enum status job_call(struct job *job, const struct request *request)
 {
     struct buf text = {0};
-    enum status st = ST_OK;
 
     tree_wipe(job->reply.json);
     job->reply = (struct reply){0};
-    if (job->options.dry_run) {
-        api_add_request(&text, job, request);
-        (void)fputs(text.data, stdout); /* main looks whether it has arrived */
-    } else {
-        st = call(job, request);
+    api_make(job, request);
+    if (!job->options.dry_run) {
+        return call(job);
     }
-    tree_wipe(request->json);
+    api_add_request(&text, job);
+    (void)fputs(text.data, stdout); /* main looks whether it has arrived */
     buf_free(&text);
-    return st;
+    return ST_OK;
 }
 
 void job_keep(struct job *job, struct json_object **kept)

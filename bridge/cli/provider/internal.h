@@ -117,8 +117,6 @@ struct api {
     const char *ca_file;    /* still to be read; NULL: none */
     int64_t deadline_ms;    /* of the monotonic clock; for everything together */
     struct cli_http *http;
-    const char *method; /* of the last request, like the URL */
-    struct buf url;
 };
 
 /* A verb looks at those that its row names. */
@@ -138,14 +136,12 @@ struct verb {
     int min_count, max_count;            /* of arguments */
     bool changes;                        /* stores something */
     int (*check)(struct job *job);       /* of the usage, as cli_misuse returns it; or NULL */
-    const char *help;                    /* NULL: the usage says enough */
 };
 
 /* The data of the cli_verb that verb_run runs. */
 struct vendor {
-    const char *name;   /* of the provider, too */
-    const char *scheme; /* of the header Authorization, such as `Token` */
-    const char *summary;
+    const char *name;             /* of the provider, too */
+    const char *scheme;           /* of the header Authorization, such as `Token` */
     const char *argument;         /* what each argument is, such as `an id` */
     const struct cli_verb *verbs; /* without a run; the last row has no name */
     /* Gets a token and, if need be, the state. */
@@ -158,12 +154,20 @@ struct job {
     struct verb_options options;
     const struct config_source *source;
     size_t source_index;
-    struct state state;
-    bool logged_in;  /* by this job: its token is as new as can be */
     struct err err;  /* of the last thing that failed */
     int exit_status; /* so far */
     struct api api;
-    struct reply reply; /* the last call's */
+    struct json_object *sent; /* the last request: method, url, headers, body */
+    struct reply reply;
+
+    /* ricloud's */
+    struct json_object *config; /* as the API described it last; NULL: not yet, or a dry run */
+    struct json_object *test;   /* of the config, the last one; NULL: not known */
+    bool is_open;               /* the time was over before the outcome of that was seen */
+
+    /* weavy's */
+    struct state state;
+    bool logged_in; /* by this job: its token is as new as can be */
 };
 
 /* ---- api.c ---- */
@@ -177,12 +181,11 @@ enum status api_set_token(struct job *job, struct slice token) MUST_USE;
 /* False if text, even escaped, would not be a segment of its own: it is empty, . or .. , which
  * clients and servers resolve, or not UTF-8 without control characters. Pure. */
 bool api_is_segment(const char *text) MUST_USE;
-/* Adds where a request goes; and all of it, with *** for secrets, as lines or with --json as an
- * object. Pure. */
-void api_add_url(struct buf *out, const struct job *job, const struct request *request);
-void api_add_request(struct buf *out, const struct job *job, const struct request *request);
-/* Adds `GET https://…: answered 400: <the API's own words>`, safe for a terminal: a code, a message
- * and parameters, under one of the names that APIs give them. An answer without those is not
+/* Makes job->sent. Takes request->json. Pure, as is the next one: adds it, with *** for secrets, as
+ * lines or with --json as an object. */
+void api_make(struct job *job, const struct request *request);
+void api_add_request(struct buf *out, const struct job *job);
+/* Adds `GET https://…: answered 400: <the API's own words>`: a code, a message and parameters, under one of the names that APIs give them. An answer without those is not
  * quoted: it may contain a secret that nobody knows to be one. Pure. */
 void api_add_answer(struct buf *out, const struct job *job);
 /* How long to wait after the n-th try, from 1: as long as the API asked for (0: it did not), else
@@ -234,36 +237,26 @@ enum status ricloud_create(struct job *job) MUST_USE;
 #define RICLOUD_CONFIGS "/configs/webhook"
 #define RICLOUD_CONFIG  RICLOUD_CONFIGS "/{id}"
 
-struct ricloud_config {
-    const char *id;           /* opaque; NULL: as it was answered */
-    struct json_object *seen; /* as the API described it last; NULL: not yet, or a dry run */
-    struct json_object *task; /* its last test; NULL: not known */
-    bool is_open;             /* the time was over before the outcome of that was seen */
-};
-void ricloud_config_fini(struct ricloud_config *config);
-
-/* Calls the API about the config and reads it from the answer. Takes json, the request's body.
- * ST_INVALID: the answer describes no config. */
-enum status ricloud_ask(struct job *job, struct ricloud_config *config, const char *method,
-                        struct json_object *json) MUST_USE;
-/* Has the config tested. await: the API may answer as soon as the test has ended, after at most
- * 10 s. */
-enum status ricloud_start_test(struct job *job, struct ricloud_config *config,
-                               bool await) MUST_USE;
+/* Calls the API about the config (the one that argv[1] names, or that it described last, or a new
+ * one), and keeps what it answers as job->config. Takes json, the request's body. ST_INVALID: the
+ * answer describes no config. */
+enum status ricloud_ask(struct job *job, const char *method, struct json_object *json) MUST_USE;
+/* Has it tested, and keeps job->test. await: the API may answer as soon as the test has ended, after
+ * at most 10 s. */
+enum status ricloud_start_test(struct job *job, bool await) MUST_USE;
 /* Asks again until the config shows how the test ended, or the time is over. */
-enum status ricloud_wait_test(struct job *job, struct ricloud_config *config) MUST_USE;
+enum status ricloud_wait_test(struct job *job) MUST_USE;
 /* Waits for the outcome of the test that a change has begun, or until the time is over. Has it
  * tested once more if it was `invalid`, or still is `new` after some seconds: the first test may
  * have come before the bridge had the secret, and there are APIs that repeat one only after
  * minutes. */
-enum status ricloud_settle(struct job *job, struct ricloud_config *config) MUST_USE;
+enum status ricloud_settle(struct job *job) MUST_USE;
 
-/* Prints a config that the API has described. */
-void ricloud_print(const struct job *job, struct json_object *seen);
-/* Prints the config, and on stderr what may be wrong if it is not known to be valid, which is a
+/* Prints a config; nothing if it is NULL. */
+void ricloud_print(const struct job *job, struct json_object *config);
+/* Prints job->config, and on stderr what may be wrong if it is not known to be valid, which is a
  * failure. secret_file: where its secret was stored; NULL: not by this command. */
-void ricloud_report(struct job *job, const struct ricloud_config *config,
-                    const char *secret_file);
+void ricloud_report(struct job *job, const char *secret_file);
 
 /* ---- weavy_call.c: logging in, calling, where deliveries of an event go ---- */
 
@@ -276,15 +269,11 @@ enum status weavy_login(struct job *job) MUST_USE;
  * is ST_REFUSED, too. See job_call. */
 enum status weavy_call(struct job *job, const char *entry_point,
                        struct json_object *json) MUST_USE;
-/* Whether the bridge takes deliveries of the event: where the source has `events`, of those only;
- * else of every one that is a single segment of a path. weavy_check_path prints it if not, which
- * ends the command. */
-bool weavy_has_path(const struct provider *provider, const char *event) MUST_USE;
-bool weavy_check_path(struct job *job, const char *event) MUST_USE;
-/* Adds where deliveries of an event that has a path go. base: of the source, a URL or a path;
- * slashes at its end are ignored. */
-void weavy_add_url(struct buf *out, const struct provider *provider, const char *base,
-                   const char *event);
+/* Adds where deliveries of an event go. base: of the source, a URL or a path; slashes at its end are
+ * ignored. ST_NOT_FOUND: nowhere. Where the source has `events`, the bridge takes those only; else
+ * each one that is a single segment of a path. */
+enum status weavy_add_url(struct buf *out, struct job *job, const char *base,
+                          const char *event) MUST_USE;
 
 /* ---- weavy_sample.c ---- */
 

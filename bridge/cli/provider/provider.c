@@ -49,30 +49,6 @@ static int run(struct cli *cli)
     return cli_dispatch(cli, vendors);
 }
 
-static void add_verbs(struct buf *out, const struct vendor *vendor)
-{
-    buf_addf(out, "%s: %s\n", vendor->name, vendor->summary);
-    for (const struct cli_verb *row = vendor->verbs; row->name; row++) {
-        const struct verb *verb = row->data;
-
-        if (verb->help) {
-            cli_add_help(out, row->name, NULL, verb->help);
-        }
-    }
-    buf_add_char(out, '\n');
-}
-
-static void add_notes(struct buf *out)
-{
-    buf_add_str(out,
-                "\nThe source's api and public_url say where the provider is and how it "
-                "reaches the bridge.\n"
-                "A request that fails for now (no connection, a time-out, 429, 5xx) is tried "
-                "again.\n\n");
-    add_verbs(out, &ricloud);
-    add_verbs(out, &weavy);
-}
-
 const struct cli_command provider_command = {
     .name = "provider",
     .usage = "provider ricloud create [--url URL] [--replace-secret]\n"
@@ -88,8 +64,34 @@ const struct cli_command provider_command = {
              "provider show NAME",
     .summary = "Register the bridge at a provider, through the provider's API",
     .options = verb_options,
-    .add_notes = add_notes,
     .notes =
+        "\nThe source's api and public_url say where the provider is and how it reaches the "
+        "bridge.\n"
+        "A request that fails for now (no connection, a time-out, 429, 5xx) is tried again.\n\n"
+        "ricloud: webhook configs.\n"
+        "  create           makes one; its secret goes to the first file among the source's\n"
+        "                   secrets that is missing or empty. Waits for the provider's test,\n"
+        "                   and fails unless the config ends up valid\n"
+        "  update           changes one; if that starts a new test, waits for it as create "
+        "does\n"
+        "  test             has one tested; --wait waits for the outcome, and fails unless "
+        "the\n"
+        "                   config is seen to be valid\n"
+        "  use              makes the key whose token is api.token send to this config\n\n"
+        "weavy: subscriptions, each with a code that ends it, kept in api.state_file.\n"
+        "  login            gets a new token with api.username and api.password; the other\n"
+        "                   verbs log in by themselves when they need to\n"
+        "  subscribe        has an event sent to URL/EVENT, or if the source has events, to "
+        "its\n"
+        "                   path there; --all: every standard event, or those with a path "
+        "there\n"
+        "  unsubscribe      ends one, and keeps its code until the provider has said that it "
+        "has\n"
+        "                   ended; --forget: removes it here without asking the provider\n"
+        "  list             the subscriptions that are stored here; the provider is not asked\n"
+        "  sample           prints what the provider would send; --publish sends that to the\n"
+        "                   running bridge, as the provider would, and fails if it is not "
+        "taken\n\n"
         "show: prints the preset of a provider, over which a source's keys are merged.\n\n"
         "Keys of an object:\n"
         "  config           id, url, state, organisation, date_created; and with create, "

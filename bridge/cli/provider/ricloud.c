@@ -42,13 +42,9 @@ static struct json_object *id_value(const char *id, struct json_object *answered
 
 static enum status get(struct job *job)
 {
-    struct ricloud_config config = {.id = job->cli->argv[1]};
-    enum status st = ricloud_ask(job, &config, "GET", NULL);
+    enum status st = ricloud_ask(job, "GET", NULL);
 
-    if (config.seen) {
-        ricloud_print(job, config.seen);
-    }
-    ricloud_config_fini(&config);
+    ricloud_print(job, job->config);
     return st;
 }
 
@@ -58,16 +54,20 @@ static enum status remove_config(struct job *job)
     enum status st =
         job_call(job, &(struct request){.method = "DELETE", .path = RICLOUD_CONFIG, .id = id});
 
-    if (st == ST_NOT_FOUND && job->reply.uncertain) {
-        st = ST_OK; /* a try whose answer was lost has deleted it */
-    }
-    if (st == ST_OK) {
+    if (st == ST_OK ||
+        (st == ST_NOT_FOUND && job->reply.uncertain)) { /* a try has deleted it */
         job_print(job,
                   TREE({"id", id_value(id, tree_at(job->reply.json, "/id"))},
                        {"deleted", json_object_new_boolean(true)}),
                   "{id}  deleted");
+        st = ST_OK;
     }
     return st;
+}
+
+static bool is(const char *text, const char *state)
+{
+    return text && strcmp(text, state) == 0;
 }
 
 static int check_update(struct job *job)
@@ -77,7 +77,7 @@ static int check_update(struct job *job)
     if (!job->options.url && !state) {
         return cli_misuse(job->cli, "nothing to change: give --url or --state");
     }
-    return !state || strcmp(state, "new") == 0 || strcmp(state, "deactivated") == 0
+    return !state || is(state, "new") || is(state, "deactivated")
                ? EXIT_DONE
                : cli_misuse(job->cli, "--state %s: it can be set to new or deactivated only",
                             state);
@@ -86,7 +86,6 @@ static int check_update(struct job *job)
 static enum status update(struct job *job)
 {
     const char *url = job->options.url, *state = job->options.state;
-    struct ricloud_config config = {.id = job->cli->argv[1]};
     struct json_object *body = json_object_new_object();
     enum status st;
 
@@ -96,38 +95,37 @@ static enum status update(struct job *job)
     if (state) {
         json_object_object_add(body, "state", tree_string(state));
     }
-    st = ricloud_ask(job, &config, "POST", body);
-    if (config.seen && state && strcmp(state, "deactivated") == 0) {
-        ricloud_print(job, config.seen); /* it is not tested */
-    } else if (config.seen) {
-        st = ricloud_settle(job, &config);
+    st = ricloud_ask(job, "POST", body);
+    if (is(state, "deactivated")) {
+        ricloud_print(job, job->config); /* it is not tested */
+    } else if (job->config) {
+        st = ricloud_settle(job);
         if (st == ST_OK) {
-            ricloud_report(job, &config, NULL);
+            ricloud_report(job, NULL);
         }
     }
-    ricloud_config_fini(&config);
     return st;
 }
 
 static enum status test(struct job *job)
 {
-    struct ricloud_config config = {.id = job->cli->argv[1]};
     bool wait = job->options.wait && !job->options.dry_run;
     /* Only with the state before can a change of the state be seen. */
-    enum status st = wait ? ricloud_ask(job, &config, "GET", NULL) : ST_OK;
+    enum status st = wait ? ricloud_ask(job, "GET", NULL) : ST_OK;
 
-    st = st == ST_OK ? ricloud_start_test(job, &config, job->options.wait) : st;
-    st = st == ST_OK && wait ? ricloud_wait_test(job, &config) : st;
-    if (st == ST_OK && wait) {
-        ricloud_report(job, &config, NULL);
-    } else if (st == ST_OK) {
+    st = st == ST_OK ? ricloud_start_test(job, job->options.wait) : st;
+    if (st == ST_OK && !wait) {
         job_print(job,
-                  TREE({"task", json_object_get(tree_at(config.task, "/id"))},
-                       {"state", json_object_get(tree_at(config.task, "/state"))},
-                       {"test_error", json_object_get(tree_at(config.task, "/error"))}),
+                  TREE({"task", json_object_get(tree_at(job->test, "/id"))},
+                       {"state", json_object_get(tree_at(job->test, "/state"))},
+                       {"test_error", json_object_get(tree_at(job->test, "/error"))}),
                   "test {task}  {state}");
+    } else if (st == ST_OK) {
+        st = ricloud_wait_test(job);
+        if (st == ST_OK) {
+            ricloud_report(job, NULL);
+        }
     }
-    ricloud_config_fini(&config);
     return st;
 }
 
@@ -199,7 +197,7 @@ static enum status list(struct job *job)
         st = job_call(job, &(struct request){
                                .method = "GET", .path = RICLOUD_CONFIGS, .query = query.data});
         more = false;
-        if (st == ST_OK && !job->options.dry_run) {
+        if (st == ST_OK) {
             st = print_page(job, &last_id, &more);
         }
         buf_free(&query);
@@ -244,31 +242,19 @@ static enum status use(struct job *job)
     return st;
 }
 
-/* ---- the table: run, how many arguments, stores something, check, help ---- */
-
+/* Run, how many arguments, stores something, check. */
 static const struct cli_verb verbs[] = {
     {"create", NULL, VERB_OPTIONS " --url --replace-secret",
-     &(const struct verb){ricloud_create, 0, 0, true, NULL,
-                          "makes one; its secret goes to the first file among the source's\n"
-                          "secrets that is missing or empty. Waits for the provider's test,\n"
-                          "and fails unless the config ends up valid"}},
-    {"get", NULL, VERB_OPTIONS, &(const struct verb){get, 1, 1, false, NULL, NULL}},
+     &(const struct verb){ricloud_create, 0, 0, true, NULL}},
+    {"get", NULL, VERB_OPTIONS, &(const struct verb){get, 1, 1, false, NULL}},
     {"list", NULL, VERB_OPTIONS " --state --date-created",
-     &(const struct verb){list, 0, 0, false, NULL, NULL}},
+     &(const struct verb){list, 0, 0, false, NULL}},
     {"update", NULL, VERB_OPTIONS " --url --state",
-     &(const struct verb){
-         update, 1, 1, false, check_update,
-         "changes one; if that starts a new test, waits for it as create does"}},
-    {"test", NULL, VERB_OPTIONS " --wait",
-     &(const struct verb){test, 1, 1, false, NULL,
-                          "has one tested; --wait waits for the outcome, and fails unless the\n"
-                          "config is seen to be valid"}},
-    {"delete", NULL, VERB_OPTIONS,
-     &(const struct verb){remove_config, 1, 1, false, NULL, NULL}},
-    {"use", NULL, VERB_OPTIONS,
-     &(const struct verb){use, 1, 1, false, NULL,
-                          "makes the key whose token is api.token send to this config"}},
+     &(const struct verb){update, 1, 1, false, check_update}},
+    {"test", NULL, VERB_OPTIONS " --wait", &(const struct verb){test, 1, 1, false, NULL}},
+    {"delete", NULL, VERB_OPTIONS, &(const struct verb){remove_config, 1, 1, false, NULL}},
+    {"use", NULL, VERB_OPTIONS, &(const struct verb){use, 1, 1, false, NULL}},
     {0},
 };
 
-const struct vendor ricloud = {"ricloud", "Token", "webhook configs.", "an id", verbs, begin};
+const struct vendor ricloud = {"ricloud", "Token", "an id", verbs, begin};

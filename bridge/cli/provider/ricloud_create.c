@@ -38,36 +38,29 @@ static enum status is_free(const char *path, bool *out_free, struct err *err)
 static enum status choose_file(struct job *job, const char **out_file, bool *out_free)
 {
     const struct config_source *source = job->source;
-    const char *first = NULL;
-    bool found = false;
+    enum status st = ST_OK;
 
-    for (size_t i = 0; i < source->secret_count && !found; i++) {
+    *out_file = NULL;
+    *out_free = false;
+    for (size_t i = 0; i < source->secret_count && !*out_free && st == ST_OK; i++) {
         const char *file = source->secrets[i].file;
-        enum status st = file ? is_free(file, &found, &job->err) : ST_OK;
 
-        if (st != ST_OK) {
-            return st;
-        }
-        first = first ? first : file;
-        *out_file = found ? file : first;
+        st = file ? is_free(file, out_free, &job->err) : ST_OK;
+        *out_file = *out_free || !*out_file ? file : *out_file;
     }
-    *out_free = found;
-    if (!first) {
-        return err_set(
-            &job->err, ST_MISSING,
-            "source %s has no secret that is a file; add {\"file\": \"PATH\"} to its "
-            "secrets, and create stores the secret there",
-            source->name);
+    if (st == ST_OK && !*out_file) {
+        st = err_set(&job->err, ST_MISSING,
+                     "source %s has no secret that is a file; add {\"file\": \"PATH\"} to its "
+                     "secrets, and create stores the secret there",
+                     source->name);
+    } else if (st == ST_OK && !*out_free && !job->options.replace_secret) {
+        st = err_set(&job->err, ST_FULL,
+                     "every secret file of source %s contains one already; add another "
+                     "{\"file\": \"PATH\"} to its secrets, or give --replace-secret to replace "
+                     "the one in %s",
+                     source->name, *out_file);
     }
-    if (!found && !job->options.replace_secret) {
-        return err_set(
-            &job->err, ST_FULL,
-            "every secret file of source %s contains one already; add another "
-            "{\"file\": \"PATH\"} to its secrets, or give --replace-secret to replace "
-            "the one in %s",
-            source->name, first);
-    }
-    return ST_OK;
+    return st;
 }
 
 /* Locks against a second `create` that would choose the same file, before anything is made at the
@@ -76,24 +69,30 @@ static enum status prepare(struct job *job, struct stash *stash, bool *out_free)
 {
     enum status st = choose_file(job, &stash->path, out_free);
 
-    if (st != ST_OK || job->options.dry_run) {
-        return st;
+    if (st == ST_OK && job->options.dry_run) {
+        (void)fprintf(stderr, CLI_PREFIX "the secret would go to %s\n", stash->path);
+        return ST_OK;
     }
-    st = stash_lock(stash, &job->err);
+    st = st == ST_OK ? stash_lock(stash, &job->err) : st;
     st = st == ST_OK ? choose_file(job, &stash->path, out_free) : st; /* taken meanwhile? */
     return st == ST_OK ? stash_make_room(stash, MAX_SECRET, &job->err) : st;
 }
 
-static enum status post(struct job *job, struct ricloud_config *config, const char *url)
+static enum status post(struct job *job)
 {
-    enum status st = ricloud_ask(job, config, "POST", TREE({"url", tree_string(url)}));
-    const char *which = job->reply.uncertain
-                            ? "a try whose answer did not arrive may have made a config, too"
-                        : st != ST_OK && job->reply.http.status / 100 == 2
-                            ? "a config may have been made all the same"
-                            : NULL;
+    const char *url;
+    enum status st = job_url(job, &url);
+    const char *which;
 
-    secrets_add(&job->api.secrets, slice_of(tree_text(config->seen, "/secret")));
+    if (st != ST_OK) {
+        return st;
+    }
+    st = ricloud_ask(job, "POST", TREE({"url", tree_string(url)}));
+    which = job->reply.uncertain
+                ? "a try whose answer did not arrive may have made a config, too"
+            : st != ST_OK && job->reply.http.status / 100 == 2
+                ? "a config may have been made all the same"
+                : NULL;
     if (which) {
         cli_fail(
             "%s: `provider ricloud list` shows it, `provider ricloud delete ID` removes it",
@@ -103,46 +102,45 @@ static enum status post(struct job *job, struct ricloud_config *config, const ch
 }
 
 /* id: of the config, for messages. */
-static enum status store_secret(struct job *job, struct stash *stash, bool was_free,
-                                const struct ricloud_config *config, const char *id)
+static enum status store_secret(struct job *job, struct stash *stash, const char *id)
 {
-    const char *secret = tree_text(config->seen, "/secret");
+    const char *secret = tree_text(job->config, "/secret");
     enum status st;
 
     if (!secret || !secret[0] || strpbrk(secret, "\r\n")) {
         st = err_set(&job->err, ST_INVALID, "the API's answer contains no secret");
     } else {
+        secrets_add(&job->api.secrets, slice_of(secret));
         st = stash_put(stash, slice_of(secret), &job->err);
     }
     if (st != ST_OK) {
         cli_fail("webhook config %s WAS CREATED, BUT ITS SECRET IS NOT STORED: %s", id,
                  job->err.text);
-        return err_set(&job->err, st,
-                       "the bridge will refuse its events; `provider ricloud delete %s` "
-                       "removes it; then create a new one",
-                       id);
+        err_set(&job->err, st,
+                "the bridge will refuse its events; `provider ricloud delete %s` "
+                "removes it; then create a new one",
+                id);
     }
-    if (!was_free) {
-        cli_fail("the secret that was in %s is replaced: from now on, deliveries signed with "
-                 "the old one are refused",
-                 stash->path);
-    }
-    return ST_OK;
+    return st;
 }
 
 /* After the POST. */
-static enum status finish(struct job *job, struct stash *stash, bool was_free,
-                          struct ricloud_config *config)
+static enum status finish(struct job *job, struct stash *stash, bool was_free)
 {
     struct buf id = {0};
     enum status st;
 
-    job_add_line(job, &id, config->seen, "{id}");
-    st = store_secret(job, stash, was_free, config, id.data);
+    job_add_line(job, &id, job->config, "{id}");
+    st = store_secret(job, stash, id.data);
+    if (st == ST_OK && !was_free) {
+        cli_fail("the secret that was in %s is replaced: from now on, deliveries signed with "
+                 "the old one are refused",
+                 stash->path);
+    }
     if (st == ST_OK) {
-        st = ricloud_settle(job, config);
+        st = ricloud_settle(job);
         if (st == ST_OK) {
-            ricloud_report(job, config, stash->path);
+            ricloud_report(job, stash->path);
         } else {
             err_wrap(&job->err,
                      "webhook config %s was created, and its secret is in %s; but how its test "
@@ -157,19 +155,11 @@ static enum status finish(struct job *job, struct stash *stash, bool was_free,
 enum status ricloud_create(struct job *job)
 {
     struct stash stash = {.lock_fd = -1};
-    struct ricloud_config config = {0};
     bool was_free = false;
-    const char *url;
-    enum status st = job_url(job, &url);
+    enum status st = prepare(job, &stash, &was_free);
 
-    st = st == ST_OK ? prepare(job, &stash, &was_free) : st;
-    st = st == ST_OK ? post(job, &config, url) : st;
-    if (st == ST_OK && job->options.dry_run) {
-        (void)fprintf(stderr, CLI_PREFIX "the secret would go to %s\n", stash.path);
-    } else if (st == ST_OK) {
-        st = finish(job, &stash, was_free, &config);
-    }
+    st = st == ST_OK ? post(job) : st;
+    st = st == ST_OK && job->config ? finish(job, &stash, was_free) : st;
     stash_close(&stash);
-    ricloud_config_fini(&config);
     return st;
 }

@@ -165,56 +165,40 @@ static bool is_secret_name(const char *name)
     return fnmatch("*@(secret|token|password)", name, FNM_CASEFOLD | FNM_EXTMATCH) == 0;
 }
 
-static struct json_object *hide_scalar(const struct secrets *secrets, struct json_object *value)
-{
-    bool is_string = json_object_is_type(value, json_type_string);
-    struct slice text = slice_of(json_object_get_string(value));
-    struct buf hidden = {0};
-    struct json_object *copy;
-
-    if (is_string) {
-        text.len = (size_t)json_object_get_string_len(value); /* it may contain a NUL */
-    }
-    copy = secrets_add_hidden(secrets, &hidden, text)
-               ? json_object_new_string_len(hidden.data, (int)hidden.len)
-               : json_object_get(value);
-    buf_free(&hidden);
-    return copy;
-}
-
 struct json_object *secrets_hide(const struct secrets *secrets, struct json_object *tree)
 {
-    struct json_object *copy;
+    enum json_type type = json_object_get_type(tree);
+    struct json_object *copy = NULL;
+    struct buf shown = {0};
+    struct slice text;
 
-    switch (json_object_get_type(tree)) {
-    case json_type_object:
+    if (type == json_type_object) {
         copy = json_object_new_object();
         json_object_object_foreach(tree, name, value)
         {
-            struct buf shown = {0};
+            bool is_secret = value && is_secret_name(name);
 
+            buf_clear(&shown);
             (void)secrets_add_hidden(secrets, &shown, slice_of(name));
             json_object_object_add(copy, buf_slice(&shown).data,
-                                   value && is_secret_name(name)
-                                       ? json_object_new_string("***")
-                                       : secrets_hide(secrets, value));
-            buf_free(&shown);
+                                   is_secret ? tree_string("***")
+                                             : secrets_hide(secrets, value));
         }
-        return copy;
-    case json_type_array:
+    } else if (type == json_type_array) {
         copy = json_object_new_array();
         for (size_t i = 0; i < json_object_array_length(tree); i++) {
             json_object_array_add(copy,
                                   secrets_hide(secrets, json_object_array_get_idx(tree, i)));
         }
-        return copy;
-    case json_type_string:
-    case json_type_int:
-    case json_type_double:
-        return hide_scalar(secrets, tree);
-    case json_type_boolean:
-    case json_type_null:
-        break;
+    } else if (type == json_type_string || type == json_type_int || type == json_type_double) {
+        text = slice_of(json_object_get_string(tree));
+        if (type == json_type_string) {
+            text.len = (size_t)json_object_get_string_len(tree); /* it may contain a NUL */
+        }
+        if (secrets_add_hidden(secrets, &shown, text)) {
+            copy = json_object_new_string_len(shown.data, (int)shown.len);
+        }
     }
-    return json_object_get(tree);
+    buf_free(&shown);
+    return copy ? copy : json_object_get(tree);
 }

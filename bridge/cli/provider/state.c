@@ -2,6 +2,8 @@
  * In memory the file is the tree that its JSON makes. Files are small: an entry is found by
  * looking at all of them. A file that is not understood is an error, and never overwritten.
  */
+#include <string.h>
+
 #include <json-c/json.h>
 
 #include "common/clock.h"
@@ -17,35 +19,36 @@ enum {
 
 /* ---- reading ---- */
 
-/* Every entry of the list has texts at these pointers, which end with NULL. */
-static bool is_complete(struct json_object *list, const char *const *pointers)
+/* Every entry of a list has these members; their names end with NULL. */
+static bool is_list(const struct state *state, const char *list_name, const char *const *names)
 {
-    bool complete = json_object_is_type(list, json_type_array);
+    struct json_object *list = tree_at(state->tree, list_name);
+    bool is_whole = json_object_is_type(list, json_type_array);
 
-    for (size_t i = 0; complete && i < json_object_array_length(list); i++) {
-        for (const char *const *pointer = pointers; *pointer; pointer++) {
-            complete &= tree_text(json_object_array_get_idx(list, i), *pointer) != NULL;
+    for (size_t i = 0; is_whole && i < json_object_array_length(list); i++) {
+        for (const char *const *name = names; *name; name++) {
+            is_whole &= tree_text(json_object_array_get_idx(list, i), *name) != NULL;
         }
     }
-    return complete;
+    return is_whole;
 }
 
-static enum status check_tree(struct json_object *tree, struct err *err)
+static enum status check_tree(const struct state *state, struct err *err)
 {
     static const char *const login[] = {"/token", NULL};
     static const char *const subscription[] = {"/event", "/url", "/code", "/since", NULL};
-    struct json_object *version = tree_at(tree, "/version");
-    bool is_number = json_object_is_type(version, json_type_int);
+    const char *version = tree_text(state->tree, "/version");
 
-    if (is_number && json_object_get_int64(version) != 1) {
-        return err_set(err, ST_INVALID, "of version %s; this program knows 1 only",
-                       json_object_get_string(version));
+    if (!version || !is_list(state, STATE_LOGINS, login) ||
+        !is_list(state, STATE_SUBSCRIPTIONS, subscription)) {
+        return err_set(err, ST_INVALID,
+                       "%s: damaged: not JSON, or a part of it is missing; nothing is changed",
+                       state->stash.path);
     }
-    return is_number && is_complete(tree_at(tree, STATE_LOGINS), login) &&
-                   is_complete(tree_at(tree, STATE_SUBSCRIPTIONS), subscription)
+    return strcmp(version, "1") == 0
                ? ST_OK
-               : err_set(err, ST_INVALID,
-                         "damaged: not JSON, or a part of it is missing; nothing is changed");
+               : err_set(err, ST_INVALID, "%s: of version %s; this program knows 1 only",
+                         state->stash.path, version);
 }
 
 static enum status read_file(struct state *state, struct err *err)
@@ -61,8 +64,7 @@ static enum status read_file(struct state *state, struct err *err)
     }
     if (st == ST_OK) {
         state->tree = tree_parse(buf_slice(&text), NULL);
-        st = check_tree(state->tree, err);
-        st = st == ST_OK ? st : err_wrap(err, "%s", state->stash.path);
+        st = check_tree(state, err);
     }
     buf_wipe(&text);
     return st;

@@ -48,14 +48,9 @@ static int check_usage(struct job *job, const struct vendor *vendor, const struc
     int status = verb->check ? verb->check(job) : EXIT_DONE;
 
     for (int i = 1; i < cli->argc && status == EXIT_DONE; i++) {
-        struct buf shown = {0};
-
         if (!api_is_segment(cli->argv[i])) {
-            cli_add_safe(&shown, slice_of(cli->argv[i]));
-            status =
-                cli_misuse(cli, "'%s' is not %s", buf_slice(&shown).data, vendor->argument);
+            status = cli_misuse(cli, "'%s' is not %s", cli->argv[i], vendor->argument);
         }
-        buf_free(&shown);
     }
     /* The URL is not shown: it may contain a password, which is one of the faults. */
     if (status == EXIT_DONE && url && !utf8_is_fit(slice_of(url))) {
@@ -113,6 +108,8 @@ static int run(struct job *job, const struct vendor *vendor, const struct verb *
     if (vendor->begin(job, verb->changes) != ST_OK || verb->run(job) != ST_OK) {
         job_end(job, cli_fail("%s", job->err.text));
     }
+    tree_wipe(job->config);
+    tree_wipe(job->test);
     state_close(&job->state);
     api_close(job);
     return job->exit_status;

@@ -122,25 +122,23 @@ static void subscribe_at(struct job *job, const char *event, const char *url)
     }
 }
 
-static void subscribe_event(struct job *job, const char *base, const char *event)
+/* At a URL that has not been subscribed yet. */
+static void subscribe_event(struct job *job, const char *event, const char *url)
 {
     struct json_object *same;
-    struct buf url = {0};
     size_t i = 0;
 
-    weavy_add_url(&url, job->source->provider, base, event);
     while ((same = subscription(job, i)) &&
-           !(has(same, "/event", event) && has(same, "/url", url.data))) {
+           !(has(same, "/event", event) && has(same, "/url", url))) {
         i++;
     }
     if (!same) {
-        subscribe_at(job, event, url.data);
+        subscribe_at(job, event, url);
     } else if (job->options.dry_run) {
         (void)fprintf(stderr, CLI_PREFIX "%s is subscribed already\n", event);
     } else {
         print_subscription(job, same, "subscribed already");
     }
-    buf_free(&url);
 }
 
 /* The i-th event that is meant: of the standard ones, or of those that were named. */
@@ -154,47 +152,40 @@ static const char *event_at(const struct job *job, size_t i)
     return i + 1 < (size_t)job->cli->argc ? job->cli->argv[i + 1] : NULL;
 }
 
-/* Nothing is sent if one that was named has no path. Of --all only those that have one are meant. */
-static bool check_paths(struct job *job)
-{
-    struct buf left_out = {0};
-    const char *event;
-    bool any = false, fit = true;
-
-    for (size_t i = 0; fit && (event = event_at(job, i)); i++) {
-        if (!job->options.all) {
-            fit = any = weavy_check_path(job, event);
-        } else if (weavy_has_path(job->source->provider, event)) {
-            any = true;
-        } else {
-            buf_addf(&left_out, "%s%s", left_out.len ? ", " : "", event);
-        }
-    }
-    if (fit && !any) {
-        fit = false;
-        job_end(job, cli_fail("sources[%zu].events names no path for any standard event",
-                              job->source_index));
-    } else if (left_out.len > 0) {
-        (void)fprintf(stderr, CLI_PREFIX "sources[%zu].events names no path for %s: left out\n",
-                      job->source_index, left_out.data);
-    }
-    buf_free(&left_out);
-    return fit;
-}
-
-/* Of --all none is tried after one that failed. */
+/* All that are meant, in two rounds: nothing is sent if one that was named has no path. Of --all
+ * only those that have one are meant, and none is tried after one that failed. */
 static enum status subscribe(struct job *job)
 {
+    struct buf url = {0}, left_out = {0};
     const char *base, *event;
     enum status st = job_url(job, &base);
-    bool go_on = st == ST_OK && check_paths(job);
+    size_t count = 0;
 
-    for (size_t i = 0; go_on && (event = event_at(job, i)); i++) {
-        if (weavy_has_path(job->source->provider, event)) {
-            subscribe_event(job, base, event);
+    for (size_t i = 0; st == ST_OK && (event = event_at(job, i)); i++) {
+        st = weavy_add_url(&url, job, base, event);
+        count += st == ST_OK;
+        if (st != ST_OK && job->options.all) {
+            buf_addf(&left_out, "%s%s", left_out.len ? ", " : "", event);
+            st = ST_OK;
         }
-        go_on = !job->options.all || job->exit_status == EXIT_DONE;
     }
+    if (st == ST_OK && count == 0) {
+        st = err_set(&job->err, ST_NOT_FOUND,
+                     "sources[%zu].events names no path for any standard event",
+                     job->source_index);
+    } else if (st == ST_OK && left_out.len > 0) {
+        cli_fail("sources[%zu].events names no path for %s: left out", job->source_index,
+                 left_out.data);
+    }
+    for (size_t i = 0; st == ST_OK && (event = event_at(job, i)); i++) {
+        buf_clear(&url);
+        if (weavy_add_url(&url, job, base, event) == ST_OK &&
+            (!job->options.all || job->exit_status == EXIT_DONE)) {
+            subscribe_event(job, event, url.data);
+        }
+    }
+    buf_free(&url);
+    buf_free(&left_out);
     return st;
 }
 
@@ -252,8 +243,7 @@ static void end_unknown(struct job *job, const char *code)
     struct json_object *one = TREE({"code", tree_string(code)});
     struct catalogue_pair pair;
 
-    if (catalogue_find(provider, code, &pair) ||
-        (provider->url_events && weavy_has_path(provider, code))) {
+    if (catalogue_find(provider, code, &pair) || provider_url_suffix(provider, code)) {
         job_end(job, cli_fail("%s is not subscribed", code));
     } else if (job->options.forget) {
         job_end(job, cli_fail("%s is not stored here", code));
@@ -293,39 +283,17 @@ static enum status unsubscribe(struct job *job)
     return ST_OK;
 }
 
-/* ---- the table: run, how many arguments, stores something, check, help ---- */
-
+/* Run, how many arguments, stores something, check. */
 static const struct cli_verb verbs[] = {
-    {"login", NULL, VERB_OPTIONS,
-     &(const struct verb){login, 0, 0, true, NULL,
-                          "gets a new token with api.username and api.password; the other\n"
-                          "verbs log in by themselves when they need to"}},
+    {"login", NULL, VERB_OPTIONS, &(const struct verb){login, 0, 0, true, NULL}},
     {"subscribe", NULL, VERB_OPTIONS " --url --all",
-     &(const struct verb){
-         subscribe, 0, INT_MAX, true, check_which,
-         "has an event sent to URL/EVENT, or if the source has events, to its\n"
-         "path there; --all: every standard event, or those with a path there"}},
+     &(const struct verb){subscribe, 0, INT_MAX, true, check_which}},
     {"unsubscribe", NULL, VERB_OPTIONS " --all --forget",
-     &(const struct verb){
-         unsubscribe, 0, INT_MAX, true, check_which,
-         "ends one, and keeps its code until the provider has said that it has\n"
-         "ended; --forget: removes it here without asking the provider"}},
-    {"list", NULL, VERB_OPTIONS,
-     &(const struct verb){list, 0, 0, false, NULL,
-                          "the subscriptions that are stored here; the provider is not asked"}},
+     &(const struct verb){unsubscribe, 0, INT_MAX, true, check_which}},
+    {"list", NULL, VERB_OPTIONS, &(const struct verb){list, 0, 0, false, NULL}},
     {"sample", NULL, VERB_OPTIONS " --publish",
-     &(const struct verb){
-         weavy_sample, 1, 1, true, NULL,
-         "prints what the provider would send; --publish sends that to the\n"
-         "running bridge, as the provider would, and fails if it is not taken"}},
+     &(const struct verb){weavy_sample, 1, 1, true, NULL}},
     {0},
 };
 
-const struct vendor weavy = {
-    .name = "weavy",
-    .scheme = "Bearer",
-    .summary = "subscriptions, each with a code that ends it, kept in api.state_file.",
-    .argument = "an event or code",
-    .verbs = verbs,
-    .begin = weavy_begin,
-};
+const struct vendor weavy = {"weavy", "Bearer", "an event or code", verbs, weavy_begin};

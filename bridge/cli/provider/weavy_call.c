@@ -16,43 +16,30 @@
 
 /* ---- where deliveries of an event go ---- */
 
-bool weavy_has_path(const struct provider *provider, const char *event)
+enum status weavy_add_url(struct buf *out, struct job *job, const char *base, const char *event)
 {
-    return provider->url_events ? provider_url_suffix(provider, event) != NULL
-                                : !strchr(event, '/');
-}
-
-bool weavy_check_path(struct job *job, const char *event)
-{
-    const struct provider_url_event *known = job->source->provider->url_events;
-    struct buf shown = {0};
-    bool has_path = weavy_has_path(job->source->provider, event);
-
-    cli_add_safe(&shown, slice_of(event));
-    if (!has_path && known) {
-        buf_add_str(&shown, "; the bridge would not take it. It has:");
-        for (const struct provider_url_event *e = known; e->suffix; e++) {
-            buf_addf(&shown, "%s %s", e == known ? "" : ",", e->event);
-        }
-        job_end(job, cli_fail("sources[%zu].events names no path for %s", job->source_index,
-                              shown.data));
-    } else if (!has_path) {
-        job_end(job,
-                cli_misuse(job->cli,
-                           "%s: the bridge takes no event with a slash in its name, unless "
-                           "sources[%zu].events has a path for it",
-                           shown.data, job->source_index));
-    }
-    buf_free(&shown);
-    return has_path;
-}
-
-void weavy_add_url(struct buf *out, const struct provider *provider, const char *base,
-                   const char *event)
-{
+    const struct provider *provider = job->source->provider;
     const char *suffix = provider_url_suffix(provider, event);
+    struct buf known = {0};
     size_t len = strlen(base);
 
+    if (!suffix && provider->url_events) {
+        for (const struct provider_url_event *e = provider->url_events; e->suffix; e++) {
+            buf_addf(&known, "%s %s", known.len ? "," : "", e->event);
+        }
+        err_set(&job->err, ST_NOT_FOUND,
+                "sources[%zu].events names no path for %s; the bridge would not take it. It "
+                "has:%s",
+                job->source_index, event, known.data);
+        buf_free(&known);
+        return ST_NOT_FOUND;
+    }
+    if (!suffix && strchr(event, '/')) {
+        return err_set(&job->err, ST_NOT_FOUND,
+                       "%s: the bridge takes no event with a slash in its name, unless "
+                       "sources[%zu].events has a path for it",
+                       event, job->source_index);
+    }
     while (len > 0 && base[len - 1] == '/') {
         len--;
     }
@@ -63,6 +50,7 @@ void weavy_add_url(struct buf *out, const struct provider *provider, const char 
     } else if (suffix[0]) {           /* else it is the base itself */
         buf_addf(out, "/%s", suffix); /* config has checked that it may stand in a URL */
     }
+    return ST_OK;
 }
 
 /* ---- logging in ---- */

@@ -20,9 +20,8 @@ static int make_job(void **state)
     struct job *job = xalloc(sizeof(*job));
 
     job->api.scheme = "Token";
-    job->api.method = "GET";
     buf_add_str(&job->api.base, BASE);
-    buf_add_str(&job->api.url, BASE "/x");
+    api_make(job, &(struct request){.method = "GET", .path = "/x"});
     buf_add_str(&job->api.token, "t0ken");
     *state = job;
     return 0;
@@ -124,13 +123,10 @@ static void long_words_are_cut(void **state)
     assert_answer(*state, 400, body, wanted);
 }
 
-static void assert_url(const struct job *job, const struct request *request, const char *wanted)
+static void assert_url(struct job *job, const struct request *request, const char *wanted)
 {
-    struct buf url = {0};
-
-    api_add_url(&url, job, request);
-    assert_string_equal(url.data, wanted);
-    buf_free(&url);
+    api_make(job, request);
+    assert_string_equal(tree_text(job->sent, "/url"), wanted);
 }
 
 static void an_id_stays_one_segment_of_the_path(void **state)
@@ -148,12 +144,11 @@ static void an_id_stays_one_segment_of_the_path(void **state)
     assert_url(*state, &request, BASE "/configs/{id}/test?limit=100");
 }
 
-static void assert_request(const struct job *job, const struct request *request,
-                           const char *wanted)
+static void assert_request(struct job *job, const char *wanted)
 {
     struct buf text = {0};
 
-    api_add_request(&text, job, request);
+    api_add_request(&text, job);
     assert_string_equal(text.data, wanted);
     buf_free(&text);
 }
@@ -161,34 +156,31 @@ static void assert_request(const struct job *job, const struct request *request,
 static void what_is_printed_has_the_body_as_it_is_spelled_and_no_secret(void **state)
 {
     struct job *job = *state;
-    struct request request = {
-        .method = "POST",
-        .path = "/keys/{id}",
-        .id = "k",
-        .json = TREE({"id", tree_raw("123456789012345678901234567890")},
-                     {"password", tree_string("p")}),
-    };
 
-    assert_request(job, &request,
-                   "POST " BASE "/keys/k\nAccept: application/json\n"
-                   "Authorization: Token ***\nContent-Type: application/json\n\n"
-                   "{\"id\":123456789012345678901234567890,\"password\":\"***\"}\n\n");
+    job->options.dry_run = true;
+    api_make(job, &(struct request){
+                      .method = "POST",
+                      .path = "/keys/{id}",
+                      .id = "k",
+                      .json = TREE({"id", tree_raw("123456789012345678901234567890")},
+                                   {"password", tree_string("p")}),
+                  });
+    assert_request(job, "POST " BASE "/keys/k\nAccept: application/json\n"
+                        "Authorization: Token ***\nContent-Type: application/json\n\n"
+                        "{\"id\":123456789012345678901234567890,\"password\":\"***\"}\n\n");
     job->options.json = true;
-    assert_request(job, &request,
+    assert_request(job,
                    "{\"method\":\"POST\",\"url\":\"" BASE "/keys/k\",\"headers\":{"
                    "\"Accept\":\"application/json\",\"Authorization\":\"Token ***\","
                    "\"Content-Type\":\"application/json\"},"
                    "\"body\":{\"id\":123456789012345678901234567890,\"password\":\"***\"}}\n");
-    json_object_put(request.json);
 }
 
 static void only_the_headers_that_are_needed_are_there(void **state)
 {
-    const struct request request = {
-        .method = "GET", .path = "/", .await = "10", .anonymous = true};
-
-    assert_request(*state, &request,
-                   "GET " BASE "/\nAccept: application/json\nRicloud-Await: 10\n\n");
+    api_make(*state,
+             &(struct request){.method = "GET", .path = "/", .await = "10", .anonymous = true});
+    assert_request(*state, "GET " BASE "/\nAccept: application/json\nRicloud-Await: 10\n\n");
 }
 
 int main(void)
