@@ -132,6 +132,18 @@ struct json_object *tree_object(const struct tree_member *members)
     return object;
 }
 
+struct json_object *tree_texts(const struct tree_text *members)
+{
+    struct json_object *object = json_object_new_object();
+
+    for (; members->name; members++) {
+        if (members->text) {
+            json_object_object_add(object, members->name, tree_string(members->text));
+        }
+    }
+    return object;
+}
+
 void tree_pick(struct json_object *object, struct json_object *from, const char *const *names)
 {
     for (; *names; names++) {

@@ -30,6 +30,13 @@ struct tree_member {
 };
 #define TREE(...) tree_object((const struct tree_member[]){__VA_ARGS__, {NULL, NULL}})
 struct json_object *tree_object(const struct tree_member *members);
+/* The same with texts: TEXTS({"name", text}, …). A text of NULL is left out. */
+struct tree_text {
+    const char *name; /* NULL: the end */
+    const char *text;
+};
+#define TEXTS(...) tree_texts((const struct tree_text[]){__VA_ARGS__, {NULL, NULL}})
+struct json_object *tree_texts(const struct tree_text *members);
 /* Adds to an object these members of another one (names end with NULL); null where they are
  * missing. */
 void tree_pick(struct json_object *object, struct json_object *from, const char *const *names);

@@ -1,13 +1,13 @@
 /*
- * cli/provider/internal - a verb that runs is a job, which every file here shares. In the order of
+ * cli/provider/internal - a verb that runs is a job, which all files here share. In the order of
  * calls:
  *
  *   provider.c         the vendors, the help, `show`
  *   ricloud.c          its verbs    ricloud_create.c  one of them    ricloud_config.c  what they share
  *   weavy.c            its verbs    weavy_sample.c    one of them    weavy_call.c      what they share
  *   verb.c             the frame of every verb, and what it prints
- *   state.c            what is stored for a vendor
  *   api.c              calls of the API: tries, the reason of a failure
+ *   state.c            what is stored for a vendor
  *   stash.c            a file for what is handed out only once
  *   secrets.c          hides secrets (pure)
  */
@@ -47,7 +47,6 @@ struct stash {
 
 /* ST_BUSY: another command has the folder. */
 enum status stash_lock(struct stash *stash, struct err *err) MUST_USE;
-/* Lasts until stash_put. */
 enum status stash_make_room(struct stash *stash, size_t bytes, struct err *err) MUST_USE;
 /* Writes it in one step (file_draft_put). If a power cut may undo that, prints a warning. */
 enum status stash_put(struct stash *stash, struct slice data, struct err *err) MUST_USE;
@@ -55,13 +54,12 @@ void stash_close(struct stash *stash);
 
 /* ---- state.c: logins and subscription codes ----
  *
- * One small JSON file, readable for people too, mode 0600:
+ * One small JSON file, readable for people too, mode 0600. Entries of other accounts are kept as
+ * they are, and not seen.
  *
  *   {"version": 1,
  *    "logins": [{"token", "source", "api", "project_code", "since"}],
- *    "subscriptions": [{"event", "url", "code", "source", "api", "project_code", "since"}]}
- *
- * Entries of other accounts are kept as they are, and not seen. */
+ *    "subscriptions": [{"event", "url", "code", "source", "api", "project_code", "since"}]} */
 
 #define STATE_LOGINS        "/logins"
 #define STATE_SUBSCRIPTIONS "/subscriptions"
@@ -72,23 +70,53 @@ struct state {
     struct json_object *tree;    /* of the file */
 };
 
-/* Fills in the state, which has an account. Borrows the path. A missing file is an empty one.
- * for_change: locks it until it is closed. ST_INVALID: damaged, or of a newer version. */
+/* The state has an account. Borrows the path. A missing file is an empty one. for_change: locks it
+ * until it is closed. ST_INVALID: damaged, or of a newer version. */
 enum status state_open(struct state *state, const char *path, bool for_change,
                        struct err *err) MUST_USE;
 void state_close(struct state *state);
-/* The account's i-th entry of a list, in the order in which they were made; NULL behind the last.
- * Borrowed until it is removed. */
+/* The account's i-th entry of a list, oldest first; NULL behind the last. Borrowed until it is
+ * removed. */
 struct json_object *state_entry(const struct state *state, const char *list, size_t i);
 /* Adds an entry that was made now. Takes its own members. */
 void state_add(struct state *state, const char *list, struct json_object *entry);
 /* Removes the i-th one, if it is there. */
 void state_remove(struct state *state, const char *list, size_t i);
-/* Opened for a change: takes room on the disk for one more entry, and writes the changes. */
+/* Opened for a change: takes room on the disk for one more entry; writes the changes. */
 enum status state_make_room(struct state *state, struct err *err) MUST_USE;
 enum status state_save(struct state *state, struct err *err) MUST_USE;
 
-/* ---- a verb, and a job: a verb that runs ---- */
+/* ---- a verb, and a job ---- */
+
+/* A verb looks at those that its row names. */
+struct verb_options {
+    const char *source, *timeout;
+    bool json, dry_run;
+    const char *url, *state;
+    int64_t created_ms; /* CLOCK_NONE: not given */
+    bool replace_secret, wait, all, forget, publish;
+};
+extern const struct cli_option verb_options[];
+#define VERB_OPTIONS "--source --timeout --dry-run --json" /* what every verb takes */
+
+/* The data of a vendor's cli_verb. */
+struct verb {
+    enum status (*run)(struct job *job); /* if it fails, job->err is printed */
+    int min_count, max_count;            /* of arguments */
+    bool changes;                        /* stores something */
+    int (*check)(struct job *job);       /* of the usage, as cli_misuse returns it; or NULL */
+};
+
+/* The data of the cli_verb that verb_run runs. */
+struct vendor {
+    const char *name;             /* of the provider, too */
+    const char *scheme;           /* of the header Authorization, such as `Token` */
+    const char *argument;         /* what each argument is, such as `an id` */
+    const struct cli_verb *verbs; /* without a run; the last row has no name */
+    /* Gets a token and, if need be, the state. */
+    enum status (*begin)(struct job *job, bool changes);
+};
+extern const struct vendor ricloud, weavy;
 
 struct request {
     const char *method;
@@ -109,46 +137,6 @@ struct reply {
     bool uncertain;
 };
 
-struct api {
-    const char *scheme;     /* of the header Authorization */
-    struct buf base;        /* the URL, without a slash at its end */
-    struct buf token;       /* see api_set_token */
-    struct secrets secrets; /* the API may send them back */
-    const char *ca_file;    /* still to be read; NULL: none */
-    int64_t deadline_ms;    /* of the monotonic clock; for everything together */
-    struct cli_http *http;
-};
-
-/* A verb looks at those that its row names. */
-struct verb_options {
-    const char *source, *timeout;
-    bool json, dry_run;
-    const char *url, *state;
-    int64_t created_ms; /* CLOCK_NONE: not given */
-    bool replace_secret, wait, all, forget, publish;
-};
-extern const struct cli_option verb_options[];
-#define VERB_OPTIONS "--source --timeout --dry-run --json" /* what every verb takes */
-
-/* The data of a cli_verb. */
-struct verb {
-    enum status (*run)(struct job *job); /* if it fails, job->err is printed */
-    int min_count, max_count;            /* of arguments */
-    bool changes;                        /* stores something */
-    int (*check)(struct job *job);       /* of the usage, as cli_misuse returns it; or NULL */
-};
-
-/* The data of the cli_verb that verb_run runs. */
-struct vendor {
-    const char *name;             /* of the provider, too */
-    const char *scheme;           /* of the header Authorization, such as `Token` */
-    const char *argument;         /* what each argument is, such as `an id` */
-    const struct cli_verb *verbs; /* without a run; the last row has no name */
-    /* Gets a token and, if need be, the state. */
-    enum status (*begin)(struct job *job, bool changes);
-};
-extern const struct vendor ricloud, weavy;
-
 struct job {
     struct cli *cli; /* argv[1...] are the arguments */
     struct verb_options options;
@@ -156,7 +144,16 @@ struct job {
     size_t source_index;
     struct err err;  /* of the last thing that failed */
     int exit_status; /* so far */
-    struct api api;
+
+    struct api {
+        const char *scheme;
+        struct buf base;        /* the URL, without a slash at its end */
+        struct buf token;       /* see api_set_token */
+        struct secrets secrets; /* the API may send them back */
+        const char *ca_file;    /* still to be read; NULL: none */
+        int64_t deadline_ms;    /* of the monotonic clock; for everything together */
+        struct cli_http *http;
+    } api;
     struct json_object *sent; /* the last request: method, url, headers, body */
     struct reply reply;
 
@@ -172,32 +169,18 @@ struct job {
 
 /* ---- api.c ---- */
 
-/* Opens the API of the job's source, which has a URL: https, or http to this machine, as the
- * configuration has made sure. Hides the source's secrets. */
+/* The API of the job's source has a URL: https, or http to this machine, as the configuration has
+ * made sure. Hides the source's secrets. */
 void api_open(struct job *job, const char *scheme, int64_t timeout_ms);
 void api_close(struct job *job);
 /* Keeps a copy, and hides it. ST_INVALID: it cannot stand in a header. */
 enum status api_set_token(struct job *job, struct slice token) MUST_USE;
-/* False if text, even escaped, would not be a segment of its own: it is empty, . or .. , which
- * clients and servers resolve, or not UTF-8 without control characters. Pure. */
-bool api_is_segment(const char *text) MUST_USE;
-/* Makes job->sent. Takes request->json. Pure, as is the next one: adds it, with *** for secrets, as
- * lines or with --json as an object. */
-void api_make(struct job *job, const struct request *request);
-void api_add_request(struct buf *out, const struct job *job);
-/* Adds `GET https://…: answered 400: <the API's own words>`: a code, a message and parameters, under one of the names that APIs give them. An answer without those is not
- * quoted: it may contain a secret that nobody knows to be one. Pure. */
-void api_add_answer(struct buf *out, const struct job *job);
-/* How long to wait after the n-th try, from 1: as long as the API asked for (0: it did not), else
- * twice as long each time, of which random takes off up to a half, so that many callers do not
- * come back at once. Pure. */
-int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random);
 
-/* Makes a request, and fills in job->reply. Takes request->json. ST_OK: answered 2xx. Else job->err
- * has the reason, in the API's own words if it gave one: ST_UNAUTHENTIC: 401; ST_NOT_FOUND: 404 or
- * 410; ST_REFUSED: anything else that asking again would not change; ST_UNREACHABLE: no usable
- * answer after all tries; ST_IO: ca_file cannot be read, and nobody was asked. A try that is
- * repeated is a line on stderr. In a dry run the request is printed instead; the reply is empty. */
+/* Makes a request, and fills in job->sent and job->reply. Takes request->json. ST_OK: answered 2xx.
+ * Else job->err has the reason, in the API's own words if it gave one: ST_UNAUTHENTIC: 401;
+ * ST_NOT_FOUND: 404 or 410; ST_REFUSED: anything else that asking again would not change;
+ * ST_UNREACHABLE: no usable answer after all tries; ST_IO: ca_file cannot be read, and nobody was
+ * asked. In a dry run the request is printed instead; the reply is empty. */
 enum status job_call(struct job *job, const struct request *request) MUST_USE;
 /* The reply was 2xx but is of no use: job->err says `the API's answer <what>: GET …`. Gives st; ST_OK
  * in a dry run. */
@@ -207,16 +190,32 @@ void job_keep(struct job *job, struct json_object **kept);
 /* False if the time is over, else waits (less, if less is left). */
 bool job_wait(const struct job *job, int64_t ms);
 
+/* For api.c itself, and its tests. All are pure. */
+
+/* Makes job->sent. Takes request->json. */
+void api_make(struct job *job, const struct request *request);
+/* Adds it, with *** for secrets: as lines, or with --json as an object. */
+void api_add_request(struct buf *out, const struct job *job);
+/* Adds `GET https://…: answered 400: <the API's own words>`: a code, a message and parameters, under
+ * one of the names that APIs give them. An answer without those is not quoted: it may contain a
+ * secret that nobody knows to be one. */
+void api_add_answer(struct buf *out, const struct job *job);
+/* False if text, even escaped, would not be a segment of its own: it is empty, . or .. , which
+ * clients and servers resolve, or not UTF-8 without control characters. */
+bool api_is_segment(const char *text) MUST_USE;
+/* How long to wait after the n-th try, from 1: as long as the API asked for (0: it did not), else
+ * twice as long each time, of which random takes off up to a half, so that many callers do not
+ * come back at once. */
+int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random);
+
 /* ---- verb.c ---- */
 
 /* Runs the verb that argv[1] names, from its options to its end. */
 int verb_run(struct cli *cli);
 
-/* Takes the exit status of a step, as cli_fail and cli_misuse return it: the first failure becomes
- * the command's. */
+/* Takes the exit status of a step: the first failure becomes the command's. */
 void job_end(struct job *job, int exit_status);
-/* The URL that the provider sends to: --url, else the source's public_url. ST_MISSING: neither is
- * set. */
+/* The URL that the provider sends to: --url, else the source's public_url. ST_MISSING. */
 enum status job_url(struct job *job, const char **out_url) MUST_USE;
 /* Sets the token that the configuration gives, else this one. */
 enum status job_set_token(struct job *job, const char *other) MUST_USE;
@@ -228,37 +227,33 @@ void job_add_line(const struct job *job, struct buf *out, struct json_object *ob
  * In a dry run there are no results. */
 void job_print(const struct job *job, struct json_object *object, const char *line);
 
-/* ---- ricloud_create.c ---- */
-
-enum status ricloud_create(struct job *job) MUST_USE;
-
-/* ---- ricloud_config.c: a webhook config, and how its test went ---- */
+/* ---- ricloud_create.c, ricloud_config.c: a webhook config, and how its test went ---- */
 
 #define RICLOUD_CONFIGS "/configs/webhook"
 #define RICLOUD_CONFIG  RICLOUD_CONFIGS "/{id}"
 
-/* Calls the API about the config (the one that argv[1] names, or that it described last, or a new
- * one), and keeps what it answers as job->config. Takes json, the request's body. ST_INVALID: the
- * answer describes no config. */
+enum status ricloud_create(struct job *job) MUST_USE;
+
+/* Calls the API about the config (job->config; else the one that argv[1] names; else a new one), and
+ * keeps what it answers as job->config. Takes json, the request's body. */
 enum status ricloud_ask(struct job *job, const char *method, struct json_object *json) MUST_USE;
-/* Has it tested, and keeps job->test. await: the API may answer as soon as the test has ended, after
- * at most 10 s. */
+/* Has it tested, and keeps job->test. await: the API may answer when the test has ended. */
 enum status ricloud_start_test(struct job *job, bool await) MUST_USE;
 /* Asks again until the config shows how the test ended, or the time is over. */
 enum status ricloud_wait_test(struct job *job) MUST_USE;
-/* Waits for the outcome of the test that a change has begun, or until the time is over. Has it
- * tested once more if it was `invalid`, or still is `new` after some seconds: the first test may
- * have come before the bridge had the secret, and there are APIs that repeat one only after
- * minutes. */
+/* The same for the test that a change has begun. Has it tested once more if it was `invalid`, or
+ * still is `new` after some seconds: the first test may have come before the bridge had the
+ * secret, and there are APIs that repeat one only after minutes. */
 enum status ricloud_settle(struct job *job) MUST_USE;
-
 /* Prints a config; nothing if it is NULL. */
 void ricloud_print(const struct job *job, struct json_object *config);
 /* Prints job->config, and on stderr what may be wrong if it is not known to be valid, which is a
  * failure. secret_file: where its secret was stored; NULL: not by this command. */
 void ricloud_report(struct job *job, const char *secret_file);
 
-/* ---- weavy_call.c: logging in, calling, where deliveries of an event go ---- */
+/* ---- weavy_sample.c, weavy_call.c: logging in, calling, where deliveries of an event go ---- */
+
+enum status weavy_sample(struct job *job) MUST_USE;
 
 /* Opens the state, and sets the token that the configuration gives, else the last login's. */
 enum status weavy_begin(struct job *job, bool changes) MUST_USE;
@@ -274,9 +269,5 @@ enum status weavy_call(struct job *job, const char *entry_point,
  * each one that is a single segment of a path. */
 enum status weavy_add_url(struct buf *out, struct job *job, const char *base,
                           const char *event) MUST_USE;
-
-/* ---- weavy_sample.c ---- */
-
-enum status weavy_sample(struct job *job) MUST_USE;
 
 #endif

@@ -85,17 +85,10 @@ static int check_update(struct job *job)
 
 static enum status update(struct job *job)
 {
-    const char *url = job->options.url, *state = job->options.state;
-    struct json_object *body = json_object_new_object();
-    enum status st;
+    const char *state = job->options.state;
+    enum status st =
+        ricloud_ask(job, "POST", TEXTS({"url", job->options.url}, {"state", state}));
 
-    if (url) {
-        json_object_object_add(body, "url", tree_string(url));
-    }
-    if (state) {
-        json_object_object_add(body, "state", tree_string(state));
-    }
-    st = ricloud_ask(job, "POST", body);
     if (is(state, "deactivated")) {
         ricloud_print(job, job->config); /* it is not tested */
     } else if (job->config) {

@@ -28,8 +28,6 @@ static bool is(const struct job *job, const char *state)
     return strcmp(tree_text(job->config, "/state"), state) == 0;
 }
 
-/* ---- calls ---- */
-
 /* NULL: it does not exist yet. */
 static const char *id_of(const struct job *job)
 {
@@ -75,8 +73,6 @@ enum status ricloud_start_test(struct job *job, bool await)
     }
     return st;
 }
-
-/* ---- waiting ---- */
 
 /* Asks again until the config is in the expected state (NULL: in another one than before, and not
  * `new`), for at most so long. */
@@ -128,8 +124,6 @@ enum status ricloud_settle(struct job *job)
     }
     return st == ST_OK ? ricloud_wait_test(job) : st;
 }
-
-/* ---- printing ---- */
 
 #define CONFIG_LINE "{id}  {state}  {date_created}  {url}"
 

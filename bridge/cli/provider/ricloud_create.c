@@ -87,7 +87,7 @@ static enum status post(struct job *job)
     if (st != ST_OK) {
         return st;
     }
-    st = ricloud_ask(job, "POST", TREE({"url", tree_string(url)}));
+    st = ricloud_ask(job, "POST", TEXTS({"url", url}));
     which = job->reply.uncertain
                 ? "a try whose answer did not arrive may have made a config, too"
             : st != ST_OK && job->reply.http.status / 100 == 2

@@ -39,8 +39,6 @@ void secrets_wipe(struct secrets *secrets)
     *secrets = (struct secrets){0};
 }
 
-/* ---- text ---- */
-
 /* The length of the longest secret that text begins with; 0: none. */
 static size_t match(const struct secrets *secrets, struct slice text)
 {
@@ -96,19 +94,15 @@ static void add_decoded(struct buf *out, char byte)
     } while (len > 0);
 }
 
-/* Leaves the ASCII letters and digits of text: what is the same of a secret whatever marks a
- * spelling puts between them. */
-static struct buf squeeze(struct slice text, bool decode)
+/* The ASCII letters and digits of text, without its escapes: what is the same of a secret whatever
+ * marks a spelling puts between them. */
+static struct buf squeeze(struct slice text)
 {
     struct buf plain = {0};
     size_t kept = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        if (decode) {
-            add_decoded(&plain, text.data[i]);
-        } else {
-            buf_add_char(&plain, text.data[i]);
-        }
+        add_decoded(&plain, text.data[i]);
     }
     for (size_t i = 0; i < plain.len; i++) {
         if ((unsigned char)plain.data[i] < 0x80 && isalnum((unsigned char)plain.data[i])) {
@@ -119,23 +113,23 @@ static struct buf squeeze(struct slice text, bool decode)
     return plain;
 }
 
-/* Whether a text with escapes may spell a secret: one that has escapes itself may be there with
- * or without them. */
+/* Whether a text that quotes something may spell a secret. */
 static bool has_spelled(const struct secrets *secrets, struct slice text)
 {
-    struct buf texts[] = {squeeze(text, false), squeeze(text, true)};
-    bool is_escaped = texts[0].len != texts[1].len || memchr(text.data, '\\', text.len);
     bool found = false;
+    struct buf squeezed = {0};
 
-    for (size_t i = 0; is_escaped && i < 2 * secrets->count; i++) {
-        struct buf secret = squeeze(buf_slice(&secrets->items[i / 2]), i % 2);
+    if (memchr(text.data, '\\', text.len) || memchr(text.data, '%', text.len)) {
+        squeezed = squeeze(text);
+        for (size_t i = 0; i < secrets->count; i++) {
+            struct buf secret = squeeze(buf_slice(&secrets->items[i]));
 
-        found |= memmem(buf_slice(&texts[i % 2]).data, texts[i % 2].len,
-                        buf_slice(&secret).data, secret.len) != NULL;
-        buf_wipe(&secret);
+            found |= memmem(buf_slice(&squeezed).data, squeezed.len, buf_slice(&secret).data,
+                            secret.len) != NULL;
+            buf_wipe(&secret);
+        }
     }
-    buf_wipe(&texts[0]);
-    buf_wipe(&texts[1]);
+    buf_wipe(&squeezed);
     return found;
 }
 
@@ -156,8 +150,6 @@ bool secrets_add_hidden(const struct secrets *secrets, struct buf *out, struct s
     }
     return any;
 }
-
-/* ---- JSON ---- */
 
 /* A member whose value is a secret whatever it is: a new login, a webhook's secret. */
 static bool is_secret_name(const char *name)

@@ -17,8 +17,6 @@ enum {
     MAX_GROWTH = 64 * 1024,  /* by one login or subscription */
 };
 
-/* ---- reading ---- */
-
 /* Every entry of a list has these members; their names end with NULL. */
 static bool is_list(const struct state *state, const char *list_name, const char *const *names)
 {
@@ -88,8 +86,6 @@ void state_close(struct state *state)
     }
 }
 
-/* ---- entries ---- */
-
 /* Where the account's i-th entry is; the list's length if there are not so many. */
 static size_t find(const struct state *state, struct json_object *list, size_t i)
 {
@@ -137,8 +133,6 @@ void state_remove(struct state *state, const char *list_name, size_t i)
 
     json_object_array_del_idx(list, find(state, list, i), 1); /* none, if there is no such */
 }
-
-/* ---- writing ---- */
 
 /* Borrowed until the tree changes. */
 static struct slice print(const struct state *state)

@@ -39,8 +39,6 @@ const struct cli_option verb_options[] = {
     {0},
 };
 
-/* ---- before the API is opened ---- */
-
 static int check_usage(struct job *job, const struct vendor *vendor, const struct verb *verb)
 {
     const struct cli *cli = job->cli;
@@ -92,8 +90,6 @@ static const struct config_source *find_source(const struct job *job, const char
     buf_free(&names);
     return found;
 }
-
-/* ---- begin and end ---- */
 
 /* Everything from the configuration to the end. */
 static int run(struct job *job, const struct vendor *vendor, const struct verb *verb,

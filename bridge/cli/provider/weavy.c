@@ -21,9 +21,9 @@ static enum status login(struct job *job)
 
     if (st == ST_OK) {
         job_print(job,
-                  TREE({"username", tree_string(source->api.username)},
-                       {"project_code", tree_string(source->api.project_code)},
-                       {"state_file", tree_string(source->api.state_file)}),
+                  TEXTS({"username", source->api.username},
+                        {"project_code", source->api.project_code},
+                        {"state_file", source->api.state_file}),
                   "logged in as {username}; the login is kept in {state_file}");
     }
     return st;
@@ -77,8 +77,7 @@ static int check_which(struct job *job)
 /* Stores the code; only then is the event subscribed as far as we are concerned. */
 static void keep_code(struct job *job, const char *event, const char *url, const char *code)
 {
-    struct json_object *one = TREE({"event", tree_string(event)}, {"url", tree_string(url)},
-                                   {"code", tree_string(code)});
+    struct json_object *one = TEXTS({"event", event}, {"url", url}, {"code", code});
     enum status st;
 
     state_add(&job->state, STATE_SUBSCRIPTIONS, one);
@@ -94,8 +93,7 @@ static void keep_code(struct job *job, const char *event, const char *url, const
 
 static void subscribe_at(struct job *job, const char *event, const char *url)
 {
-    enum status st = weavy_call(
-        job, "Subscribe", TREE({"event", tree_string(event)}, {"hookUrl", tree_string(url)}));
+    enum status st = weavy_call(job, "Subscribe", TEXTS({"event", event}, {"hookUrl", url}));
     const char *code = job->reply.http.status / 100 == 2
                            ? tree_text(job->reply.json, "/result/codeWebhookSubscription")
                            : NULL;
@@ -194,8 +192,7 @@ static enum status subscribe(struct job *job)
 /* Ends one at the provider. */
 static enum status end_code(struct job *job, const char *code)
 {
-    enum status st =
-        weavy_call(job, "Unsubscribe", TREE({"codeWebhookSubscription", tree_string(code)}));
+    enum status st = weavy_call(job, "Unsubscribe", TEXTS({"codeWebhookSubscription", code}));
     const struct reply *reply = &job->reply;
 
     if (st == ST_OK && !reply->is_json && !reply->is_empty) {
@@ -240,7 +237,7 @@ static bool end_stored(struct job *job, size_t i)
 static void end_unknown(struct job *job, const char *code)
 {
     const struct provider *provider = job->source->provider;
-    struct json_object *one = TREE({"code", tree_string(code)});
+    struct json_object *one = TEXTS({"code", code});
     struct catalogue_pair pair;
 
     if (catalogue_find(provider, code, &pair) || provider_url_suffix(provider, code)) {

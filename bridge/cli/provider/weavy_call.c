@@ -14,8 +14,6 @@
 
 #include "bridge/cli/provider/internal.h"
 
-/* ---- where deliveries of an event go ---- */
-
 enum status weavy_add_url(struct buf *out, struct job *job, const char *base, const char *event)
 {
     const struct provider *provider = job->source->provider;
@@ -53,8 +51,6 @@ enum status weavy_add_url(struct buf *out, struct job *job, const char *base, co
     return ST_OK;
 }
 
-/* ---- logging in ---- */
-
 enum status weavy_begin(struct job *job, bool changes)
 {
     const struct config_source *source = job->source;
@@ -65,9 +61,8 @@ enum status weavy_begin(struct job *job, bool changes)
         return err_set(&job->err, ST_MISSING, "source %s: api.project_code %s", source->name,
                        project_code ? "cannot stand in a URL" : "is missing");
     }
-    job->state.account =
-        TREE({"source", tree_string(source->name)}, {"api", tree_string(job->api.base.data)},
-             {"project_code", tree_string(project_code)});
+    job->state.account = TEXTS({"source", source->name}, {"api", job->api.base.data},
+                               {"project_code", project_code});
     /* A dry run changes nothing, and keeps nobody waiting. */
     st = state_open(&job->state, source->api.state_file, changes && !job->options.dry_run,
                     &job->err);
@@ -105,7 +100,7 @@ static enum status keep_login(struct job *job)
         return st;
     }
     state_remove(&job->state, STATE_LOGINS, 0);
-    state_add(&job->state, STATE_LOGINS, TREE({"token", tree_string(token)}));
+    state_add(&job->state, STATE_LOGINS, TEXTS({"token", token}));
     return state_save(&job->state, &job->err);
 }
 
@@ -121,11 +116,9 @@ enum status weavy_login(struct job *job)
                      .method = "POST",
                      .path = "/v1/Authenticate",
                      .anonymous = true,
-                     .json = TREE(
-                         {"username", tree_string(source->api.username)},
-                         {"password", tree_string(dry_run ? "***" : source->api.password.data)},
-                         {"projectCode", tree_string(source->api.project_code)},
-                         {"scope", tree_string("API")}),
+                     .json = TEXTS({"username", source->api.username},
+                                   {"password", dry_run ? "***" : source->api.password.data},
+                                   {"projectCode", source->api.project_code}, {"scope", "API"}),
                  });
         st = st == ST_OK ? keep_login(job) : st;
     }
@@ -134,8 +127,6 @@ enum status weavy_login(struct job *job)
     job->reply = (struct reply){0}; /* is not the reply to what a verb asks */
     return st;
 }
-
-/* ---- calling ---- */
 
 /* Errors with status 200 are not documented, but then errors are not documented at all. Many an
  * API has the member in every answer: false, 0 or empty where there is none. */

@@ -104,7 +104,7 @@ enum status weavy_sample(struct job *job)
     if (st != ST_OK) {
         return st;
     }
-    st = weavy_call(job, "PerformList", TREE({"event", tree_string(event)}));
+    st = weavy_call(job, "PerformList", TEXTS({"event", event}));
     if (st == ST_OK && !job->options.dry_run) {
         /* Printed without secrets, sent as it is. */
         shown = secrets_hide(&job->api.secrets, job->reply.json);
