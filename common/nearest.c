@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_WORD = 64 };
+enum {
+    MAX_WORD = 64,
+    MIN_BEGINNING = 3, /* letters that say which word was meant, though the rest is missing */
+};
 
 static unsigned smaller(unsigned a, unsigned b)
 {
@@ -48,6 +51,12 @@ static unsigned edit_distance(struct slice a, struct slice b)
     return above[b.len];
 }
 
+static bool is_beginning(struct slice text, struct slice word)
+{
+    return text.len >= MIN_BEGINNING && text.len < word.len &&
+           slice_equal_nocase(text, (struct slice){word.data, text.len});
+}
+
 void nearest_offer(struct nearest *near, const char *word)
 {
     struct slice known = slice_of(word);
@@ -56,7 +65,7 @@ void nearest_offer(struct nearest *near, const char *word)
     if (near->text.len == 0 || near->text.len > MAX_WORD || known.len > MAX_WORD) {
         return;
     }
-    distance = edit_distance(near->text, known);
+    distance = is_beginning(near->text, known) ? 1 : edit_distance(near->text, known);
     if (distance > 1 && distance > known.len / 3) {
         return;
     }

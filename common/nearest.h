@@ -19,7 +19,8 @@ struct nearest {
 };
 
 /* Offers a valid word. Close enough is one edit (a letter more, less or different, or two swapped)
- * for every three letters of the word, and one in any case. ASCII case is ignored. */
+ * for every three letters of the word, and one in any case; three letters or more that the word
+ * begins with are, too. ASCII case is ignored. */
 void nearest_offer(struct nearest *near, const char *word);
 
 enum { NEAREST_TEXT_SIZE = 96 };

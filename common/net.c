@@ -53,6 +53,38 @@ static enum status parse_port(const char *text, uint16_t *out_port, struct err *
     return ST_OK;
 }
 
+/* `*` and `0` are 0.0.0.0, 127.1 is 127.0.0.1: getaddrinfo(3) takes them, and whoever compares
+ * addresses must see the same one. Names stay. */
+static void spell_out(struct net_address *address)
+{
+    static const char numeric[] = "0123456789abcdefABCDEFxX.";
+    struct in6_addr ipv6;
+    struct in_addr ipv4 = {INADDR_ANY};
+    char *host = address->host;
+
+    if (address->family == NET_IPV6 && inet_pton(AF_INET6, host, &ipv6) == 1) {
+        (void)inet_ntop(AF_INET6, &ipv6, host, sizeof(address->host)); /* it fits */
+    }
+    if (address->family == NET_IPV4 &&
+        (strcmp(host, "*") == 0 ||
+         (host[strspn(host, numeric)] == '\0' && inet_aton(host, &ipv4) != 0))) {
+        (void)inet_ntop(AF_INET, &ipv4, host, sizeof(address->host));
+    }
+}
+
+bool net_is_any(const struct net_address *address)
+{
+    return strcmp(address->host, "0.0.0.0") == 0 || strcmp(address->host, "::") == 0;
+}
+
+const char *net_reachable_host(const struct net_address *address)
+{
+    if (!net_is_any(address)) {
+        return address->host;
+    }
+    return address->family == NET_IPV6 ? "::1" : "127.0.0.1";
+}
+
 enum status net_parse_address(const char *text, struct net_address *out_address,
                               struct err *err)
 {
@@ -81,6 +113,7 @@ enum status net_parse_address(const char *text, struct net_address *out_address,
         goto out;
     }
     memcpy(address.host, host, host_len);
+    spell_out(&address);
     st = parse_port(colon + 1, &address.port, err);
 out:
     if (st == ST_OK) {

@@ -51,15 +51,6 @@ static size_t take_reply(char *data, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
-/* The address at which this machine reaches a listener. */
-static const char *reachable_host(const struct net_address *address)
-{
-    if (strcmp(address->host, "0.0.0.0") == 0) {
-        return "127.0.0.1";
-    }
-    return strcmp(address->host, "::") == 0 ? "::1" : address->host;
-}
-
 static enum status set_target(struct cli_http *http, const char *target, struct err *err)
 {
     struct net_address address;
@@ -82,7 +73,7 @@ static enum status set_target(struct cli_http *http, const char *target, struct 
         return err_set(err, ST_INVALID, "%s: port 0 is not where the bridge listens", target);
     }
     buf_addf(&http->base, address.family == NET_IPV6 ? "http://[%s]:%u" : "http://%s:%u",
-             reachable_host(&address), address.port);
+             net_reachable_host(&address), address.port);
     return ST_OK;
 }
 

@@ -45,11 +45,6 @@ static size_t add_listeners(const struct config_list *list, const char *path,
     return count;
 }
 
-static bool is_any(const struct net_address *address)
-{
-    return strcmp(address->host, "0.0.0.0") == 0 || strcmp(address->host, "::") == 0;
-}
-
 static bool collide(const struct net_address *a, const struct net_address *b)
 {
     if (a->family != b->family || a->port != b->port) {
@@ -58,7 +53,7 @@ static bool collide(const struct net_address *a, const struct net_address *b)
     if (a->family == NET_UNIX) {
         return strcmp(a->host, b->host) == 0;
     }
-    return a->port != 0 && (is_any(a) || is_any(b) || strcasecmp(a->host, b->host) == 0);
+    return a->port != 0 && (net_is_any(a) || net_is_any(b) || strcasecmp(a->host, b->host) == 0);
 }
 
 static void check_collisions(const struct listener *listeners, size_t count,

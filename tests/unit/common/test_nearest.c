@@ -34,6 +34,7 @@ static void longer_words_may_have_more_slips(void **state)
     (void)state;
     assert_string_equal(nearest_of("resourcetyp"), "resource_type");
     assert_string_equal(nearest_of("statetopik"), "state_topic");
+    assert_string_equal(nearest_of("resource"), "resource_type");
     assert_null(nearest_of("resurzentippe"));
 }
 

@@ -54,6 +54,32 @@ static void a_text_that_is_not_an_address_is_refused_with_an_example(void **stat
     }
 }
 
+static void all_spellings_of_an_address_are_one(void **state)
+{
+    static const struct {
+        const char *text, *host, *reachable;
+    } cases[] = {
+        {"*:1", "0.0.0.0", "127.0.0.1"},
+        {"0:1", "0.0.0.0", "127.0.0.1"},
+        {"0.0.0.0:1", "0.0.0.0", "127.0.0.1"},
+        {"127.1:1", "127.0.0.1", "127.0.0.1"},
+        {"0x7f000001:1", "127.0.0.1", "127.0.0.1"},
+        {"[::]:1", "::", "::1"},
+        {"[0::0]:1", "::", "::1"},
+        {"[FE80::0:1]:1", "fe80::1", "fe80::1"},
+        {"Host:1", "Host", "Host"},
+        {"feed:1", "feed", "feed"},
+    };
+    struct net_address a;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(net_parse_address(cases[i].text, &a, NULL), ST_OK);
+        assert_string_equal(a.host, cases[i].host);
+        assert_string_equal(net_reachable_host(&a), cases[i].reachable);
+    }
+}
+
 static void loopback_addresses_are_recognised(void **state)
 {
     static const struct {
@@ -119,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_of_each_family_are_read),
         cmocka_unit_test(a_text_that_is_not_an_address_is_refused_with_an_example),
+        cmocka_unit_test(all_spellings_of_an_address_are_one),
         cmocka_unit_test(loopback_addresses_are_recognised),
         cmocka_unit_test(a_port_in_use_is_busy_and_a_picked_port_is_reported),
         cmocka_unit_test(a_stale_unix_socket_is_replaced_and_a_live_one_is_not),

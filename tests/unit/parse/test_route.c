@@ -248,6 +248,7 @@ static void a_wrong_template_is_refused_with_the_correct_form(void **state)
         {"a/{ressource_type}",
          "unknown variable {ressource_type}; did you mean {resource_type}?"},
         {"a/{tpye}", "unknown variable {tpye}; did you mean {type}?"},
+        {"a/{resource}", "unknown variable {resource}; did you mean {resource_type}?"},
         {"a/{}",
          "unknown variable {}; the variables are {source} {event} {action} {resource_type} "
          "{type} {gid} {id} and {body.<path>}"},
