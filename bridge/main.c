@@ -123,45 +123,110 @@ struct common {
     bool version;
 };
 
-/* Takes the common options out of argv, before and after the command's name. False: one lacks
- * its value. */
+/* A row of them. */
+struct option {
+    char letter; /* behind one dash; 0: none */
+    const char *name;
+    const char **text; /* where its value goes; NULL: it takes none */
+    bool *flag;
+};
+
+static const struct option *find_name(const struct option *options, struct slice name)
+{
+    while (options->name && !slice_equal(name, slice_of(options->name))) {
+        options++;
+    }
+    return options->name ? options : NULL;
+}
+
+static const struct option *find_letter(const struct option *options, char letter)
+{
+    while (options->name && options->letter != letter) {
+        options++;
+    }
+    return options->name ? options : NULL;
+}
+
+/* What takes an option's value: what stands behind it in its argument (value), or else the next
+ * argument, to which *i moves. */
+static bool take_value(const struct option *option, const char *value, int argc, char **argv,
+                       int *i)
+{
+    if (!value && *i + 1 >= argc) {
+        cli_fail("%s: a value is missing", argv[*i]);
+        return false;
+    }
+    *option->text = value ? value : argv[++*i];
+    return true;
+}
+
+enum taken { NOT_OURS, TAKEN, WRONG };
+
+/* `--name`, `--name VALUE`, `--name=VALUE`; a flag takes no value, and if it is given one it is not
+ * ours: the command will refuse it. */
+static enum taken take_name(const struct option *options, int argc, char **argv, int *i)
+{
+    const char *arg = argv[*i];
+    size_t len = strcspn(arg, "=");
+    const struct option *option = find_name(options, (struct slice){arg, len});
+
+    if (!option || (option->flag && arg[len])) {
+        return NOT_OURS;
+    }
+    if (option->flag) {
+        *option->flag = true;
+        return TAKEN;
+    }
+    return take_value(option, arg[len] ? arg + len + 1 : NULL, argc, argv, i) ? TAKEN : WRONG;
+}
+
+/* `-h`, `-c FILE`, `-cFILE`, `-hcFILE`. No command has letters of its own. */
+static enum taken take_letters(const struct option *options, int argc, char **argv, int *i)
+{
+    const char *arg = argv[*i];
+
+    for (const char *letter = arg + 1; *letter; letter++) {
+        const struct option *option = find_letter(options, *letter);
+
+        if (!option) {
+            return NOT_OURS;
+        }
+        if (option->text) {
+            const char *value = letter[1] ? letter + 1 + (letter[1] == '=') : NULL;
+
+            return take_value(option, value, argc, argv, i) ? TAKEN : WRONG;
+        }
+        *option->flag = true;
+    }
+    return arg[1] ? TAKEN : NOT_OURS;
+}
+
+/* Takes the common options out of argv, before and after the command's name. False: one lacks its
+ * value. */
 static bool take_common(int *argc, char **argv, struct common *common)
 {
-    const struct {
-        const char *name;
-        const char **text;
-        bool *flag;
-    } all[] = {
-        {"-c", &common->config_path, NULL},
-        {"--config", &common->config_path, NULL},
-        {"--log-level", &common->log_level, NULL},
-        {"--log-format", &common->log_format, NULL},
-        {"-h", NULL, &common->help},
-        {"--help", NULL, &common->help},
-        {"--version", NULL, &common->version},
+    const struct option options[] = {
+        {'c', "--config", &common->config_path, NULL},
+        {0, "--log-level", &common->log_level, NULL},
+        {0, "--log-format", &common->log_format, NULL},
+        {'h', "--help", NULL, &common->help},
+        {0, "--version", NULL, &common->version},
+        {0},
     };
     int kept = 1;
     int i = 1;
 
     for (; i < *argc && strcmp(argv[i], "--") != 0; i++) {
-        size_t len = strcspn(argv[i], "=");
-        size_t k = 0;
+        bool dash = argv[i][0] == '-';
+        enum taken taken = dash && argv[i][1] == '-' ? take_name(options, *argc, argv, &i)
+                           : dash                    ? take_letters(options, *argc, argv, &i)
+                                                     : NOT_OURS;
 
-        while (k < COUNT_OF(all) &&
-               !slice_equal((struct slice){argv[i], len}, slice_of(all[k].name))) {
-            k++;
-        }
-        if (k == COUNT_OF(all)) {
-            argv[kept++] = argv[i];
-        } else if (all[k].flag) {
-            *all[k].flag = true;
-        } else if (argv[i][len]) {
-            *all[k].text = argv[i] + len + 1;
-        } else if (i + 1 < *argc) {
-            *all[k].text = argv[++i];
-        } else {
-            cli_fail("%s: a value is missing", argv[i]);
+        if (taken == WRONG) {
             return false;
+        }
+        if (taken == NOT_OURS) {
+            argv[kept++] = argv[i];
         }
     }
     while (i < *argc) {

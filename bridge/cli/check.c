@@ -4,6 +4,8 @@
  */
 #include "bridge/cli/cli.h"
 
+#include <string.h>
+
 static const char *plural(size_t count)
 {
     return count == 1 ? "" : "s";
@@ -16,9 +18,13 @@ static int check(struct cli *cli)
     size_t errors, warnings;
     bool good;
 
-    if (!cli_arguments(cli, NULL, 0, 0)) {
+    if (!cli_arguments(cli, NULL, 0, 1)) {
         return EXIT_USAGE;
     }
+    if (cli->argc == 2 && strcmp(cli->config_path, CLI_DEFAULT_CONFIG) != 0) {
+        return cli_misuse(cli, "%s: -c names a configuration already", cli->argv[1]);
+    }
+    cli->config_path = cli->argc == 2 ? cli->argv[1] : cli->config_path;
     good = config_check(cli->config_path, &faults) == ST_OK;
     cli_print_faults(stdout, "", cli->config_path, &faults, true);
     errors = faults.error_count;
@@ -33,14 +39,17 @@ static int check(struct cli *cli)
         printf(", %zu warning%s", warnings, plural(warnings));
     }
     printf("\n");
+    cli_hint_config(cli);
     config_faults_free(&faults);
     return good ? EXIT_DONE : EXIT_FAILED;
 }
 
 const struct cli_command check_command = {
     .name = "check",
-    .usage = "check",
+    .usage = "check [FILE]",
     .summary = "Read the configuration and every file it names, and say what is wrong",
-    .notes = "Prints each fault as `path.to.key: what is wrong` and starts nothing.\n\n",
+    .notes = "Prints each fault as `path.to.key: what is wrong` and starts nothing. FILE is "
+             "the same\n"
+             "as -c FILE.\n\n",
     .run = check,
 };

@@ -110,6 +110,9 @@ void cli_add_option_help(struct buf *out, const struct cli_option *options);
 void cli_print_faults(FILE *out, const char *prefix, const char *config_path,
                       const struct config_faults *faults, bool with_warnings);
 
+/* If there is no configuration and none was named: a line on stderr that says how to have one. */
+void cli_hint_config(const struct cli *cli);
+
 /* Reads the configuration (config_load_partial) into cli->config. False: there were
  * errors, which have been printed; return EXIT_FAILED. */
 bool cli_read_config(struct cli *cli) MUST_USE;

@@ -5,8 +5,11 @@
  */
 #include "bridge/cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/uuid.h"
@@ -31,12 +34,26 @@ void cli_print_faults(FILE *out, const char *prefix, const char *config_path,
     }
 }
 
+void cli_hint_config(const struct cli *cli)
+{
+    static const char example[] = CLI_DEFAULT_CONFIG ".example";
+
+    if (strcmp(cli->config_path, CLI_DEFAULT_CONFIG) != 0 ||
+        access(cli->config_path, F_OK) == 0 || errno != ENOENT) {
+        return;
+    }
+    cli_fail("-c FILE names another configuration; %s%s",
+             access(example, F_OK) == 0 ? "an example is " : "`hook2mqtt help config` lists",
+             access(example, F_OK) == 0 ? example : " the settings");
+}
+
 bool cli_read_config(struct cli *cli)
 {
     if (config_load_partial(cli->config_path, &cli->config, &cli->faults) == ST_OK) {
         return true;
     }
     cli_print_faults(stderr, CLI_PREFIX, cli->config_path, &cli->faults, false);
+    cli_hint_config(cli);
     return false;
 }
 

@@ -16,6 +16,7 @@ static int read_and_run(struct cli *cli)
 
     if (st != ST_OK) {
         cli_print_faults(stderr, "", cli->config_path, &cli->faults, true);
+        cli_hint_config(cli);
         return cli_fail("not started: %zu %s in the configuration", cli->faults.error_count,
                         cli->faults.error_count == 1 ? "error" : "errors");
     }

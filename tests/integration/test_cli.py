@@ -177,8 +177,44 @@ def test_the_configuration_may_be_named_before_and_behind_the_command(bridge):
         ["health", "-c", config],
         ["health", f"--config={config}"],
         ["--log-level", "error", "--config", config, "health"],
+        [f"-c{config}", "health"],
+        ["health", f"-c{config}"],
+        ["health", "-c", config, "--"],
     ):
         assert program(*args, env=bridge.env).returncode == 0, args
+
+
+def test_letters_may_stand_in_a_group(bridge):
+    wanted = program("health", "--help").stdout
+    for args in (["-hc", str(bridge.config_file), "health"], ["health", f"-hc{bridge.config_file}"]):
+        assert program(*args, env=bridge.env).stdout == wanted, args
+
+
+def test_check_takes_the_file_as_its_argument(stopped):
+    file = str(stopped.config_file)
+    named = program("check", file, env=stopped.env)
+    assert named.returncode == 0 and named.stdout == program("check", "-c", file, env=stopped.env).stdout
+    assert program("check", "--", file, env=stopped.env).stdout == named.stdout
+    assert b"-c names a configuration already" in program("check", "-c", file, file).stderr
+    assert program("check", file, file).returncode == 2
+
+
+DEFAULT_CONFIG = "/etc/hook2mqtt/bridge.json"
+
+
+@pytest.mark.parametrize("command", [["run"], ["check"], ["health"], ["outbox", "ls"], ["sign", "x"]])
+def test_without_any_configuration_there_is_a_hint(command, tmp_path):
+    """Alone in a file system of its own: there is none, then there is an example."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "b/hook2mqtt").mkdir()
+    (tmp_path / "b/hook2mqtt/bridge.json.example").write_text("{}")
+    for folder, hint in ("a", "help config"), ("b", "bridge.json.example"):
+        script = f"mount --bind {tmp_path / folder} /etc && exec {PROGRAM} {' '.join(command)}"
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, check=False)
+        said = done.stdout + done.stderr
+        assert done.returncode == 1 and DEFAULT_CONFIG in said, said
+        assert "-c FILE" in said and hint in said, said
 
 
 def test_a_configuration_that_is_not_there_is_status_1(tmp_path):
@@ -323,10 +359,17 @@ def test_trigger_finds_a_unix_socket(start, broker, tmp_path):
     assert line[:2] == ["200", "accepted"]
 
 
-def test_trigger_finds_a_bridge_that_listens_on_every_address(start, broker):
-    bridge = start.bridge(broker, fixed(ingress={"listen": [f"0.0.0.0:{free_port()}"]}))
+@pytest.mark.parametrize("host", ["0.0.0.0", "*", "0", "[::]", "[::0]", "[0:0:0:0:0:0:0:0]", "127.1"])
+def test_the_commands_find_a_bridge_that_listens_on_every_address(start, broker, host):
+    config = fixed(
+        ingress={"listen": [f"{host}:{free_port()}"]}, admin={"listen": [f"{host}:{free_port()}"], "token": {"env": "T"}}
+    )
+    bridge = start.bridge(broker, config, env={"T": "t"}, start=False).start(ready=False)
+    wait_until(lambda: bridge.cli("health", "--ready", expect=None).returncode == 0, "ready")
     [line] = sent(bridge.cli("trigger", "partners", "work:resource.created"))
     assert line[:2] == ["200", "accepted"]
+    bridge.cli("outbox", "drop", "--all")
+    bridge.cli("dead", "retry", "--all")
 
 
 def test_trigger_goes_where_url_says_and_never_to_a_proxy(bridge, stopped):
