@@ -105,15 +105,18 @@ unit: $(UNIT_TESTS)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BUILD_PACKAGES := gcc libc6-dev libmicrohttpd-dev libpaho-mqtt-dev libssl-dev libjson-c-dev libsqlite3-dev \
                   libcurl4-openssl-dev
-RUN_PACKAGES   := mosquitto mosquitto-clients
-TEST_PACKAGES  := $(RUN_PACKAGES) libcmocka-dev python3-pytest python3-pytest-xdist python3-paho-mqtt python3-jsonschema openssl strace systemd \
-                  curl procps
-LINT_PACKAGES  := clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck python3-pyflakes
-BENCH_PACKAGES := mosquitto nodejs npm
+# COMMAND:PACKAGE is for a command that may be there without the package, from elsewhere.
+RUN_PACKAGES   := mosquitto:mosquitto mosquitto_sub:mosquitto-clients openssl:openssl curl:curl
+TEST_PACKAGES  := $(RUN_PACKAGES) libcmocka-dev python3-pytest python3-pytest-xdist python3-paho-mqtt python3-jsonschema \
+                  strace:strace systemd-analyze:systemd pgrep:procps
+LINT_PACKAGES  := clang libclang-rt-14-dev clang-format clang-tidy cppcheck:cppcheck shellcheck:shellcheck python3-pyflakes
+BENCH_PACKAGES := mosquitto:mosquitto node:nodejs npm:npm
 
 # Installs what is missing of $(1); needs neither root nor the network when nothing is.
 define install_packages
-@missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q ' installed$$' || echo $$p; done); \
+@missing=$$(PATH=$$PATH:/usr/sbin; for p in $(1); do \
+    case $$p in *:*) command -v $${p%%:*} >/dev/null && continue;; esac; \
+    dpkg-query -W -f '$${Status}\n' $${p#*:} 2>/dev/null | grep -q ' installed$$' || echo $${p#*:}; done); \
 if [ -n "$$missing" ]; then \
     $(SUDO) apt-get update -qq && \
     $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \

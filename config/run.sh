@@ -12,7 +12,7 @@ mkdir -p build/run
 answers() { (exec 3<>/dev/tcp/127.0.0.1/1883) 2>/dev/null; }
 
 if ! answers; then
-    /usr/sbin/mosquitto -c config/mosquitto.conf &
+    PATH=$PATH:/usr/sbin mosquitto -c config/mosquitto.conf &
     trap 'kill %1 2>/dev/null || true; wait' EXIT
     for _ in $(seq 100); do answers && break; sleep 0.1; done
 fi

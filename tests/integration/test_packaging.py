@@ -1,6 +1,7 @@
 """What is installed, what is generated and what documents say agree with the program."""
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -42,6 +43,30 @@ def test_the_installed_unit_is_tight(destdir):
         capture_output=True, text=True,
     )
     assert report.returncode == 0, report.stdout[-300:] + report.stderr
+
+
+def asked_of_apt(target, folder, commands):
+    """The packages that a target would install where dpkg knows of none, and only these commands are there."""
+    for name in ("bash", "env", "find", "grep", "id", "make", "sort", "sh"):
+        (folder / name).symlink_to(shutil.which(name))
+    for name in (*commands, "dpkg-query", "apt-get"):
+        (folder / name).write_text(
+            f"#!/bin/sh\n[ {name} = apt-get ] && echo \"$@\" >> {folder}/asked\n[ {name} != dpkg-query ]\n"
+        )
+        (folder / name).chmod(0o755)
+    subprocess.run([folder / "make", "-s", target, "SUDO="], check=True, cwd=ROOT, env={"PATH": str(folder)})
+    asked = (folder / "asked").read_text().splitlines() if (folder / "asked").exists() else []
+    return {word for line in asked if line.startswith("install") for word in line.split()[1:] if word[0] != "-"}
+
+
+def test_what_is_there_from_elsewhere_is_not_installed_again(tmp_path):
+    """Node.js often comes from its own repository, with which Debian's npm cannot be installed."""
+    for name in "all", "none":
+        (tmp_path / name).mkdir()
+    without = asked_of_apt("deps-bench", tmp_path / "none", [])
+    assert {"nodejs", "npm", "gcc"} <= without
+    asked = asked_of_apt("deps-bench", tmp_path / "all", ["node", "npm", "mosquitto"])
+    assert asked == without - {"nodejs", "npm", "mosquitto"}
 
 
 def test_the_schema_in_the_tree_is_the_one_the_program_prints():
