@@ -25,7 +25,7 @@ static const struct cli_command *const commands[] = {
 
 static void print_overview(FILE *out)
 {
-    (void)fputs("usage: hook2mqtt [-c FILE] [--log-level LEVEL] COMMAND [ARGUMENT...]\n\n"
+    (void)fputs("usage: hook2mqtt [-c FILE] [-e FILE] COMMAND [ARGUMENT...]\n\n"
                 "Receives signed webhooks, stores each one, and publishes it on MQTT.\n\n",
                 out);
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
@@ -117,6 +117,7 @@ static const struct cli_command help_command = {
 /* The options of every command. */
 struct common {
     const char *config_path;
+    const char *env_file;
     const char *log_level;
     const char *log_format;
     bool help;
@@ -207,6 +208,7 @@ static bool take_common(int *argc, char **argv, struct common *common)
 {
     const struct option options[] = {
         {'c', "--config", &common->config_path, NULL},
+        {'e', "--env-file", &common->env_file, NULL},
         {0, "--log-level", &common->log_level, NULL},
         {0, "--log-format", &common->log_format, NULL},
         {'h', "--help", NULL, &common->help},
@@ -269,6 +271,7 @@ static int start(const struct common *common, int argc, char **argv)
         cli_print_help(stdout, command);
         return EXIT_DONE;
     }
+    config_use_environment(common->env_file);
     status = command->run(&cli);
     config_destroy(cli.config);
     config_faults_free(&cli.faults);

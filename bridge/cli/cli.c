@@ -105,6 +105,8 @@ void cli_print_help(FILE *out, const struct cli_command *command)
     buf_addf(&text,
              "%sOptions of every command:\n"
              "  -c, --config FILE    the configuration (default " CLI_DEFAULT_CONFIG ")\n"
+             "  -e, --env-file FILE  variables for it (default: `environment` beside it, if it "
+             "is there)\n"
              "  --log-level LEVEL    debug, info, warn or error\n"
              "  --log-format FORMAT  text (key=value) or json, one object a line\n"
              "  -h, --help           this text\n",

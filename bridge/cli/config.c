@@ -49,10 +49,11 @@ void cli_hint_config(const struct cli *cli)
 
 bool cli_read_config(struct cli *cli)
 {
+    config_export_environment(cli->config_path);
     if (config_load_partial(cli->config_path, &cli->config, &cli->faults) == ST_OK) {
         return true;
     }
-    cli_print_faults(stderr, CLI_PREFIX, cli->config_path, &cli->faults, false);
+    cli_print_faults(stderr, CLI_PREFIX, cli->config_path, &cli->faults, true);
     cli_hint_config(cli);
     return false;
 }

@@ -35,6 +35,7 @@ static int run(struct cli *cli)
     if (!cli_arguments(cli, NULL, 0, 0)) {
         return EXIT_USAGE;
     }
+    config_export_environment(cli->config_path);
     if (log_start(&err) != ST_OK) {
         return cli_fail("%s", err.text);
     }

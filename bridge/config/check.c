@@ -53,7 +53,8 @@ static bool collide(const struct net_address *a, const struct net_address *b)
     if (a->family == NET_UNIX) {
         return strcmp(a->host, b->host) == 0;
     }
-    return a->port != 0 && (net_is_any(a) || net_is_any(b) || strcasecmp(a->host, b->host) == 0);
+    return a->port != 0 &&
+           (net_is_any(a) || net_is_any(b) || strcasecmp(a->host, b->host) == 0);
 }
 
 static void check_collisions(const struct listener *listeners, size_t count,

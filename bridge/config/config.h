@@ -9,6 +9,9 @@
  * text `${NAME}` stands for an environment variable, `$${` for a literal `${`. A secret is
  * {"env": "NAME"}, {"file": "PATH"} (one newline at its end does not count), or text. Relative
  * paths are relative to where the program was started.
+ *
+ * A variable is the process's own, or else one of the environment file, which is read with each
+ * configuration.
  */
 #ifndef BRIDGE_CONFIG_CONFIG_H
 #define BRIDGE_CONFIG_CONFIG_H
@@ -129,6 +132,14 @@ struct config_faults {
     size_t count;
     size_t error_count; /* those that are no warnings */
 };
+
+/* Main thread, at the start. Names the environment file, which must then be there; NULL: the
+ * `environment` beside each configuration, if it is there. Borrows. */
+void config_use_environment(const char *path);
+/* Main thread, before others start. Also sets the file's variables for the libraries, such as
+ * SSL_CERT_FILE, where the process has none of its own. They are not the process's own for the
+ * configurations that are read later. */
+void config_export_environment(const char *config_path);
 
 /* Main thread. Reads the file and every file it names. Gives *out_config for config_destroy if
  * there was no error (warnings may be there); out_faults is filled in every case:

@@ -11,38 +11,26 @@
 
 #include "common/utf8.h"
 
-#define NAME_START "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
-#define NAME_CHARS NAME_START "0123456789"
-
-static bool is_variable_name(struct slice name)
-{
-    if (name.len == 0 || !strchr(NAME_START, name.data[0])) {
-        return false;
-    }
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.data[i] == '\0' || !strchr(NAME_CHARS, name.data[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The value of an environment variable; NULL: a fault was added. */
 const char *config_variable(struct reader *reader, struct slice name)
 {
     const char *value;
     char *copy;
 
-    if (!is_variable_name(name)) {
+    if (!config_is_variable_name(name)) {
         config_fault(reader->faults, reader_path(reader),
                      "an environment variable's name has letters, digits and _ only");
         return NULL;
     }
     copy = strndup(name.data, name.len);
     CHECK(copy);
-    value = getenv(copy);
+    value = config_environment_get(reader->environment, copy);
     if (!value) {
-        reader_miss(reader, "the environment variable %s is not set", copy);
+        const char *unread = config_environment_hint(reader->environment);
+
+        reader_miss(reader, "the environment variable %s is not set%s%s%s", copy,
+                    unread ? ", and " : "", unread ? unread : "",
+                    unread ? " cannot be read" : "");
     }
     free(copy);
     return value;
@@ -64,6 +52,10 @@ static bool expand_variable(struct reader *reader, struct slice *rest, struct bu
     value = config_variable(reader, (struct slice){rest->data + 2, used - 3});
     if (!value) {
         return false;
+    }
+    if (!*value) {
+        config_warn(reader->faults, reader_path(reader),
+                    "the environment variable %.*s is empty", (int)(used - 3), rest->data + 2);
     }
     buf_add_str(out, value);
     *rest = (struct slice){rest->data + used, rest->len - used};

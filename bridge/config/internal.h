@@ -11,7 +11,8 @@
  *   merge.c      a source's own keys over its preset's
  *   text.c       the file's bytes to a tree
  *   values.c     one value; lists.c: one that contains others; secret.c: secrets; expand.c:
- *                variables
+ *                variables in a text
+ *   environment.c  variables, of the process and of the environment file
  *   grammar.c    texts that must be of some form; pem.c: files that must
  *   report.c     findings, and the place in the file
  *   settings.c   the table, with its rows in rows_bridge.c and rows_source.c
@@ -36,6 +37,7 @@ bool config_is_faulty(const struct config_faults *faults, const char *path);
 /* The place in the file that is being read, and where to report what is wrong there. */
 struct reader {
     struct config_faults *faults;
+    const struct environment *environment; /* NULL: the process's own only */
     struct buf path;
     bool partial;  /* config_load_partial */
     bool preset;   /* a preset by itself: only what a preset may set is known */
@@ -115,6 +117,17 @@ bool config_expand(struct reader *reader, struct json_object *value, struct buf 
                    bool *out_varied);
 /* The value of an environment variable; NULL: a fault was added. */
 const char *config_variable(struct reader *reader, struct slice name);
+
+/* The environment file; see config_use_environment. What is wrong with it is added to the reader's
+ * faults. Gives memory for config_environment_free. */
+struct environment *config_read_environment(const char *config_path, struct reader *reader);
+void config_environment_free(struct environment *environment);
+/* The process's own variable, or else the file's. NULL: neither is set. */
+const char *config_environment_get(const struct environment *environment, const char *name);
+/* The file, if it is there but cannot be read: it may be what lacks. */
+const char *config_environment_hint(const struct environment *environment);
+/* May this be the name of a variable? */
+bool config_is_variable_name(struct slice name);
 
 /* A secret that stands alone. for_commands: see struct setting. */
 void config_read_secret(struct reader *reader, struct json_object *value, bool for_commands,

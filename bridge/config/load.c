@@ -14,6 +14,7 @@ static enum status load(const char *path, bool partial, struct config **out_conf
                         struct config_faults *faults)
 {
     struct reader reader = {.faults = faults, .partial = partial};
+    struct environment *environment;
     struct json_object *root = NULL;
     enum status st = config_text_load(path, &root, faults);
 
@@ -21,7 +22,10 @@ static enum status load(const char *path, bool partial, struct config **out_conf
         return st;
     }
     *out_config = xalloc(sizeof(**out_config));
+    environment = config_read_environment(path, &reader);
+    reader.environment = environment;
     config_read(&reader, root, *out_config);
+    config_environment_free(environment);
     config_check_whole(*out_config, partial, faults);
     json_object_put(root);
     buf_free(&reader.path);

@@ -6,7 +6,8 @@
  * apply at once; changes of other settings are named in the log and take effect after a
  * restart. If anything is wrong, it is logged and the whole old configuration stays. Webhooks
  * are accepted meanwhile, and events of a source that was removed are still delivered.
- * Environment variables keep the values that they had at the start.
+ * The environment file is read again, too; the process's own environment variables keep the values
+ * that they had at the start.
  */
 #ifndef BRIDGE_DAEMON_DAEMON_H
 #define BRIDGE_DAEMON_DAEMON_H
