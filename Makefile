@@ -56,6 +56,10 @@ PROGRAM := $B/hook2mqtt
 .PHONY: all
 all: $(PROGRAM) | build/run
 
+# From the same texts as --help.
+$B/hook2mqtt.1: $(PROGRAM)
+	$Q$< help man > $@
+
 # Where the sample configurations keep their outbox; `check` wants it to be there before the first `make run`.
 build/run:
 	@mkdir -p $@
@@ -155,22 +159,33 @@ PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 SYSCONFDIR ?= /etc
 UNITDIR    ?= /lib/systemd/system
+SYSUSERSDIR ?= /usr/lib/sysusers.d
+DATADIR    := $(PREFIX)/share/hook2mqtt
+CONFDIR    := $(SYSCONFDIR)/hook2mqtt
 
+# A staged install (DESTDIR) makes no user: the package does. The environment file, if there is one, is the user's.
 .PHONY: install uninstall
-install: all
+install: all $B/hook2mqtt.1
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(BINDIR)/hook2mqtt
-	install -D -m 644 config/full.json $(DESTDIR)$(SYSCONFDIR)/hook2mqtt/bridge.json.example
-	install -D -m 644 config/bridge.schema.json $(DESTDIR)$(PREFIX)/share/hook2mqtt/bridge.schema.json
-	install -d $(DESTDIR)$(UNITDIR)
+	install -D -m 644 $B/hook2mqtt.1 $(DESTDIR)$(PREFIX)/share/man/man1/hook2mqtt.1
+	install -D -m 644 config/bridge.schema.json $(DESTDIR)$(DATADIR)/bridge.schema.json
+	install -D -m 644 config/systemd/hook2mqtt.sysusers $(DESTDIR)$(SYSUSERSDIR)/hook2mqtt.conf
+	$(if $(DESTDIR),,getent passwd hook2mqtt >/dev/null || systemd-sysusers $(SYSUSERSDIR)/hook2mqtt.conf || \
+	    useradd --system --home-dir /var/lib/hook2mqtt --shell /usr/sbin/nologin hook2mqtt)
+	install -d $(DESTDIR)$(CONFDIR) $(DESTDIR)$(UNITDIR)
+	sed -e 's#"bridge.schema.json"#"$(DATADIR)/bridge.schema.json"#' config/full.json > $(DESTDIR)$(CONFDIR)/bridge.json.example
+	chmod 644 $(DESTDIR)$(CONFDIR)/bridge.json.example
+	test -e $(DESTDIR)$(CONFDIR)/environment || \
+	    install -m 640 $(if $(DESTDIR),,-g hook2mqtt) config/systemd/environment $(DESTDIR)$(CONFDIR)/environment
 	sed -e 's#@BINDIR@#$(BINDIR)#' -e 's#@SYSCONFDIR@#$(SYSCONFDIR)#' config/systemd/hook2mqtt.service.in \
 	    > $(DESTDIR)$(UNITDIR)/hook2mqtt.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/hook2mqtt.service
 
-# The configuration and the outbox stay: they are the user's.
+# The configuration, the outbox and the user hook2mqtt stay: files are the user's.
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/hook2mqtt $(DESTDIR)$(SYSCONFDIR)/hook2mqtt/bridge.json.example \
-	      $(DESTDIR)$(UNITDIR)/hook2mqtt.service
-	rm -rf $(DESTDIR)$(PREFIX)/share/hook2mqtt
+	rm -f $(DESTDIR)$(BINDIR)/hook2mqtt $(DESTDIR)$(CONFDIR)/bridge.json.example $(DESTDIR)$(UNITDIR)/hook2mqtt.service \
+	      $(DESTDIR)$(SYSUSERSDIR)/hook2mqtt.conf $(DESTDIR)$(PREFIX)/share/man/man1/hook2mqtt.1
+	rm -rf $(DESTDIR)$(DATADIR)
 
 # ---- tests ----
 

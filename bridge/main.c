@@ -19,8 +19,9 @@
 static const struct cli_command version_command, help_command;
 
 static const struct cli_command *const commands[] = {
-    &run_command,  &check_command,  &sign_command,     &trigger_command, &outbox_command,
-    &dead_command, &health_command, &provider_command, &version_command, &help_command,
+    &run_command,      &check_command,   &sign_command,   &trigger_command,
+    &outbox_command,   &dead_command,    &health_command, &reload_command,
+    &provider_command, &version_command, &help_command,
 };
 
 static void print_overview(FILE *out)
@@ -97,6 +98,10 @@ static int help(struct cli *cli)
     if (strcmp(cli->argv[1], "schema") == 0) {
         return print_generated(config_write_schema);
     }
+    if (strcmp(cli->argv[1], "man") == 0) {
+        cli_write_man(stdout, commands, COUNT_OF(commands));
+        return EXIT_DONE;
+    }
     command = find_command(cli->argv[1]);
     if (!command) {
         return EXIT_USAGE;
@@ -107,10 +112,10 @@ static int help(struct cli *cli)
 
 static const struct cli_command help_command = {
     .name = "help",
-    .usage = "help [COMMAND | config | schema]",
+    .usage = "help [COMMAND | config | schema | man]",
     .summary = "Explain a command or the configuration",
     .notes = "help config prints the table of settings, help schema the JSON Schema of the\n"
-             "configuration.\n\n",
+             "configuration, help man the manual page.\n\n",
     .run = help,
 };
 

@@ -101,6 +101,11 @@ void service_notify(const char *state)
     (void)close(fd);
 }
 
+bool service_is_managed(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 int64_t service_watchdog_ms(void)
 {
     const char *pid = getenv("WATCHDOG_PID");

@@ -5,6 +5,7 @@
 #ifndef COMMON_SERVICE_H
 #define COMMON_SERVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ size_t service_take_sockets(struct service_socket out[SERVICE_SOCKETS_MAX]);
 /* Any thread. Notifies the service manager (sd_notify(3) protocol): "READY=1", "STOPPING=1",
  * "WATCHDOG=1", "STATUS=…". Does nothing without NOTIFY_SOCKET. */
 void service_notify(const char *state);
+/* Any thread. True if a service manager waits for notifications. */
+bool service_is_managed(void);
 /* Main thread. The watchdog interval from WATCHDOG_USEC; 0 without a watchdog. */
 int64_t service_watchdog_ms(void);
 

@@ -6,11 +6,13 @@
  * wrong usage.
  *
  * The files in the order of calls:
- *   run.c check.c sign.c trigger.c outbox.c health.c    one subcommand each (outbox.c: dead, too)
+ *   run.c reload.c check.c sign.c trigger.c outbox.c health.c    one subcommand each (outbox.c:
+ *                      dead, too)
  *   operation.c        changes to the outbox, for outbox.c
  *   row.c catalogue.c  a row of the outbox; the events of a provider
  *   http.c             the client for the bridge and for APIs
  *   config.c           what commands get out of the configuration
+ *   man.c              the manual page
  *   cli.c              arguments and help
  *   safe.c tree.c      text for a terminal; JSON
  */
@@ -25,7 +27,12 @@
 
 #include "bridge/config/config.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_CONFIG = 78, /* sysexits.h; see run.c */
+};
 
 #define CLI_DEFAULT_CONFIG "/etc/hook2mqtt/bridge.json"
 #define CLI_PREFIX         "hook2mqtt: " /* of every line on stderr */
@@ -101,6 +108,8 @@ int cli_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 int cli_misuse(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 /* `hook2mqtt NAME --help` for one command. */
 void cli_print_help(FILE *out, const struct cli_command *command);
+/* The manual page hook2mqtt(1), in man(7). */
+void cli_write_man(FILE *out, const struct cli_command *const *commands, size_t count);
 /* Adds a row of help: a name, and beside it a column of lines. */
 void cli_add_help(struct buf *out, const char *name, const char *argument, const char *text);
 void cli_add_option_help(struct buf *out, const struct cli_option *options);
@@ -139,6 +148,6 @@ bool cli_read_id(const struct cli *cli, const char *text, struct uuid *out_id) M
 struct store *cli_store(const struct cli *cli) MUST_USE;
 
 extern const struct cli_command run_command, check_command, sign_command, trigger_command,
-    outbox_command, dead_command, health_command;
+    outbox_command, dead_command, health_command, reload_command;
 
 #endif

@@ -1,24 +1,38 @@
 /*
  * run: the bridge itself. Unlike the other commands it needs every secret; a configuration with
  * errors is not started, its warnings go to the log.
+ *
+ * A service manager starts us again after a failure, which mends what may pass. An error in the
+ * file itself stays until somebody edits it; so, to a service manager only, it has a status of its
+ * own, and the unit stops at it.
  */
 #include "bridge/cli/cli.h"
 
 #include "common/log.h"
+#include "common/service.h"
 
 #include "bridge/daemon/daemon.h"
 
 enum { LAST_LINES_MS = 1000 }; /* a reader of the log that sleeps longer misses the end */
+
+static int refuse(struct cli *cli, enum status why)
+{
+    size_t count = cli->faults.error_count;
+    bool stays = why == ST_INVALID && !config_may_pass(&cli->faults);
+
+    cli_print_faults(stderr, "", cli->config_path, &cli->faults, true);
+    cli_hint_config(cli);
+    cli_fail("not started: %zu %s in the configuration", count,
+             count == 1 ? "error" : "errors");
+    return stays && service_is_managed() ? EXIT_CONFIG : EXIT_FAILED;
+}
 
 static int read_and_run(struct cli *cli)
 {
     enum status st = config_load(cli->config_path, &cli->config, &cli->faults);
 
     if (st != ST_OK) {
-        cli_print_faults(stderr, "", cli->config_path, &cli->faults, true);
-        cli_hint_config(cli);
-        return cli_fail("not started: %zu %s in the configuration", cli->faults.error_count,
-                        cli->faults.error_count == 1 ? "error" : "errors");
+        return refuse(cli, st);
     }
     for (size_t i = 0; i < cli->faults.count; i++) {
         log_warn("configuration", L_STR("path", cli->faults.items[i].path),

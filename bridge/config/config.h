@@ -124,6 +124,7 @@ struct config {
 /* One finding: path such as sources[0].topic ("" for the file as a whole), and one sentence. */
 struct config_fault {
     bool warning; /* works, but somebody should look */
+    bool outside; /* about what the file asks for from outside, which may still come */
     char *path;
     char *text;
 };
@@ -181,6 +182,9 @@ void config_list_changes(const struct config *before, const struct config *after
 /* Main thread. May admin.token change without a restart? Only if the listeners stay: another
  * token, or none, may be right for the new ones alone. */
 bool config_admin_token_is_live(const struct config *before, const struct config *after);
+
+/* Main thread. Every error is about something outside of the file: trying again may help. */
+bool config_may_pass(const struct config_faults *faults);
 
 void config_faults_free(struct config_faults *faults);
 

@@ -21,8 +21,7 @@
 
 #include "bridge/config/internal.h"
 
-#define NAME_START "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
-#define NAME_CHARS NAME_START "0123456789"
+#define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789"
 
 enum { MAX_FILE_BYTES = 256 << 10 }; /* far beyond what anybody writes by hand */
 
@@ -48,15 +47,12 @@ void config_use_environment(const char *path)
 
 bool config_is_variable_name(struct slice name)
 {
-    if (name.len == 0 || !memchr(NAME_START, name.data[0], strlen(NAME_START))) {
-        return false;
+    bool fits = name.len > 0 && !strchr("0123456789", name.data[0]);
+
+    for (size_t i = 0; fits && i < name.len; i++) {
+        fits = name.data[i] != '\0' && strchr(NAME_CHARS, name.data[i]);
     }
-    for (size_t i = 0; i < name.len; i++) {
-        if (!memchr(NAME_CHARS, name.data[i], strlen(NAME_CHARS))) {
-            return false;
-        }
-    }
-    return true;
+    return fits;
 }
 
 /* ---- the text ---- */
@@ -292,6 +288,7 @@ static void say_unread(struct environment *environment, struct reader *reader, e
     environment->unreadable = st != ST_NOT_FOUND;
     if (named_file) {
         config_fault(reader->faults, environment->path, "cannot be read: %s", err->text);
+        reader->faults->items[reader->faults->count - 1].outside = true;
     } else if (st != ST_NOT_FOUND) {
         config_warn(reader->faults, environment->path, "cannot be read: %s", err->text);
     }

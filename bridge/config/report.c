@@ -38,6 +38,16 @@ static void add_finding(struct config_faults *faults, bool warning, const char *
     faults->error_count += !warning;
 }
 
+bool config_may_pass(const struct config_faults *faults)
+{
+    for (size_t i = 0; i < faults->count; i++) {
+        if (!faults->items[i].warning && !faults->items[i].outside) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void config_fault(struct config_faults *faults, const char *path, const char *format, ...)
 {
     va_list args;
@@ -63,6 +73,7 @@ void reader_miss(struct reader *reader, const char *format, ...)
     va_start(args, format);
     add_finding(reader->faults, reader->optional, reader_path(reader), format, args);
     va_end(args);
+    reader->faults->items[reader->faults->count - 1].outside = true;
 }
 
 bool config_is_faulty(const struct config_faults *faults, const char *path)

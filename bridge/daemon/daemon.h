@@ -12,12 +12,19 @@
 #ifndef BRIDGE_DAEMON_DAEMON_H
 #define BRIDGE_DAEMON_DAEMON_H
 
+#include <sys/types.h>
+
 #include "bridge/config/config.h"
 #include "bridge/outbox/outbox.h"
 
 /* Main thread. Borrows config and the path that it was read from. Returns the exit status, after
  * SIGTERM or SIGINT when everything is drained, or when the outbox has failed. */
 int daemon_run(struct config *config, const char *config_path);
+
+/* Main thread of another process. Has the bridge pid read its configuration again (SIGHUP), and
+ * waits for its verdict, which it leaves in $RUNTIME_DIRECTORY/reload. ST_OK: it is in force; else
+ * err says why it is not, or why nobody knows. */
+enum status daemon_ask_reload(pid_t pid, struct err *err) MUST_USE;
 
 /* The outbox as configured, for whoever opens it; without reparse. Borrows config's path. */
 struct outbox_options daemon_outbox_options(const struct config *config);

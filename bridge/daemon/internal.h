@@ -3,6 +3,7 @@
  *
  *   daemon.c   start, watch, stop
  *   reload.c   another configuration, while everything runs
+ *   verdict.c  what became of a reload, for who asked for it
  *   sockets.c  the sockets of the two listeners
  */
 #ifndef BRIDGE_DAEMON_INTERNAL_H
@@ -78,6 +79,12 @@ struct event *daemon_reparse(void *ctx, const struct event *dead, struct err *wh
 void daemon_write_info(const struct config *config, struct buf *out);
 /* Reads the configuration again and puts it into force, or logs why not. */
 void daemon_reload(struct daemon *d);
+
+/* --- verdict.c --- */
+
+/* Leaves the verdict of the reload that began then (clock_mono_us), if the service manager has made
+ * a folder for it. */
+void daemon_verdict_put(int64_t begun_us, bool accepted);
 
 /* --- sockets.c --- */
 

@@ -83,12 +83,11 @@ void daemon_write_info(const struct config *config, struct buf *out)
 }
 
 /* With the time when the reload began, by CLOCK_MONOTONIC (sd_notify(3)). */
-static void notify_reloading(void)
+static void notify_reloading(int64_t begun_us)
 {
     char text[64];
 
-    (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
-                   (long long)clock_mono_us());
+    (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)begun_us);
     service_notify(text);
 }
 
@@ -223,13 +222,15 @@ static void hand_over(struct daemon *d, const struct config *config,
 
 void daemon_reload(struct daemon *d)
 {
+    int64_t begun_us = clock_mono_us();
     struct intakes intakes = {0};
     struct config *config;
 
-    notify_reloading();
+    notify_reloading(begun_us);
     if (!prepare(d, &config, &intakes)) {
         metrics_add(METRIC_RELOAD_FAILURES, 1);
         log_error("reload refused; the old configuration stays");
+        daemon_verdict_put(begun_us, false);
         service_notify("READY=1\nSTATUS=The last reload was refused, see the log");
         return;
     }
@@ -238,5 +239,6 @@ void daemon_reload(struct daemon *d)
     log_changes(d, config);
     config_destroy(d->config);
     d->config = config;
+    daemon_verdict_put(begun_us, true);
     service_notify("READY=1\nSTATUS=");
 }

@@ -72,7 +72,7 @@ def quarantine(bridge, body=NOT_JSON):
 
 # Arguments
 
-COMMANDS = ["run", "check", "sign", "trigger", "outbox", "dead", "health", "provider", "version", "help"]
+COMMANDS = ["run", "check", "sign", "trigger", "outbox", "dead", "health", "reload", "provider", "version", "help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,6 +1,7 @@
 """What is installed, what is generated and what documents say agree with the program."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -26,13 +27,57 @@ def test_install_puts_everything_where_it_belongs_and_uninstall_takes_it_away(de
     assert installed == {
         "usr/bin/hook2mqtt",
         "etc/hook2mqtt/bridge.json.example",
+        "etc/hook2mqtt/environment",
         "usr/share/hook2mqtt/bridge.schema.json",
+        "usr/share/man/man1/hook2mqtt.1",
+        "usr/lib/sysusers.d/hook2mqtt.conf",
         "lib/systemd/system/hook2mqtt.service",
     }
+    assert (destdir / "etc/hook2mqtt/environment").stat().st_mode & 0o777 == 0o640
     (destdir / "etc/hook2mqtt/bridge.json").write_text("{}")
     subprocess.run(["make", "-s", "uninstall", f"DESTDIR={destdir}", "PREFIX=/usr"], check=True, cwd=ROOT)
     left = {str(p.relative_to(destdir)) for p in destdir.rglob("*") if p.is_file()}
-    assert left == {"etc/hook2mqtt/bridge.json"}
+    assert left == {"etc/hook2mqtt/bridge.json", "etc/hook2mqtt/environment"}
+
+
+def test_an_install_leaves_the_environment_as_it_was(destdir):
+    (destdir / "etc/hook2mqtt/environment").write_text("A=1\n")
+    subprocess.run(["make", "-s", "install", f"DESTDIR={destdir}", "PREFIX=/usr"], check=True, cwd=ROOT)
+    assert (destdir / "etc/hook2mqtt/environment").read_text() == "A=1\n"
+
+
+def test_what_the_installed_files_name_exists(destdir):
+    example = (destdir / "etc/hook2mqtt/bridge.json.example").read_text()
+    schema = re.search(r'"\$schema": "([^"]+)"', example)[1]
+    assert (destdir / schema[1:]).read_text() == program("help", "schema")
+    unit = (destdir / "lib/systemd/system/hook2mqtt.service").read_text()
+    assert re.search(r"^Documentation=man:hook2mqtt\(1\)$", unit, re.M)
+    for line in re.findall(r"^Exec\w+=(\S+)", unit, re.M):
+        assert (destdir / line[1:]).exists(), line
+
+
+def test_the_user_is_made_by_sysusers(destdir, tmp_path):
+    """Into a root of its own, as when a machine's image is made."""
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    conf = destdir / "usr/lib/sysusers.d/hook2mqtt.conf"
+    subprocess.run(["systemd-sysusers", f"--root={root}", conf], check=True)
+    user = next(line for line in (root / "etc/passwd").read_text().splitlines() if line.startswith("hook2mqtt:"))
+    assert user.split(":")[5] == "/var/lib/hook2mqtt" and "nologin" in user
+    unit = (destdir / "lib/systemd/system/hook2mqtt.service").read_text()
+    assert re.findall(r"^(User|Group)=hook2mqtt$", unit, re.M) == ["User", "Group"]
+
+
+def test_the_manual_page_has_every_command_and_is_clean_roff(destdir):
+    page = destdir / "usr/share/man/man1/hook2mqtt.1"
+    done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", page], capture_output=True, text=True, check=False,
+                          env={**os.environ, "MANPAGER": "cat", "MANWIDTH": "100"}) if shutil.which("groff") else None
+    text = page.read_text()
+    for name in re.findall(r"^  ([a-z]+) ", program("help"), re.M):
+        assert f".SS {name}\n" in text, name
+    for line in text.splitlines():
+        assert not line.startswith("'") and (line[:1] != "." or re.match(r"\.(TH|SH|SS|TP|B|nf|fi)\b", line)), line
+    assert not done or (done.returncode == 0 and done.stderr == "")
 
 
 def test_the_installed_unit_is_tight(destdir):

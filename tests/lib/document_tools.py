@@ -98,7 +98,8 @@ def mosquitto_sub(args):
 def hook2mqtt(args):
     """With the default configuration where this folder has it."""
     if not {"-c", "--config", "--help"} & set(args):
-        args = ["-c", str(moved_config(ETC / "bridge.json")), *args]
+        file = moved_config(ETC / "bridge.json") if (ETC / "bridge.json").exists() else FOLDER / "running/bridge.json"
+        args = ["-c", str(file), *args]
     os.execv(PROGRAM, ["hook2mqtt", *args])
 
 
@@ -135,23 +136,33 @@ def verify_unit():
         sys.exit("\n".join(complaints))
 
 
-def environment():
-    found = {"PATH": os.environ["PATH"]}
-    file = ETC / "environment"
-    if file.exists():
-        for line in file.read_text().splitlines():
-            name, value = line.split("=", 1)
-            found[name] = value
-    return found
+def service_env():
+    """What systemd gives the bridge and ExecReload=."""
+    return {"PATH": os.environ["PATH"], "RUNTIME_DIRECTORY": str(FOLDER / "run/hook2mqtt")}
+
+
+def install(args):
+    """Without the group that sysusers makes of the installed file, where this machine does not have it."""
+    if "-g" in args:
+        group = args[args.index("-g") + 1]
+        if group == "hook2mqtt":
+            assert "u hook2mqtt " in (FOLDER / "usr/lib/sysusers.d/hook2mqtt.conf").read_text()
+            at = args.index("-g")
+            args = args[:at] + args[at + 2 :]
+    os.execv(real("install"), ["install", *args])
 
 
 def moved_config(file):
-    """A copy of it, whose paths are in this folder."""
+    """A copy of it, whose paths are in this folder, beside the environment that it has there."""
     text = re.sub(r"(?<![\w.])(/etc/hook2mqtt|/var/lib/hook2mqtt|/run/hook2mqtt)", rf"{FOLDER}\1", file.read_text())
     if '"outbox"' not in text:
         text = text.replace("{\n", f'{{ "outbox": {{ "path": "{STATE}/outbox.db" }},\n', 1)
-    copy = FOLDER / "running.json"
+    copy = FOLDER / "running/bridge.json"
+    copy.parent.mkdir(exist_ok=True)
     copy.write_text(text)
+    link = copy.with_name("environment")
+    link.unlink(missing_ok=True)
+    link.symlink_to(file.with_name("environment"))
     return copy
 
 
@@ -167,8 +178,7 @@ def start_bridge(config, env, program=PROGRAM):
 
 def is_ready(config):
     return subprocess.run(
-        [PROGRAM, "-c", str(config), "health", "--ready"], capture_output=True, check=False,
-        env=dict(os.environ, **environment()),
+        [PROGRAM, "-c", str(config), "health", "--ready"], capture_output=True, check=False
     ).returncode == 0
 
 
@@ -200,12 +210,12 @@ def systemctl(args):
     if verb[0] in ("stop", "restart"):
         stop_bridge()
     if verb[0] in ("start", "restart") or verb[0] == "enable" and "--now" in args:
-        start_bridge(ETC / "bridge.json", environment(), FOLDER / "usr/local/bin/hook2mqtt")
+        start_bridge(ETC / "bridge.json", service_env(), FOLDER / "usr/local/bin/hook2mqtt")
     elif verb[0] == "reload":
         moved_config(ETC / "bridge.json")
-        before = journal().count("configuration reloaded")
-        os.kill(pid(), signal.SIGHUP)
-        wait_until(lambda: journal().count("configuration reloaded") > before, "it has reloaded")
+        [line] = re.findall(r"^ExecReload=(.*)$", UNIT.read_text(), re.MULTILINE)
+        words = line.replace("$MAINPID", str(pid())).split()
+        run(f"{FOLDER}{words[0]}", *words[1:], env=service_env())
     elif verb[0] not in ("stop", "enable", "daemon-reload", "status"):
         sys.exit(f"systemctl: {args}")
 
@@ -238,7 +248,7 @@ def docker_compose(args):
         start_bridge(container_config(), env)
     elif args[:2] == ["exec", "bridge"]:
         assert args[2] == "hook2mqtt", args
-        os.execve(PROGRAM, ["hook2mqtt", "-c", str(FOLDER / "running.json"), *args[3:]], env)
+        os.execve(PROGRAM, ["hook2mqtt", "-c", str(FOLDER / "running/bridge.json"), *args[3:]], env)
     elif args == ["logs", "bridge"]:
         print(journal())
     elif args == ["down"]:
@@ -275,7 +285,7 @@ def start_broker(env):
 
 
 TOOLS = {
-    "apt-get": apt_get, "docker-compose": docker_compose, "hook2mqtt": hook2mqtt, "journalctl": journalctl, "make": make,
+    "apt-get": apt_get, "docker-compose": docker_compose, "hook2mqtt": hook2mqtt, "install": install, "journalctl": journalctl, "make": make,
     "mosquitto_sub": mosquitto_sub, "sqlite3": sqlite3, "sudo": sudo, "systemctl": systemctl,
 }
 TOOLS[os.path.basename(sys.argv[0])](sys.argv[1:])

@@ -27,7 +27,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lib.documents import ROOT, blocks_of  # noqa: E402
 
 DEADLINE_S = float(os.environ.get("TEST_DEADLINE", 30))
-TOOLS = ["apt-get", "docker-compose", "hook2mqtt", "journalctl", "make", "mosquitto_sub", "sqlite3", "sudo", "systemctl"]
+TOOLS = [
+    "apt-get", "docker-compose", "hook2mqtt", "install", "journalctl", "make", "mosquitto_sub", "sqlite3", "sudo", "systemctl",
+]
 MOVED = ("/etc/hook2mqtt", "/var/lib/hook2mqtt", "/run/hook2mqtt", "/var/backups")
 DEBUG = re.compile(r"^(Client \S+ (sending|received|sent) |Subscribed \(mid)")
 
