@@ -190,9 +190,10 @@ def stop_bridge():
 
 
 def is_outbox_free():
-    with open(STATE / "outbox.db.lock", "rb") as lock:
+    """A process that has ended is still there in this namespace, as nobody asks for its exit status."""
+    with open(STATE / "outbox.db", "rb") as outbox:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(outbox, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
     return True
