@@ -123,25 +123,26 @@ static void admin_free(struct admin *admin)
     free(admin);
 }
 
-enum status admin_start(struct slice token, struct outbox *outbox, const int *listen_fds,
-                        size_t listen_count, struct admin **out_admin, struct err *err)
+enum status admin_start(const struct admin_options *options, struct admin **out_admin,
+                        struct err *err)
 {
     struct admin *admin = xalloc(sizeof(*admin));
-    struct http_options options = {
+    struct http_options http = {
         .name = "admin",
-        .listen_fds = listen_fds,
-        .listen_count = listen_count,
+        .listen_fds = options->listen_fds,
+        .listen_count = options->listen_count,
         .handler = {.head = head_complete, .body = body_complete, .ctx = admin},
         .max_body_bytes = MAX_BODY_BYTES,
         .max_connections = MAX_CONNECTIONS,
         .request_timeout_ms = REQUEST_TIMEOUT_MS,
+        .keep_alive_ms = options->keep_alive_ms,
     };
     enum status st;
 
-    admin->outbox = outbox;
+    admin->outbox = options->outbox;
     CHECK(pthread_mutex_init(&admin->token_mu, NULL) == 0);
-    admin_set_token(admin, token);
-    st = http_start(&options, &admin->http, err);
+    admin_set_token(admin, options->token);
+    st = http_start(&http, &admin->http, err);
     if (st != ST_OK) {
         admin_free(admin);
         return st;

@@ -19,9 +19,16 @@
 
 struct admin;
 
-/* Main thread. Borrows outbox and the sockets until admin_stop. token: see admin_set_token. */
-enum status admin_start(struct slice token, struct outbox *outbox, const int *listen_fds,
-                        size_t listen_count, struct admin **out_admin,
+struct admin_options {
+    struct slice token;    /* see admin_set_token */
+    int64_t keep_alive_ms; /* see http_options */
+    struct outbox *outbox; /* this and the sockets are borrowed until admin_stop */
+    const int *listen_fds;
+    size_t listen_count;
+};
+
+/* Main thread. Copies options. */
+enum status admin_start(const struct admin_options *options, struct admin **out_admin,
                         struct err *err) MUST_USE;
 /* Main thread. Copies the token (empty: no token is needed). Applies to requests whose head
  * arrives from now on. */

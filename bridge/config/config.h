@@ -91,6 +91,7 @@ struct config {
         int64_t max_body;
         int64_t max_connections;
         int64_t request_timeout_ms;
+        int64_t keep_alive_ms; /* of both listeners */
         int64_t threads;
     } ingress;
     struct {

@@ -22,6 +22,9 @@ const struct setting settings_of_bridge[] = {
         HOURS(1),
         "How long a request may take, counted from the opening of its connection or, on a kept "
         "connection, from its request line."),
+    ROW("ingress.keep_alive", TIME, CONFIG(ingress.keep_alive_ms), "\"75s\"", SEC(1), HOURS(1),
+        "How long a connection may be silent between two requests, here and at the operators' "
+        "listener; longer than clients and proxies keep theirs, or they meet a closed one."),
     ROW("ingress.threads", INT, CONFIG(ingress.threads), "1", 1, 64,
         "HTTP loops; one is enough for tens of thousands of webhooks a second."),
 

@@ -132,8 +132,15 @@ static enum status start_listeners(struct daemon *d, struct err *err)
         d->ingress_count += st == ST_OK;
     }
     if (st == ST_OK && d->admin_sockets.count > 0) {
-        st = admin_start(buf_slice(&d->config->admin.token), d->outbox, d->admin_sockets.fds,
-                         d->admin_sockets.count, &d->admin, err);
+        struct admin_options options = {
+            .token = buf_slice(&d->config->admin.token),
+            .keep_alive_ms = d->config->ingress.keep_alive_ms,
+            .outbox = d->outbox,
+            .listen_fds = d->admin_sockets.fds,
+            .listen_count = d->admin_sockets.count,
+        };
+
+        st = admin_start(&options, &d->admin, err);
     }
     return st;
 }

@@ -16,7 +16,7 @@
  *   time       a request must be complete request_timeout_ms after its connection was opened
  *              or, on a kept connection, after its request line; the client then has as long
  *              again to read the answer. A late connection is cut. A kept connection may be
- *              silent for 60 s. The time that our own answer takes is never counted.
+ *              silent for keep_alive_ms. The time that our own answer takes is never counted.
  *   connections
  *              max_connections. When all are taken, the one that has been silent longest (at
  *              least a second) is closed to make room; otherwise new ones wait in the kernel's
@@ -84,6 +84,7 @@ struct http_options {
     size_t max_body_bytes;
     unsigned max_connections; /* of this server; shared among its sockets */
     int64_t request_timeout_ms;
+    int64_t keep_alive_ms;
 };
 
 /* Main thread. Copies options. Starts the loop. */

@@ -38,7 +38,6 @@ enum {
      * costs time. */
     HTTP_POOL_BYTES = 32 * 1024,
     HTTP_KEPT_TARGET_BYTES = 1024, /* of a target that could not be decoded */
-    HTTP_IDLE_MS = 60 * 1000,
     HTTP_LINGER_MS = 2 * 1000,
 };
 

@@ -184,7 +184,7 @@ static struct http_server *server_alloc(const struct http_options *options)
     server->max_connections = options->max_connections;
     server->queues[PHASE_READING].timeout_ms = options->request_timeout_ms;
     server->queues[PHASE_SENDING].timeout_ms = options->request_timeout_ms;
-    server->queues[PHASE_IDLE].timeout_ms = HTTP_IDLE_MS;
+    server->queues[PHASE_IDLE].timeout_ms = options->keep_alive_ms;
     server->queues[PHASE_LINGERING].timeout_ms = HTTP_LINGER_MS;
     server->wake = (struct http_watch){.fd = -1, .ready = woken};
     server->inside = (struct http_watch){.fd = -1, .ready = inside_ready};

@@ -273,6 +273,7 @@ enum status ingress_start(struct config *config, struct outbox *outbox, const in
         .max_body_bytes = (size_t)config->ingress.max_body,
         .max_connections = connections_each(config),
         .request_timeout_ms = config->ingress.request_timeout_ms,
+        .keep_alive_ms = config->ingress.keep_alive_ms,
     };
     enum status st;
 

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import os
+import select
 import socket
 import time
 
@@ -159,6 +160,18 @@ def test_the_deadline_is_per_request_not_per_connection(start):
         while time.monotonic() < end:
             bridge.accept(events.body(), connection=connection)
             time.sleep(0.1)
+
+
+@pytest.mark.parametrize("listener", ["ingress", "admin"])
+def test_a_kept_connection_is_closed_after_it_was_silent_for_keep_alive(start, listener):
+    bridge = start.bridge(None, {"ingress": {"keep_alive": "2s"}})
+    with http_client.Connection(bridge.address(listener), timeout_s=10) as connection:
+        for _ in range(3):
+            assert connection.request("GET", "/healthz").status == 200
+            begin = time.monotonic()
+            holds_for(lambda: select.select([connection.socket], [], [], 0) == ([], [], []), 1, "it is closed")
+        assert connection.is_closed_by_peer()
+        assert 1.9 < time.monotonic() - begin < 6
 
 
 def test_connections_over_the_limit_wait_or_are_closed_until_there_is_room(start):

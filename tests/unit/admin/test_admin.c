@@ -78,12 +78,15 @@ static struct admin *admin;
 
 static int start(const char *token)
 {
+    struct admin_options options = {.token = slice_of(token),
+                                    .keep_alive_ms = 10 * 1000,
+                                    .listen_fds = &listen_fd,
+                                    .listen_count = 1};
     struct err err;
 
     memset(&fake, 0, sizeof(fake));
     fake.stats.oldest_undelivered_ms = CLOCK_NONE;
-    return listen_somewhere() != ST_OK ||
-           admin_start(slice_of(token), NULL, &listen_fd, 1, &admin, &err) != ST_OK;
+    return listen_somewhere() != ST_OK || admin_start(&options, &admin, &err) != ST_OK;
 }
 
 static int set_up(void **state)

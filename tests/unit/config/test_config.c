@@ -16,6 +16,7 @@ static void sources_alone_are_enough_and_all_else_has_the_documented_default(voi
     assert_int_equal(config->ingress.max_body, 1 << 20);
     assert_int_equal(config->ingress.max_connections, 4096);
     assert_int_equal(config->ingress.request_timeout_ms, 10000);
+    assert_int_equal(config->ingress.keep_alive_ms, 75000);
     assert_int_equal(config->ingress.threads, 1);
     assert_int_equal(config->admin.listen.count, 1);
     assert_string_equal(config->admin.listen.items[0], "127.0.0.1:9180");
@@ -62,7 +63,7 @@ static void every_setting_is_read_into_its_place(void **state)
     (void)state;
     load_good(
         "{'ingress':{'listen':['[::1]:1','unix:/run/x'],'max_body':'2MiB','max_connections':7,"
-        "'request_timeout':'250ms','threads':2},"
+        "'request_timeout':'250ms','keep_alive':'2m','threads':2},"
         "'admin':{'listen':[],'token':{'env':'TEST_SECRET'}},"
         "'mqtt':{'servers':['ws://b/mqtt','mqtt://[::1]'],'version':'3.1.1','client_id':'c1',"
         "'username':'u','password':{'env':'TEST_SECRET'},'keep_alive':'60s','max_in_flight':9,"
@@ -79,6 +80,7 @@ static void every_setting_is_read_into_its_place(void **state)
     assert_int_equal(config->ingress.max_body, 2 << 20);
     assert_int_equal(config->ingress.max_connections, 7);
     assert_int_equal(config->ingress.request_timeout_ms, 250);
+    assert_int_equal(config->ingress.keep_alive_ms, 120000);
     assert_int_equal(config->ingress.threads, 2);
     assert_int_equal(config->admin.listen.count, 0);
     assert_string_equal(config->admin.token.data, "secret of the test");

@@ -103,6 +103,7 @@ static void ranges_are_told_in_the_units_of_the_file(void **state)
     (void)state;
     assert_range("ingress.max_body", "1KiB to 64MiB");
     assert_range("ingress.request_timeout", "100ms to 1h");
+    assert_range("ingress.keep_alive", "1s to 1h");
     assert_range("sources[].qos", "0 to 2");
     assert_range("mqtt.servers", "1 to 16 items");
     assert_range("mqtt.username", "");

@@ -57,7 +57,8 @@ static const struct {
     {WITH("'ingress':{'tls':{}}"), false, "ingress.tls",
      "unknown key here, did you mean mqtt.tls?"},
     {WITH("'ingress':{'trusted_proxies':[]}"), false, "ingress.trusted_proxies",
-     "unknown key; known here: listen, max_body, max_connections, request_timeout, threads"},
+     "unknown key; known here: listen, max_body, max_connections, request_timeout, keep_alive, "
+     "threads"},
     {WITH_SOURCE("'allow_from':[]"), false, "sources[0].allow_from",
      "unknown key; known here: name, provider, path, secrets, verify, topic, qos, retain, "
      "state_topic, message_expiry, path_suffix, events, dedupe, dedupe_window, trust_unsigned, "

@@ -201,6 +201,7 @@ static int set_up(void **state)
     config.ingress.max_connections = 10;
     config.ingress.threads = 1;
     config.ingress.request_timeout_ms = 10 * 1000;
+    config.ingress.keep_alive_ms = 10 * 1000;
     return listen_somewhere() != ST_OK ||
            ingress_start(&config, NULL, &listen_fd, 1, &ingress, &err) != ST_OK;
 }

@@ -178,6 +178,7 @@ static const struct http_options usual = {
     .max_body_bytes = MAX_BODY,
     .max_connections = 100,
     .request_timeout_ms = DEADLINE_MS,
+    .keep_alive_ms = 2 * DEADLINE_MS,
 };
 
 static inline int listen_at(const char *text)
