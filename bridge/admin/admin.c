@@ -18,6 +18,7 @@
 
 enum {
     MAX_BODY_BYTES = 1024 * 1024, /* some twenty thousand ids */
+    MAX_HELD_BYTES = 16 * 1024 * 1024,
     MAX_CONNECTIONS = 64,
     REQUEST_TIMEOUT_MS = 10 * 1000,
 };
@@ -133,6 +134,7 @@ enum status admin_start(const struct admin_options *options, struct admin **out_
         .listen_count = options->listen_count,
         .handler = {.head = head_complete, .body = body_complete, .ctx = admin},
         .max_body_bytes = MAX_BODY_BYTES,
+        .max_held_bytes = MAX_HELD_BYTES,
         .max_connections = MAX_CONNECTIONS,
         .request_timeout_ms = REQUEST_TIMEOUT_MS,
         .keep_alive_ms = options->keep_alive_ms,

@@ -8,6 +8,8 @@
 
 #include <libgen.h>
 
+#include "common/units.h"
+
 #include "bridge/config/internal.h"
 
 /* The topic if neither the source nor its preset has one. */
@@ -124,6 +126,45 @@ static void check_events_reachable(const struct config *config, struct config_fa
     }
 }
 
+/* What the provider publishes is a promise that larger bodies do not come; less than that is a
+ * promise to lose some. */
+static void check_max_body(struct source_view *view)
+{
+    struct config_source *source = view->source;
+    int64_t published = source->preset ? source->preset->max_body : 0;
+    int64_t usual = view->config->ingress.max_body;
+    bool is_own = config_is_set(source, "max_body") && source->provider->max_body > 0;
+    char size[32];
+
+    if (is_own || !view->config->ingress.max_body_is_set) {
+        source->max_body = source->provider->max_body;
+    }
+    source->max_body = source->max_body > 0 ? source->max_body : usual;
+    units_format_size(published, size);
+    if (source_is_faulty(view, "max_body") ||
+        config_is_faulty(view->faults, "ingress.max_body")) {
+        return;
+    }
+    if (source->max_body < published && is_own) {
+        config_warn(view->faults, source_path(view, "max_body"),
+                    "is below the %s that %s sends at most: what is larger is answered 413",
+                    size, source->preset->title);
+    } else if (source->max_body < published) {
+        config_warn(
+            view->faults, "ingress.max_body",
+            "is below the %s that %s sends at most: what is larger is answered 413, unless "
+            "sources[%zu].max_body allows it",
+            size, source->preset->title, view->index);
+    }
+    if (source->max_body > usual && source->max_body > view->config->outbox.max_size &&
+        !config_is_faulty(view->faults, "outbox.max_size")) {
+        config_warn(
+            view->faults, "outbox.max_size",
+            "is smaller than sources[%zu].max_body: the largest webhooks never find room",
+            view->index);
+    }
+}
+
 /* Beside the outbox, where the bridge's user may write. */
 static void fill_state_file(struct source_view *view)
 {
@@ -150,6 +191,7 @@ static void check_source(struct source_view *view)
     }
     source->topic = source->provider->topic ? source->provider->topic : FALLBACK_TOPIC;
     fill_state_file(view);
+    check_max_body(view);
     check_unique(view);
     if (source->preset) {
         config_check_provider(view);

@@ -41,6 +41,9 @@ struct config_secret {
     struct buf latest; /* under config's own lock: see config_note_secret */
 };
 
+/* What no setting lets pass; http reads no larger body for any source. */
+enum { CONFIG_MAX_BODY_BYTES = 64 << 20 };
+
 /* NULL text: not set. All text is NUL-terminated and contains no NUL; secrets are bytes. */
 struct config_source {
     char *name;
@@ -51,6 +54,9 @@ struct config_source {
     struct provider *provider;
     bool *is_set; /* config's own; see config_is_set */
     char *path;
+    /* Set in every case: the source's own; or ingress.max_body, if the file sets that; or what
+     * its provider sends at most; or ingress.max_body by default. */
+    int64_t max_body;
     bool verify; /* false: "verify": "none" */
     struct config_secret *secrets;
     size_t secret_count;
@@ -89,6 +95,7 @@ struct config {
     struct {
         struct config_list listen;
         int64_t max_body;
+        bool max_body_is_set; /* by the file; else it is the default */
         int64_t max_connections;
         int64_t request_timeout_ms;
         int64_t keep_alive_ms; /* of both listeners */

@@ -348,6 +348,10 @@ static void read_object(struct reader *reader, const char *parent, struct json_o
 
 void config_read(struct reader *reader, struct json_object *root, struct config *config)
 {
+    struct json_object *ingress = NULL;
+
     config->outbox.dedupe_window_ms = -1;
     read_object(reader, "", root, config);
+    config->ingress.max_body_is_set = json_object_object_get_ex(root, "ingress", &ingress) &&
+                                      json_object_object_get_ex(ingress, "max_body", NULL);
 }

@@ -14,8 +14,11 @@ const struct setting settings_of_bridge[] = {
     OBJECT(HOME_CONFIG, "ingress", "The HTTP listener that takes webhooks."),
     ROW("ingress.listen", ADDRESSES, CONFIG(ingress.listen), "[\"127.0.0.1:8080\"]", 1,
         MAX_LISTENERS, "Addresses that take webhooks: host:port, [ipv6]:port or unix:/path."),
-    ROW("ingress.max_body", SIZE, CONFIG(ingress.max_body), "\"1MiB\"", KIB(1), MIB(64),
-        "The largest body that is accepted; a larger one is answered 413."),
+    ROW("ingress.max_body", SIZE, CONFIG(ingress.max_body), "\"1MiB\"", KIB(1),
+        CONFIG_MAX_BODY_BYTES,
+        "The largest body that is accepted; a larger one is answered 413. If it is not set, "
+        "sources "
+        "of providers that publish a larger limit of their own take that."),
     ROW("ingress.max_connections", INT, CONFIG(ingress.max_connections), "4096", 1, 65536,
         "How many connections may be open at once."),
     ROW("ingress.request_timeout", TIME, CONFIG(ingress.request_timeout_ms), "\"10s\"", 100,

@@ -50,6 +50,10 @@ const struct setting settings_of_source[] = {
     ROW("sources[].path", HTTP_PATH, SOURCE(path), NULL, 2, 512,
         "The path that the provider posts to; a slash behind it makes no difference.",
         .required = true),
+    ROW("sources[].max_body", SIZE, PROVIDER(max_body), NULL, KIB(1), CONFIG_MAX_BODY_BYTES,
+        "The largest body that this source accepts; ingress.max_body, or what the provider "
+        "sends at "
+        "most, if not set."),
     ROW("sources[].secrets", SECRETS, SOURCE(secrets), NULL, 1, VERIFY_MAX_SECRETS,
         "Secrets that deliveries are signed with; any one of them verifies, so that they can "
         "be changed one after the other."),

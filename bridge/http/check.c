@@ -145,7 +145,7 @@ static struct http_fault check_body(const struct http_request *request,
         fields->coding_count == 0) {
         return FAULT(REJECT_LENGTH, "a POST must declare the length of its body");
     }
-    if (request->length > request->server->max_body_bytes) {
+    if (request->length > request->max_body_bytes) {
         return FAULT(REJECT_TOO_LARGE, "the body is too large");
     }
     return NO_FAULT;

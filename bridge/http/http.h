@@ -8,8 +8,8 @@
  *
  * Limits
  *   head       8 KiB of target (414), 16 KiB of request line and fields (431)
- *   body       max_body_bytes (413). All bodies that have arrived and are not answered yet may
- *              take 64 MiB together, or 4 of the largest size if that is more; beyond it 503.
+ *   body       max_body_bytes, or what the handler says for this request (413). All bodies that have
+ *              arrived and are not answered yet may take max_held_bytes together; beyond it 503.
  *              Their buffers take up to about twice that. To fill it a client must send it: with
  *              64 MiB and 10 s for a request, 6.4 MiB/s without a pause (half of that if it does
  *              not read its answers either)
@@ -81,7 +81,8 @@ struct http_options {
     const int *listen_fds;
     size_t listen_count;
     struct http_handler handler;
-    size_t max_body_bytes;
+    size_t max_body_bytes;    /* the largest body that any request may have */
+    size_t max_held_bytes;    /* at least as much */
     unsigned max_connections; /* of this server; shared among its sockets */
     int64_t request_timeout_ms;
     int64_t keep_alive_ms;
@@ -112,6 +113,11 @@ struct http_answer http_error(enum reject reason, const char *message,
 /* Loop thread, head complete. True if the method is GET or HEAD; otherwise it has answered the
  * request with 405, and told `refused`. */
 bool http_allows_read(struct http_request *request);
+
+/* Loop thread, head complete. The request's body may have at most this many bytes, if that is less
+ * than max_body_bytes. It is for the handler to refuse one that announces more (http_body_bytes);
+ * one that comes in chunks is refused here. */
+void http_limit_body(struct http_request *request, size_t max_bytes);
 
 /* Loop thread, before the request is answered. Slices borrow from the request. */
 struct slice http_method(const struct http_request *request);

@@ -113,6 +113,7 @@ struct http_request {
     bool whole;      /* all of it has been read */
     bool passed;     /* head() let it pass: body() or gone() will follow */
     uint64_t length; /* Content-Length, or 0 */
+    size_t max_body_bytes;
     struct buf body;
     size_t held_bytes; /* its share of server->held_bytes */
     size_t read_bytes; /* of the body, including bytes discarded since `fault` */

@@ -169,7 +169,7 @@ static enum MHD_Result head_complete(struct http_request *request)
  * answer. */
 static enum MHD_Result discard(struct http_request *request)
 {
-    if (request->read_bytes <= request->server->max_body_bytes + MAX_EXCESS_BYTES) {
+    if (request->read_bytes <= request->max_body_bytes + MAX_EXCESS_BYTES) {
         return MHD_YES;
     }
     request->stage = STAGE_ANSWER;
@@ -186,7 +186,7 @@ static void give_up_body(struct http_request *request, struct http_fault fault)
 
 static enum MHD_Result body_piece(struct http_request *request, const char *data, size_t len)
 {
-    size_t max_bytes = request->server->max_body_bytes;
+    size_t max_bytes = request->max_body_bytes;
 
     request->read_bytes += len;
     if (request->fault.message != NULL) {

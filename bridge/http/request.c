@@ -78,6 +78,7 @@ struct http_request *http_request_take(struct http_server *server)
     *request = (struct http_request){
         .server = server,
         .refs = 1,
+        .max_body_bytes = server->max_body_bytes,
         .path = request->path,
         .body = request->body,
         .answer_body = request->answer_body,
@@ -128,6 +129,13 @@ uint64_t http_body_bytes(const struct http_request *request)
 struct slice http_body(const struct http_request *request)
 {
     return buf_slice(&request->body);
+}
+
+void http_limit_body(struct http_request *request, size_t max_bytes)
+{
+    if (max_bytes < request->max_body_bytes) {
+        request->max_body_bytes = max_bytes;
+    }
 }
 
 void *http_request_state(struct http_request *request)

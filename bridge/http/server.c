@@ -172,15 +172,11 @@ static void inside_ready(struct http_server *server, struct http_watch *watch)
 
 static struct http_server *server_alloc(const struct http_options *options)
 {
-    const size_t least_held_bytes = (size_t)64 << 20;
     struct http_server *server = xalloc(sizeof(*server));
 
     server->handler = options->handler;
     server->max_body_bytes = options->max_body_bytes;
-    server->max_held_bytes = 4 * options->max_body_bytes;
-    if (server->max_held_bytes < least_held_bytes) {
-        server->max_held_bytes = least_held_bytes;
-    }
+    server->max_held_bytes = options->max_held_bytes;
     server->max_connections = options->max_connections;
     server->queues[PHASE_READING].timeout_ms = options->request_timeout_ms;
     server->queues[PHASE_SENDING].timeout_ms = options->request_timeout_ms;

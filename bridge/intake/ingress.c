@@ -1,8 +1,8 @@
 /*
  * Webhooks over HTTP, step by step:
  *
- * - head: find the source for the path; refuse a wrong path or method, a body that is encoded, or
- *   a missing signature
+ * - head: find the source for the path; refuse a wrong path or method, a body that is too large or
+ *   encoded, or a missing signature
  * - body: submit the delivery to the intake that judged its head. If that finds it not authentic
  *   and a reload has brought a newer intake, submit it to the newer one
  * - stored: answer, on the committer thread
@@ -158,11 +158,14 @@ static void head_complete(void *ctx, struct http_request *request)
         ingress_refuse(request, REJECT_METHOD, "webhooks must be sent with POST", "POST");
     } else if (atomic_load(&ingress->stopping)) {
         ingress_refuse_unavailable(request, ST_CLOSED);
+    } else if (http_body_bytes(request) > intake_max_body(state->source)) {
+        ingress_refuse(request, REJECT_TOO_LARGE, "the body is too large", NULL);
     } else if (is_encoded(request)) {
         ingress_refuse_encoding(request);
     } else if (check_head(request, &why) != ST_OK) {
         ingress_refuse_unauthentic(request, &why);
     } else {
+        http_limit_body(request, intake_max_body(state->source));
         state->intake = intake_hold(ingress->intake);
     }
 }
@@ -256,6 +259,19 @@ static unsigned connections_each(const struct config *config)
                       config->ingress.threads);
 }
 
+/* Room for four of the largest bodies, or for a thousand usual ones and more. */
+static size_t held_bytes(const struct config *config)
+{
+    size_t most = CONFIG_MAX_BODY_BYTES;
+
+    for (size_t i = 0; i < config->source_count; i++) {
+        size_t four = 4 * (size_t)config->sources[i].max_body;
+
+        most = four > most ? four : most;
+    }
+    return most;
+}
+
 enum status ingress_start(struct config *config, struct outbox *outbox, const int *listen_fds,
                           size_t listen_count, struct ingress **out_ingress, struct err *err)
 {
@@ -270,7 +286,9 @@ enum status ingress_start(struct config *config, struct outbox *outbox, const in
                     .refused = refused,
                     .connection = connection_changed,
                     .ctx = ingress},
-        .max_body_bytes = (size_t)config->ingress.max_body,
+        /* Each source has its own limit, which a reload may change. */
+        .max_body_bytes = CONFIG_MAX_BODY_BYTES,
+        .max_held_bytes = held_bytes(config),
         .max_connections = connections_each(config),
         .request_timeout_ms = config->ingress.request_timeout_ms,
         .keep_alive_ms = config->ingress.keep_alive_ms,

@@ -3,7 +3,7 @@
  * results into the answers of the contract.
  *
  * These are refused before their body is read: an unknown path, a method other than POST, a
- * Content-Encoding, a signature header that is missing or appears twice. Every refusal, also one by http itself, is
+ * body that is larger than its source takes, a Content-Encoding, a signature header that is missing or appears twice. Every refusal, also one by http itself, is
  * counted for its source and logged with peer, path, size and reason; the log takes at most one
  * line a second for each source and reason, so that nobody can fill the disk.
  *

@@ -51,6 +51,8 @@ void intake_suggest_path(const struct intake *intake, struct slice path,
  * if they are replaced while its body arrives. */
 enum status intake_check_head(const struct intake_source *source, const struct delivery *head,
                               unsigned *out_secrets, struct err *why) MUST_USE;
+/* How large a body may be. */
+size_t intake_max_body(const struct intake_source *source);
 /* The source's index for metrics (metrics_source). */
 unsigned intake_source_index(const struct intake_source *source);
 

@@ -129,6 +129,11 @@ void intake_suggest_path(const struct intake *intake, struct slice path,
     (void)nearest_question(&near, "", out_text);
 }
 
+size_t intake_max_body(const struct intake_source *source)
+{
+    return (size_t)source->config->max_body;
+}
+
 unsigned intake_source_index(const struct intake_source *source)
 {
     return source->metrics_index;

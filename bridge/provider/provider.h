@@ -159,6 +159,7 @@ struct provider {
     enum provider_dedupe dedupe;
     /* How long: what the provider publishes of its retries; -1: not set. */
     int64_t dedupe_window_ms;
+    int64_t max_body; /* bytes that it sends at most, as published; 0: not known */
     /* It posts to <path>/<anything>, too. */
     bool takes_suffix;
     /* NULL: the suffix is the event's name itself. */

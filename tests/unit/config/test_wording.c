@@ -60,7 +60,8 @@ static const struct {
      "unknown key; known here: listen, max_body, max_connections, request_timeout, keep_alive, "
      "threads"},
     {WITH_SOURCE("'allow_from':[]"), false, "sources[0].allow_from",
-     "unknown key; known here: name, provider, path, secrets, verify, topic, qos, retain, "
+     "unknown key; known here: name, provider, path, max_body, secrets, verify, topic, qos, "
+     "retain, "
      "state_topic, message_expiry, path_suffix, events, dedupe, dedupe_window, trust_unsigned, "
      "signature, fields, "
      "challenge, sample_defaults, samples, open_catalogue, title, public_url, api"},

@@ -176,6 +176,7 @@ static const struct http_options usual = {
                 .refused = on_refused,
                 .connection = on_connection},
     .max_body_bytes = MAX_BODY,
+    .max_held_bytes = 64 << 20,
     .max_connections = 100,
     .request_timeout_ms = DEADLINE_MS,
     .keep_alive_ms = 2 * DEADLINE_MS,
