@@ -19,7 +19,7 @@
     X(ST_TOO_LARGE, "too large")                                                               \
     X(ST_NOT_FOUND, "not found")                                                               \
     X(ST_FULL, "no room, try again later")                                                     \
-    X(ST_BUSY, "in use")                                                                       \
+    X(ST_BUSY, "locked by another program, try again later")                                   \
     X(ST_CLOSED, "stopping")                                                                   \
     X(ST_REFUSED, "refused by the peer")                                                       \
     X(ST_UNREACHABLE, "cannot be reached")                                                     \

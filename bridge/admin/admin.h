@@ -2,7 +2,8 @@
  * admin - the operator's listener: /healthz, /readyz, /metrics, and the operator API that the
  * outbox and dead commands use on a running bridge.
  *
- *   POST /api/outbox/replay | /api/outbox/drop | /api/dead/retry | /api/dead/drop
+ *   POST /api/outbox/replay | /api/outbox/drop | /api/outbox/drop-delivered
+ *        /api/dead/retry | /api/dead/drop
  *        {"ids":["…"], "source":"partners", "since_ms":1700000000000,
  *         "until_ms":1700003600000, "limit":100, "all":false}
  *     -> 200 {"done":2,"skipped":1,"why":"…"}

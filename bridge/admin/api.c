@@ -29,6 +29,7 @@ void admin_refuse(struct http_request *request, enum reject reason, const char *
 static const char *const paths[] = {
     [OUTBOX_REPLAY] = "/api/outbox/replay",
     [OUTBOX_DROP] = "/api/outbox/drop",
+    [OUTBOX_DROP_DELIVERED] = "/api/outbox/drop-delivered",
     [DEAD_RETRY] = "/api/dead/retry",
     [DEAD_DROP] = "/api/dead/drop",
 };

@@ -31,6 +31,7 @@ static const struct operation {
 } operations[] = {
     [OUTBOX_REPLAY] = {"replayed", STORE_DELIVERED, true},
     [OUTBOX_DROP] = {"dropped", STORE_UNDELIVERED, false},
+    [OUTBOX_DROP_DELIVERED] = {"dropped", STORE_DELIVERED, false},
     [DEAD_RETRY] = {"retried", STORE_DEAD, true},
     [DEAD_DROP] = {"dropped", STORE_DEAD, false},
 };
@@ -73,7 +74,9 @@ static bool read_selection(struct cli *cli, struct order *order)
     selection->since_ms = choice.since_ms;
     selection->until_ms = choice.until_ms;
     order->json = choice.json;
-    if (!choice.all && store_selects_everything(selection)) {
+    if (choice.delivered) { /* nothing is lost: so this is a selection, too */
+        order->op = OUTBOX_DROP_DELIVERED;
+    } else if (!choice.all && store_selects_everything(selection)) {
         cli_misuse(cli, "which ones? Give ids, --source, --since, --until or --all");
         return false;
     }

@@ -274,7 +274,7 @@ static int run_outbox(struct cli *cli)
         {"show", outbox_show, "--json --body", NULL},
         {"stats", outbox_stats_verb, "--json", NULL},
         {"replay", outbox_replay, SELECTION " --all --json", NULL},
-        {"drop", outbox_drop, SELECTION " --all --json", NULL},
+        {"drop", outbox_drop, SELECTION " --all --delivered --json", NULL},
         {0},
     };
 
@@ -342,7 +342,8 @@ const struct cli_command outbox_command = {
              "outbox show ID [--json | --body]\n"
              "outbox stats [--json]\n"
              "outbox replay (ID... | SELECTION | --all) [--json]\n"
-             "outbox drop (ID... | SELECTION | --all) [--json]",
+             "outbox drop (ID... | SELECTION | --all) [--json]\n"
+             "outbox drop --delivered [ID... | SELECTION] [--json]",
     .summary = "Look into the outbox, publish delivered events again, or drop undelivered ones",
     .options = options,
     .notes = COMMON_NOTES

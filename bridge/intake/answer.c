@@ -118,7 +118,7 @@ void ingress_refuse_unavailable(struct http_request *request, enum status why)
     char text[HTTP_ERROR_SIZE];
     struct http_answer answer = http_error(REJECT_UNAVAILABLE, status_text(why), text);
 
-    if (why == ST_FULL) {
+    if (why == ST_FULL || why == ST_BUSY) {
         answer.retry_after_s = RETRY_AFTER_FULL_S;
     }
     ingress_note_refusal(request, REJECT_UNAVAILABLE, status_text(why));

@@ -58,7 +58,8 @@ unsigned intake_source_index(const struct intake_source *source);
 
 /* The outcome of a delivery, for the answer. */
 struct intake_result {
-    /* ST_OK: on disk, a duplicate, or a challenge; ST_FULL, ST_CLOSED, ST_IO: not stored. */
+    /* ST_OK: on disk, a duplicate, or a challenge; ST_FULL, ST_BUSY, ST_CLOSED, ST_IO: not
+     * stored. */
     enum status status;
     bool duplicate;
     bool quarantined;

@@ -13,12 +13,6 @@
 
 #include "common/log.h"
 
-enum {
-    STEP_BYTES = 8388608,  /* the thread is woken each time the log has grown by this */
-    REST_BYTES = 33554432, /* from this length on the committer helps */
-    PINNED_BYTES = 268435456,
-};
-
 static void *checkpointer_main(void *arg)
 {
     struct checkpointer *cp = arg;
@@ -51,7 +45,7 @@ static void *checkpointer_main(void *arg)
 }
 
 enum status checkpointer_start(struct checkpointer *cp, const struct store *writer,
-                               struct err *err)
+                               uint64_t log_bytes, struct err *err)
 {
     enum status st = store_open_checkpointer(writer, &cp->store, err);
 
@@ -61,8 +55,8 @@ enum status checkpointer_start(struct checkpointer *cp, const struct store *writ
     CHECK(pthread_mutex_init(&cp->running_mu, NULL) == 0);
     CHECK(pthread_mutex_init(&cp->mu, NULL) == 0);
     CHECK(pthread_cond_init(&cp->changed, NULL) == 0);
-    cp->next_bytes = STEP_BYTES;
-    cp->next_rest_bytes = REST_BYTES;
+    cp->next_bytes = cp->step_bytes = log_bytes / 8;
+    cp->next_rest_bytes = cp->rest_bytes = log_bytes / 2;
     st = thread_start(&cp->thread, "checkpointer", checkpointer_main, cp, err);
     cp->started = st == ST_OK;
     return st;
@@ -116,11 +110,13 @@ enum status checkpointer_rest(struct checkpointer *cp, struct store *writer, str
 /* A reader looks at an old state and does not end, such as `outbox ls` in a pager. */
 static void warn_pinned(struct checkpointer *cp, uint64_t bytes)
 {
-    if (bytes >= PINNED_BYTES && !cp->warned) {
+    uint64_t pinned_bytes = 4 * cp->rest_bytes; /* twice what it should be */
+
+    if (bytes >= pinned_bytes && !cp->warned) {
         log_warn("the outbox's write-ahead log cannot shrink: a reader does not end",
                  L_INT("bytes", bytes));
     }
-    cp->warned = bytes >= PINNED_BYTES;
+    cp->warned = bytes >= pinned_bytes;
 }
 
 enum status checkpointer_look(struct checkpointer *cp, struct store *writer, struct err *err)
@@ -129,17 +125,17 @@ enum status checkpointer_look(struct checkpointer *cp, struct store *writer, str
     enum status st;
 
     /* The log has started over. */
-    if (bytes + STEP_BYTES < cp->next_bytes) {
-        cp->next_bytes = STEP_BYTES;
-        cp->next_rest_bytes = REST_BYTES;
+    if (bytes + cp->step_bytes < cp->next_bytes) {
+        cp->next_bytes = cp->step_bytes;
+        cp->next_rest_bytes = cp->rest_bytes;
     }
     st = ask(cp, bytes >= cp->next_bytes, err);
     if (bytes >= cp->next_bytes) {
-        cp->next_bytes = bytes + STEP_BYTES;
+        cp->next_bytes = bytes + cp->step_bytes;
     }
     if (st == ST_OK && bytes >= cp->next_rest_bytes) {
         st = checkpointer_rest(cp, writer, err);
-        cp->next_rest_bytes = bytes + STEP_BYTES;
+        cp->next_rest_bytes = bytes + cp->step_bytes;
     }
     warn_pinned(cp, bytes);
     return st;

@@ -9,9 +9,10 @@
  * we die after it, the waiters that got no answer send again, and those are duplicates.
  *
  * What can fail: the disk is full, or another program has locked the file. Then the transaction
- * is rolled back, its events are answered ST_FULL, and watermark and burials are tried again
- * without them. Any other failure, above all a failed sync, is final: what is on the disk is
- * unknown.
+ * is rolled back, its events are answered ST_FULL or ST_BUSY, and watermark and burials are tried
+ * again without them; but on a full disk only after kept events have gone and the log is short. Any
+ * other failure, above all a failed sync, is final: what is on the disk is unknown. So is a file
+ * that somebody removed or replaced: what we wrote is nowhere.
  */
 #include "bridge/outbox/internal.h"
 
@@ -38,7 +39,7 @@ void outbox_leave(struct outbox *ob)
 
 static void answer_submission(struct outbox *ob, struct submission *submission)
 {
-    if (submission->result.status == ST_FULL) {
+    if (outbox_can_retry(submission->result.status)) {
         metrics_add(METRIC_OUTBOX_FULL, 1);
     }
     /* Before the answer: else a waiter could find its bytes counted as queued and as stored. */
@@ -181,16 +182,14 @@ static enum status write_all(struct outbox *ob, const struct batch *batch, struc
     if (st == ST_OK) {
         st = store_set_watermark(ob->writer, batch->watermark, err);
     }
+    /* Before the events, so that they can use the pages. */
+    if (st == ST_OK) {
+        st = outbox_remove_kept(ob, batch->now_ms, err);
+    }
     for (size_t i = 0; i < batch->count && st == ST_OK; i++) {
         st = write_submission(ob, batch, i, err);
     }
-    if (st == ST_OK) {
-        st = store_note_identities(ob->writer, err);
-    }
-    if (st == ST_OK) {
-        st = outbox_remove_expired(ob, batch->now_ms, err);
-    }
-    return st;
+    return st == ST_OK ? store_note_identities(ob->writer, err) : st;
 }
 
 /* ---- after the transaction ---- */
@@ -219,9 +218,10 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
     }
     outbox_free_burials(ob);
     ob->no_room = false;
+    ob->disk.short_bytes = 0; /* the next batch looks again */
     if (stored_count > 0) {
         metrics_observe(HISTOGRAM_BATCH, (int64_t)stored_count);
-        atomic_store(&ob->disk_full, false);
+        outbox_end_refusing(ob);
     }
     st = outbox_publish_stats(ob, err);
     answer_batch(ob, batch);
@@ -250,12 +250,19 @@ static void keep_watermark_in_memory(struct outbox *ob, const struct err *why)
     }
 }
 
-void outbox_refuse_for_room(struct outbox *ob, struct batch *batch, const struct err *why)
+void outbox_refuse_for_now(struct outbox *ob, struct batch *batch, enum status st,
+                           const struct err *why)
 {
-    atomic_store(&ob->disk_full, true);
-    ob->disk_full_since_ms = clock_mono_ms();
-    outbox_limit_reached(ob, &ob->events, why->text);
-    outbox_refuse_batch(ob, batch, ST_FULL);
+    enum status before = atomic_exchange(&ob->refusing, st);
+
+    ob->refusing_since_ms = clock_mono_ms();
+    if (st == ST_FULL) {
+        outbox_limit_reached(ob, &ob->events, why->text);
+    } else if (before != ST_BUSY) {
+        log_warn("outbox locked by another program: webhooks are refused until it lets go",
+                 L_STR("why", why->text));
+    }
+    outbox_refuse_batch(ob, batch, st);
 }
 
 /* One transaction, from begin to commit. Rolled back unless ST_OK. */
@@ -272,7 +279,7 @@ static enum status try_commit(struct outbox *ob, const struct batch *batch, stru
     if (store_sync_failed(ob->writer)) {
         st = st == ST_OK || outbox_can_retry(st) ? err_set(err, ST_IO, "a sync failed") : st;
     }
-    return st;
+    return st == ST_OK ? outbox_look_at_files(ob, err) : st;
 }
 
 /* Without events, a transaction needs little room. When the disk is full it still finds that in
@@ -280,13 +287,85 @@ static enum status try_commit(struct outbox *ob, const struct batch *batch, stru
 static enum status commit_housekeeping(struct outbox *ob, const struct batch *batch,
                                        struct err *err)
 {
-    enum status st = try_commit(ob, batch, err);
+    enum status st = outbox_check_reserve(ob, err);
 
-    if (st == ST_FULL && !ob->no_room) {
+    if (st == ST_OK) {
+        st = try_commit(ob, batch, err);
+    }
+    if (st == ST_FULL) {
         st = checkpointer_rest(&ob->checkpointer, ob->writer, err);
+        st = st == ST_OK ? outbox_check_reserve(ob, err) : st;
         st = st == ST_OK ? try_commit(ob, batch, err) : st;
     }
     return st;
+}
+
+/* One step: what retention may remove now. *out_removed: it was something. */
+static enum status remove_step(struct outbox *ob, const struct batch *batch, bool *out_removed,
+                               struct err *err)
+{
+    struct batch housekeeping;
+    struct store_stats before, after;
+    enum status st;
+
+    housekeeping.count = 0;
+    housekeeping.watermark = batch->watermark;
+    housekeeping.now_ms = batch->now_ms;
+    store_get_stats(ob->writer, &before);
+    st = commit_housekeeping(ob, &housekeeping, err);
+    store_get_stats(ob->writer, &after);
+    *out_removed = after.kept_count < before.kept_count || after.first_seq != before.first_seq;
+    return st == ST_OK ? after_commit(ob, &housekeeping, err) : st;
+}
+
+/* A refusal is quick: while a reader stands in the log's way, and nothing can be removed, we wait for
+ * it only now and then. */
+enum status outbox_make_disk_room(struct outbox *ob, const struct batch *batch, struct err *err)
+{
+    enum { REST_PAUSE_MS = 200 };
+    struct store_stats stats;
+    bool removed = true;
+    enum status st;
+
+    store_get_stats(ob->writer, &stats);
+    if ((ob->disk.short_bytes == 0 || stats.kept_count == 0) &&
+        clock_mono_ms() < ob->disk.next_rest_ms) {
+        return ST_FULL; /* err says so already */
+    }
+    ob->disk.log_is_limited = true;
+    st = store_limit_log(ob->writer, ob->disk.reserve_bytes, err);
+    if (st == ST_OK) {
+        st = checkpointer_rest(&ob->checkpointer, ob->writer, err);
+    }
+    if (st == ST_OK) {
+        st = outbox_check_disk(ob, batch->bytes, err);
+    }
+    while (st == ST_FULL && removed) {
+        st = remove_step(ob, batch, &removed, err);
+        st = st == ST_OK ? outbox_check_disk(ob, batch->bytes, err) : st;
+    }
+    ob->disk.next_rest_ms = st == ST_FULL ? clock_mono_ms() + REST_PAUSE_MS : 0;
+    return st;
+}
+
+/* The disk had less room than it said: a quota, or somebody was faster. */
+static enum status commit_again(struct outbox *ob, const struct batch *batch, struct err *err)
+{
+    enum status st = outbox_make_disk_room(ob, batch, err);
+    bool removed = false;
+
+    if (st == ST_OK) {
+        ob->disk.short_bytes = 2 * batch->bytes;
+        st = remove_step(ob, batch, &removed, err);
+    }
+    return st == ST_OK ? try_commit(ob, batch, err) : st;
+}
+
+static enum status commit_events(struct outbox *ob, const struct batch *batch, struct err *err)
+{
+    enum status st = try_commit(ob, batch, err);
+
+    return st == ST_FULL ? commit_again(ob, batch, err) : st;
 }
 
 void outbox_commit_batch(struct outbox *ob, struct batch *batch)
@@ -295,10 +374,10 @@ void outbox_commit_batch(struct outbox *ob, struct batch *batch)
     bool has_events = batch->count > 0;
     struct err err = {0};
     enum status st =
-        has_events ? try_commit(ob, batch, &err) : commit_housekeeping(ob, batch, &err);
+        has_events ? commit_events(ob, batch, &err) : commit_housekeeping(ob, batch, &err);
 
     if (outbox_can_retry(st) && has_events) {
-        outbox_refuse_for_room(ob, batch, &err);
+        outbox_refuse_for_now(ob, batch, st, &err);
         return;
     }
     if (outbox_can_retry(st)) {

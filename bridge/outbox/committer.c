@@ -55,6 +55,9 @@ static void sort_in(struct outbox *ob, struct inbox_link *chain)
 
 static void take_batch(struct outbox *ob, struct batch *batch)
 {
+    uint64_t half_log = ob->disk.log_bytes / 2; /* short on a small disk */
+    uint64_t most_bytes = half_log < BATCH_BYTES ? half_log : BATCH_BYTES;
+
     batch->count = 0;
     batch->bytes = 0;
     batch->now_ms = clock_unix_ms();
@@ -63,7 +66,7 @@ static void take_batch(struct outbox *ob, struct batch *batch)
     batch->watermark = atomic_load(&ob->wanted_watermark);
     sort_in(ob, inbox_take_all(&ob->inbox));
     while (ob->submissions.first != NULL && batch->count < BATCH_COUNT &&
-           batch->bytes < BATCH_BYTES) {
+           batch->bytes < most_bytes) {
         struct submission *submission = SUBMISSION_OF(item_list_take(&ob->submissions));
 
         batch->submissions[batch->count++] = submission;
@@ -122,21 +125,27 @@ static void step_operation(struct outbox *ob, bool open)
     }
 }
 
-/* Before the batch is written. On a nearly full disk the log is emptied first, because then it
- * needs least. */
+/* Before the batch is written; it is empty if there is no room. */
 static enum status check_batch(struct outbox *ob, struct batch *batch, struct err *err)
 {
     enum status st = batch->count > 0 ? outbox_check_disk(ob, batch->bytes, err) : ST_OK;
 
     if (st == ST_FULL) {
-        st = checkpointer_rest(&ob->checkpointer, ob->writer, err);
-        st = st == ST_OK ? outbox_check_disk(ob, batch->bytes, err) : st;
+        st = outbox_make_disk_room(ob, batch, err);
     }
-    if (st == ST_FULL) {
-        outbox_refuse_for_room(ob, batch, err);
+    if (outbox_can_retry(st)) {
+        outbox_refuse_for_now(ob, batch, st, err);
         st = ST_OK;
     }
     return st;
+}
+
+/* While nothing is committed, too: what would be answered next, or read next, is not there. */
+static enum status idle(struct outbox *ob, int64_t now_ms, struct err *err)
+{
+    enum status st = outbox_look_at_files(ob, err);
+
+    return st == ST_OK ? outbox_look_for_expired(ob, now_ms, err) : st;
 }
 
 static void heed_reader(struct outbox *ob)
@@ -163,7 +172,7 @@ static void turn(struct outbox *ob, struct batch *batch)
     }
     st = check_batch(ob, batch, &err);
     if (st == ST_OK && batch->count == 0) {
-        st = outbox_look_for_expired(ob, batch->now_ms, &err);
+        st = idle(ob, batch->now_ms, &err);
     }
     if (st != ST_OK) {
         outbox_enter_failed(ob, &err);

@@ -5,8 +5,9 @@
  *   committer.c    the committer thread's loop
  *   commit.c       one transaction: dedupe, limits, and the answers after it
  *   operation.c    operations by hand, in steps
- *   limits.c       is there room: within the configured sizes, and on the disk
  *   retention.c    how long delivered events are kept
+ *   limits.c       is there room within the configured sizes
+ *   disk.c         is there room on the disk; are the files still there
  *   numbers.c      the numbers that other threads see
  *   checkpoint.c   keeps the write-ahead log short
  *   dedupe.[ch]    the newest event of each key
@@ -45,7 +46,7 @@ struct submission {
 };
 
 /* The input of one transaction. */
-enum { BATCH_COUNT = 512, BATCH_BYTES = 8388608 };
+enum { BATCH_COUNT = 512, BATCH_BYTES = 8388608, READY_BYTES = 4096 /* of a typical event */ };
 struct batch {
     struct submission *submissions[BATCH_COUNT];
     size_t count;
@@ -97,8 +98,20 @@ struct checkpointer {
     struct err why;
 
     /* the committer's */
+    uint64_t step_bytes, rest_bytes;      /* see checkpointer_start */
     uint64_t next_bytes, next_rest_bytes; /* lengths of the log at which to act again */
     bool warned;
+};
+
+/* What the outbox may take on disk, and takes; the committer's. */
+struct disk {
+    uint64_t bound_bytes;   /* all files together, whoever reads them meanwhile */
+    uint64_t log_bytes;     /* the log's file keeps this when it starts over */
+    uint64_t reserve_bytes; /* for the watermark, removals and checkpoints; events leave it */
+    struct store_sizes files;
+    uint64_t short_bytes; /* of kept events to remove, so that the disk does not become short */
+    bool log_is_limited;  /* to reserve_bytes */
+    int64_t next_rest_ms; /* monotonic: not before this again, on a disk that is full */
 };
 
 /* Undelivered and kept events share one limit. Dead letters have another, so that no number of
@@ -126,7 +139,8 @@ struct outbox {
     /* shared */
     struct inbox inbox;
     atomic_bool intake_open, failed;
-    atomic_bool disk_full;   /* the last events did not fit on the disk */
+    _Atomic enum status
+        refusing;            /* ST_FULL, ST_BUSY: why the last events could not be written */
     atomic_bool read_failed; /* finally; the committer acts on it */
     struct limit events, dead;
     atomic_size_t submitting;          /* in outbox_submit, or submitted and not answered yet */
@@ -148,8 +162,9 @@ struct outbox {
     struct dedupe *dedupe;
     struct item_list submissions, burials, operations;
     bool no_room; /* housekeeping did not fit on the disk: wait a turn before the next try */
-    bool more_expired;          /* kept events to remove at once */
-    int64_t disk_full_since_ms; /* monotonic */
+    bool more_expired;         /* kept events to remove at once */
+    int64_t refusing_since_ms; /* monotonic */
+    struct disk disk;
     struct checkpointer checkpointer;
 };
 
@@ -164,8 +179,13 @@ void *outbox_committer_main(void *outbox);
 void outbox_commit_batch(struct outbox *ob, struct batch *batch);
 /* Answers and empties the batch: none of it is on disk. */
 void outbox_refuse_batch(struct outbox *ob, struct batch *batch, enum status st);
-/* Events do not fit on the disk. */
-void outbox_refuse_for_room(struct outbox *ob, struct batch *batch, const struct err *why);
+/* For now: st is ST_FULL (the disk has no room) or ST_BUSY (another program has locked the file). */
+void outbox_refuse_for_now(struct outbox *ob, struct batch *batch, enum status st,
+                           const struct err *why);
+/* The disk is short: the log starts over and gives back what it does not need, and kept events go,
+ * until the batch has room. ST_FULL: it has none; anything else but ST_OK and ST_BUSY is final. */
+enum status outbox_make_disk_room(struct outbox *ob, const struct batch *batch,
+                                  struct err *err) MUST_USE;
 /* Final: nothing is written from here on. */
 void outbox_enter_failed(struct outbox *ob, const struct err *why);
 void outbox_free_burials(struct outbox *ob);
@@ -200,21 +220,32 @@ bool outbox_queue_has_room(const struct outbox *ob, uint64_t cost_bytes);
 void outbox_limit_reached(struct outbox *ob, struct limit *limit, const char *why);
 /* Committer, every turn. */
 void outbox_clear_limits(struct outbox *ob);
-/* Has the disk room for so many bytes of events, and for delivering them? ST_FULL: no; anything
- * else but ST_OK is final for the outbox. */
-enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err) MUST_USE;
-
+/* Committer. Events can be written again. */
+void outbox_end_refusing(struct outbox *ob);
 /* ---- retention.c; committer, or main thread before the start ---- */
 
 /* Within a transaction. Removes the oldest kept events until an event of so many bytes is within
  * the limit. *out_fits: it is. */
 enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_fits,
                              struct err *err) MUST_USE;
-/* Within a transaction. Removes a bounded number of expired events. */
-enum status outbox_remove_expired(struct outbox *ob, int64_t now_ms, struct err *err) MUST_USE;
+/* Within a transaction. Removes a bounded number of expired events, and of any others that are kept
+ * if the disk is short. */
+enum status outbox_remove_kept(struct outbox *ob, int64_t now_ms, struct err *err) MUST_USE;
 /* Between transactions. Sets more_expired: are there more of them? */
 enum status outbox_look_for_expired(struct outbox *ob, int64_t now_ms,
                                     struct err *err) MUST_USE;
+
+/* ---- disk.c; committer, or main thread before the start ---- */
+
+/* Chooses the sizes by the configuration and by what the file system has. */
+enum status outbox_measure_disk(struct outbox *ob, struct err *err) MUST_USE;
+/* Is there room for so many bytes of events, and for delivering them? ST_FULL: no; anything else
+ * but ST_OK is final for the outbox. Sets disk.short_bytes. */
+enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err) MUST_USE;
+/* Without events a transaction is small, and may use the reserve. ST_FULL: not even that is left. */
+enum status outbox_check_reserve(const struct outbox *ob, struct err *err) MUST_USE;
+/* After each commit, before it is promised to anybody. ST_IO: the files are not there any more. */
+enum status outbox_look_at_files(struct outbox *ob, struct err *err) MUST_USE;
 
 /* ---- numbers.c; committer, or main thread before the start ---- */
 
@@ -238,8 +269,10 @@ void outbox_operation_finish(struct operation *operation);
 
 /* ---- checkpoint.c ---- */
 
+/* log_bytes: the length that the log should not exceed. The thread is woken at each eighth of it,
+ * and from the half on the committer helps. */
 enum status checkpointer_start(struct checkpointer *cp, const struct store *writer,
-                               struct err *err) MUST_USE;
+                               uint64_t log_bytes, struct err *err) MUST_USE;
 void checkpointer_stop(struct checkpointer *cp);
 /* Committer, between two commits. Anything but ST_OK is final for the outbox. */
 enum status checkpointer_look(struct checkpointer *cp, struct store *writer,

@@ -1,21 +1,19 @@
 /*
- * Is there room: within the configured sizes, and on the disk.
+ * Is there room within the configured sizes.
  *
  * Room is checked twice: when an event is submitted, so that none is queued that could not be
- * stored, and for each batch before it is written. Without room the answer is ST_FULL. A limit
- * that is reached is logged once, and cleared when a tenth of it is free again. If the free space
- * of the disk cannot be read, the write itself will show whether there is room.
+ * stored, and for each batch before it is written (where the disk is looked at, too). Without room
+ * the answer is ST_FULL. A limit that is reached is logged once, and cleared when a tenth of it is
+ * free again.
  */
 #include "bridge/outbox/internal.h"
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/log.h"
 
 enum {
-    QUEUE_BYTES = 33554432,  /* limit of events waiting for the committer */
-    RESERVE_BYTES = 2097152, /* on the disk, for the watermark, removals and checkpoints */
-    DISK_RETRY_MS = 5000,
+    QUEUE_BYTES = 33554432, /* limit of events waiting for the committer */
+    RETRY_MS = 5000,
 };
 
 struct limit *outbox_limit_of(struct outbox *ob, const struct event *event)
@@ -51,29 +49,6 @@ void outbox_limit_reached(struct outbox *ob, struct limit *limit, const char *wh
     }
 }
 
-enum status outbox_check_disk(struct outbox *ob, uint64_t bytes, struct err *err)
-{
-    /* Events are written twice: into the log, and from there into the database. */
-    uint64_t ample = store_wal_bytes(ob->writer) + 2 * bytes + RESERVE_BYTES;
-    uint64_t free_bytes = 0;
-    struct store_needs needs;
-    struct err unknown;
-    enum status st;
-
-    if (file_free_bytes(ob->options.path, &free_bytes, &unknown) != ST_OK ||
-        free_bytes >= ample) {
-        return ST_OK; /* or unknown: then the write will show */
-    }
-    st = store_estimate(ob->writer, bytes, &needs, err);
-    if (st == ST_OK && (free_bytes < needs.database_bytes ||
-                        free_bytes + needs.log_room_bytes <
-                            needs.log_bytes + needs.database_bytes + RESERVE_BYTES)) {
-        st = err_set(err, ST_FULL, "the disk is full: %llu bytes are free",
-                     (unsigned long long)free_bytes);
-    }
-    return st;
-}
-
 static void clear_limit(struct outbox *ob, struct limit *limit, const char *news)
 {
     if (atomic_load(&limit->full) && outbox_has_room(ob, limit, ob->options.max_bytes / 10)) {
@@ -82,19 +57,41 @@ static void clear_limit(struct outbox *ob, struct limit *limit, const char *news
     }
 }
 
-/* Only when a tenth is free again, so that the log does not flicker near the limit. A disk that
- * refuses although it has free space (a quota, a limit on file sizes) is tried again after a
- * while. */
-void outbox_clear_limits(struct outbox *ob)
+/* Would a batch be written now? A transaction without any change shows whether another program has
+ * the file locked. */
+static bool is_writable(struct outbox *ob)
 {
     struct err err;
+    bool writable;
 
-    if (atomic_load(&ob->disk_full) &&
-        clock_mono_ms() - ob->disk_full_since_ms > DISK_RETRY_MS &&
-        outbox_check_disk(ob, BATCH_BYTES, &err) == ST_OK) {
-        atomic_store(&ob->disk_full, false);
+    if (checkpointer_rest(&ob->checkpointer, ob->writer, &err) != ST_OK ||
+        outbox_check_disk(ob, READY_BYTES, &err) != ST_OK) {
+        return false;
     }
-    if (!atomic_load(&ob->disk_full)) {
+    writable = store_begin(ob->writer, false, &err) == ST_OK;
+    store_rollback(ob->writer);
+    return writable;
+}
+
+void outbox_end_refusing(struct outbox *ob)
+{
+    if (atomic_exchange(&ob->refusing, ST_OK) == ST_BUSY) {
+        log_info("outbox is no longer locked");
+    }
+}
+
+/* Only when a tenth is free again, so that the log does not flicker near the limit. What refused a
+ * write is tried again after a while, whether webhooks come or not. */
+void outbox_clear_limits(struct outbox *ob)
+{
+    if (atomic_load(&ob->refusing) != ST_OK &&
+        clock_mono_ms() - ob->refusing_since_ms > RETRY_MS) {
+        ob->refusing_since_ms = clock_mono_ms();
+        if (is_writable(ob)) {
+            outbox_end_refusing(ob);
+        }
+    }
+    if (atomic_load(&ob->refusing) == ST_OK) {
         clear_limit(ob, &ob->events, "outbox has room again");
     }
     clear_limit(ob, &ob->dead, "dead letters have room again");

@@ -30,6 +30,7 @@ static const struct {
 } kinds[] = {
     [OUTBOX_REPLAY] = {false, true, "event replayed"},
     [OUTBOX_DROP] = {false, false, "event dropped"},
+    [OUTBOX_DROP_DELIVERED] = {false, false, "delivered event dropped"},
     [DEAD_RETRY] = {true, true, "dead letter retried"},
     [DEAD_DROP] = {true, false, "dead letter dropped"},
 };
@@ -112,6 +113,7 @@ static enum status begin(struct outbox *ob, struct operation *operation, struct 
     store_get_stats(ob->writer, &stats);
     switch (operation->op) {
     case OUTBOX_REPLAY:
+    case OUTBOX_DROP_DELIVERED:
         operation->end = stats.delivered_seq;
         operation->cursor = stats.first_seq > 0 ? stats.first_seq - 1 : operation->end;
         return ST_OK;
@@ -209,15 +211,17 @@ static enum status replay(struct outbox *ob, struct page *page, size_t at, struc
     return append(ob, page, at, event, event->seq, err);
 }
 
-/* If it comes again, it is new. The original of a copy is delivered already. */
-static bool loses_identity(const struct event *event)
+/* If it comes again, it is new. What was delivered stays delivered, as the original of a copy is. */
+static bool loses_identity(enum outbox_op op, const struct event *event)
 {
-    return event_has_identity(event) && !event->copy;
+    return !kinds[op].adds && op != OUTBOX_DROP_DELIVERED && event_has_identity(event) &&
+           !event->copy;
 }
 
-static enum status drop_identity(struct outbox *ob, const struct event *event, struct err *err)
+static enum status drop_identity(struct outbox *ob, enum outbox_op op,
+                                 const struct event *event, struct err *err)
 {
-    return loses_identity(event) ? store_drop_identity(ob->writer, event, err) : ST_OK;
+    return loses_identity(op, event) ? store_drop_identity(ob->writer, event, err) : ST_OK;
 }
 
 static enum status drop(struct outbox *ob, struct operation *operation, struct page *page,
@@ -231,15 +235,16 @@ static enum status drop(struct outbox *ob, struct operation *operation, struct p
     }
     did(page, at);
     st = store_drop(ob->writer, page->keys[at], err);
-    return st == ST_OK ? drop_identity(ob, page->events[at], err) : st;
+    return st == ST_OK ? drop_identity(ob, operation->op, page->events[at], err) : st;
 }
 
-static enum status drop_dead(struct outbox *ob, struct page *page, size_t at, struct err *err)
+static enum status drop_dead(struct outbox *ob, struct operation *operation, struct page *page,
+                             size_t at, struct err *err)
 {
     enum status st = store_drop_dead(ob->writer, page->keys[at], err);
 
     did(page, at);
-    return st == ST_OK ? drop_identity(ob, page->events[at], err) : st;
+    return st == ST_OK ? drop_identity(ob, operation->op, page->events[at], err) : st;
 }
 
 /* Makes a dead letter an event again: a refused one as it was, a quarantined one as today's
@@ -296,10 +301,13 @@ static enum status apply_row(struct outbox *ob, struct operation *operation, str
         return replay(ob, page, at, err);
     case OUTBOX_DROP:
         return drop(ob, operation, page, at, err);
+    case OUTBOX_DROP_DELIVERED:
+        did(page, at);
+        return store_drop(ob->writer, page->keys[at], err);
     case DEAD_RETRY:
         return retry(ob, operation, page, at, err);
     case DEAD_DROP:
-        return drop_dead(ob, page, at, err);
+        return drop_dead(ob, operation, page, at, err);
     }
     return ST_OK;
 }
@@ -309,12 +317,11 @@ static enum status apply_row(struct outbox *ob, struct operation *operation, str
 static enum status transact(struct outbox *ob, struct operation *operation, struct page *page,
                             struct err *err)
 {
-    enum status st = ST_OK;
+    enum status st;
 
-    /* An operation that adds rows must leave room for delivery; one that only removes may go on. */
-    if (kinds[operation->op].adds) {
-        st = outbox_check_disk(ob, page->bytes, err);
-    }
+    /* An operation that adds rows must leave room for delivery; one that only removes may use it. */
+    st = kinds[operation->op].adds ? outbox_check_disk(ob, page->bytes, err)
+                                   : outbox_check_reserve(ob, err);
     if (st == ST_OK) {
         st = store_begin(ob->writer, true, err);
     }
@@ -330,8 +337,9 @@ static enum status transact(struct outbox *ob, struct operation *operation, stru
     }
     if (st != ST_OK) {
         store_rollback(ob->writer);
+        return st;
     }
-    return st;
+    return outbox_look_at_files(ob, err);
 }
 
 static enum status apply(struct outbox *ob, struct operation *operation, struct page *page,
@@ -363,7 +371,7 @@ static void after_step(struct outbox *ob, const struct operation *operation,
         if (page->state_skipped[i]) {
             outbox_note_older(event);
         }
-        if (!kinds[operation->op].adds && loses_identity(event)) {
+        if (loses_identity(operation->op, event)) {
             dedupe_drop(ob->dedupe, &event->identity, event->id);
         }
     }

@@ -20,8 +20,6 @@
 
 #include "bridge/metrics.h"
 
-enum { READY_BYTES = 4096 }; /* of a typical event */
-
 /* ---- open ---- */
 
 static void learn(void *ctx, const struct event_identity *identity, struct uuid id,
@@ -82,6 +80,9 @@ enum status outbox_open(const struct outbox_options *options, struct outbox **ou
     enum status st = store_open_writer(options->path, &ob->writer, err);
 
     if (st == ST_OK) {
+        st = outbox_measure_disk(ob, err);
+    }
+    if (st == ST_OK) {
         st = store_open_reader(options->path, &ob->reader, err);
     }
     if (st == ST_OK) {
@@ -106,7 +107,7 @@ enum status outbox_start(struct outbox *ob, const struct outbox_listener *listen
     enum status st;
 
     CHECK(!ob->started);
-    st = checkpointer_start(&ob->checkpointer, ob->writer, err);
+    st = checkpointer_start(&ob->checkpointer, ob->writer, ob->disk.log_bytes, err);
     if (st != ST_OK) {
         return st;
     }
@@ -203,14 +204,18 @@ out:
 
 enum status outbox_ready(const struct outbox *ob)
 {
+    enum status refusing = atomic_load(&ob->refusing);
+
     if (atomic_load(&ob->failed)) {
         return ST_IO;
     }
     if (!atomic_load(&ob->intake_open)) {
         return ST_CLOSED;
     }
-    return atomic_load(&ob->disk_full) || atomic_load(&ob->events.full) ||
-                   !outbox_queue_has_room(ob, READY_BYTES) ||
+    if (refusing != ST_OK) {
+        return refusing;
+    }
+    return atomic_load(&ob->events.full) || !outbox_queue_has_room(ob, READY_BYTES) ||
                    !outbox_has_room(ob, &ob->events, READY_BYTES)
                ? ST_FULL
                : ST_OK;

@@ -9,9 +9,10 @@
  * at least once. The watermark on disk may lag behind delivery (duplicates after a crash), never
  * lead it (loss).
  *
- * Failure: events for which there is no room are answered ST_FULL. A failed sync, any other
- * failed write, or damage found while reading is final: waiters get ST_IO, later submits
- * ST_CLOSED, and the `failed` listener is called once.
+ * Failure: events for which there is no room are answered ST_FULL; ST_BUSY, while another program
+ * has the file locked. A failed sync, any other failed write, damage found while reading, or a file
+ * that somebody removed or replaced is final: waiters get ST_IO, later submits ST_CLOSED, and the
+ * `failed` listener is called once.
  *
  * Does not look inside bodies, talk to MQTT, or throttle by source.
  */
@@ -29,7 +30,8 @@ struct outbox;
 struct outbox_options {
     const char *path;
     /* By event_cost_bytes: the limit of undelivered and kept events together, of which kept ones
-     * are removed first; and, separately, of dead letters. */
+     * are removed first; and, separately, of dead letters. All files together never take more than
+     * twice this and 32 MiB, whoever reads them meanwhile. */
     uint64_t max_bytes;
     int64_t keep_delivered_ms; /* delivered events are removed after this, oldest first */
     size_t dedupe_entries; /* how many of the newest events are remembered to know duplicates */
@@ -72,7 +74,7 @@ void outbox_close(struct outbox *ob);
 
 /* The answer to a submission. */
 struct outbox_result {
-    enum status status; /* ST_OK: on disk; ST_FULL, ST_CLOSED, ST_IO: not stored */
+    enum status status; /* ST_OK: on disk; ST_FULL, ST_BUSY, ST_CLOSED, ST_IO: not stored */
     bool duplicate;     /* of the event `id`, which is on disk */
     struct uuid id;     /* this event's, or with duplicate the first one's */
 };
@@ -113,6 +115,9 @@ enum outbox_op {
     /* Drops undelivered events; if they come again they are new. Those already on their way to
      * the broker are skipped. */
     OUTBOX_DROP,
+    /* Drops delivered events that are kept: they cannot be replayed any more, and their repeats are
+     * still recognised. */
+    OUTBOX_DROP_DELIVERED,
     /* Moves dead letters to the end of the queue, as far as there is room; a quarantined one only
      * if today's configuration makes an event of it. */
     DEAD_RETRY,
@@ -140,8 +145,9 @@ void outbox_operate_now(struct outbox *ob, enum outbox_op op,
 
 /* Any thread; from memory. */
 void outbox_stats(const struct outbox *ob, struct store_stats *out_stats);
-/* Any thread. Would an event be accepted now? ST_IO: failed; ST_CLOSED; ST_FULL: from the first
- * refusal for lack of room until a tenth of the limit is free again. */
+/* Any thread. Would an event be accepted now? ST_IO: failed; ST_CLOSED; ST_BUSY: another program has
+ * locked the file; ST_FULL: from the first refusal for lack of room until a tenth of the limit is
+ * free again. */
 enum status outbox_ready(const struct outbox *ob) MUST_USE;
 
 /* For the watchdog: the committer's heartbeat. */

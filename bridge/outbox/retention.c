@@ -1,6 +1,6 @@
 /*
  * How long delivered events are kept: for keep_delivered_ms, but no longer than until new ones
- * need their room. The oldest are removed first, by range, within the committer's transactions: if
+ * need their room, within the limit or on the disk. The oldest are removed first, by range, within the committer's transactions: if
  * we die before the commit, they are still there. An undelivered event is never removed.
  */
 #include "bridge/outbox/internal.h"
@@ -41,13 +41,16 @@ enum status outbox_make_room(struct outbox *ob, uint64_t cost_bytes, bool *out_f
     }
 }
 
-enum status outbox_remove_expired(struct outbox *ob, int64_t now_ms, struct err *err)
+enum status outbox_remove_kept(struct outbox *ob, int64_t now_ms, struct err *err)
 {
+    struct store_removal any = {
+        .before_ms = INT64_MAX, .enough_bytes = ob->disk.short_bytes, .max_rows = REMOVE_ROWS};
     struct store_removal expired = {.before_ms = expired_before_ms(ob, now_ms),
                                     .enough_bytes = REMOVE_BYTES,
                                     .max_rows = REMOVE_ROWS};
+    enum status st = any.enough_bytes > 0 ? store_remove_kept(ob->writer, &any, err) : ST_OK;
 
-    return store_remove_kept(ob->writer, &expired, err);
+    return st == ST_OK ? store_remove_kept(ob->writer, &expired, err) : st;
 }
 
 enum status outbox_look_for_expired(struct outbox *ob, int64_t now_ms, struct err *err)

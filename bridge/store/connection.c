@@ -6,7 +6,6 @@
  */
 #include "bridge/store/internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +14,6 @@
 #include "common/log.h"
 
 enum {
-    /* The log's file is truncated to this when it starts over: more than usual, because a file
-     * that grows makes each sync slower. */
-    LOG_FILE_BYTES = 67108864,
     LOG_HEADER_BYTES = 32,
     FRAME_HEADER_BYTES = 24,
 };
@@ -116,18 +112,15 @@ static enum status expect_pragma(struct store *store, const char *sql, const cha
 
 enum status store_set_up(struct store *store, struct err *err)
 {
-    char pragmas[320];
     enum status st;
 
     /* Only the checkpointer checkpoints. Freed pages are not wiped on disk: that would cost a write
      * for each. */
-    (void)snprintf(
-        pragmas, sizeof(pragmas),
-        "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
-        "PRAGMA journal_size_limit=%d; PRAGMA secure_delete=FAST;"
-        "PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4000",
-        LOG_FILE_BYTES);
-    st = store_exec(store, pragmas, err);
+    st = store_exec(store,
+                    "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+                    "PRAGMA secure_delete=FAST; PRAGMA temp_store=MEMORY;"
+                    "PRAGMA cell_size_check=ON; PRAGMA cache_size=-4000",
+                    err);
     if (st == ST_OK) {
         st = expect_pragma(store, "PRAGMA journal_mode=WAL", "wal", err);
     }

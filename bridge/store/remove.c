@@ -224,6 +224,9 @@ enum status store_set_watermark(struct store *store, uint64_t seq, struct err *e
 
 /* ---- retention ---- */
 
+/* The columns of SQL_OLDEST_KEPT. A tombstone is of no use once it is delivered, whatever its age. */
+enum { KEPT_SEQ, KEPT_RECEIVED, KEPT_TOTAL, KEPT_TOMBSTONE, KEPT_COLUMNS };
+
 static sqlite3_stmt *oldest_kept(struct store *store, uint32_t max_rows)
 {
     sqlite3_stmt *stmt = store_statement(store, SQL_OLDEST_KEPT);
@@ -239,12 +242,13 @@ static sqlite3_stmt *oldest_kept(struct store *store, uint32_t max_rows)
 enum status store_has_expired(struct store *store, int64_t before_ms, bool *out_expired,
                               struct err *err)
 {
-    int64_t row[2] = {0};
+    int64_t row[KEPT_COLUMNS] = {0};
     bool found = false;
     enum status st = store_query(store, oldest_kept(store, 1), row, COUNT_OF(row), &found, err,
                                  "read the oldest kept event");
 
-    *out_expired = st == ST_OK && found && row[1] < before_ms;
+    *out_expired =
+        st == ST_OK && found && (row[KEPT_TOMBSTONE] != 0 || row[KEPT_RECEIVED] < before_ms);
     return st;
 }
 
@@ -256,10 +260,11 @@ static enum status find_removal(struct store *store, const struct store_removal 
     uint64_t seq = store->totals.removed_seq, total = store->totals.removed_total;
 
     while (stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW &&
-           sqlite3_column_int64(stmt, 1) < removal->before_ms &&
+           (sqlite3_column_int(stmt, KEPT_TOMBSTONE) != 0 ||
+            sqlite3_column_int64(stmt, KEPT_RECEIVED) < removal->before_ms) &&
            total - store->totals.removed_total < removal->enough_bytes) {
-        seq = (uint64_t)sqlite3_column_int64(stmt, 0);
-        total = (uint64_t)sqlite3_column_int64(stmt, 2);
+        seq = (uint64_t)sqlite3_column_int64(stmt, KEPT_SEQ);
+        total = (uint64_t)sqlite3_column_int64(stmt, KEPT_TOTAL);
     }
     if (stmt == NULL || sqlite3_reset(stmt) != SQLITE_OK) {
         return store_fail(store, err, "read the oldest kept events");

@@ -8,6 +8,7 @@
 #include "bridge/store/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -60,7 +61,8 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_TOMBSTONES_AFTER] = "SELECT seq FROM gap WHERE seq > ?1 ORDER BY seq",
     [SQL_TOMBSTONE_SUM] =
         "SELECT count(*), sum(cost_bytes) FROM gap WHERE seq > ?1 AND seq <= ?2",
-    [SQL_OLDEST_KEPT] = "SELECT seq, received_ms, total_bytes FROM event"
+    [SQL_OLDEST_KEPT] = "SELECT seq, received_ms, total_bytes,"
+                        " seq IN (SELECT seq FROM gap) FROM event"
                         " WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
     [SQL_REMOVE_EVENTS] = "DELETE FROM event WHERE seq <= ?1",
     [SQL_REMOVE_BODIES] = "DELETE FROM body WHERE seq <= ?1",
@@ -247,12 +249,10 @@ static uint64_t excess(uint64_t wanted, uint64_t there)
     return wanted > there ? wanted - there : 0;
 }
 
-enum status store_estimate(struct store *store, uint64_t event_bytes,
-                           struct store_needs *out_needs, struct err *err)
+enum status store_estimate(struct store *store, const struct store_sizes *sizes,
+                           uint64_t event_bytes, struct store_needs *out_needs, struct err *err)
 {
     enum { TOUCHED_PAGES = 16 }; /* written by every commit, whatever its size */
-    uint64_t written =
-        event_bytes + event_bytes / 4 + (uint64_t)TOUCHED_PAGES * STORE_PAGE_BYTES;
     int64_t pages = 0, free_pages = 0;
     enum status st = store_query(store, store_statement(store, SQL_PAGES), &pages, 1, NULL, err,
                                  "count pages");
@@ -263,14 +263,23 @@ enum status store_estimate(struct store *store, uint64_t event_bytes,
     }
     if (st == ST_OK) {
         *out_needs = (struct store_needs){
-            .log_bytes = written,
-            .log_room_bytes = excess(store_file_bytes(store->path, "-wal"), store->wal_bytes),
-            .database_bytes =
-                excess((uint64_t)pages * STORE_PAGE_BYTES, store_file_bytes(store->path, "")) +
-                excess(written, (uint64_t)free_pages * STORE_PAGE_BYTES),
+            .written_bytes =
+                event_bytes + event_bytes / 4 + (uint64_t)TOUCHED_PAGES * STORE_PAGE_BYTES,
+            .log_room_bytes = excess(sizes->log_bytes, store->wal_bytes),
+            .pending_bytes = excess((uint64_t)pages * STORE_PAGE_BYTES, sizes->database_bytes),
+            .unused_bytes = (uint64_t)free_pages * STORE_PAGE_BYTES,
         };
     }
     return st;
+}
+
+enum status store_limit_log(struct store *store, uint64_t bytes, struct err *err)
+{
+    char pragma[64];
+
+    (void)snprintf(pragma, sizeof(pragma), "PRAGMA journal_size_limit=%llu",
+                   (unsigned long long)bytes);
+    return store_exec(store, pragma, err);
 }
 
 enum status store_checkpoint(struct store *store, bool rest, struct err *err)

@@ -49,15 +49,19 @@ bool store_free_bytes(const struct store *writer, uint64_t *out_bytes) MUST_USE;
 /* Bytes in the write-ahead log, as of the last commit. */
 uint64_t store_wal_bytes(const struct store *writer);
 
-/* About how much room on the disk so many bytes of events need, once all of the log has been copied
- * into the database. */
+/* What it takes to write so many bytes of events: first into the log, and when the log is copied,
+ * into the database. Sizes as store_look_at_files gave them. */
 struct store_needs {
-    uint64_t log_bytes;
+    uint64_t written_bytes;  /* about; to the log, and then to the database */
     uint64_t log_room_bytes; /* unused room in the log's file */
-    uint64_t database_bytes; /* beyond the unused room in the database's file */
+    uint64_t pending_bytes;  /* by which the database grows when today's log is copied */
+    uint64_t unused_bytes;   /* unused room in the database's file */
 };
-enum status store_estimate(struct store *writer, uint64_t event_bytes,
-                           struct store_needs *out_needs, struct err *err) MUST_USE;
+enum status store_estimate(struct store *writer, const struct store_sizes *sizes,
+                           uint64_t event_bytes, struct store_needs *out_needs,
+                           struct err *err) MUST_USE;
+/* The log's file gives back what is beyond so many bytes, each time it starts over. */
+enum status store_limit_log(struct store *writer, uint64_t bytes, struct err *err) MUST_USE;
 
 /* Copies the log into the database file. rest: also waits (at most 20 ms) for readers, so that
  * the next commit starts the log over; else never waits. ST_BUSY: done as far as readers allowed.
@@ -105,7 +109,8 @@ enum status store_drop_identity(struct store *writer, const struct event *event,
 
 /* Removes delivered events from the oldest on, until any of these is reached. */
 struct store_removal {
-    int64_t before_ms;     /* an event received at or after this; INT64_MAX: never */
+    int64_t
+        before_ms; /* an event received at or after this and not dropped; INT64_MAX: never */
     uint64_t enough_bytes; /* removed */
     uint32_t max_rows;
 };
@@ -114,7 +119,7 @@ enum status store_remove_kept(struct store *writer, const struct store_removal *
 
 /* All below: also outside a transaction, also on a reader. */
 
-/* Was the oldest kept event received before before_ms? */
+/* Was the oldest kept event received before before_ms, or dropped? */
 enum status store_has_expired(struct store *writer, int64_t before_ms, bool *out_expired,
                               struct err *err) MUST_USE;
 

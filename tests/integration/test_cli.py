@@ -630,6 +630,32 @@ def test_undelivered_events_are_dropped(start, running):
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_delivered_events_are_dropped(start, broker, running):
+    proxy = start.proxy(broker)
+    bridge = start.bridge(proxy, fixed()).wait_connected()
+    kept = [bridge.accept(body) for body in (events.body(gid=f"d{i}") for i in range(4))]
+    repeated = events.body(gid="again")
+    kept.append(bridge.accept(repeated))
+    bridge.wait_settled()
+    proxy.refuse()
+    waiting = bridge.accept(events.body(gid="waits"))
+    if not running:
+        assert bridge.stop() == 0
+    refused = bridge.cli("outbox", "drop", "--delivered", waiting, expect=1)
+    assert b"none of these is delivered" in refused.stderr
+    assert bridge.cli("outbox", "drop", "--delivered", kept[1]).stdout == b"dropped 1\n"
+    assert ids(rows(bridge, "outbox", "ls", "--delivered", "--oldest")) == [kept[0], *kept[2:]]
+    assert bridge.cli("outbox", "drop", "--delivered").stdout == b"dropped 4\n"
+    assert ids(rows(bridge, "outbox", "ls")) == [waiting], "never one that is not delivered"
+    assert bridge.cli("outbox", "drop", "--delivered").stdout == b"dropped 0\n"
+    if not running:
+        bridge.start()
+    assert bridge.post(repeated).json()["status"] == "duplicate"
+    proxy.resume()
+    bridge.wait_settled()
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
 def test_nothing_is_done_if_one_of_the_ids_is_unknown(start, running):
     bridge = start.bridge(None, fixed())
     one, dead = bridge.accept(events.body()), quarantine(bridge)

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import subprocess
 
 import pytest
 
@@ -244,6 +245,150 @@ def test_a_full_disk_is_answered_503_until_there_is_room_and_delivery_goes_on(di
     assert subscriber.wait_for(events.topic("last"))[-1].payload == last
     wait_until(bridge.is_ready, "ready")
     bridge.wait_metric("outbox_undelivered_events", 0)
+
+
+def post_until(bridge, count, prefix, size=8000):
+    """Events of this size, one after the other; returns the bodies and the answers that were not 200."""
+    bodies, others = [], []
+    with bridge.connect() as connection:
+        for i in range(count):
+            bodies.append(events.body(gid=f"{prefix}{i}", pad="x" * size))
+            answer = bridge.post(bodies[-1], connection=connection)
+            if answer.status != 200:
+                others.append(answer)
+    return bodies, others
+
+
+@pytest.fixture
+def medium_disk(tmp_path):
+    disk = SmallDisk(tmp_path, "24m")
+    yield disk
+    disk.close()
+
+
+def test_on_a_short_disk_kept_events_go_before_any_webhook_is_refused(medium_disk, start, broker):
+    """With the default configuration, which asks for more than the disk has."""
+    config = {"outbox": {"path": str(medium_disk.path / "outbox.db")}}
+    bridge = start.bridge(broker, config, wrapper=medium_disk.wrapper).wait_connected()
+    bodies, refused = post_until(bridge, 6000, "s")
+    assert not refused, f"{len(refused)} of {len(bodies)}: {refused[0]}\n{bridge.log_text()}"
+    bridge.wait_settled()
+    assert bridge.metrics().value("outbox_full_total") == 0
+    assert 500 < bridge.metrics().value("outbox_stored_rows") < 3000, "kept as long as there is room"
+
+
+def test_on_a_short_disk_an_outage_that_was_drained_leaves_no_trace(medium_disk, start, broker):
+    proxy = start.proxy(broker)
+    proxy.refuse()
+    config = {"outbox": {"path": str(medium_disk.path / "outbox.db")}}
+    bridge = start.bridge(proxy, config, wrapper=medium_disk.wrapper)
+    accepted, refused = post_until(bridge, 4000, "o")
+    assert refused and all(answer.status == 503 for answer in refused)
+    assert bridge.get("/readyz").status == 503
+    proxy.resume()
+    bridge.wait_settled()
+    wait_until(bridge.is_ready, "ready")
+    bodies, refused = post_until(bridge, 4000, "a")
+    assert not refused, f"{len(refused)} of {len(bodies)}: {refused[0]}\n{bridge.log_text()}"
+
+
+def test_when_others_fill_the_disk_kept_events_make_room(medium_disk, start, broker):
+    config = {"outbox": {"path": str(medium_disk.path / "outbox.db")}}
+    bridge = start.bridge(broker, config, wrapper=medium_disk.wrapper).wait_connected()
+    assert not post_until(bridge, 800, "b")[1]
+    bridge.wait_settled()
+    medium_disk.fill(leave=3 << 20)
+    bodies, refused = post_until(bridge, 1500, "a")
+    assert not refused, f"{len(refused)} of {len(bodies)}: {refused[0]}\n{bridge.log_text()}"
+    bridge.wait_settled()
+
+
+def files_bytes(bridge):
+    return sum(path.stat().st_size for path in bridge.folder.glob("outbox.db*"))
+
+
+def test_the_files_stay_within_their_bound_while_a_reader_stands_still(start, broker):
+    bridge = start.bridge(broker, {"outbox": {"max_size": "2MiB", "keep_delivered": "0s"}}).wait_connected()
+    bound = 2 * (2 << 20) + (32 << 20)
+    bridge.accept(events.body(gid="first"))
+    reader = sqlite3.connect(bridge.folder / "outbox.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM event").fetchone()
+    answers, largest = [], 0
+    for i in range(1200):
+        answers.append(bridge.post(events.body(gid=f"r{i}", pad="x" * 60_000)))
+        largest = max(largest, files_bytes(bridge))
+        if len(answers) > 20 and all(answer.status == 503 for answer in answers[-20:]):
+            break
+    assert largest <= bound
+    assert {answer.status for answer in answers} == {200, 503}
+    assert int(answers[-1].header("Retry-After")) >= 1
+    [full] = bridge.lines("outbox full: webhooks are refused until there is room")
+    assert "while another program reads" in full["why"]
+    assert bridge.get("/readyz").status == 503
+    bridge.wait_settled()  # delivery goes on
+    reader.close()
+    wait_until(bridge.is_ready, "ready again, although no webhook came")
+    bridge.accept(events.body(gid="last"))
+
+
+def test_our_own_commands_do_not_hold_the_log(start, broker):
+    """`outbox ls` in a pager that stands still."""
+    bridge = start.bridge(broker, {"outbox": {"max_size": "2MiB"}}).wait_connected()
+    for i in range(2000):
+        bridge.accept(events.body(gid=f"f{i}"))
+    pager = subprocess.Popen(
+        [PROGRAM, *bridge.command("outbox"), "ls", "--json"], env=bridge.env, stdout=subprocess.PIPE
+    )
+    pager.stdout.readline()
+    try:
+        for i in range(300):
+            bridge.accept(events.body(gid=f"r{i}", pad="x" * 60_000))
+        assert bridge.metrics().value("outbox_wal_bytes") < 4 << 20
+    finally:
+        pager.kill()
+        pager.communicate()
+
+
+@pytest.mark.parametrize("name", ("outbox.db", "outbox.db-wal", "outbox.db-shm"))
+@pytest.mark.parametrize("how", ("removed", "replaced"))
+def test_a_file_that_is_gone_is_noticed_before_the_next_answer(start, name, how):
+    bridge = start.bridge(None)
+    bridge.accept(events.body(gid="before"))
+    path = bridge.folder / name
+    content = path.read_bytes()
+    path.unlink()
+    if how == "replaced":
+        path.write_bytes(content)
+    assert bridge.post(events.body(gid="after")).status == 503
+    assert bridge.wait_end() == 1
+    [fatal] = bridge.lines(level="fatal")
+    assert str(path) in str(fatal) and "removed or replaced" in str(fatal)
+
+
+def test_a_file_that_is_gone_is_noticed_although_no_webhook_comes(start):
+    bridge = start.bridge(None)
+    (bridge.folder / "outbox.db").rename(bridge.folder / "moved.db")
+    assert bridge.wait_end() == 1
+    assert "removed or replaced" in bridge.log_text()
+
+
+def test_a_lock_of_another_program_is_called_that_and_passes(start):
+    bridge = start.bridge(None)
+    bridge.accept(events.body(gid="before"))
+    other = sqlite3.connect(bridge.folder / "outbox.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = bridge.post(events.body(gid="while"))
+    assert answer.status == 503 and int(answer.header("Retry-After")) >= 1
+    assert "locked" in answer.json()["message"]
+    ready = bridge.get("/readyz")
+    assert ready.status == 503 and "locked" in ready.json()["reason"]
+    assert bridge.lines("outbox locked by another program: webhooks are refused until it lets go")
+    assert not bridge.lines("outbox full: webhooks are refused until there is room")
+    other.execute("ROLLBACK")
+    wait_until(bridge.is_ready, "ready again, although no webhook came")
+    bridge.accept(events.body(gid="after"))
+    assert bridge.lines("outbox is no longer locked")
 
 
 def test_on_a_full_disk_it_starts_or_says_why_not_and_later_delivers_everything(disk, start, broker):

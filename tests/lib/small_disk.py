@@ -1,5 +1,6 @@
 """A disk that can be filled."""
 
+import os
 import pathlib
 import subprocess
 
@@ -28,12 +29,20 @@ class SmallDisk:
         """A program there, to its end; returns its output."""
         return subprocess.run([*self.wrapper, *command], check=True, capture_output=True).stdout
 
-    def fill(self):
-        """As somebody else would, to the last byte."""
+    def fill(self, leave=0):
+        """As somebody else would, to the last byte, or until so many are left."""
         with open(self.seen / "filler", "wb", buffering=0) as filler:
+            while leave and self.free_bytes() > leave:
+                filler.write(bytes(4096))
+            if leave:
+                return
             with pytest.raises(OSError, match="No space left"):
                 while True:
                     filler.write(bytes(4096))
+
+    def free_bytes(self):
+        fs = os.statvfs(self.seen)
+        return fs.f_bavail * fs.f_frsize
 
     def make_room(self):
         (self.seen / "filler").unlink()
