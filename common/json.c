@@ -163,6 +163,7 @@ struct reading {
     const char *at, *end;
     unsigned depth;
     uint64_t objects;
+    bool too_deep;
 };
 
 static bool in_object(const struct reading *r)
@@ -183,6 +184,7 @@ static bool check_value(struct reading *r, bool *out_complete)
         return check_scalar(&r->at, r->end);
     }
     if (r->depth == JSON_MAX_DEPTH) {
+        r->too_deep = true;
         return false;
     }
     r->depth++;
@@ -231,7 +233,7 @@ enum status json_check(struct slice text, size_t *out_error_at)
 {
     /* An absent text has no address to read at. */
     const char *start = text.len > 0 ? text.data : "";
-    struct reading r = {start, start + text.len, 0, 0};
+    struct reading r = {.at = start, .end = start + text.len};
 
     if (check_text(&r)) {
         return ST_OK;
@@ -239,7 +241,14 @@ enum status json_check(struct slice text, size_t *out_error_at)
     if (out_error_at) {
         *out_error_at = (size_t)(r.at - start);
     }
-    return ST_INVALID;
+    return r.too_deep ? ST_TOO_LARGE : ST_INVALID;
+}
+
+struct slice json_skip_mark(struct slice text)
+{
+    const struct slice mark = SLICE("\xEF\xBB\xBF");
+
+    return slice_starts_with(text, mark) ? slice_from(text, mark.len) : text;
 }
 
 static void add_escaped(struct buf *out, unsigned char c)

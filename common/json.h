@@ -14,10 +14,14 @@
 enum { JSON_MAX_DEPTH = 64 };
 
 /* ST_OK, or ST_INVALID with the offset of the first wrong byte in *out_error_at (may be NULL):
- * the first byte of a sequence that is not UTF-8; the text's length if it ends too soon. A text
- * nested deeper than JSON_MAX_DEPTH is ST_INVALID too. A byte order mark is not JSON; half a
- * surrogate pair behind \u is (RFC 8259 section 8.2). */
+ * the first byte of a sequence that is not UTF-8; the text's length if it ends too soon.
+ * ST_TOO_LARGE: JSON so far, but nested deeper than JSON_MAX_DEPTH there. A byte order mark is not
+ * JSON (see json_skip_mark); half a surrogate pair behind \u is (RFC 8259 section 8.2). */
 enum status json_check(struct slice text, size_t *out_error_at) MUST_USE;
+
+/* The text without the byte order mark before it, which readers may ignore (RFC 8259 section
+ * 8.1). */
+struct slice json_skip_mark(struct slice text);
 
 enum json_kind {
     JSON_ABSENT,
@@ -35,19 +39,21 @@ struct json_value {
     struct slice raw;
 };
 
-/* Looks up a dotted path of member names (`resource.modified_at`) in a text that json_check has
- * accepted. Of members with the same name the last one wins, as in PHP and JavaScript. Names
- * with escapes are compared decoded. JSON_ABSENT if there is no such member, or if a value on
- * the way is not an object.
+/* A path is member names with dots between them, such as `resource.modified_at`. In quotes a name
+ * may be anything without a quote (`fields."container.id"`); else it contains no dot, quote or |,
+ * has no blank at its ends, and is no number. A last name that ends in `*` (`result.code*`) stands
+ * for the first member in the text whose name has this prefix and whose value is a string, a
+ * number or a boolean.
  *
- * A last name that ends in `*` (`result.code*`) finds the first member in the text whose name
- * has this prefix and whose value is a string, a number or a boolean. If that member appears
- * again later, the first one wins. */
-struct json_value json_find(struct slice text, struct slice path);
+ * Adds the path to out in the form that json_find takes; a single plain name is that already.
+ * ST_INVALID, and out is unchanged: it is no path, or could never find anything, such as an
+ * element of an array; the reason ends with the correct form. */
+enum status json_compile_path(struct slice path, struct buf *out, struct err *err) MUST_USE;
 
-/* A path is names with single dots between them, and at most one `*`, at its end. ST_INVALID if it
- * is not, or asks for an element of an array; the reason ends with the correct form. */
-enum status json_check_path(struct slice path, struct err *err) MUST_USE;
+/* Looks up a compiled path in a text that json_check has accepted. Of members with the same name
+ * the last one wins, as in PHP and JavaScript (with `*`, the first). Names with escapes are compared
+ * decoded. JSON_ABSENT if there is no such member, or if a value on the way is not an object. */
+struct json_value json_find(struct slice text, struct slice path);
 
 /* The same for several paths, at most JSON_MAX_PATHS, in one pass. out_values[i] is the value of
  * paths[i]; JSON_ABSENT for an absent path (SLICE_NONE). */

@@ -4,8 +4,8 @@
  * leads here.
  *
  * The text must have been accepted by json_check: brackets match, strings and numbers end. So
- * reading cannot fail; a path that leads nowhere has the value JSON_ABSENT. json_check_path
- * refuses a path that nobody can have meant.
+ * reading cannot fail; a path that leads nowhere has the value JSON_ABSENT. json_path.c makes the
+ * paths.
  */
 #include "common/json.h"
 
@@ -163,13 +163,13 @@ static bool name_starts_with(struct slice name, struct slice prefix, bool escape
 /* The length of the first name in the rest of a path. */
 static size_t part_len(struct slice rest)
 {
-    const char *dot = memchr(rest.data, '.', rest.len);
+    const char *end = memchr(rest.data, JSON_PATH_NEXT, rest.len);
 
-    return dot ? (size_t)(dot - rest.data) : rest.len;
+    return end ? (size_t)(end - rest.data) : rest.len;
 }
 
-/* True if name is the first name in the rest of a path; *out_len is that one's length. A name that
- * contains a dot never is. Comparing lengths first rules out most names at next to no cost. */
+/* True if name is the first name in the rest of a path; *out_len is that one's length. Comparing
+ * lengths first rules out most names at next to no cost. */
 static bool name_is_part(struct slice name, bool escaped, struct slice rest, size_t *out_len)
 {
     if (escaped) {
@@ -177,8 +177,9 @@ static bool name_is_part(struct slice name, bool escaped, struct slice rest, siz
         return skip_decoded(name, (struct slice){rest.data, *out_len}) == name.data + name.len;
     }
     *out_len = name.len;
-    return name.len <= rest.len && (name.len == rest.len || rest.data[name.len] == '.') &&
-           memcmp(name.data, rest.data, name.len) == 0 && part_len(name) == name.len;
+    return name.len <= rest.len &&
+           (name.len == rest.len || rest.data[name.len] == JSON_PATH_NEXT) &&
+           memcmp(name.data, rest.data, name.len) == 0;
 }
 
 /* An open object, and the paths (a bit each) that lead into it. They all begin with the same
@@ -277,9 +278,9 @@ static const char *read_value(const char *p, const char *end, struct match match
     return enter ? start : p;
 }
 
-static bool ends_in_star(struct slice path)
+static bool is_prefix(struct slice path)
 {
-    return path.data && path.len > 0 && path.data[path.len - 1] == '*';
+    return path.data && path.len > 0 && path.data[path.len - 1] == JSON_PATH_ANY;
 }
 
 void json_find_all(struct slice text, const struct slice *paths, size_t count,
@@ -296,7 +297,7 @@ void json_find_all(struct slice text, const struct slice *paths, size_t count,
     for (size_t i = 0; i < count; i++) {
         out_values[i] = (struct json_value){JSON_ABSENT, SLICE_NONE};
         levels[0].paths |= (uint32_t)(paths[i].data != NULL) << i;
-        search.prefixes |= (uint32_t)ends_in_star(paths[i]) << i;
+        search.prefixes |= (uint32_t)is_prefix(paths[i]) << i;
     }
     if (*p == '{') {
         depth = 1;
@@ -327,53 +328,6 @@ struct json_value json_find(struct slice text, struct slice path)
 
     json_find_all(text, &path, 1, &value);
     return value;
-}
-
-/* True for [0], [*] or []; other brackets may be part of a name. */
-static bool asks_for_element(struct slice path)
-{
-    const char *end = path.data + path.len;
-
-    for (const char *p = path.data; p < end; p++) {
-        const char *q = p + 1;
-
-        while (*p == '[' && q < end && ((*q >= '0' && *q <= '9') || *q == '*')) {
-            q++;
-        }
-        if (*p == '[' && q < end && *q == ']') {
-            return true;
-        }
-    }
-    return false;
-}
-
-enum status json_check_path(struct slice path, struct err *err)
-{
-    const char *star = path.len > 0 ? memchr(path.data, '*', path.len) : NULL;
-
-    if (path.len == 0) {
-        return err_set(err, ST_INVALID, "names no field; write a path such as data.id");
-    }
-    if (asks_for_element(path)) {
-        return err_set(err, ST_INVALID,
-                       "the path %.*s asks for an array element, but arrays cannot be looked "
-                       "into; write names with dots between them, such as data.id",
-                       SLICE_ARG(path));
-    }
-    if (path.data[0] == '.' || path.data[path.len - 1] == '.' ||
-        memmem(path.data, path.len, "..", 2)) {
-        return err_set(err, ST_INVALID,
-                       "the path %.*s has a dot with no name beside it; write one dot between "
-                       "two names, such as data.id",
-                       SLICE_ARG(path));
-    }
-    if (star && star != path.data + path.len - 1) {
-        return err_set(err, ST_INVALID,
-                       "the path %.*s has a * before its end; write it at the end, such as "
-                       "data.code*, for the first field whose name begins like that",
-                       SLICE_ARG(path));
-    }
-    return ST_OK;
 }
 
 enum json_kind json_kind_of(struct slice text)

@@ -1,6 +1,6 @@
 /*
- * json_scan - for both readers in common/json*.c, and nobody else: skips the plain bytes of a
- * string eight at a time, since that is where both spend their time.
+ * json_scan - for the files common/json*.c, and nobody else: skips the plain bytes of a string eight
+ * at a time, since that is where readers spend their time; and what a compiled path is made of.
  */
 #ifndef COMMON_JSON_SCAN_H
 #define COMMON_JSON_SCAN_H
@@ -9,6 +9,11 @@
 #include <string.h>
 
 #include <endian.h>
+
+/* Between two names of a compiled path, and behind a last name that is a prefix. No name in a text
+ * contains these bytes but as an escape. */
+#define JSON_PATH_NEXT '\x1F'
+#define JSON_PATH_ANY  '\x1E'
 
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 

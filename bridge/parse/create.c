@@ -182,6 +182,9 @@ void parser_destroy(struct parser *parser)
         for (size_t i = 0; i < PARSE_FIELDS; i++) {
             template_fini(&parser->fields[i]);
         }
+        for (size_t i = 0; i < parser->path_count; i++) {
+            buf_free(&parser->path_texts[i]);
+        }
         free(parser);
     }
 }

@@ -5,7 +5,7 @@
  *   template.c  the language of field templates
  *   read.c      a delivery to fields, in one pass over the body
  *   route.c     fields to topic
- *   text.c      JSON values as text, and the memory of texts that had to be made
+ *   text.c      JSON values as text, and the memory of texts that had to be made; variables in braces
  */
 #ifndef BRIDGE_PARSE_INTERNAL_H
 #define BRIDGE_PARSE_INTERNAL_H
@@ -42,8 +42,9 @@ struct template
 struct parser {
     const struct provider *provider;
     struct template fields[PARSE_FIELDS];
-    /* All paths that are looked up in a body, in one pass. */
+    /* All paths that are looked up in a body, in one pass; compiled. */
     struct slice paths[JSON_MAX_PATHS];
+    struct buf path_texts[JSON_MAX_PATHS]; /* what these borrow from */
     size_t path_count;
     /* Indexes in paths, if the provider has challenges. */
     size_t challenge_field, challenge_echo;
@@ -63,10 +64,11 @@ void template_fini(struct template *template);
 enum status parser_add_path(struct parser *parser, struct slice path, size_t *out_index,
                             struct err *err) MUST_USE;
 
+/* At a variable's opening brace: its closing one, which is none in quotes. NULL: it has none. */
+const char *parse_brace_end(const char *open);
+
 /* A scalar as text; absent if the value is not a scalar. May add to parsed->made. */
 struct slice parse_scalar(struct parsed *parsed, struct json_value value);
-/* The value of a string. May add to parsed->made. */
-struct slice parse_string(struct parsed *parsed, struct json_value string);
 /* Joins the texts and adds the result to parsed->made. A result longer than PARSE_MAX_FIELD is cut
  * just above that: it is refused anyway. */
 struct slice parse_join(struct parsed *parsed, const struct slice *texts, size_t count);

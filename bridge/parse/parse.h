@@ -70,13 +70,14 @@ struct parsed {
  * has them (delivery->header is NULL), the field's value is taken from known.
  *
  * A field's value is the first alternative of its template whose parts are all present. A part
- * of the body is present if it is text, not null (in gid, delivery_id and event_time a number
- * is text, too, as it is spelled); a header if it appears once; the URL if it is one segment.
+ * of the body is present if it is text, a number or a boolean (both as they are spelled; a delivery
+ * id is no boolean), not null; a header if it appears once; the URL if it is one segment.
  * Headers and the URL must also contain nothing that cannot be in a name (utf8_is_fit). All may
  * be empty.
  *
- * ST_OK, or why the delivery must be quarantined: ST_INVALID: not JSON by RFC 8259 (the reason
- * says so if the body is empty, or a form by its Content-Type), not an object, or a field
+ * ST_OK, or why the delivery must be quarantined: ST_INVALID: not JSON by RFC 8259, but for a byte
+ * order mark before it (the reason says so if the body is empty, nested too deep, or a form by its
+ * Content-Type), not an object, or a field
  * longer than PARSE_MAX_FIELD. ST_MISSING: no alternative of event, resource_type or gid is
  * present. out->reason then names the field and the fault of its first alternative, in words
  * that may be shown to the sender; the good fields are filled in. Half a surrogate pair behind
@@ -85,7 +86,7 @@ enum status parser_read(const struct parser *parser, const struct delivery *deli
                         const struct event *known, struct parsed *out) MUST_USE;
 void parsed_fini(struct parsed *parsed);
 
-/* The scalar at a dotted path of a JSON body as text, for `{body.<path>}`: the value of a string,
+/* The scalar at a compiled path of a JSON body as text, for `{body.<path>}`: the value of a string,
  * the spelling of a number or a boolean. Absent if there is nothing, null, an object or an array.
  * May add to parsed->made (earlier slices of *parsed stay valid). */
 struct slice parse_body_text(struct parsed *parsed, struct slice body, struct slice path);

@@ -50,14 +50,11 @@ static PRINTF_LIKE(3, 4) enum status
 static struct slice body_text(struct reading *r, const struct part *part,
                               enum parse_field field)
 {
-    bool may_be_number =
-        field == PARSE_GID || field == PARSE_DELIVERY_ID || field == PARSE_TIME;
     struct json_value value = r->values[part->path];
 
-    if (value.kind == JSON_STRING || (value.kind == JSON_NUMBER && may_be_number)) {
-        return parse_scalar(r->out, value);
-    }
-    return SLICE_NONE;
+    /* With true for an id, all deliveries would be repeats of the first. */
+    return value.kind == JSON_BOOL && field == PARSE_DELIVERY_ID ? SLICE_NONE
+                                                                 : parse_scalar(r->out, value);
 }
 
 static struct slice header_text(const struct reading *r, const struct part *part)
@@ -259,15 +256,14 @@ static bool is_challenge(struct reading *r)
     const struct parser *parser = r->parser;
 
     return parser->provider->challenge.field &&
-           r->values[parser->challenge_field].kind == JSON_STRING &&
            r->values[parser->challenge_echo].kind == JSON_STRING &&
-           slice_equal(parse_string(r->out, r->values[parser->challenge_field]),
+           slice_equal(parse_scalar(r->out, r->values[parser->challenge_field]),
                        slice_of(parser->provider->challenge.value));
 }
 
 static enum status read_challenge(struct reading *r)
 {
-    struct slice text = parse_string(r->out, r->values[r->parser->challenge_echo]);
+    struct slice text = parse_scalar(r->out, r->values[r->parser->challenge_echo]);
 
     if (text.len > PARSE_MAX_FIELD) {
         return quarantine(r->out, ST_INVALID, "%s is longer than %d bytes",
@@ -279,7 +275,7 @@ static enum status read_challenge(struct reading *r)
 
 static bool begins_as_json(struct slice body)
 {
-    struct slice text = slice_trim(body, " \t\r\n");
+    struct slice text = slice_trim(json_skip_mark(body), " \t\r\n");
 
     return text.len > 0 && (text.data[0] == '{' || text.data[0] == '[');
 }
@@ -304,10 +300,11 @@ static bool is_form(const struct delivery *delivery)
     return false;
 }
 
-static enum status quarantine_no_json(const struct delivery *delivery, size_t error_at,
-                                      struct parsed *out)
+/* st and error_at are json_check's. */
+static enum status quarantine_no_json(const struct delivery *delivery, enum status st,
+                                      size_t error_at, struct parsed *out)
 {
-    if (delivery->body.len == 0) {
+    if (json_skip_mark(delivery->body).len == 0) {
         return quarantine(out, ST_INVALID, "the body is empty");
     }
     if (is_form(delivery)) {
@@ -315,24 +312,30 @@ static enum status quarantine_no_json(const struct delivery *delivery, size_t er
                           "a form, not JSON: set the provider's content type to "
                           "application/json");
     }
+    if (st == ST_TOO_LARGE) {
+        return quarantine(out, ST_INVALID, "nested deeper than %d levels at byte %zu",
+                          JSON_MAX_DEPTH, error_at);
+    }
     return quarantine(out, ST_INVALID, "not JSON (RFC 8259): wrong at byte %zu", error_at);
 }
 
 enum status parser_read(const struct parser *parser, const struct delivery *delivery,
                         const struct event *known, struct parsed *out)
 {
+    struct slice json = json_skip_mark(delivery->body);
     struct json_value values[JSON_MAX_PATHS];
     struct reading r;
     size_t error_at = 0;
+    enum status st = json_check(json, &error_at);
 
     *out = (struct parsed){.event_ms = CLOCK_NONE};
     r = (struct reading){parser, delivery, delivery->header ? NULL : known, values, out};
-    if (json_check(delivery->body, &error_at) != ST_OK) {
-        return quarantine_no_json(delivery, error_at, out);
+    if (st != ST_OK) {
+        return quarantine_no_json(delivery, st, delivery->body.len - json.len + error_at, out);
     }
-    if (json_kind_of(delivery->body) != JSON_OBJECT) {
+    if (json_kind_of(json) != JSON_OBJECT) {
         return quarantine(out, ST_INVALID, "JSON, but not an object");
     }
-    json_find_all(delivery->body, parser->paths, parser->path_count, values);
+    json_find_all(json, parser->paths, parser->path_count, values);
     return is_challenge(&r) ? read_challenge(&r) : read_fields(&r);
 }

@@ -15,6 +15,8 @@
 #include "common/nearest.h"
 #include "common/utf8.h"
 
+#include "bridge/parse/internal.h"
+
 enum variable { LITERAL, SOURCE, RESOURCE_TYPE, EVENT, ACTION, GID, ID, BODY };
 
 #define VARIABLE(variable, name, field) {(name), "{" name "}", (variable), (field)},
@@ -37,7 +39,8 @@ bool route_variable_at(size_t i, struct route_variable *out_variable)
 /* A piece of a template. */
 struct segment {
     enum variable variable;
-    struct slice text; /* of a LITERAL, or the path of a BODY */
+    struct slice text; /* of a LITERAL */
+    struct buf path;   /* of a BODY; compiled */
 };
 
 struct route {
@@ -46,11 +49,13 @@ struct route {
     size_t count;
 };
 
-static void add_segment(struct route *route, enum variable variable, struct slice text)
+static struct segment *add_segment(struct route *route, enum variable variable,
+                                   struct slice text)
 {
     route->segments =
         xrealloc(route->segments, (route->count + 1) * sizeof(route->segments[0]));
-    route->segments[route->count++] = (struct segment){variable, text};
+    route->segments[route->count] = (struct segment){.variable = variable, .text = text};
+    return &route->segments[route->count++];
 }
 
 static enum status unknown_variable(struct slice name, struct err *err)
@@ -73,17 +78,23 @@ static enum status unknown_variable(struct slice name, struct err *err)
 /* name: the text between the braces. */
 static enum status add_variable(struct route *route, struct slice name, struct err *err)
 {
+    if (memchr(name.data, '|', name.len) && !memchr(name.data, '"', name.len)) {
+        return err_set(
+            err, ST_INVALID,
+            "{%.*s} has a |, but a topic has no alternatives; write them in `fields`, and "
+            "the field here, such as {gid}",
+            SLICE_ARG(name));
+    }
     for (size_t i = 0; i < COUNT_OF(variables); i++) {
         if (slice_equal(name, slice_of(variables[i].name))) {
-            add_segment(route, variables[i].variable, SLICE_NONE);
+            (void)add_segment(route, variables[i].variable, SLICE_NONE);
             return ST_OK;
         }
     }
     if (slice_starts_with(name, BODY_PREFIX) && name.len > BODY_PREFIX.len) {
-        struct slice path = slice_from(name, BODY_PREFIX.len);
+        struct segment *segment = add_segment(route, BODY, SLICE_NONE);
 
-        add_segment(route, BODY, path);
-        return json_check_path(path, err);
+        return json_compile_path(slice_from(name, BODY_PREFIX.len), &segment->path, err);
     }
     return unknown_variable(name, err);
 }
@@ -128,11 +139,11 @@ static enum status parse_template(struct route *route, struct slice text, struct
 
     while (p < end) {
         const char *stop = p + strcspn(p, "{}+#");
-        const char *close = *stop == '{' ? strpbrk(stop + 1, "{}") : NULL;
+        const char *close = *stop == '{' ? parse_brace_end(stop) : NULL;
         enum status st;
 
         if (stop > p) {
-            add_segment(route, LITERAL, (struct slice){p, (size_t)(stop - p)});
+            (void)add_segment(route, LITERAL, (struct slice){p, (size_t)(stop - p)});
         }
         if (*stop == '\0') {
             return ST_OK;
@@ -145,7 +156,7 @@ static enum status parse_template(struct route *route, struct slice text, struct
         if (*stop == '}') {
             return err_set(err, ST_INVALID, "contains a } without its {; write {name}");
         }
-        if (close == NULL || *close != '}') {
+        if (close == NULL) {
             return err_set(err, ST_INVALID, "contains a { without its }; write {name}");
         }
         st = add_variable(route, (struct slice){stop + 1, (size_t)(close - stop - 1)}, err);
@@ -180,6 +191,9 @@ enum status route_create(const char *text, struct route **out_route, struct err 
 void route_destroy(struct route *route)
 {
     if (route) {
+        for (size_t i = 0; i < route->count; i++) {
+            buf_free(&route->segments[i].path);
+        }
         free(route->segments);
         free(route->text);
         free(route);
@@ -211,7 +225,7 @@ static struct slice value_of(const struct segment *segment, const struct route_v
     case ID:
         return values->id;
     case BODY:
-        return parse_body_text(values->parsed, values->body, segment->text);
+        return parse_body_text(values->parsed, values->body, buf_slice(&segment->path));
     }
     CHECK(!"a variable without a value");
     return SLICE_NONE;

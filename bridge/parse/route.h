@@ -45,7 +45,7 @@ bool route_variable_at(size_t i, struct route_variable *out_variable);
 struct route;
 
 /* Borrows text. ST_INVALID with a reason that ends with the correct form: an unknown variable
- * (near misses are suggested), a path that json_check_path refuses, an unclosed brace, a
+ * (near misses are suggested), a path that json_compile_path refuses, an unclosed brace, a
  * wildcard, an empty template, a leading `$`, a control character, text that is not UTF-8 or
  * longer than a topic. Gives a route for route_destroy. */
 enum status route_create(const char *text, struct route **out_route, struct err *err) MUST_USE;

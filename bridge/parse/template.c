@@ -28,25 +28,28 @@ static const struct {
 enum status parser_add_path(struct parser *parser, struct slice path, size_t *out_index,
                             struct err *err)
 {
-    enum status st = json_check_path(path, err);
+    struct buf compiled = {0};
+    enum status st = json_compile_path(path, &compiled, err);
     size_t i = 0;
 
-    if (st != ST_OK) {
-        return st;
-    }
-    while (i < parser->path_count && !slice_equal(parser->paths[i], path)) {
+    while (i < parser->path_count && !slice_equal(parser->paths[i], buf_slice(&compiled))) {
         i++;
     }
-    if (i == JSON_MAX_PATHS) {
-        return err_set(err, ST_INVALID,
-                       "the templates together use more than %d fields of the body; remove "
-                       "some",
-                       JSON_MAX_PATHS);
+    if (st == ST_OK && i == JSON_MAX_PATHS) {
+        st = err_set(err, ST_INVALID,
+                     "the templates together use more than %d fields of the body; remove "
+                     "some",
+                     JSON_MAX_PATHS);
     }
-    parser->path_count += i == parser->path_count;
-    parser->paths[i] = path;
+    if (st != ST_OK || i < parser->path_count) {
+        buf_free(&compiled);
+    } else {
+        parser->path_texts[i] = compiled;
+        parser->paths[i] = buf_slice(&parser->path_texts[i]);
+        parser->path_count++;
+    }
     *out_index = i;
-    return ST_OK;
+    return st;
 }
 
 static void add_alternative(struct template *template)
@@ -79,7 +82,15 @@ static enum status add_body(struct parser *parser, struct template *template, st
                             struct err *err)
 {
     struct part part = {.kind = PART_BODY, .text = path};
-    enum status st = parser_add_path(parser, path, &part.path, err);
+    enum status st;
+
+    if (memchr(path.data, '|', path.len) && !memchr(path.data, '"', path.len)) {
+        return err_set(err, ST_INVALID,
+                       "{body.%.*s} has a | inside of the braces; write alternatives as "
+                       "{body.a}|{body.b}",
+                       SLICE_ARG(path));
+    }
+    st = parser_add_path(parser, path, &part.path, err);
 
     return st == ST_OK ? add_part(template, part, err) : st;
 }
@@ -190,13 +201,15 @@ static enum status check_constant(struct slice text, struct err *err)
     bool rooted = drop_prefix(&path, SLICE("$.")) || drop_prefix(&path, SLICE("."));
     bool is_header = drop_prefix(&path, HEADER_PREFIX) || drop_prefix(&path, SLICE("headers."));
     bool is_path = is_header || drop_prefix(&path, BODY_PREFIX) || rooted;
+    struct buf compiled = {0};
     enum status st = ST_OK;
 
     if (!is_path || !begins_a_name(path)) {
         return ST_OK;
     }
     if (!is_header) {
-        st = json_check_path(path, err);
+        st = json_compile_path(path, &compiled, err);
+        buf_free(&compiled);
     }
     if (st != ST_OK) {
         return st;
@@ -234,12 +247,12 @@ static enum status compile_brace(struct parser *parser, const char **at,
                                  struct template *template, struct err *err)
 {
     const char *start = *at + 1;
-    const char *close = strpbrk(start, "{}");
+    const char *close = parse_brace_end(*at);
 
     if (**at == '}') {
         return err_set(err, ST_INVALID, "contains a } without its {; write {body.type}");
     }
-    if (close == NULL || *close != '}') {
+    if (close == NULL) {
         return err_set(err, ST_INVALID, "contains a { without its }; write {body.type}");
     }
     *at = close + 1;

@@ -66,7 +66,7 @@ static struct slice decode_string(struct parsed *parsed, struct json_value strin
     return value;
 }
 
-struct slice parse_string(struct parsed *parsed, struct json_value string)
+static struct slice string_text(struct parsed *parsed, struct json_value string)
 {
     if (json_has_escape(string)) {
         return decode_string(parsed, string);
@@ -78,7 +78,7 @@ struct slice parse_scalar(struct parsed *parsed, struct json_value value)
 {
     switch (value.kind) {
     case JSON_STRING:
-        return parse_string(parsed, value);
+        return string_text(parsed, value);
     case JSON_NUMBER:
     case JSON_BOOL:
         return value.raw;
@@ -93,7 +93,19 @@ struct slice parse_scalar(struct parsed *parsed, struct json_value value)
 
 struct slice parse_body_text(struct parsed *parsed, struct slice body, struct slice path)
 {
-    return parse_scalar(parsed, json_find(body, path));
+    return parse_scalar(parsed, json_find(json_skip_mark(body), path));
+}
+
+const char *parse_brace_end(const char *open)
+{
+    const char *p = strpbrk(open + 1, "{}\"");
+
+    while (p && *p == '"') {
+        const char *quote = strchr(p + 1, '"');
+
+        p = strpbrk(quote ? quote + 1 : p + 1, "{}\""); /* a quote that does not end is none */
+    }
+    return p && *p == '}' ? p : NULL;
 }
 
 struct slice parse_join(struct parsed *parsed, const struct slice *texts, size_t count)

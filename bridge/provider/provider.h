@@ -103,8 +103,8 @@ struct provider_signature {
 };
 
 /* Field templates. A template is text with variables:
- * - {body.path.to.field}: a string of the body; for a gid or a delivery id also a number. A last
- *   name that ends in `*` stands for the first member whose name begins so.
+ * - {body.path.to.field}: a string of the body, or a number or a boolean as it is spelled (a delivery
+ *   id is no boolean). The path is one of common/json.h.
  * - {header.Name}: a header that the delivery has exactly once.
  * - {url}: what follows the source's path, or the event that `url_events` has for it.
  *

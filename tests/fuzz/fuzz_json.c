@@ -1,5 +1,5 @@
 /*
- * Input: a text. Checks that json-c accepts every text that json_check accepts, and finds the same
+ * Input: a text, which may also be a path. Checks that json-c accepts every text that json_check accepts, and finds the same
  * values in it; and that nothing is read beyond the text (its memory has exactly its size).
  */
 #include <stddef.h>
@@ -42,12 +42,62 @@ static bool names_are_comparable(struct slice text)
            memmem(text.data, text.len, "\\uD", 3) == NULL;
 }
 
+static struct json_value find(struct slice text, struct slice path)
+{
+    struct buf compiled = {0};
+    struct json_value value = {JSON_ABSENT, SLICE_NONE};
+
+    if (json_compile_path(path, &compiled, NULL) == ST_OK) {
+        value = json_find(text, buf_slice(&compiled));
+    }
+    buf_free(&compiled);
+    return value;
+}
+
+/* Writes the object in which the path finds 1, from what people write, not from what is compiled. */
+static struct buf object_of(struct slice path)
+{
+    struct buf out = {0};
+    size_t depth = 0;
+
+    for (size_t i = 0; i <= path.len; i++, depth++) {
+        bool quoted = i < path.len && path.data[i] == '"';
+        size_t start = quoted ? ++i : i;
+
+        while (i < path.len && path.data[i] != (quoted ? '"' : '.')) {
+            i++;
+        }
+        buf_add_char(&out, '{');
+        json_add_string(&out, (struct slice){path.data + start, i - start});
+        buf_add_char(&out, ':');
+        i += quoted;
+    }
+    buf_add_char(&out, '1');
+    for (; depth > 0; depth--) {
+        buf_add_char(&out, '}');
+    }
+    return out;
+}
+
+static void check_path(struct slice path)
+{
+    struct buf compiled = {0};
+    struct buf object;
+
+    if (json_compile_path(path, &compiled, NULL) == ST_OK && utf8_valid(path)) {
+        object = object_of(path);
+        CHECK(json_check(buf_slice(&object), NULL) == ST_OK);
+        /* A star at the end stands for itself, too: its prefix is a prefix of it. */
+        CHECK(slice_equal(json_find(buf_slice(&object), buf_slice(&compiled)).raw, SLICE("1")));
+        buf_free(&object);
+    }
+    buf_free(&compiled);
+}
+
 /* In a path such a name would have another meaning. */
 static bool is_plain(const char *name)
 {
-    size_t len = strlen(name);
-
-    return strchr(name, '.') == NULL && (len == 0 || name[len - 1] != '*');
+    return strpbrk(name, "\x1E\x1F") == NULL;
 }
 
 static void compare_members(struct slice text, struct json_object *object)
@@ -116,12 +166,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (json_check(text, &error_at) == ST_OK) {
         check_accepted(text);
-        (void)json_find(text, SLICE("resource.modified_at"));
-        (void)json_find(text, SLICE("a.a.a"));
-        check_first_scalar(text, json_find(text, SLICE("a*")));
+        (void)find(text, SLICE("resource.modified_at"));
+        (void)find(text, SLICE("a.\"a\".a"));
+        check_first_scalar(text, find(text, SLICE("a*")));
     } else {
         CHECK(error_at <= size);
     }
+    check_path(text);
     check_written(text);
     return 0;
 }

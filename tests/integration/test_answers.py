@@ -147,7 +147,10 @@ QUARANTINED = {
     "no event": b'{"resource_type":"project","resource_gid":"a"}',
     "no resource_type": b'{"event":"resource.updated","resource_gid":"a"}',
     "no resource_gid": b'{"event":"resource.updated","resource_type":"project"}',
-    "an event that is no text": b'{"event":7,"resource_type":"project","resource_gid":"a"}',
+    "an event that is a list": b'{"event":[7],"resource_type":"project","resource_gid":"a"}',
+    "a byte order mark and nothing else": b"\xef\xbb\xbf",
+    "two byte order marks": b"\xef\xbb\xbf" * 2 + events.body(),
+    "UTF-16": events.body().decode().encode("utf-16"),
     "a gid that is an object":
         b'{"event":"resource.updated","resource_type":"project","resource_gid":{"a":1}}',
     "a null resource_type": b'{"event":"resource.updated","resource_type":null,"resource_gid":"a"}',
@@ -168,6 +171,11 @@ def test_an_authentic_body_that_makes_no_event_is_answered_202_and_kept(bridge, 
     after = bridge.metrics()
     for name in ("quarantined_total", "dead_letters"):
         assert after.value(name) == before.value(name) + 1, name
+
+
+def test_a_body_that_is_nested_too_deep_is_called_that(bridge):
+    answer = bridge.post(b'{"a":' * 65 + b"1" + b"}" * 65)
+    assert (answer.status, answer.json()["reason"]) == (202, "nested deeper than 64 levels at byte 320")
 
 
 def test_a_forged_body_that_makes_no_event_is_refused_and_not_kept(bridge, nothing_stored):

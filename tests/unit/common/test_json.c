@@ -38,6 +38,11 @@ static void assert_not_json(struct slice text)
     }
 }
 
+static void assert_too_deep(struct slice text)
+{
+    assert_int_equal(check_tight(text, NULL), ST_TOO_LARGE);
+}
+
 static void every_form_of_value_is_json(void **state)
 {
     const struct slice good[] = {
@@ -350,9 +355,9 @@ static void depth_is_limited_for_objects_and_arrays_alike(void **state)
 {
     (void)state;
     assert_json(nested('[', ']', JSON_MAX_DEPTH));
-    assert_not_json(nested('[', ']', JSON_MAX_DEPTH + 1));
+    assert_too_deep(nested('[', ']', JSON_MAX_DEPTH + 1));
     assert_json(nested('{', '}', JSON_MAX_DEPTH));
-    assert_not_json(nested('{', '}', JSON_MAX_DEPTH + 1));
+    assert_too_deep(nested('{', '}', JSON_MAX_DEPTH + 1));
 }
 
 /* 64 levels of both kinds: the bits are neither mixed up nor is the outermost one lost. */
@@ -378,17 +383,47 @@ static void each_level_is_closed_by_its_own_bracket(void **state)
     }
 }
 
+static struct buf compile(const char *path)
+{
+    struct buf compiled = {0};
+    struct err err;
+
+    if (json_compile_path(slice_of(path), &compiled, &err) != ST_OK) {
+        fail_msg("%s", err.text);
+    }
+    return compiled;
+}
+
+static struct json_value find(struct slice text, const char *path)
+{
+    struct buf compiled = compile(path);
+    struct json_value value = json_find(text, buf_slice(&compiled));
+
+    buf_free(&compiled);
+    return value;
+}
+
+static void assert_value(struct json_value value, const char *path, enum json_kind kind,
+                         const char *raw)
+{
+    assert_int_equal(value.kind, kind);
+    if (!slice_equal(value.raw, slice_of(raw))) {
+        fail_msg("%s is %.*s", path, SLICE_ARG(value.raw));
+    }
+}
+
 static void assert_found(const char *text, const char *path, enum json_kind kind,
                          const char *raw)
 {
-    struct json_value value;
-
     assert_int_equal(json_check(slice_of(text), NULL), ST_OK);
-    value = json_find(slice_of(text), slice_of(path));
-    assert_int_equal(value.kind, kind);
-    if (!slice_equal(value.raw, slice_of(raw))) {
-        fail_msg("%s in %s is %.*s", path, text, SLICE_ARG(value.raw));
-    }
+    assert_value(find(slice_of(text), path), path, kind, raw);
+}
+
+/* name: as it is, whatever is in it. */
+static void assert_raw(const char *text, const char *name, enum json_kind kind, const char *raw)
+{
+    assert_int_equal(json_check(slice_of(text), NULL), ST_OK);
+    assert_value(json_find(slice_of(text), slice_of(name)), name, kind, raw);
 }
 
 static void a_path_finds_its_value(void **state)
@@ -406,7 +441,7 @@ static void a_path_finds_its_value(void **state)
     assert_found(text, "s", JSON_STRING, "\"\"");
     assert_found(text, "z", JSON_NUMBER, "-1.5e3");
     assert_found("{\"a\":{}}", "a", JSON_OBJECT, "{}");
-    assert_found("{\"\":{\"\":7}}", ".", JSON_NUMBER, "7");
+    assert_found("{\"\":{\"\":7}}", "\"\".\"\"", JSON_NUMBER, "7");
 }
 
 static void a_missing_value_is_absent(void **state)
@@ -419,8 +454,7 @@ static void a_missing_value_is_absent(void **state)
     assert_found(text, "a.b.c", JSON_ABSENT, NULL);
     assert_found(text, "l.b", JSON_ABSENT, NULL);
     assert_found(text, "s.b", JSON_ABSENT, NULL);
-    assert_found(text, "", JSON_ABSENT, NULL);
-    assert_found(text, "a.", JSON_ABSENT, NULL);
+    assert_found(text, "a.\"\"", JSON_ABSENT, NULL);
     assert_found(text, "a.b", JSON_NUMBER, "1"); /* never the name with a dot in it */
     assert_found("{}", "a", JSON_ABSENT, NULL);
     assert_found("[{\"a\":1}]", "a", JSON_ABSENT, NULL);
@@ -446,10 +480,10 @@ static void names_with_escapes_are_compared_decoded(void **state)
     assert_found("{\"resource\\u005ftype\":1}", "resource_type", JSON_NUMBER, "1");
     assert_found("{\"\\u00e9\\u20AC\\ud83d\\ude00\":1}", "\u00e9\u20ac\U0001F600", JSON_NUMBER,
                  "1");
-    assert_found("{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\":1}", "\"\\/\b\f\n\r\t", JSON_NUMBER, "1");
+    assert_raw("{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\":1}", "\"\\/\b\f\n\r\t", JSON_NUMBER, "1");
     assert_found("{\"a\\u0000b\":1}", "a", JSON_ABSENT, NULL);
     assert_found("{\"\\ud800\":1}", "\xED\xA0\x80", JSON_ABSENT, NULL);
-    assert_found("{\"\\udc00\\ud800\":1}", "", JSON_ABSENT, NULL);
+    assert_found("{\"\\udc00\\ud800\":1}", "\"\"", JSON_ABSENT, NULL);
     assert_found("{\"ab\\u0063\":1}", "ab", JSON_ABSENT, NULL);
     assert_found("{\"a\\u0062\":1}", "abc", JSON_ABSENT, NULL);
     assert_found("{\"a\\u002eb\":1}", "a.b", JSON_ABSENT, NULL);
@@ -472,10 +506,9 @@ static void a_star_finds_the_first_scalar_whose_name_has_the_prefix(void **state
     assert_found(text, "Code*", JSON_ABSENT, NULL);
     assert_found(text, "code.*", JSON_ABSENT, NULL);
     assert_found("[1]", "*", JSON_ABSENT, NULL);
-    /* Elsewhere a star is an ordinary character, as it is in names. */
-    assert_found("{\"a*\":{\"b\":1},\"ax\":{\"b\":2}}", "a*.b", JSON_NUMBER, "1");
-    assert_found("{\"ab\":1,\"a*b\":2}", "a*b", JSON_NUMBER, "2");
-    assert_found("{\"ab\":1,\"a*b\":2}", "a**", JSON_NUMBER, "2");
+    /* In quotes a star is an ordinary character, as it is in names. */
+    assert_found("{\"a*\":{\"b\":1},\"ax\":{\"b\":2}}", "\"a*\".b", JSON_NUMBER, "1");
+    assert_found("{\"ab\":1,\"a*b\":2}", "\"a*b\"", JSON_NUMBER, "2");
 }
 
 static void a_star_takes_the_first_of_equal_names_in_the_last_of_equal_objects(void **state)
@@ -503,16 +536,24 @@ static void several_paths_are_found_in_one_pass(void **state)
 {
     struct slice text =
         SLICE("{\"x\":{\"a\":1,\"b\":{\"c\":2}},\"y\":3,\"x\":{\"b\":{\"d\":4}}}");
-    const struct slice paths[] = {
-        SLICE("x.a"),   SLICE("x.b.d"), SLICE("x"),     SLICE("y"),   SLICE_NONE, SLICE("x.b"),
-        SLICE("x.b.d"), SLICE("x.b.c"), SLICE("x.b.*"), SLICE("x.*"), SLICE("*")};
+    const char *const texts[] = {"x.a",   "x.b.d", "x",     "y",       NULL, "x.b",
+                                 "x.b.d", "x.b.c", "x.b.*", "\"x\".*", "*",  "\"x\".b.\"d\""};
     const char *want[] = {
-        NULL, "4", "{\"b\":{\"d\":4}}", "3", NULL, "{\"d\":4}", "4", NULL, "4", NULL, "3"};
-    struct json_value values[COUNT_OF(paths)];
+        NULL, "4", "{\"b\":{\"d\":4}}", "3", NULL, "{\"d\":4}", "4", NULL, "4", NULL, "3", "4"};
+    struct slice paths[COUNT_OF(texts)];
+    struct buf compiled[COUNT_OF(texts)] = {{0}};
+    struct json_value values[COUNT_OF(texts)];
 
     (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        if (texts[i]) {
+            compiled[i] = compile(texts[i]);
+        }
+        paths[i] = buf_slice(&compiled[i]);
+    }
     json_find_all(text, paths, COUNT_OF(paths), values);
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        buf_free(&compiled[i]);
         assert_true(slice_equal(values[i].raw, slice_of(want[i])));
         assert_int_equal(values[i].kind == JSON_ABSENT, want[i] == NULL);
     }
@@ -520,16 +561,100 @@ static void several_paths_are_found_in_one_pass(void **state)
 
 static void a_path_can_go_as_deep_as_a_text(void **state)
 {
-    char path[2 * JSON_MAX_DEPTH];
+    char path[2 * JSON_MAX_DEPTH + 2] = "";
+    struct json_value value;
+    struct buf out = {0};
+    struct err err;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(path); i++) {
+    for (size_t i = 0; i < 2 * JSON_MAX_DEPTH - 1; i++) {
         path[i] = i % 2 ? '.' : 'a';
     }
-    struct json_value value =
-        json_find(nested('{', '}', JSON_MAX_DEPTH), (struct slice){path, sizeof(path) - 1});
-
+    value = find(nested('{', '}', JSON_MAX_DEPTH), path);
     assert_true(slice_equal(value.raw, SLICE("1")));
+    strcat(path, ".a");
+    assert_int_equal(json_compile_path(slice_of(path), &out, &err), ST_INVALID);
+    assert_non_null(strstr(err.text, "65 names"));
+    assert_null(out.data == NULL ? NULL : strchr(out.data, 'a'));
+    buf_free(&out);
+}
+
+static void a_name_in_quotes_may_be_anything(void **state)
+{
+    const char *text = "{\"a.b\":{\"c d\":1,\"0\":2,\"e*\":3,\"e\":4,\"|\":5,\"\":6,\"}{\":7},"
+                       "\"a\":{\"b\":8},\"f\\u001fg\":9,\"f\":{\"g\":10},\"h\\u002ei\":11}";
+
+    (void)state;
+    assert_found(text, "\"a.b\".\"c d\"", JSON_NUMBER, "1");
+    assert_found(text, "\"a.b\".c d", JSON_NUMBER, "1");
+    assert_found(text, "\"a.b\".\"0\"", JSON_NUMBER, "2");
+    assert_found(text, "\"a.b\".\"e*\"", JSON_NUMBER, "3");
+    assert_found(text, "\"a.b\".\"e\"", JSON_NUMBER, "4");
+    assert_found(text, "\"a.b\".e*", JSON_NUMBER, "3");
+    assert_found(text, "\"a.b\".\"|\"", JSON_NUMBER, "5");
+    assert_found(text, "\"a.b\".\"\"", JSON_NUMBER, "6");
+    assert_found(text, "\"a.b\".\"}{\"", JSON_NUMBER, "7");
+    assert_found(text, "a.b", JSON_NUMBER, "8");
+    assert_found(text, "\"a\".\"b\"", JSON_NUMBER, "8");
+    assert_found(text, "f.g", JSON_NUMBER, "10");
+    assert_found(text, "\"h.i\"", JSON_NUMBER, "11");
+    assert_found(text, "h.i", JSON_ABSENT, NULL);
+    assert_found(text, "\"a.b.c\"", JSON_ABSENT, NULL);
+}
+
+static void a_path_that_can_find_nothing_is_refused(void **state)
+{
+    static const struct {
+        const char *path, *why;
+    } wrong[] = {
+        {"", "names no field"},
+        {"a..b", "a dot with no name"},
+        {".a", "a dot with no name"},
+        {"a.", "a dot with no name"},
+        {".", "a dot with no name"},
+        {"\"a\".", "a dot with no name"},
+        {"items.0.id", "has a number"},
+        {"0", "has a number"},
+        {"a.12", "has a number"},
+        {"items[0].id", "an array element"},
+        {"a[-1]", "an array element"},
+        {"a[].b", "an array element"},
+        {"a[*]", "an array element"},
+        {"a|b", "has a |"},
+        {"a\"b", "a quote in the middle"},
+        {"\"a", "a quote that does not end"},
+        {"\"a\"b", "a quote that does not end"},
+        {" a", "a blank at the end"},
+        {"a .b", "a blank at the end"},
+        {"a*.b", "has a * before its end"},
+        {"**", "has a * before its end"},
+        {"a\nb", "a control character"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        struct buf out = {0};
+        struct err err;
+
+        buf_add_str(&out, "before");
+        assert_int_equal(json_compile_path(slice_of(wrong[i].path), &out, &err), ST_INVALID);
+        assert_string_equal(out.data, "before");
+        if (!strstr(err.text, wrong[i].why)) {
+            fail_msg("%s: %s", wrong[i].path, err.text);
+        }
+        buf_free(&out);
+    }
+}
+
+static void a_byte_order_mark_can_be_skipped(void **state)
+{
+    (void)state;
+    assert_true(slice_equal(json_skip_mark(SLICE("\xEF\xBB\xBF{}")), SLICE("{}")));
+    assert_true(slice_equal(json_skip_mark(SLICE("{}\xEF\xBB\xBF")), SLICE("{}\xEF\xBB\xBF")));
+    assert_true(slice_equal(json_skip_mark(SLICE("\xEF\xBB")), SLICE("\xEF\xBB")));
+    assert_int_equal(json_skip_mark(SLICE("\xEF\xBB\xBF")).len, 0);
+    assert_null(json_skip_mark(SLICE_NONE).data);
+    assert_int_equal(json_check(SLICE("\xEF\xBB\xBF{}"), NULL), ST_INVALID);
 }
 
 static void the_kind_of_a_text_is_that_of_its_value(void **state)
@@ -609,6 +734,9 @@ int main(void)
         cmocka_unit_test(a_star_compares_names_with_escapes_decoded),
         cmocka_unit_test(several_paths_are_found_in_one_pass),
         cmocka_unit_test(a_path_can_go_as_deep_as_a_text),
+        cmocka_unit_test(a_name_in_quotes_may_be_anything),
+        cmocka_unit_test(a_path_that_can_find_nothing_is_refused),
+        cmocka_unit_test(a_byte_order_mark_can_be_skipped),
         cmocka_unit_test(the_kind_of_a_text_is_that_of_its_value),
         cmocka_unit_test(escapes_in_a_string_are_found),
         cmocka_unit_test(written_strings_are_json_whatever_the_bytes),

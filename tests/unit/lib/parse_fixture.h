@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 
 #include "bridge/parse/parse.h"
 

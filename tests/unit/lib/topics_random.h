@@ -147,7 +147,7 @@ static bool spell(struct buf *out, struct buf *text)
 
 static void add_member(struct sent *sent, const char *name, enum place place)
 {
-    static const char *const others[] = {"null", "true", "{}", "[\"a\"]"};
+    static const char *const others[] = {"null", "[]", "{}", "[\"a\"]"};
 
     buf_addf(&sent->body, "\"%s\":", name);
     sent->there[place] = below(8) > 0;

@@ -80,6 +80,31 @@ static void every_variable_has_its_value(void **state)
                  "/559befeeab59f559befeeab59f/x-559befeeab59f-y/");
 }
 
+static void a_name_in_quotes_may_be_anything(void **state)
+{
+    struct parsed parsed = {0};
+    struct route_values values = {
+        .body = SLICE(
+            "{\"a.b\":{\"0\":\"zero\",\"} {\":1.50,\"+|#\":true},\"a\":{\"b\":\"plain\"}}"),
+        .parsed = &parsed};
+
+    (void)state;
+    assert_topic("t/{body.\"a.b\".\"0\"}/{body.a.b}", values, "t/zero/plain");
+    assert_topic("{body.\"a.b\".\"} {\"}x", values, "1.50x");
+    assert_topic("{body.\"a.b\".\"+|#\"}", values, "true");
+    parsed_fini(&parsed);
+}
+
+static void a_byte_order_mark_is_skipped(void **state)
+{
+    struct parsed parsed = {0};
+    struct route_values values = {.body = SLICE("\xEF\xBB\xBF{\"a\":7}"), .parsed = &parsed};
+
+    (void)state;
+    assert_topic("{body.a}", values, "7");
+    parsed_fini(&parsed);
+}
+
 static void the_action_is_the_event_behind_its_last_dot(void **state)
 {
     const struct {
@@ -259,6 +284,19 @@ static void a_wrong_template_is_refused_with_the_correct_form(void **state)
          "write names with dots between them, such as data.id"},
         {"{body.a..b}", "the path a..b has a dot with no name beside it; write one dot between "
                         "two names, such as data.id"},
+        {"{body.items.0.id}", "the path items.0.id has a number for a name, but arrays cannot "
+                              "be looked into; if it is "
+                              "the name of a member, put it in quotes, as in data.\"0\""},
+        {"{body.a|b}", "{body.a|b} has a |, but a topic has no alternatives; write them in "
+                       "`fields`, and the field here, such as {gid}"},
+        {"{gid|event}", "{gid|event} has a |, but a topic has no alternatives; write them in "
+                        "`fields`, and the field here, such as {gid}"},
+        {"{body.\"a}", "the path \"a has a quote that does not end before a dot; write "
+                       "data.\"item.id\".value"},
+        {"{body.\"a}\"", "contains a { without its }; write {name}"},
+        {"{body. a}",
+         "the path  a has a blank at the end of a name; remove it, or put the name in "
+         "quotes, as in data.\" id\""},
         {"a\x01", "contains U+0001, which topics must not contain; remove it"},
         {"a\xC2\x85", "contains U+0085, which topics must not contain; remove it"},
         {"a\xEF\xBF\xBF", "contains U+FFFF, which topics must not contain; remove it"},
@@ -298,6 +336,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_topic_of_the_contract),
         cmocka_unit_test(every_variable_has_its_value),
+        cmocka_unit_test(a_name_in_quotes_may_be_anything),
+        cmocka_unit_test(a_byte_order_mark_is_skipped),
         cmocka_unit_test(the_action_is_the_event_behind_its_last_dot),
         cmocka_unit_test(characters_with_a_meaning_in_topics_are_encoded),
         cmocka_unit_test(characters_pass_and_other_bytes_are_encoded),

@@ -63,7 +63,8 @@ static void the_first_alternative_with_all_its_parts_is_taken(void **state)
     assert_event("{body.a}|{body.b}", plain(SLICE("{\"b\":\"2\",\"a\":\"1\"}")), "1");
     assert_event("{body.a}|{body.b}", plain(SLICE("{\"b\":\"2\"}")), "2");
     assert_event("{body.a}|{body.b}", plain(SLICE("{\"a\":null,\"b\":\"2\"}")), "2");
-    assert_event("{body.a}|{body.b}", plain(SLICE("{\"a\":7,\"b\":\"2\"}")), "2");
+    assert_event("{body.a}|{body.b}", plain(SLICE("{\"a\":[7],\"b\":\"2\"}")), "2");
+    assert_event("{body.a}|{body.b}", plain(SLICE("{\"a\":7,\"b\":\"2\"}")), "7");
     assert_event("{body.a}|{body.b}", plain(SLICE("{\"a\":\"\",\"b\":\"2\"}")), "");
     assert_event("{body.a}.{body.c}|{body.b}.{body.c}|{body.c}",
                  plain(SLICE("{\"b\":\"2\",\"c\":\"3\"}")), "2.3");
@@ -176,15 +177,24 @@ static void without_a_template_the_type_is_the_event_up_to_its_last_dot(void **s
     }
 }
 
-static void a_number_is_text_in_a_gid_only(void **state)
+static void a_name_in_quotes_may_be_anything(void **state)
+{
+    struct slice body = SLICE("{\"a.b\":{\"c|d\":\"1\",\"}\":\"2\"},\"a\":{\"b\":\"3\"}}");
+
+    (void)state;
+    assert_event("{body.\"a.b\".\"c|d\"}|x", plain(body), "1");
+    assert_event("{body.\"a.b\".\"}\"}-{body.a.b}", plain(body), "2-3");
+    assert_event("{body.\"a.c\".x}|{body.\"a\".\"b\"}", plain(body), "3");
+}
+
+static void a_number_is_text(void **state)
 {
     (void)state;
     assert_gid("{body.a}", "{\"a\":7}", "7");
     assert_gid("{body.a}-{body.b}", "{\"a\":7,\"b\":1.50}", "7-1.50");
-    assert_gid("{body.a}|x", "{\"a\":true}", "x");
-    assert_no_event("{body.a}", plain(SLICE("{\"a\":7}")), "a is not text");
-    assert_no_event("{body.b}.{body.a}", plain(SLICE("{\"a\":7,\"b\":\"x\"}")),
-                    "a is not text");
+    assert_gid("{body.a}|x", "{\"a\":true}", "true");
+    assert_event("{body.a}", plain(SLICE("{\"a\":7}")), "7");
+    assert_event("{body.b}.{body.a}", plain(SLICE("{\"a\":7,\"b\":\"x\"}")), "x.7");
 }
 
 static void a_star_finds_the_first_scalar_whose_name_has_the_prefix(void **state)
@@ -195,8 +205,7 @@ static void a_star_finds_the_first_scalar_whose_name_has_the_prefix(void **state
     assert_gid("{body.result.code*}", "{\"result\":{\"code\":{},\"codes\":[1],\"codex\":7}}",
                "7");
     assert_gid("{body.result.code*}|x", "{\"result\":{\"Code\":1},\"code\":2}", "x");
-    assert_gid("{body.code*}|{body.name}", "{\"code1\":true,\"code2\":\"2\",\"name\":\"n\"}",
-               "n");
+    assert_gid("{body.code*}|{body.name}", "{\"code1\":null,\"name\":\"n\"}", "n");
     assert_no_event("{body.result.code*}", plain(SLICE("{\"result\":{}}")),
                     "result.code* is missing");
 }
@@ -411,6 +420,14 @@ static void a_wrong_template_is_refused_with_the_correct_form(void **state)
         {"{body.items[0].id}", ARRAYS("items[0].id")},
         {"{body.items[].id}", ARRAYS("items[].id")},
         {"{body.a[*]}", ARRAYS("a[*]")},
+        {"{body.a[-1]}", ARRAYS("a[-1]")},
+        {"{body.items.0.id}", "the path items.0.id has a number for a name, but arrays cannot "
+                              "be looked into; if it is "
+                              "the name of a member, put it in quotes, as in data.\"0\""},
+        {"{body.a|b}", "{body.a|b} has a | inside of the braces; write alternatives as "
+                       "{body.a}|{body.b}"},
+        {"{body.\"a\"b}", "the path \"a\"b has a quote that does not end before a dot; write "
+                          "data.\"item.id\".value"},
         {"{header.}", NO_HEADER("")},
         {"{header.X Event}", NO_HEADER("X Event")},
         {"{header.X:}", NO_HEADER("X:")},
@@ -673,7 +690,8 @@ int main(void)
         cmocka_unit_test(fields_without_a_template_are_absent),
         cmocka_unit_test(a_delivery_id_may_be_missing_or_not_text),
         cmocka_unit_test(without_a_template_the_type_is_the_event_up_to_its_last_dot),
-        cmocka_unit_test(a_number_is_text_in_a_gid_only),
+        cmocka_unit_test(a_name_in_quotes_may_be_anything),
+        cmocka_unit_test(a_number_is_text),
         cmocka_unit_test(a_star_finds_the_first_scalar_whose_name_has_the_prefix),
         cmocka_unit_test(a_field_that_is_joined_from_parts_is_limited_as_a_whole),
         cmocka_unit_test(a_header_is_a_part),

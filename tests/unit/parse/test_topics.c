@@ -22,6 +22,17 @@ struct routed {
     struct slice levels[MAX_LEVELS];
 };
 
+static struct slice body_value(struct routed *routed, struct slice path)
+{
+    struct buf compiled = {0};
+    struct slice value;
+
+    assert_int_equal(json_compile_path(path, &compiled, NULL), ST_OK);
+    value = parse_body_text(&routed->parsed, routed->values.body, buf_slice(&compiled));
+    buf_free(&compiled);
+    return value;
+}
+
 static struct slice value_of(struct routed *routed, const char *variable)
 {
     const struct route_values *values = &routed->values;
@@ -37,8 +48,7 @@ static struct slice value_of(struct routed *routed, const char *variable)
     case 'i':
         return values->id;
     case 'b':
-        return parse_body_text(&routed->parsed, values->body,
-                               (struct slice){name.data + 5, name.len - 5});
+        return body_value(routed, slice_from(name, 5));
     case 'a':
         for (size_t i = event.len; i > 0; i--) {
             if (event.data[i - 1] == '.') {
