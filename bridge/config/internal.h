@@ -3,7 +3,8 @@
  *
  *   load.c       puts them together, and owns a configuration's references
  *   check.c      values against each other and the machine: check_sources.c, check_provider.c,
- *                check_trust.c, check_repeats.c, check_samples.c
+ *                check_trust.c, check_repeats.c, check_samples.c, check_overrides.c; trial.c:
+ *                a sample as a delivery
  *   document.c   the table as Markdown and JSON Schema
  *   changes.c    what a reload cannot change
  *   read.c       walks the tree with the table of settings
@@ -22,6 +23,7 @@
 
 #include "bridge/config/config.h"
 #include "bridge/config/settings.h"
+#include "bridge/delivery.h"
 
 struct json_object;
 
@@ -182,6 +184,25 @@ void config_check_pem(struct reader *reader, const char *key, const char *file,
 /* Makes of each sample that a source sets what trigger would send, reads it as the bridge
  * would, and warns where that makes no event, or not the one that the sample names. */
 void config_check_samples(const struct config *config, struct config_faults *faults);
+/* For a source with its preset's samples: warns where they have no such field, or no such variable
+ * of a topic, as the source sets. */
+void config_check_overrides(struct source_view *view, const struct parser *parser);
+
+/* A sample, made into the delivery that trigger would send and read as the bridge would read it. */
+struct trial {
+    struct provider_made made;
+    struct delivery delivery;
+    bool taken;         /* the source takes its URL */
+    enum status status; /* of parser_read */
+    struct parsed parsed;
+};
+/* Borrows all but the trial, which is for trial_end. */
+void trial_begin(struct trial *trial, const struct provider *provider,
+                 const struct parser *parser, const struct provider_sample *sample,
+                 const char *event);
+void trial_end(struct trial *trial);
+/* See struct delivery; ctx: a struct buf with lines of headers. */
+size_t trial_find_header(void *ctx, const char *name, struct slice *out_values, size_t room);
 /* Holds it against the machine: could the bridge run here, as this user. */
 void config_check_machine(const struct config *config, struct config_faults *faults);
 
