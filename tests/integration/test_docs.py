@@ -243,11 +243,11 @@ def test_a_browser_can_follow_events_as_the_readme_says(start):
     compose = (ROOT / "docker-compose.yml").read_text()
     assert url[1] == port and f"127.0.0.1:{port}:{port}" in compose
     assert user == "reader" and f"READER_PASSWORD:-{password}" in compose
-    assert f"listener {port}\nprotocol websockets" in (ROOT / "config/docker/mosquitto.conf").read_text()
+    assert f"listener {port}\nprotocol websockets" in (ROOT / "config/docker/mosquitto/mosquitto.conf").read_text()
 
     # The same broker, but for its ports.
     broker = start.broker(
-        users={user: password, "bridge": "b"}, acl=(ROOT / "config/docker/acl").read_text(), websockets=True
+        users={user: password, "bridge": "b"}, acl=(ROOT / "config/docker/mosquitto/acl").read_text(), websockets=True
     )
     wait_until(lambda: port_answers(broker.host, broker.websocket_port), "Mosquitto listens for WebSockets")
     got = queue.Queue()

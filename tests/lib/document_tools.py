@@ -10,6 +10,7 @@ import fcntl
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import sqlite3 as sqlite
@@ -52,12 +53,39 @@ def spawn(command, log, env=None):
         )
 
 
-def broker_answers():
+def broker_answers(port=1883):
     try:
-        socket.create_connection(("127.0.0.1", 1883)).close()
+        socket.create_connection(("127.0.0.1", port)).close()
     except ConnectionRefusedError:
         return False
     return True
+
+
+def run_mosquitto(args, port):
+    """In place of the one before."""
+    stop_mosquitto()
+    process = spawn(["mosquitto", *args], "mosquitto.log")
+    (FOLDER / "mosquitto.pid").write_text(str(process.pid))
+    wait_until(lambda: process.poll() is not None or broker_answers(port), "the broker listens")
+    if process.poll() is not None:
+        sys.exit((FOLDER / "mosquitto.log").read_text())
+
+
+def stop_mosquitto():
+    file = FOLDER / "mosquitto.pid"
+    if file.exists():
+        os.kill(int(file.read_text()), signal.SIGKILL)
+        file.unlink()
+        wait_until(lambda: not broker_answers(1883) and not broker_answers(8883), "the broker has ended")
+
+
+def debian_mosquitto():
+    """As Debian configures it: what is in conf.d counts. As root, who may read what the user mosquitto may."""
+    folder = FOLDER / "etc/mosquitto"
+    config = folder / "mosquitto.conf"
+    config.write_text(f"user root\ninclude_dir {folder}/conf.d\n")
+    [port] = re.findall(r"^listener (\d+)", "".join(one.read_text() for one in (folder / "conf.d").iterdir()), re.MULTILINE)
+    run_mosquitto(["-c", config], int(port))
 
 
 def sudo(args):
@@ -73,8 +101,7 @@ def apt_get(args):
         if not is_installed(name):
             run("apt-cache", "show", "--quiet", name, stdout=subprocess.DEVNULL)
     if "mosquitto" in names:  # Debian starts it at once, for this machine only
-        spawn(["mosquitto", "-p", "1883"], "mosquitto.log")
-        wait_until(broker_answers, "the broker listens")
+        run_mosquitto(["-p", "1883"], 1883)
 
 
 def is_installed(name):
@@ -204,6 +231,11 @@ def systemctl(args):
     if verb[0] == "cleanup":
         stop_bridge()
         return
+    if "mosquitto" in verb:
+        verb.remove("mosquitto")
+        {"restart": debian_mosquitto, "stop": stop_mosquitto}[verb[0]]()
+        if len(verb) == 1:
+            return
     if verb[0] != "daemon-reload":
         assert verb[1] == "hook2mqtt", args
         assert UNIT.exists(), "it is not installed"
@@ -235,8 +267,10 @@ def journalctl(args):
 
 def docker_compose(args):
     compose = pathlib.Path("docker-compose.yml").read_text()
-    for file in re.findall(r"\./(config/docker/\S+?):", compose) + ["config/docker/Dockerfile"]:
-        assert pathlib.Path(file).exists(), file
+    folders = re.findall(r"\./(config/docker/\S+?):(\S+):ro", compose)
+    assert [inside for _, inside in folders] == ["/etc/hook2mqtt", "/mosquitto/config"]
+    for folder in [folder for folder, _ in folders]:
+        assert pathlib.Path(folder).is_dir(), folder
     defaults = dict(re.findall(r"\$\{(\w+):-([^}]+)\}", compose))
     env = {**os.environ, **defaults}
     env_file = pathlib.Path(".env")
@@ -255,33 +289,42 @@ def docker_compose(args):
     elif args == ["down"]:
         stop_bridge()
     elif args[:3] == ["kill", "-s", "HUP"]:
+        said = len(journal())
+        moved_config(container_config())
         os.kill(pid(), signal.SIGHUP)
+        wait_until(lambda: "reload" in journal()[said:], "the log has a verdict")
+        assert "configuration reloaded" in journal()[said:], journal()[said:]
     else:
         sys.exit(f"docker-compose: {args}")
 
 
 def container_config():
-    """The bridge's, with the addresses that the services have here."""
-    text = pathlib.Path("config/docker/bridge.json").read_text()
-    file = FOLDER / "container.json"
-    file.write_text(text.replace("//mosquitto:", "//127.0.0.1:"))
-    return file
+    """The folder of the bridge's container: its configuration with the addresses and paths that are here."""
+    mounted = pathlib.Path("config/docker/hook2mqtt").resolve()
+    text = (mounted / "bridge.json").read_text().replace("//mosquitto:", "//localhost:")
+    text = re.sub(r"[\w./-]*/etc/hook2mqtt", str(mounted), text)
+    folder = FOLDER / "container"
+    folder.mkdir(exist_ok=True)
+    (folder / "bridge.json").write_text(text)
+    if (mounted / "environment").exists():
+        shutil.copy(mounted / "environment", folder / "environment")
+    return folder / "bridge.json"
 
 
 def start_broker(env):
     """With the script and the files of the container, which are elsewhere here."""
-    folder = FOLDER / "mosquitto"
-    folder.mkdir()
-    text = pathlib.Path("config/docker/mosquitto.sh").read_text()
-    text = text.replace("/mosquitto/config/", f"{pathlib.Path.cwd()}/config/docker/").replace("/mosquitto/", f"{folder}/")
-    config = pathlib.Path("config/docker/mosquitto.conf").read_text()
-    config = config.replace("/mosquitto/config/", f"{pathlib.Path.cwd()}/config/docker/")
+    folder, mounted = FOLDER / "mosquitto", pathlib.Path("config/docker/mosquitto").resolve()
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+
+    def moved(text):
+        return text.replace("/mosquitto/config/", f"{mounted}/").replace("/mosquitto/data", f"{folder}/data")
+
     # The container's image starts it as a user who may read all of this.
-    (folder / "mosquitto.conf").write_text(config.replace("/mosquitto/", f"{folder}/") + "\nuser root\n")
-    text = re.sub(r"-c \S+/mosquitto.conf", f"-c {folder}/mosquitto.conf", text)
-    text = re.sub(r"^chown .*\n", "", text, flags=re.MULTILINE).replace(f"{folder}/data", str(folder / "data"))
-    (folder / "data").mkdir()
-    spawn(["/bin/sh", "-c", text], "mosquitto/log", env)
+    (folder / "mosquitto.conf").write_text(moved((mounted / "mosquitto.conf").read_text()) + "\nuser root\n")
+    script = moved((mounted / "start.sh").read_text()).replace(f"{mounted}/mosquitto.conf", f"{folder}/mosquitto.conf")
+    script = re.sub(r"^chown .*\n", "", script, flags=re.MULTILINE)
+    process = spawn(["/bin/sh", "-c", script], "mosquitto/log", env)
+    (FOLDER / "mosquitto.pid").write_text(str(process.pid))
     wait_until(broker_answers, "the broker listens")
 
 

@@ -30,7 +30,7 @@ DEADLINE_S = float(os.environ.get("TEST_DEADLINE", 30))
 TOOLS = [
     "apt-get", "docker-compose", "hook2mqtt", "install", "journalctl", "make", "mosquitto_sub", "sqlite3", "sudo", "systemctl",
 ]
-MOVED = ("/etc/hook2mqtt", "/var/lib/hook2mqtt", "/run/hook2mqtt", "/var/backups")
+MOVED = ("/etc/hook2mqtt", "/etc/mosquitto/conf.d", "/etc/mosquitto", "/var/lib/hook2mqtt", "/run/hook2mqtt", "/var/backups")
 DEBUG = re.compile(r"^(Client \S+ (sending|received|sent) |Subscribed \(mid)")
 
 
@@ -45,7 +45,7 @@ class World:
         self._make_checkout(pathlib.Path(program))
         self._make_tools(program)
         for path in MOVED:
-            (folder / path[1:]).mkdir(parents=True)
+            (folder / path[1:]).mkdir(parents=True, exist_ok=True)
         self.env = {
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}:/usr/sbin:/sbin", "HOME": str(folder / "home"), "LANG": "C.UTF-8",
             "DOCUMENT_FOLDER": str(folder), "DOCUMENT_PROGRAM": program, "PYTHONDONTWRITEBYTECODE": "1",
@@ -91,9 +91,7 @@ class World:
             (self.folder / "bin" / tool).symlink_to(ROOT / "tests/lib/document_tools.py")
 
     def _moved(self, text):
-        for path in MOVED:
-            text = text.replace(path, f"{self.folder}{path}")
-        return text
+        return re.sub("|".join(map(re.escape, MOVED)), lambda found: f"{self.folder}{found[0]}", text)
 
     def script(self, text):
         return f". {self.folder}/state\nset -e\n{self._moved(text)}\n"
