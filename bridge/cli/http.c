@@ -9,6 +9,7 @@
 #include "bridge/cli/http.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,6 +18,7 @@
 #include <json-c/json.h>
 
 #include "common/authorities.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/net.h"
 
@@ -29,6 +31,7 @@ enum {
     USUAL_REPLY = 64 * 1024, /* a buffer that does not grow leaves no copies behind */
     API_TIMEOUT_MS = 30000,  /* well above the 10 s that Ricloud-Await may take */
     API_CONNECT_TIMEOUT_MS = 10000,
+    STOP_MS = 5000, /* what a request that is under way has left once the user wants to stop */
 };
 
 struct cli_http {
@@ -38,6 +41,8 @@ struct cli_http {
     struct buf base; /* URL up to where a request's path starts */
     struct buf reply;
     char error[CURL_ERROR_SIZE];
+    int stop_fd;        /* -1: none */
+    int64_t stop_at_ms; /* 0: nobody wants to stop */
 };
 
 static size_t take_reply(char *data, size_t size, size_t count, void *ctx)
@@ -77,6 +82,24 @@ static enum status set_target(struct cli_http *http, const char *target, struct 
     return ST_OK;
 }
 
+/* libcurl calls it at least once a second. */
+static int look_for_stop(void *ctx, curl_off_t to_get, curl_off_t got, curl_off_t to_send,
+                         curl_off_t sent)
+{
+    struct cli_http *http = ctx;
+    struct pollfd stop = {.fd = http->stop_fd, .events = POLLIN};
+
+    (void)to_get;
+    (void)got;
+    (void)to_send;
+    (void)sent;
+    if (http->stop_at_ms == 0 && poll(&stop, 1, 0) > 0) {
+        http->stop_at_ms = clock_mono_ms() + STOP_MS;
+        cli_fail("waiting for the answer, %d s at most", STOP_MS / 1000);
+    }
+    return http->stop_at_ms != 0 && clock_mono_ms() >= http->stop_at_ms;
+}
+
 static struct cli_http *create(int64_t timeout_ms)
 {
     struct cli_http *http = xalloc(sizeof(*http));
@@ -84,6 +107,7 @@ static struct cli_http *create(int64_t timeout_ms)
     http->curl = curl_easy_init();
     CHECK(http->curl);
     http->timeout_ms = timeout_ms;
+    http->stop_fd = -1;
     buf_reserve(&http->reply, USUAL_REPLY);
     curl_easy_setopt(http->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(http->curl, CURLOPT_FOLLOWLOCATION, 0L);
@@ -92,6 +116,7 @@ static struct cli_http *create(int64_t timeout_ms)
     curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(http->curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_ACCEPT_ENCODING, ""); /* some compress unasked */
     curl_easy_setopt(http->curl, CURLOPT_USERAGENT, "hook2mqtt/" HOOK2MQTT_VERSION);
     curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->error);
     curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, take_reply);
@@ -114,12 +139,16 @@ enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_htt
     return ST_OK;
 }
 
-struct cli_http *cli_http_open_api(const char *url)
+struct cli_http *cli_http_open_api(const char *url, int stop_fd)
 {
     struct cli_http *http = create(API_TIMEOUT_MS);
     struct authorities system;
 
     http->is_api = true;
+    http->stop_fd = stop_fd;
+    curl_easy_setopt(http->curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(http->curl, CURLOPT_XFERINFOFUNCTION, look_for_stop);
+    curl_easy_setopt(http->curl, CURLOPT_XFERINFODATA, http);
     buf_add_str(&http->base, url);
     curl_easy_setopt(http->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)API_CONNECT_TIMEOUT_MS);
     if (strncmp(url, "https:", 6) != 0) {
@@ -250,6 +279,9 @@ static enum status no_answer(struct cli_http *http, CURLcode code, const char *u
     if (code == CURLE_WRITE_ERROR) {
         return err_set(err, ST_UNREACHABLE, "%s: the answer is larger than %d MiB", url,
                        MAX_REPLY / 1024 / 1024);
+    }
+    if (code == CURLE_ABORTED_BY_CALLBACK) {
+        return err_set(err, ST_UNREACHABLE, "%s: interrupted before there was an answer", url);
     }
     return err_set(err, ST_UNREACHABLE, "%s: %s%s", url,
                    http->error[0] ? http->error : curl_easy_strerror(code),

@@ -21,8 +21,9 @@ enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_htt
                           struct err *err) MUST_USE;
 /* For a provider's API: through the environment's proxies, but never without TLS. A request that
  * is not a GET gets a new connection: on an old one that has died, libcurl would silently send
- * it again. Gives a client for cli_http_close. */
-struct cli_http *cli_http_open_api(const char *url);
+ * it again. stop_fd: once it can be read (a signalfd), the request under way gets a few more
+ * seconds. Gives a client for cli_http_close. */
+struct cli_http *cli_http_open_api(const char *url, int stop_fd);
 /* Trusts the authorities in this file (PEM) instead of the system's. ST_IO: it cannot be read. */
 enum status cli_http_trust(struct cli_http *http, const char *path, struct err *err) MUST_USE;
 void cli_http_close(struct cli_http *http);

@@ -9,8 +9,8 @@
  * there may be a config or a subscription that nobody knows of.
  */
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include <sys/random.h>
 
@@ -43,7 +43,7 @@ void api_open(struct job *job, const char *scheme, int64_t timeout_ms)
     }
     secrets_add(&api->secrets, buf_slice(&source->api.token));
     secrets_add(&api->secrets, buf_slice(&source->api.password));
-    api->http = cli_http_open_api(api->base.data);
+    api->http = cli_http_open_api(api->base.data, job->stop_fd);
 }
 
 void api_close(struct job *job)
@@ -249,15 +249,17 @@ int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random)
     return retry_after_s ? (int64_t)retry_after_s * 1000 : full - random % (full / 2);
 }
 
+bool job_is_stopped(const struct job *job)
+{
+    return poll(&(struct pollfd){.fd = job->stop_fd, .events = POLLIN}, 1, 0) > 0;
+}
+
 bool job_wait(const struct job *job, int64_t ms)
 {
     int64_t left = left_ms(job);
-    int64_t wait = ms < left ? ms : left;
-    struct timespec pause = {wait / 1000, wait % 1000 * 1000000};
+    struct pollfd stop = {.fd = job->stop_fd, .events = POLLIN};
 
-    while (left > 0 && clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, &pause) != 0) {
-    }
-    return left > 0;
+    return left > 0 && poll(&stop, 1, (int)(ms < left ? ms : left)) <= 0;
 }
 
 /* After the n-th try, which failed for a reason that may not be there next time: waits until it
@@ -271,6 +273,9 @@ static bool wait_for_next_try(const struct job *job, unsigned n, struct buf *why
 
     CHECK(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
     delay = api_retry_delay_ms(n, retry_after_s, random);
+    if (job_is_stopped(job)) {
+        return false;
+    }
     if (n < MAX_TRIES && delay < left_ms(job)) {
         cli_fail("%s; trying again in %.1f s (%u of %d)", why->data, (double)delay / 1000,
                  n + 1, MAX_TRIES);
@@ -328,7 +333,9 @@ enum status job_call(struct job *job, const struct request *request)
     job->reply = (struct reply){0};
     api_make(job, request);
     if (!job->options.dry_run) {
-        return call(job);
+        return job_is_stopped(job)
+                   ? err_set(&job->err, ST_CLOSED, "interrupted before it was asked for")
+                   : call(job);
     }
     api_add_request(&text, job);
     (void)fputs(text.data, stdout); /* main looks whether it has arrived */

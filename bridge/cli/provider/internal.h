@@ -144,6 +144,7 @@ struct job {
     size_t source_index;
     struct err err;  /* of the last thing that failed */
     int exit_status; /* so far */
+    int stop_fd;     /* can be read once the user wants to stop */
 
     struct api {
         const char *scheme;
@@ -164,7 +165,7 @@ struct job {
 
     /* weavy's */
     struct state state;
-    bool logged_in; /* by this job: its token is as new as can be */
+    bool logged_in; /* by this job, and the token has not been accepted yet */
 };
 
 /* ---- api.c ---- */
@@ -187,7 +188,10 @@ enum status job_call(struct job *job, const struct request *request) MUST_USE;
 enum status job_reject(struct job *job, enum status st, const char *what);
 /* Takes the JSON out of the reply; replaces the one before, for tree_wipe. */
 void job_keep(struct job *job, struct json_object **kept);
-/* False if the time is over, else waits (less, if less is left). */
+/* The user wants to stop: a call under way is given some seconds for its answer, and no other one is
+ * made (ST_CLOSED). What was answered is stored as ever. */
+bool job_is_stopped(const struct job *job);
+/* False if the time is over, or the user wants to stop; else waits (less, if less is left). */
 bool job_wait(const struct job *job, int64_t ms);
 
 /* For api.c itself, and its tests. All are pure. */
@@ -235,7 +239,8 @@ void job_print(const struct job *job, struct json_object *object, const char *li
 enum status ricloud_create(struct job *job) MUST_USE;
 
 /* Calls the API about the config (job->config; else the one that argv[1] names; else a new one), and
- * keeps what it answers as job->config. Takes json, the request's body. */
+ * keeps what it answers as job->config: in the state `unknown` if it may have done what it was asked
+ * for without saying so. Takes json, the request's body. */
 enum status ricloud_ask(struct job *job, const char *method, struct json_object *json) MUST_USE;
 /* Has it tested, and keeps job->test. await: the API may answer when the test has ended. */
 enum status ricloud_start_test(struct job *job, bool await) MUST_USE;
@@ -248,8 +253,9 @@ enum status ricloud_settle(struct job *job) MUST_USE;
 /* Prints a config; nothing if it is NULL. */
 void ricloud_print(const struct job *job, struct json_object *config);
 /* Prints job->config, and on stderr what may be wrong if it is not known to be valid, which is a
- * failure. secret_file: where its secret was stored; NULL: not by this command. */
-void ricloud_report(struct job *job, const char *secret_file);
+ * failure. Gives st, of the last step: a failed one says what was wrong itself. secret_file: where
+ * its secret was stored; NULL: not by this command. */
+enum status ricloud_report(struct job *job, enum status st, const char *secret_file);
 
 /* ---- weavy_sample.c, weavy_call.c: logging in, calling, where deliveries of an event go ---- */
 

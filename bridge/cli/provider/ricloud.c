@@ -89,15 +89,11 @@ static enum status update(struct job *job)
     enum status st =
         ricloud_ask(job, "POST", TEXTS({"url", job->options.url}, {"state", state}));
 
-    if (is(state, "deactivated")) {
+    if (st == ST_OK && is(state, "deactivated")) {
         ricloud_print(job, job->config); /* it is not tested */
-    } else if (job->config) {
-        st = ricloud_settle(job);
-        if (st == ST_OK) {
-            ricloud_report(job, NULL);
-        }
+        return ST_OK;
     }
-    return st;
+    return ricloud_report(job, st == ST_OK && job->config ? ricloud_settle(job) : st, NULL);
 }
 
 static enum status test(struct job *job)
@@ -106,18 +102,19 @@ static enum status test(struct job *job)
     /* Only with the state before can a change of the state be seen. */
     enum status st = wait ? ricloud_ask(job, "GET", NULL) : ST_OK;
 
+    if (st == ST_OK && wait && is(tree_text(job->config, "/state"), "deactivated")) {
+        return ricloud_report(job, st, NULL);
+    }
     st = st == ST_OK ? ricloud_start_test(job, job->options.wait) : st;
-    if (st == ST_OK && !wait) {
+    if (wait) {
+        return ricloud_report(job, st == ST_OK ? ricloud_wait_test(job) : st, NULL);
+    }
+    if (st == ST_OK) {
         job_print(job,
                   TREE({"task", json_object_get(tree_at(job->test, "/id"))},
                        {"state", json_object_get(tree_at(job->test, "/state"))},
                        {"test_error", json_object_get(tree_at(job->test, "/error"))}),
                   "test {task}  {state}");
-    } else if (st == ST_OK) {
-        st = ricloud_wait_test(job);
-        if (st == ST_OK) {
-            ricloud_report(job, NULL);
-        }
     }
     return st;
 }
@@ -150,13 +147,14 @@ static void add_query(const struct verb_options *options, const char *last_id, s
 }
 
 /* Prints the items of a page and sets *last_id to the last one's. It is not documented whether a
- * page begins at after_id or behind it: an item with that id is skipped, and a page without any
- * other item is the last one. */
+ * page begins at after_id or behind it: an item with that id is skipped. A page without any other
+ * item must be the last one, as the next one would be the same. */
 static enum status print_page(struct job *job, char **last_id, bool *out_more)
 {
     struct json_object *items = tree_at(job->reply.json, "/data");
     const char *newest = NULL;
 
+    *out_more = json_object_get_boolean(tree_at(job->reply.json, "/has_more"));
     if (!json_object_is_type(items, json_type_array)) {
         return job_reject(job, ST_INVALID, "is no list");
     }
@@ -172,7 +170,8 @@ static enum status print_page(struct job *job, char **last_id, bool *out_more)
     if (newest) {
         free(*last_id);
         *last_id = xstrdup(newest);
-        *out_more = json_object_get_boolean(tree_at(job->reply.json, "/has_more"));
+    } else if (*out_more) {
+        return job_reject(job, ST_INVALID, "says that there are more, but has none of them");
     }
     return ST_OK;
 }
@@ -203,14 +202,16 @@ static enum status list(struct job *job)
     return st;
 }
 
-/* ---- use: two calls, as only the API knows the id of the key whose token it is ---- */
+/* ---- use: only the API knows which key's token it is, and how it spells the config's id ---- */
 
 static enum status use(struct job *job)
 {
     const char *id = job->cli->argv[1], *key_id;
-    struct json_object *key = NULL;
-    enum status st = job_call(job, &(struct request){.method = "GET", .path = "/key"});
+    struct json_object *key = NULL, *config_id, *used;
+    enum status st = ricloud_ask(job, "GET", NULL);
 
+    config_id = id_value(id, tree_at(job->config, "/id"));
+    st = st == ST_OK ? job_call(job, &(struct request){.method = "GET", .path = "/key"}) : st;
     key_id = tree_text(job->reply.json, "/id");
     if (st == ST_OK && !(key_id && api_is_segment(key_id))) {
         st = job_reject(job, ST_INVALID, "describes no key");
@@ -221,16 +222,17 @@ static enum status use(struct job *job)
                                .method = "POST",
                                .path = "/keys/{id}", /* as it is in a dry run */
                                .id = key_id,
-                               .json = TREE({"webhook_config", id_value(id, NULL)}),
+                               .json = TREE({"webhook_config", json_object_get(config_id)}),
                            });
     }
     if (st == ST_OK) {
-        job_print(
-            job,
-            TREE({"key", json_object_get(tree_at(key, "/id"))},
-                 {"webhook_config", id_value(id, tree_at(job->reply.json, "/webhook_config"))}),
-            "key {key} uses webhook config {webhook_config}");
+        used = tree_at(job->reply.json, "/webhook_config");
+        job_print(job,
+                  TREE({"key", json_object_get(tree_at(key, "/id"))},
+                       {"webhook_config", id_value(id, used ? used : config_id)}),
+                  "key {key} uses webhook config {webhook_config}");
     }
+    json_object_put(config_id);
     tree_wipe(key);
     return st;
 }

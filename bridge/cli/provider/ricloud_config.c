@@ -38,7 +38,7 @@ static const char *id_of(const struct job *job)
 
 enum status ricloud_ask(struct job *job, const char *method, struct json_object *json)
 {
-    const char *id = id_of(job);
+    const char *id = id_of(job), *answered;
     enum status st = job_call(job, &(struct request){
                                        .method = method,
                                        .path = id ? RICLOUD_CONFIG : RICLOUD_CONFIGS,
@@ -46,15 +46,20 @@ enum status ricloud_ask(struct job *job, const char *method, struct json_object 
                                        .json = json,
                                    });
 
-    if (st != ST_OK) {
-        return st;
+    bool may_be_done = !job->options.dry_run && strcmp(method, "GET") != 0 &&
+                       (st == ST_OK || job->reply.uncertain);
+
+    answered = tree_text(job->reply.json, "/id");
+    if (st == ST_OK && answered && api_is_segment(answered) &&
+        tree_text(job->reply.json, "/state")) {
+        job_keep(job, &job->config);
+        return ST_OK;
     }
-    id = tree_text(job->reply.json, "/id");
-    if (!id || !api_is_segment(id) || !tree_text(job->reply.json, "/state")) {
-        return job_reject(job, ST_INVALID, "describes no webhook config");
+    if (may_be_done && !job->config) {
+        job->config =
+            TEXTS({"id", id}, {"url", tree_text(job->sent, "/body/url")}, {"state", "unknown"});
     }
-    job_keep(job, &job->config);
-    return ST_OK;
+    return st == ST_OK ? job_reject(job, ST_INVALID, "describes no webhook config") : st;
 }
 
 enum status ricloud_start_test(struct job *job, bool await)
@@ -84,6 +89,7 @@ static enum status wait_for_state(struct job *job, const char *expected, const c
 
     for (int64_t pause = FIRST_PAUSE_MS; st == ST_OK; pause *= 2) {
         job->is_open = expected ? !is(job, expected) : is(job, before) || is(job, "new");
+        job->is_open &= !is(job, "deactivated"); /* is not tested */
         if (!job->is_open || clock_mono_ms() >= end_ms ||
             !job_wait(job, pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS)) {
             break;
@@ -149,44 +155,58 @@ void ricloud_print(const struct job *job, struct json_object *config)
 static void explain(const struct job *job, struct json_object *report)
 {
     struct buf line = {0}, text = {0};
+    char now[CLOCK_TEXT_SIZE];
 
+    clock_format(clock_unix_ms(), now);
     json_object_object_add(report, "path", tree_string(job->source->path));
     json_object_object_add(report, "source", tree_string(job->source->name));
+    json_object_object_add(report, "now", tree_string(now));
     buf_addf(&line, "webhook config {id} is %s{state}%s\n",
              job->is_open && !is(job, "new") ? "still " : "",
-             job->is_open ? ": the API has not finished its test within --timeout"
+             job->is_open && job_is_stopped(job) ? ": interrupted before its test was finished"
+             : job->is_open ? ": the API has not finished its test within --timeout"
              : tree_text(report, "/test_error") ? ": {test_error}"
                                                 : "");
     if (is(job, "invalid")) {
-        buf_addf(&line,
-                 "  does the bridge run? `hook2mqtt health` asks it\n"
-                 "  does {url} lead to {path} of the bridge, from outside too?\n"
-                 "  %s\n",
-                 tree_text(report, "/secret_file")
-                     ? "does the running bridge have {secret_file} among the secrets of "
-                       "source {source}, and may its user read it?"
-                     : "is the secret of source {source} the one of this config?");
+        buf_addf(
+            &line,
+            "  does the bridge run? `hook2mqtt health` asks it\n"
+            "  does {url} lead to {path} of the bridge, from outside too?\n"
+            "  %s\n"
+            "  is the clock right? Here it is {now}; an event that is signed too long ago is "
+            "refused\n",
+            tree_text(report, "/secret_file")
+                ? "does the running bridge have {secret_file} among the secrets of "
+                  "source {source}, and may its user read it?"
+                : "is the secret of source {source} the one of this config?");
     }
-    if (!is(job, "deactivated")) {
-        buf_add_str(&line, "  `hook2mqtt provider ricloud test {id} --wait` tests it again\n");
-    }
+    buf_add_str(&line,
+                is(job, "deactivated")
+                    ? "  `hook2mqtt provider ricloud update {id} --state new` activates it, "
+                      "and has it tested\n"
+                    : "  `hook2mqtt provider ricloud test {id} --wait` tests it again\n");
     job_add_line(job, &text, report, line.data);
     (void)fprintf(stderr, CLI_PREFIX "%s", text.data);
     buf_free(&line);
     buf_free(&text);
 }
 
-void ricloud_report(struct job *job, const char *secret_file)
+enum status ricloud_report(struct job *job, enum status st, const char *secret_file)
 {
-    struct json_object *report = describe(job->config);
+    struct json_object *report;
 
+    if (!job->config) {
+        return st;
+    }
+    report = describe(job->config);
     json_object_object_add(report, "test_error", json_object_get(tree_at(job->test, "/error")));
     json_object_object_add(report, "secret_file", tree_string(secret_file));
     job_print(job, json_object_get(report),
               secret_file ? CONFIG_LINE "\nits secret is in {secret_file}" : CONFIG_LINE);
-    if (!is(job, "valid") || job->is_open) {
+    if (st == ST_OK && (!is(job, "valid") || job->is_open)) {
         explain(job, report);
         job_end(job, EXIT_FAILED);
     }
     json_object_put(report);
+    return st;
 }

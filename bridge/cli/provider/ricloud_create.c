@@ -16,6 +16,7 @@
 #include "common/file.h"
 
 #include "bridge/cli/provider/internal.h"
+#include "bridge/verify/verify.h"
 
 enum { MAX_SECRET = 64 * 1024 };
 
@@ -101,27 +102,51 @@ static enum status post(struct job *job)
     return st;
 }
 
-/* id: of the config, for messages. */
-static enum status store_secret(struct job *job, struct stash *stash, const char *id)
+/* ST_INVALID: a secret file cannot have it. ST_TOO_LARGE: the configuration would not take it. */
+static enum status check_secret(struct job *job, struct slice *out_secret)
 {
-    const char *secret = tree_text(job->config, "/secret");
-    enum status st;
+    struct json_object *secret = tree_at(job->config, "/secret");
+    bool is_string = json_object_is_type(secret, json_type_string);
 
-    if (!secret || !secret[0] || strpbrk(secret, "\r\n")) {
-        st = err_set(&job->err, ST_INVALID, "the API's answer contains no secret");
-    } else {
-        secrets_add(&job->api.secrets, slice_of(secret));
-        st = stash_put(stash, slice_of(secret), &job->err);
-    }
+    *out_secret = (struct slice){json_object_get_string(secret),
+                                 is_string ? (size_t)json_object_get_string_len(secret) : 0};
+    return out_secret->len == 0
+               ? err_set(&job->err, ST_INVALID, "the API's answer contains no secret")
+           : memchr(out_secret->data, '\0', out_secret->len) ||
+                   strpbrk(out_secret->data, "\r\n")
+               ? err_set(&job->err, ST_INVALID,
+                         "the API's secret contains a line break or a NUL, which a secret file "
+                         "cannot have")
+           : out_secret->len > VERIFY_MAX_SECRET
+               ? err_set(&job->err, ST_TOO_LARGE,
+                         "the API's secret has %zu bytes; a secret may have %d at most",
+                         out_secret->len, VERIFY_MAX_SECRET)
+               : ST_OK;
+}
+
+/* id: of the config, for messages. */
+static enum status store_secret(struct job *job, struct stash *stash, bool was_free,
+                                const char *id)
+{
+    struct slice secret;
+    enum status st = check_secret(job, &secret);
+
+    secrets_add(&job->api.secrets, secret);
+    st = st == ST_OK ? stash_put(stash, secret, &job->err) : st;
     if (st != ST_OK) {
         cli_fail("webhook config %s WAS CREATED, BUT ITS SECRET IS NOT STORED: %s", id,
                  job->err.text);
-        err_set(&job->err, st,
-                "the bridge will refuse its events; `provider ricloud delete %s` "
-                "removes it; then create a new one",
-                id);
+        return err_set(&job->err, st,
+                       "the bridge will refuse its events; `provider ricloud delete %s` "
+                       "removes it; then create a new one",
+                       id);
     }
-    return st;
+    if (!was_free) {
+        cli_fail("the secret that was in %s is replaced: from now on, deliveries signed with "
+                 "the old one are refused",
+                 stash->path);
+    }
+    return ST_OK;
 }
 
 /* After the POST. */
@@ -131,22 +156,17 @@ static enum status finish(struct job *job, struct stash *stash, bool was_free)
     enum status st;
 
     job_add_line(job, &id, job->config, "{id}");
-    st = store_secret(job, stash, id.data);
-    if (st == ST_OK && !was_free) {
-        cli_fail("the secret that was in %s is replaced: from now on, deliveries signed with "
-                 "the old one are refused",
-                 stash->path);
-    }
+    st = store_secret(job, stash, was_free, id.data);
     if (st == ST_OK) {
-        st = ricloud_settle(job);
-        if (st == ST_OK) {
-            ricloud_report(job, stash->path);
-        } else {
+        st = ricloud_report(job, ricloud_settle(job), stash->path);
+        if (st != ST_OK) {
             err_wrap(&job->err,
                      "webhook config %s was created, and its secret is in %s; but how its test "
                      "went is not known",
                      id.data, stash->path);
         }
+    } else {
+        st = ricloud_report(job, st, NULL);
     }
     buf_free(&id);
     return st;
@@ -158,8 +178,11 @@ enum status ricloud_create(struct job *job)
     bool was_free = false;
     enum status st = prepare(job, &stash, &was_free);
 
-    st = st == ST_OK ? post(job) : st;
-    st = st == ST_OK && job->config ? finish(job, &stash, was_free) : st;
+    if (st == ST_OK) {
+        st = post(job);
+        st = st == ST_OK && job->config ? finish(job, &stash, was_free)
+                                        : ricloud_report(job, st, NULL);
+    }
     stash_close(&stash);
     return st;
 }

@@ -3,7 +3,11 @@
  * its API, let the vendor get a token, run, close. The provider is not asked before arguments and
  * configuration have been checked. Whatever fails is printed at once.
  */
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <sys/signalfd.h>
 
 #include <json-c/json.h>
 
@@ -91,15 +95,39 @@ static const struct config_source *find_source(const struct job *job, const char
     return found;
 }
 
+/* A signal does not end us between an answer and its storing: it can be read from job->stop_fd, and
+ * ends us when all is done. One that was ignored stays so; SIGPIPE shows when main closes stdout. */
+static sigset_t hold_signals(struct job *job)
+{
+    static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t held, before;
+
+    (void)sigemptyset(&held);
+    for (size_t i = 0; i < COUNT_OF(stops); i++) {
+        struct sigaction action;
+
+        if (sigaction(stops[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
+            (void)sigaddset(&held, stops[i]);
+        }
+    }
+    job->stop_fd = signalfd(-1, &held, SFD_CLOEXEC);
+    (void)sigaddset(&held, SIGPIPE);
+    CHECK(job->stop_fd >= 0 && sigprocmask(SIG_BLOCK, &held, &before) == 0);
+    return before;
+}
+
 /* Everything from the configuration to the end. */
 static int run(struct job *job, const struct vendor *vendor, const struct verb *verb,
                int64_t timeout_ms)
 {
+    sigset_t before;
+
     job->source = cli_read_config(job->cli) ? find_source(job, vendor->name) : NULL;
     if (!job->source) {
         return EXIT_FAILED;
     }
     job->source_index = (size_t)(job->source - job->cli->config->sources);
+    before = hold_signals(job);
     api_open(job, vendor->scheme, timeout_ms);
     if (vendor->begin(job, verb->changes) != ST_OK || verb->run(job) != ST_OK) {
         job_end(job, cli_fail("%s", job->err.text));
@@ -108,6 +136,9 @@ static int run(struct job *job, const struct vendor *vendor, const struct verb *
     tree_wipe(job->test);
     state_close(&job->state);
     api_close(job);
+    (void)fflush(stdout);
+    (void)close(job->stop_fd);
+    CHECK(sigprocmask(SIG_SETMASK, &before, NULL) == 0);
     return job->exit_status;
 }
 

@@ -91,6 +91,14 @@ static void keep_code(struct job *job, const char *event, const char *url, const
     }
 }
 
+static void print_unknown(const struct job *job, const char *event, const char *url)
+{
+    struct json_object *one = TEXTS({"event", event}, {"url", url});
+
+    print_subscription(job, one, "unknown");
+    json_object_put(one);
+}
+
 static void subscribe_at(struct job *job, const char *event, const char *url)
 {
     enum status st = weavy_call(job, "Subscribe", TEXTS({"event", event}, {"hookUrl", url}));
@@ -114,6 +122,7 @@ static void subscribe_at(struct job *job, const char *event, const char *url)
     } else if (st != ST_OK) {
         job_end(job, EXIT_FAILED);
         if (uncertain || was_ok) {
+            print_unknown(job, event, url);
             cli_fail("%s may be subscribed all the same, with a code that is not known here%s",
                      event, uncertain ? ": the answer to a try did not arrive" : "");
         }
@@ -176,6 +185,10 @@ static enum status subscribe(struct job *job)
                  left_out.data);
     }
     for (size_t i = 0; st == ST_OK && (event = event_at(job, i)); i++) {
+        if (job_is_stopped(job)) {
+            st = err_set(&job->err, ST_CLOSED, "interrupted before %s", event);
+            break;
+        }
         buf_clear(&url);
         if (weavy_add_url(&url, job, base, event) == ST_OK &&
             (!job->options.all || job->exit_status == EXIT_DONE)) {
@@ -212,25 +225,27 @@ static bool end_stored(struct job *job, size_t i)
     struct buf which = {0};
 
     job_add_line(job, &which, one, "{event} {code}");
-    if (st == ST_OK) {
-        print_subscription(job, one, forget ? "forgotten" : "unsubscribed");
-    } else {
+    if (st != ST_OK) {
         job_end(job, cli_fail("%s: %s", which.data, job->err.text));
+        if (job->reply.uncertain) {
+            print_subscription(job, one, "unknown");
+        }
         if (st == ST_NOT_FOUND || st == ST_REFUSED || st == ST_INVALID) {
             cli_fail("%s is kept here; if it has ended, `unsubscribe --forget` removes it "
                      "without asking the API",
                      which.data);
         }
+    } else if (!job->options.dry_run) {
+        json_object_get(one);
+        state_remove(&job->state, STATE_SUBSCRIPTIONS, i);
+        if (state_save(&job->state, &job->err) != ST_OK) {
+            job_end(job, cli_fail("%s", job->err.text));
+        }
+        print_subscription(job, one, forget ? "forgotten" : "unsubscribed");
+        json_object_put(one);
     }
     buf_free(&which);
-    if (st != ST_OK || job->options.dry_run) {
-        return false;
-    }
-    state_remove(&job->state, STATE_SUBSCRIPTIONS, i);
-    if (state_save(&job->state, &job->err) != ST_OK) {
-        job_end(job, cli_fail("%s", job->err.text));
-    }
-    return true;
+    return st == ST_OK && !job->options.dry_run;
 }
 
 /* A code that is not stored here, such as one that could not be. */
@@ -258,13 +273,13 @@ static void end_matching(struct job *job, const char *name)
     struct json_object *one;
     bool found = false;
 
-    for (size_t i = 0; (one = subscription(job, i)) != NULL;) {
+    for (size_t i = 0; (one = subscription(job, i)) != NULL && !job_is_stopped(job);) {
         bool matches = !name || has(one, "/event", name) || has(one, "/code", name);
 
         found |= matches;
         i += !(matches && end_stored(job, i)); /* else the next one has moved up */
     }
-    if (name && !found) {
+    if (name && !found && !job_is_stopped(job)) {
         end_unknown(job, name);
     }
 }
@@ -277,7 +292,7 @@ static enum status unsubscribe(struct job *job)
     for (int i = 1; i < job->cli->argc; i++) {
         end_matching(job, job->cli->argv[i]);
     }
-    return ST_OK;
+    return job_is_stopped(job) ? err_set(&job->err, ST_CLOSED, "interrupted") : ST_OK;
 }
 
 /* Run, how many arguments, stores something, check. */

@@ -153,6 +153,9 @@ static enum status call_once(struct job *job, const char *entry_point, struct js
                                          .id = job->source->api.project_code,
                                          .json = json_object_get(json)});
     buf_free(&path);
+    if (st == ST_OK && !job->options.dry_run) {
+        job->logged_in = false; /* the token was accepted; some are only once */
+    }
     if (st == ST_UNAUTHENTIC) {
         err_wrap(&job->err, "%s of source %s is not accepted",
                  is_configured ? "api.token" : "the login", job->source->name);

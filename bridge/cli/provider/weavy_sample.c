@@ -3,8 +3,11 @@
  * It is printed, or posted to the running bridge byte for byte, as weavy would. The API answers
  * with one sample or several, each ready to send or bare; which, is not documented.
  */
+#include <string.h>
+
 #include <json-c/json.h>
 
+#include "common/clock.h"
 #include "common/json.h"
 
 #include "bridge/cli/provider/internal.h"
@@ -35,25 +38,52 @@ static void print_answer(struct job *job, const struct cli_http_reply *reply)
     job_end(job, cli_http_is_taken(reply) ? EXIT_DONE : EXIT_FAILED);
 }
 
+static bool is_repeat(const struct cli_http_reply *reply)
+{
+    struct json_object *answer = tree_parse(reply->body, NULL);
+    const char *status = tree_text(answer, "/status");
+    bool is = status && strcmp(status, "duplicate") == 0;
+
+    json_object_put(answer);
+    return is;
+}
+
+/* Posts a body to where deliveries of the event arrive. The API has the same sample each time, which
+ * the bridge takes for a repeat: then once more with the time behind it, written in white space. */
+static void publish(struct job *job, const struct target *target, struct buf *body)
+{
+    struct slice sent = buf_slice(body);
+    struct cli_http_request request = {.path = target->path.data, .json = &sent};
+    struct cli_http_reply reply = {0};
+    enum status st = cli_http_run(target->bridge, &request, &reply, &job->err);
+
+    if (st == ST_OK && is_repeat(&reply)) {
+        for (int64_t now = clock_unix_ms(); now > 0; now /= 2) {
+            buf_add_char(body, now % 2 ? '\t' : ' ');
+        }
+        sent = buf_slice(body);
+        st = cli_http_run(target->bridge, &request, &reply, &job->err);
+    }
+    if (st == ST_OK) {
+        print_answer(job, &reply);
+    } else {
+        job_end(job, cli_fail("%s", job->err.text));
+    }
+}
+
 /* Publishes a sample, or prints it on one line of JSON; for people, without anything that a
  * terminal obeys. A bare object is put into `result`. */
 static void take_one(struct job *job, const struct target *target, struct slice item)
 {
     bool is_bare = json_find(item, SLICE("result")).kind == JSON_ABSENT;
     struct buf body = {0}, safe = {0};
-    struct slice sent;
-    struct cli_http_request request = {.path = target->path.data, .json = &sent};
-    struct cli_http_reply reply = {0};
 
     buf_addf(&body, is_bare ? "{\"result\":%.*s}" : "%.*s", SLICE_ARG(item));
-    sent = buf_slice(&body);
-    if (!target->bridge) {
-        cli_add_safe(&safe, sent);
-        puts(job->options.json ? body.data : safe.data);
-    } else if (cli_http_run(target->bridge, &request, &reply, &job->err) == ST_OK) {
-        print_answer(job, &reply);
+    if (target->bridge) {
+        publish(job, target, &body);
     } else {
-        job_end(job, cli_fail("%s", job->err.text));
+        cli_add_safe(&safe, buf_slice(&body));
+        puts(job->options.json ? body.data : safe.data);
     }
     buf_free(&body);
     buf_free(&safe);
