@@ -89,6 +89,15 @@ void tree_wipe(struct json_object *tree)
     }
 }
 
+struct json_object *tree_copy(struct json_object *tree)
+{
+    struct json_object *copy = NULL;
+    int failed = tree ? json_object_deep_copy(tree, &copy, NULL) : 0;
+
+    CHECK(!failed);
+    return copy;
+}
+
 struct json_object *tree_at(struct json_object *tree, const char *pointer)
 {
     struct json_object *value = NULL;

@@ -15,6 +15,9 @@ struct json_object *tree_parse(struct slice text, bool *out_is_json);
 /* Frees a tree that nobody else refers to, and overwrites the strings in it. */
 void tree_wipe(struct json_object *tree);
 
+/* A copy that shares nothing with the tree; NULL gives NULL. */
+struct json_object *tree_copy(struct json_object *tree);
+
 /* The value at a JSON pointer such as /error/code; NULL: missing, or null. Borrowed. */
 struct json_object *tree_at(struct json_object *tree, const char *pointer);
 /* The text of a string, number or boolean there; NULL: anything else, or it contains a NUL.

@@ -300,6 +300,7 @@ def test_an_expired_login_is_renewed_once_and_the_call_repeated(api, weavy):
     weavy.run("subscribe", "NewDeal")
     tokens = [header(one, "Authorization") for one in api.asked()[1:]]
     assert tokens == [f"Bearer {AUTH_TOKEN}", None, "Bearer auth-new"]
+    assert api.asked()[1].body == api.asked()[3].body == subscribe_body("NewDeal")
     assert state_of(weavy)["logins"][0]["token"] == "auth-new" and codes(weavy) == ["c"]
     api.on("POST", entry_point("Subscribe"), 401)
     weavy.fails("subscribe", "NewSuspect", saying="the login of source crm is not accepted")

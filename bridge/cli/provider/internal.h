@@ -125,7 +125,7 @@ struct request {
     const char *query;        /* with its ?; NULL: none */
     const char *await;        /* the header Ricloud-Await; NULL: none */
     bool anonymous;           /* without the token */
-    struct json_object *json; /* the body; NULL: none */
+    struct json_object *json; /* the body, to which nobody else refers; NULL: none */
 };
 
 struct reply {

@@ -222,7 +222,7 @@ static enum status use(struct job *job)
                                .method = "POST",
                                .path = "/keys/{id}", /* as it is in a dry run */
                                .id = key_id,
-                               .json = TREE({"webhook_config", json_object_get(config_id)}),
+                               .json = TREE({"webhook_config", tree_copy(config_id)}),
                            });
     }
     if (st == ST_OK) {

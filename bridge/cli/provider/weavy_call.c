@@ -151,7 +151,7 @@ static enum status call_once(struct job *job, const char *entry_point, struct js
     st = job_call(job, &(struct request){.method = "POST",
                                          .path = path.data,
                                          .id = job->source->api.project_code,
-                                         .json = json_object_get(json)});
+                                         .json = tree_copy(json)});
     buf_free(&path);
     if (st == ST_OK && !job->options.dry_run) {
         job->logged_in = false; /* the token was accepted; some are only once */
