@@ -21,8 +21,9 @@ static enum status refused(const struct mqtt *mq, int code, int *out_reason, str
 {
     *out_reason = connack_reason(mq->options.version, code);
     if (*out_reason == 0x84) {
-        return err_set(err, ST_REFUSED, "it does not speak MQTT %s (mqtt.version)",
-                       mq->options.version == MQTTVERSION_5 ? "5" : "3.1.1");
+        return err_set(err, ST_REFUSED, "%s (mqtt.version)",
+                       mq->options.version == MQTTVERSION_5 ? "it speaks MQTT 3.1.1 only"
+                                                            : "it does not speak MQTT 3.1.1");
     }
     return err_set(err, ST_REFUSED, "%s", mqtt_reason_text(*out_reason));
 }

@@ -9,10 +9,10 @@
  * What can block: publishing, while the socket is full (Paho then looks again every 100 ms until
  * the connection ends), and connecting. The guard ends both by shutting the socket down.
  *
- * A connection is never taken from under Paho's thread: it may be inside OpenSSL with it, and Paho's
- * locks do not cover that. The socket is shut down instead, and Paho's thread finds the end and cleans
- * up. Only a clean end, with nothing in flight, is asked of Paho. (PAHO=stock knows no socket, and asks
- * Paho in every case.)
+ * A connection is never taken from under Paho's thread while something is being written: it may be
+ * inside OpenSSL with it, and Paho's locks do not cover that. The socket is shut down instead, and
+ * Paho's thread finds the end and cleans up. Only the publisher's thread, while it publishes nothing,
+ * ends a connection through Paho. (PAHO=stock knows no socket, and asks Paho in every case.)
  *
  * Locks, outer to inner: mu, Paho's global lock, the listener's. So:
  *
@@ -24,8 +24,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -73,24 +75,33 @@ static void cut(struct link *link)
         (void)shutdown(link->fd, SHUT_RDWR); /* fails if it has ended by itself */
     } else {
         disconnect(link, false);
+        CHECK(sem_post(&link->ended) == 0); /* Paho calls nobody */
     }
 }
 
-/* Under mu. Notes whether the other side's kernel has taken bytes since the last turn. */
+/* Under mu. Notes whether the other side's kernel has taken bytes that had to wait. A ping is no
+ * sign of that: it goes out at once. */
 static void watch_bytes(struct mqtt *mq)
 {
+    enum { WAITING_BYTES = 1024 };
+    struct link *link = mq->live;
     struct tcp_info info = {0};
     socklen_t len = sizeof(info);
+    int waiting = 0;
 
-    if (mq->live != NULL && mq->live->fd >= 0 &&
-        getsockopt(mq->live->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-        info.tcpi_bytes_acked > mq->live->bytes_acked) {
+    if (link == NULL || link->fd < 0 ||
+        getsockopt(link->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+        ioctl(link->fd, SIOCOUTQ, &waiting) != 0) {
+        return;
+    }
+    if (info.tcpi_bytes_acked > link->bytes_acked && link->bytes_waiting >= WAITING_BYTES) {
         int64_t now = clock_mono_ms();
 
-        mq->live->bytes_acked = info.tcpi_bytes_acked;
         atomic_store(&mq->moved_ms, now);
         mqtt_seam_moved(now, mq->options.keep_alive_s);
     }
+    link->bytes_acked = info.tcpi_bytes_acked;
+    link->bytes_waiting = waiting;
 }
 
 int64_t mqtt_moved_ms(const struct mqtt *mq)
@@ -250,12 +261,14 @@ void mqtt_link_end(struct mqtt *mq, bool clean)
     if (link == NULL) {
         return;
     }
-    (void)atomic_exchange(&link->reported, true);
-    if (!clean && link->fd >= 0) {
-        cut(link);
-    } else if (MQTTClient_isConnected(link->client)) {
+    /* The will goes out after a DISCONNECT that says so, which 3.1.1 does not have. */
+    if (!atomic_exchange(&link->reported, true) &&
+        (clean || link->version == MQTTVERSION_5 || link->fd < 0) &&
+        MQTTClient_isConnected(link->client)) {
         disconnect(link, clean);
         CHECK(sem_post(&link->ended) == 0); /* Paho calls nobody */
+    } else {
+        cut(link);
     }
     if (!wait_for_end(link)) {
         disconnect(link, clean); /* never seen; then at least nothing stays connected */

@@ -16,7 +16,6 @@
  */
 #include "bridge/mqtt/internal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,17 +23,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "common/authorities.h"
 #include "common/clock.h"
-
-/* What a connect is to be. */
-struct plan {
-    const struct server *server;
-    const struct mqtt_request *request;
-    int version;
-    int keep_alive_s;
-    bool log_in;
-};
 
 static void settle(struct link *link, int token, unsigned qos_mask, int reason)
 {
@@ -92,18 +81,6 @@ static int on_message(void *context, char *topic, int topic_len, MQTTClient_mess
     (void)topic_len;
     MQTTClient_freeMessage(&message);
     MQTTClient_free(topic);
-    return 1;
-}
-
-/* What OpenSSL says about our own files, which Paho loads. Paho's lock is held; the connecting thread
- * reads the text after its call. The first error is the cause. */
-static int on_tls_error(const char *text, size_t len, void *context)
-{
-    struct attempt *attempt = context;
-
-    if (attempt->why[0] == '\0') {
-        mqtt_tls_reason(text, len, attempt->why, sizeof(attempt->why));
-    }
     return 1;
 }
 
@@ -166,89 +143,6 @@ static struct mqtt_limits read_limits(const MQTTResponse *response, int keep_ali
     };
 }
 
-/* The authorities, and our own certificate. One of the system's places may be missing, as a container
- * has only the bundle. */
-static void choose_files(const struct mqtt_options *o, MQTTClient_SSLOptions *tls)
-{
-    struct authorities system = {NULL, NULL};
-
-    if (o->ca_file == NULL) {
-        (void)authorities_find(&system);
-    }
-    tls->trustStore = o->ca_file != NULL ? o->ca_file : system.bundle;
-    tls->CApath = system.folder;
-    tls->disableDefaultTrustStore = 1; /* these authorities, no others */
-    tls->keyStore = o->cert_file;
-    tls->privateKey = o->key_file;
-    tls->privateKeyPassword = ""; /* so that OpenSSL never asks for one on a terminal */
-}
-
-/* Before Paho reads them, which does not say which one is missing. */
-static enum status check_files(const struct mqtt_options *o, struct err *err)
-{
-    MQTTClient_SSLOptions tls = MQTTClient_SSLOptions_initializer;
-
-    choose_files(o, &tls);
-    if (tls.trustStore == NULL && tls.CApath == NULL) {
-        return err_set(err, ST_UNREACHABLE,
-                       "TLS: no authorities found on this system (mqtt.tls.ca_file)");
-    }
-    {
-        const char *const files[] = {tls.trustStore, tls.keyStore, tls.privateKey};
-
-        for (size_t i = 0; i < COUNT_OF(files); i++) {
-            if (files[i] != NULL && access(files[i], R_OK) != 0) {
-                return err_set_errno(err, ST_UNREACHABLE, errno, "TLS: read %s", files[i]);
-            }
-        }
-    }
-    return ST_OK;
-}
-
-static MQTTResponse paho_connect(struct mqtt *mq, struct link *link, const struct plan *plan,
-                                 struct attempt *attempt)
-{
-    const struct mqtt_options *o = &mq->options;
-    const struct mqtt_request *request = plan->request;
-    bool v5 = plan->version == MQTTVERSION_5;
-    MQTTClient_connectOptions options5 = MQTTClient_connectOptions_initializer5;
-    MQTTClient_connectOptions options4 = MQTTClient_connectOptions_initializer;
-    MQTTClient_connectOptions options = v5 ? options5 : options4;
-    MQTTClient_willOptions will = MQTTClient_willOptions_initializer;
-    MQTTClient_SSLOptions tls = MQTTClient_SSLOptions_initializer;
-    MQTTResponse response = MQTTResponse_initializer;
-
-    if (request->will != NULL) {
-        will.topicName = request->will->topic;
-        will.payload.data = request->will->payload.data;
-        will.payload.len = (int)request->will->payload.len;
-        will.retained = request->will->retain;
-        will.qos = request->will->qos;
-        options.will = &will;
-    }
-    choose_files(o, &tls);
-    tls.enableServerCertAuth = 1;
-    tls.verify = 1; /* the host name; off by default */
-    tls.ssl_error_cb = on_tls_error;
-    tls.ssl_error_context = attempt;
-    options.MQTTVersion = plan->version;
-    options.keepAliveInterval = plan->keep_alive_s;
-    options.connectTimeout = o->connect_timeout_s;
-    options.retryInterval = 0;
-    /* The publisher has the window; when Paho's is full, Paho sleeps. */
-    options.maxInflightMessages = MQTT_MAX_TOKEN;
-    options.reliable = 0;
-    options.ssl = &tls;
-    options.username = plan->log_in ? o->username : NULL;
-    options.binarypwd.data = plan->log_in ? request->password.data : NULL;
-    options.binarypwd.len = plan->log_in ? (int)request->password.len : 0;
-    if (v5) {
-        return MQTTClient_connect5(link->client, &options, NULL, NULL);
-    }
-    response.reasonCode = MQTTClient_connect(link->client, &options);
-    return response;
-}
-
 static void reset_tokens(struct mqtt *mq)
 {
     mq->last_token = 0;
@@ -275,6 +169,15 @@ static void go_live(struct mqtt *mq, struct link *link)
     CHECK(pthread_mutex_unlock(&mq->mu) == 0);
 }
 
+/* Paho gives up if its thread does not start within 400 ms, as happens on a busy machine. */
+static bool was_not_tried(const struct mqtt *mq, const struct attempt *attempt,
+                          const MQTTResponse *response, int64_t began_ms)
+{
+    return response->reasonCode != MQTTREASONCODE_SUCCESS && attempt->seam && !attempt->taken &&
+           !atomic_load(&mq->stopping) &&
+           clock_mono_ms() - began_ms < (int64_t)mq->options.connect_timeout_s * 1000;
+}
+
 /* Behind TCP. Closes attempt->fd if Paho has not taken it. */
 static enum status link_connect(struct mqtt *mq, const struct plan *plan,
                                 struct attempt *attempt, int *out_reason, struct err *err)
@@ -291,12 +194,15 @@ static enum status link_connect(struct mqtt *mq, const struct plan *plan,
     CHECK(link != NULL);
     link->epoch = ++mq->last_epoch;
     reset_tokens(mq);
-    if (mqtt_seam_enter(attempt)) {
+    attempt->seam = mqtt_seam_enter(attempt);
+    if (attempt->seam) {
         link->fd = fcntl(attempt->fd, F_DUPFD_CLOEXEC, 0);
         set_connecting(mq, link->fd);
     }
     atomic_store(&mq->epoch, link->epoch);
-    response = paho_connect(mq, link, plan, attempt);
+    do {
+        response = mqtt_request_connect(mq, link, plan, attempt);
+    } while (was_not_tried(mq, attempt, &response, began));
     mqtt_seam_leave();
     set_connecting(mq, -1);
     if (!attempt->taken) {
@@ -320,7 +226,7 @@ static enum status connect_anywhere(struct mqtt *mq, const struct plan *plan, ch
 {
     struct dial_address *one;
     struct dial dial;
-    enum status st = plan->server->tls ? check_files(&mq->options, err) : ST_OK;
+    enum status st = plan->server->tls ? mqtt_request_check(&mq->options, err) : ST_OK;
 
     *out_reason = 0;
     if (st == ST_OK) {

@@ -3,6 +3,7 @@
  *
  *   publish.c   one message
  *   connect.c   setting a connection up, and Paho's callbacks about it
+ *   request.c   what a connect asks Paho for
  *   cause.c     why an attempt to set one up failed, in words
  *   client.c    a connection's life and end, and the guard
  *   seam.c      functions of Paho's that we replace (PAHO=stock: stock.c)
@@ -67,6 +68,7 @@ enum stage { STAGE_TLS, STAGE_UPGRADE, STAGE_CONNACK };
 struct attempt {
     const struct server *server;
     int fd;     /* connected */
+    bool seam;  /* false: Paho dials by itself */
     bool taken; /* by Paho, which closes it */
     enum stage stage;
     bool tls_prepared;
@@ -88,7 +90,8 @@ struct link {
     int version;
     uint32_t epoch;
     int fd;               /* the socket, beside Paho's own descriptor; -1: unknown */
-    uint64_t bytes_acked; /* by the other side's kernel; the guard's */
+    uint64_t bytes_acked; /* by the other side's kernel */
+    int bytes_waiting;    /* for that; both as of the guard's last turn */
     atomic_bool reported; /* lost was called, or must no longer be called */
     sem_t ended;          /* posted by Paho's callback at the end of the connection */
 };
@@ -133,6 +136,22 @@ struct mqtt {
     int64_t deadline_ms;
     bool stop;
 };
+
+/* What a connect is to be. */
+struct plan {
+    const struct server *server;
+    const struct mqtt_request *request;
+    int version;
+    int keep_alive_s;
+    bool log_in;
+};
+
+/* --- request.c --- */
+
+/* Are the files there? Paho does not say which one is missing. */
+enum status mqtt_request_check(const struct mqtt_options *options, struct err *err) MUST_USE;
+MQTTResponse mqtt_request_connect(struct mqtt *mq, struct link *link, const struct plan *plan,
+                                  struct attempt *attempt);
 
 /* --- cause.c --- */
 

@@ -108,8 +108,8 @@ void mqtt_destroy(struct mqtt *mq);
 /* Any thread, once, when the bridge stops: no call lasts beyond this moment, a connect not even
  * until then. */
 void mqtt_set_deadline(struct mqtt *mq, int64_t mono_ms);
-/* Any thread. When bytes last reached the other side, by CLOCK_MONOTONIC, to the second; 0: not yet,
- * or unknown (PAHO=stock). */
+/* Any thread. When the other side last took bytes that had to wait, by CLOCK_MONOTONIC, to the second;
+ * 0: not yet, or unknown (PAHO=stock). */
 int64_t mqtt_moved_ms(const struct mqtt *mq);
 
 /* All below: publisher thread only. */

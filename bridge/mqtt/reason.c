@@ -7,6 +7,7 @@ static const struct {
     const char *text;
 } reasons[] = {
     {MQTT_CUT, "the broker stopped reading"},
+    {MQTT_HUNG_UP, "it closes the connection"},
     {0x00, "ok"},
     {0x10, "no matching subscribers"},
     {0x80, "unspecified error"},

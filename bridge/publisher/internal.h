@@ -9,6 +9,7 @@
  *   status.c      the bridge's status topics
  *   recover.c     start over, bury, end a connection
  *   backoff.[ch]  when to try again, what to bury (pure)
+ *   presence.[ch] how much of our presence a server takes (pure)
  *   window.[ch]   what is in flight (pure)
  */
 #ifndef BRIDGE_PUBLISHER_INTERNAL_H
@@ -17,6 +18,7 @@
 #include <pthread.h>
 
 #include "bridge/publisher/backoff.h"
+#include "bridge/publisher/presence.h"
 #include "bridge/publisher/publisher.h"
 #include "bridge/publisher/window.h"
 
@@ -49,9 +51,12 @@ struct signals {
     int64_t stop_by_ms; /* monotonic */
 };
 
-/* The failure to connect that was logged last. */
-struct logged_failure {
-    char text[256];
+/* What is remembered of one server. */
+struct known_server {
+    char failure[256]; /* to connect, as it was logged last; empty: none since it worked */
+    struct presence presence;
+    bool speaks_3_1_1_only;
+    bool retain_told; /* the log has it that this one retains nothing */
 };
 
 /* The bridge's status topics, as bits, in the order in which they are published. */
@@ -112,8 +117,7 @@ struct publisher {
     int64_t down_since_ms;
     bool dying; /* publishing failed; Paho has not reported the loss yet */
     int64_t dying_since_ms;
-    struct logged_failure *logged; /* by server */
-    bool retain_logged, status_refused_logged;
+    struct known_server *known; /* by server */
 
     /* order after trouble */
     struct backoff backoff;
@@ -127,7 +131,11 @@ struct publisher {
     struct buf info;
     unsigned status_due;
     size_t status_in_flight;
-    bool status_off;
+    enum presence_topic status_sent[STATUS_MAX_IN_FLIGHT]; /* oldest first */
+    unsigned status_missed;                                /* due, but their topics are off */
+    /* The last that was answered, while it may still have been the end of the connection. */
+    enum presence_topic status_proving;
+    bool status_is_proving;
     char *state_topic, *info_topic, *health_topic;
     int64_t health_ms, started_ms;
 };
@@ -159,8 +167,8 @@ void publisher_status_fini(struct publisher *pub);
 void publisher_status_take_info(struct publisher *pub);
 void publisher_status_send(struct publisher *pub);
 void publisher_status_answered(struct publisher *pub, int reason);
-/* They lost the connection too often: none until the next start. */
-void publisher_status_give_up(struct publisher *pub);
+/* The connection was lost with nothing in flight, or nothing but status messages. */
+void publisher_status_lost(struct publisher *pub, int reason);
 
 /* --- recover.c --- */
 
@@ -177,6 +185,12 @@ void publisher_bury_as(struct publisher *pub, uint64_t seq, const char *why);
 void publisher_link_dies(struct publisher *pub);
 /* The connection is over: answers and losses of its epoch are dropped, past and future ones. */
 void publisher_close_epoch(struct publisher *pub);
+
+/* The server that we are, or were last, connected to. */
+static inline struct known_server *publisher_server(const struct publisher *pub)
+{
+    return &pub->known[pub->server_index];
+}
 
 static inline void publisher_lock(struct publisher *pub)
 {

@@ -39,18 +39,36 @@ static uint64_t random_bits(void)
 /* Once per server and reason; the number of tries is logged when it works again. */
 static void log_connect_failure(struct publisher *pub, enum status st, const char *text)
 {
-    struct logged_failure *logged = &pub->logged[pub->server_index];
+    struct known_server *server = publisher_server(pub);
+    int size = (int)sizeof(server->failure);
 
-    if (strncmp(text, logged->text, sizeof(logged->text) - 1) == 0) {
+    if (strncmp(text, server->failure, (size_t)size - 1) == 0) {
         return;
     }
-    (void)snprintf(logged->text, sizeof(logged->text), "%.*s", (int)sizeof(logged->text) - 1,
-                   text);
+    (void)snprintf(server->failure, (size_t)size, "%.*s", size - 1, text);
     if (st == ST_UNREACHABLE) {
         log_warn("cannot reach broker", L_STR("server", pub->server), L_STR("error", text));
     } else {
         log_error("broker refuses the connection", L_STR("server", pub->server),
                   L_STR("error", text));
+    }
+}
+
+/* What the broker takes of our presence, if that is less than all, once per server. */
+static void adapt_presence(struct publisher *pub, int64_t now_ms)
+{
+    struct presence *presence = &publisher_server(pub)->presence;
+    const char *left = presence->no_will      ? "none"
+                       : presence->unretained ? "not retained"
+                                              : "QoS 0";
+
+    if (presence_accepted(presence, now_ms)) {
+        log_warn("the broker does not take the bridge's will as it is",
+                 L_STR("server", pub->server), L_STR("will", left),
+                 L_STR("reason", mqtt_reason_text(presence->reason)));
+    }
+    if (presence->unretained && !presence->no_will) {
+        pub->limits.retain_available = false; /* 3.1.1 has no other way to say it */
     }
 }
 
@@ -62,10 +80,15 @@ static void link_up(struct publisher *pub, const struct mqtt_connection *connect
                             ? pub->options.max_in_flight
                             : pub->limits.receive_maximum;
     pub->events_quiet_ms = pub->status_quiet_ms = now_ms;
-    pub->retain_logged = pub->status_refused_logged = false;
     backoff_connected(&pub->backoff, now_ms);
-    pub->status_due = pub->status_off ? 0 : STATUS_AT_CONNECT;
-    memset(pub->logged, 0, pub->options.server_count * sizeof(*pub->logged));
+    adapt_presence(pub, now_ms);
+    pub->status_due = STATUS_AT_CONNECT;
+    pub->status_missed = 0;
+    pub->status_is_proving = false;
+    for (size_t i = 0; i < pub->options.server_count; i++) {
+        pub->known[i].failure[0] = '\0';
+        pub->known[i].speaks_3_1_1_only = false;
+    }
     publisher_start_over(pub, pub->max_messages);
     metrics_set(METRIC_CONNECTED, 1);
     metrics_add(METRIC_RECONNECTS, metrics_get(METRIC_CONNECTS) > 0);
@@ -89,10 +112,46 @@ static enum status check_limits(const struct publisher *pub, struct err *err)
     return ST_OK;
 }
 
+/* A broker that knows only 3.1.1 may stumble over a CONNECT of MQTT 5 and hang up. So may others: it
+ * is asked, once. What it answers is said and never used: the version is the user's to choose. */
+static enum status explain_hang_up(struct publisher *pub, struct err *err)
+{
+    struct known_server *server = publisher_server(pub);
+
+    if (!server->speaks_3_1_1_only && server->failure[0] == '\0') {
+        server->speaks_3_1_1_only = mqtt_answers_3_1_1(pub->mq, pub->server);
+    }
+    if (!server->speaks_3_1_1_only) {
+        return err->status;
+    }
+    return err_set(err, ST_REFUSED, "it speaks MQTT 3.1.1 only (mqtt.version)");
+}
+
+/* Asks for as much of our presence as the server takes. */
+static enum status connect_with_presence(struct publisher *pub,
+                                         struct mqtt_connection *out_connection,
+                                         int *out_reason, struct err *err)
+{
+    struct presence *presence = &publisher_server(pub)->presence;
+    int version = pub->options.mqtt.version;
+    struct mqtt_request request = {.server = pub->server, .password = pub->options.password};
+    struct mqtt_will will;
+    enum status st;
+
+    presence_begin(presence, clock_mono_ms());
+    do {
+        request.will = presence_will(presence, &pub->will, &will) ? &will : NULL;
+        st = mqtt_connect(pub->mq, &request, out_connection, out_reason, err);
+    } while (st != ST_OK && presence_refused(presence, *out_reason, version, clock_mono_ms()));
+    if (st != ST_OK && *out_reason == MQTT_HUNG_UP && version == 5) {
+        st = explain_hang_up(pub, err);
+    }
+    return st;
+}
+
 void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
 {
     struct err err = {.status = ST_OK};
-    struct mqtt_request request = {.password = pub->options.password, .will = &pub->will};
     struct mqtt_connection connection = {0};
     int reason = 0;
     enum status st;
@@ -103,8 +162,7 @@ void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
     pub->server_index = pub->next_server++ % pub->options.server_count;
     pub->server = pub->options.servers[pub->server_index];
     pub->tries++;
-    request.server = pub->server;
-    st = mqtt_connect(pub->mq, &request, &connection, &reason, &err);
+    st = connect_with_presence(pub, &connection, &reason, &err);
     if (st == ST_OK) {
         pub->limits = connection.limits;
         pub->epoch = connection.epoch;
@@ -159,8 +217,6 @@ static void act_on(struct publisher *pub, const struct backoff_judgement *found,
         /* Fits. */
         (void)snprintf(why, sizeof(why), "lost the connection %u times", found->losses);
         publisher_bury_as(pub, seq, why);
-    } else if (found->culprit == CULPRIT_STATUS) {
-        publisher_status_give_up(pub);
     }
     if (found->same_client) {
         log_error("broker ends each connection soon: is another client using this client_id?",
@@ -181,6 +237,10 @@ void publisher_link_lost(struct publisher *pub, int reason, const char *text)
         log_warn("broker connection lost", L_STR("server", pub->server), L_INT("code", reason),
                  L_STR("reason", text), L_INT("in_flight", window_events(pub->window)));
     }
+    if (loss.in_flight == IN_FLIGHT_NOTHING ||
+        (loss.in_flight == IN_FLIGHT_STATUS && loss.silent_ms < loss.keep_alive_ms)) {
+        publisher_status_lost(pub, reason);
+    }
     act_on(pub, &found, loss.seq);
     pub->solo = pub->solo || window_events(pub->window) > 0;
     mqtt_disconnect(pub->mq, false);
@@ -193,7 +253,10 @@ void publisher_link_lost(struct publisher *pub, int reason, const char *text)
 
 void publisher_link_watch(struct publisher *pub, int64_t now_ms)
 {
+    /* Bytes that still move are a slow line, not a dead one. */
+    int64_t moved_ms = mqtt_moved_ms(pub->mq);
     int64_t limit_ms = (int64_t)pub->limits.keep_alive_s * 2000;
+    bool still = now_ms - moved_ms >= limit_ms;
 
     if (!pub->up) {
         return;
@@ -201,9 +264,10 @@ void publisher_link_watch(struct publisher *pub, int64_t now_ms)
     if (pub->dying && now_ms - pub->dying_since_ms >= DYING_MS) {
         publisher_link_lost(pub, 0, "publishing failed");
     } else if (window_messages(pub->window) > pub->status_in_flight &&
-               now_ms - pub->events_quiet_ms >= limit_ms) {
+               now_ms - pub->events_quiet_ms >= limit_ms && still) {
         publisher_link_lost(pub, MQTT_CUT, "no acknowledgement for twice the keep-alive");
-    } else if (pub->status_in_flight > 0 && now_ms - pub->status_quiet_ms >= limit_ms) {
+    } else if (pub->status_in_flight > 0 && now_ms - pub->status_quiet_ms >= limit_ms &&
+               still) {
         publisher_link_lost(pub, MQTT_CUT,
                             "no acknowledgement of the bridge's status messages");
     }

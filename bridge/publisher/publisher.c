@@ -219,7 +219,8 @@ static void say_goodbye(struct publisher *pub)
 {
     int64_t until_ms = clock_mono_ms() + OFFLINE_WAIT_MS;
 
-    if (!pub->up || pub->dying || pub->status_off) {
+    if (!pub->up || pub->dying ||
+        !presence_is_on(&publisher_server(pub)->presence, PRESENCE_STATE)) {
         return;
     }
     pub->status_due = STATUS_OFFLINE;
@@ -282,7 +283,7 @@ enum status publisher_create(const struct publisher_options *options, struct out
           options->max_in_flight <= PUBLISHER_MAX_IN_FLIGHT);
     pub->options = *options;
     pub->outbox = outbox;
-    pub->logged = xalloc(options->server_count * sizeof(*pub->logged));
+    pub->known = xalloc(options->server_count * sizeof(*pub->known));
     pub->started_ms = pub->down_since_ms = clock_mono_ms();
     pub->read_seq = settled_seq;
     init_shared(pub, settled_seq);
@@ -333,7 +334,7 @@ void publisher_destroy(struct publisher *pub)
     publisher_status_fini(pub);
     window_destroy(pub->window);
     buf_free(&pub->topic);
-    free(pub->logged);
+    free(pub->known);
     free(pub->answers.items);
     free(pub->posted_answers.items);
     CHECK(pthread_cond_destroy(&pub->changed) == 0);

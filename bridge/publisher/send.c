@@ -103,7 +103,7 @@ static struct slice as_property(struct slice text)
 }
 
 /* Lowers QoS and retain to what the broker supports; a missing retain is logged once per
- * connection. */
+ * server. */
 static void adapt(struct publisher *pub, struct mqtt_message *message)
 {
     if (message->qos > pub->limits.maximum_qos) {
@@ -111,10 +111,10 @@ static void adapt(struct publisher *pub, struct mqtt_message *message)
     }
     if (message->retain && !pub->limits.retain_available) {
         message->retain = false;
-        if (!pub->retain_logged) {
+        if (!publisher_server(pub)->retain_told) {
             log_warn("the broker retains nothing: published without retain",
                      L_STR("server", pub->server));
-            pub->retain_logged = true;
+            publisher_server(pub)->retain_told = true;
         }
     }
 }

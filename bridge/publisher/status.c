@@ -4,9 +4,8 @@
  * All three are published after each connect, before any event; health every 30 s, info when it
  * changes, "offline" before a clean disconnect.
  *
- * They must never hold up events. A refusal is logged once per connection and otherwise ignored.
- * Some brokers close the connection instead of refusing; after several such losses in a row no
- * status messages are published until the next start.
+ * They must never hold up events. What a broker refuses, or ends the connection over, is off for a
+ * while at that server (presence.c decides), and said once.
  */
 #include "bridge/publisher/internal.h"
 
@@ -17,7 +16,12 @@
 
 #include "bridge/metrics.h"
 
-enum { HEALTH_EVERY_MS = 30000 };
+enum {
+    HEALTH_EVERY_MS = 30000,
+    /* Mosquitto 2.0.11 acknowledges over 3.1.1 what its ACL forbids, and then hangs up. A message has
+     * passed once the connection has outlived its answer by so much. */
+    PROOF_MS = 1000,
+};
 
 static char *status_topic(const struct publisher *pub, const char *name)
 {
@@ -102,13 +106,26 @@ static enum status publish_status(struct publisher *pub, unsigned which, int *ou
     return st;
 }
 
-static void log_refused(struct publisher *pub, const char *why)
+static enum presence_topic topic_of(unsigned which)
 {
-    if (!pub->status_refused_logged) {
-        log_warn("the broker refuses the bridge's status messages",
-                 L_STR("server", pub->server), L_STR("topic", pub->options.bridge_topic),
-                 L_STR("reason", why));
-        pub->status_refused_logged = true;
+    return which == STATUS_INFO     ? PRESENCE_INFO
+           : which == STATUS_HEALTH ? PRESENCE_HEALTH
+                                    : PRESENCE_STATE;
+}
+
+static void log_off(const struct publisher *pub, enum presence_topic topic, const char *why)
+{
+    const char *const topics[] = {pub->state_topic, pub->info_topic, pub->health_topic};
+
+    log_warn("the broker does not take a status topic of the bridge: it is off for a while",
+             L_STR("server", pub->server), L_STR("topic", topics[topic]), L_STR("reason", why));
+}
+
+static void refused(struct publisher *pub, enum presence_topic topic, int reason)
+{
+    if (presence_topic_refused(&publisher_server(pub)->presence, topic, reason,
+                               clock_mono_ms())) {
+        log_off(pub, topic, mqtt_reason_text(reason));
     }
 }
 
@@ -119,34 +136,64 @@ static bool send_one(struct publisher *pub, unsigned which)
     enum status st = publish_status(pub, which, &token);
 
     if (st == ST_OK && token != 0) {
-        if (pub->status_in_flight++ == 0) {
+        if (pub->status_in_flight == 0) {
             pub->status_quiet_ms = clock_mono_ms();
         }
+        pub->status_sent[pub->status_in_flight++] = topic_of(which);
         window_sent_status(pub->window, token);
     } else if (st == ST_TOO_LARGE || st == ST_INVALID) {
-        log_refused(pub, status_text(st));
+        refused(pub, topic_of(which), st == ST_TOO_LARGE ? 0x95 : 0x90);
     } else if (st != ST_OK && st != ST_BUSY) {
         publisher_link_dies(pub);
     }
     return st == ST_OK || st == ST_TOO_LARGE || st == ST_INVALID;
 }
 
-void publisher_status_send(struct publisher *pub)
+/* What is due now. Topics that are off wait until they may be tried again. */
+static void find_due(struct publisher *pub, int64_t now_ms)
 {
-    int64_t now_ms = clock_mono_ms();
+    struct presence *presence = &publisher_server(pub)->presence;
 
-    if (!pub->up || pub->status_off || (pub->solo && window_events(pub->window) > 0)) {
-        return;
+    if (pub->status_is_proving && now_ms - pub->status_quiet_ms >= PROOF_MS) {
+        pub->status_is_proving = false;
+        presence_topic_taken(presence, pub->status_proving);
+    }
+    if (presence_try_again(presence, now_ms)) {
+        pub->status_due |= pub->status_missed;
+        pub->status_missed = 0;
     }
     if (now_ms - pub->health_ms >= HEALTH_EVERY_MS && !pub->seen.stop) {
         pub->status_due |= STATUS_HEALTH;
     }
     for (unsigned which = STATUS_STATE; which <= STATUS_OFFLINE; which <<= 1) {
+        if ((pub->status_due & which) != 0 && !presence_is_on(presence, topic_of(which))) {
+            pub->status_due &= ~which;
+            pub->status_missed |= which & STATUS_AT_CONNECT;
+        }
+    }
+}
+
+static bool may_send_one(const struct publisher *pub)
+{
+    bool careful = presence_is_careful(&publisher_server(pub)->presence);
+    size_t limit = !careful ? STATUS_MAX_IN_FLIGHT : pub->status_is_proving ? 0 : 1;
+
+    return !pub->dying && window_may_send(pub->window) && pub->status_in_flight < limit;
+}
+
+void publisher_status_send(struct publisher *pub)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (!pub->up || (pub->solo && window_events(pub->window) > 0)) {
+        return;
+    }
+    find_due(pub, now_ms);
+    for (unsigned which = STATUS_STATE; which <= STATUS_OFFLINE; which <<= 1) {
         if ((pub->status_due & which) == 0) {
             continue;
         }
-        if (pub->dying || !window_may_send(pub->window) ||
-            pub->status_in_flight >= STATUS_MAX_IN_FLIGHT || !send_one(pub, which)) {
+        if (!may_send_one(pub) || !send_one(pub, which)) {
             return;
         }
         pub->status_due &= ~which;
@@ -156,21 +203,49 @@ void publisher_status_send(struct publisher *pub)
     }
 }
 
-void publisher_status_give_up(struct publisher *pub)
+/* Brokers answer in the order in which they were asked [MQTT-4.6.0-2]. */
+static enum presence_topic take_oldest(struct publisher *pub)
 {
-    log_error("broker ends the connection on the bridge's status messages: they are off until "
-              "the next start",
-              L_STR("server", pub->server), L_STR("topic", pub->options.bridge_topic));
-    pub->status_off = true;
+    enum presence_topic oldest = pub->status_sent[0];
+
+    CHECK(pub->status_in_flight > 0);
+    pub->status_in_flight--;
+    for (size_t i = 0; i < pub->status_in_flight; i++) {
+        pub->status_sent[i] = pub->status_sent[i + 1];
+    }
+    return oldest;
 }
 
 void publisher_status_answered(struct publisher *pub, int reason)
 {
-    pub->status_in_flight--;
+    enum presence_topic topic = take_oldest(pub);
+
     pub->status_quiet_ms = clock_mono_ms();
     backoff_status_answered(&pub->backoff);
     if (reason >= 0x80) {
         metrics_refused(reason);
-        log_refused(pub, mqtt_reason_text(reason));
+        refused(pub, topic, reason);
+    } else {
+        pub->status_is_proving = true;
+        pub->status_proving = topic;
+    }
+}
+
+void publisher_status_lost(struct publisher *pub, int reason)
+{
+    enum presence_topic topic =
+        pub->status_in_flight > 0 ? pub->status_sent[0] : pub->status_proving;
+
+    if (pub->status_in_flight == 0 && !pub->status_is_proving) {
+        return;
+    }
+    /* The other codes of DISCONNECT speak of the connection, the client or the server. */
+    if (reason != 0 && reason != 0x81 && reason != 0x82 && reason != 0x83 && reason != 0x87 &&
+        reason != 0x90 && reason != 0x95 && reason != 0x99 && reason != 0x9A &&
+        reason != 0x9B) {
+        return;
+    }
+    if (presence_topic_lost(&publisher_server(pub)->presence, topic, clock_mono_ms())) {
+        log_off(pub, topic, reason == 0 ? "it ends the connection" : mqtt_reason_text(reason));
     }
 }

@@ -97,6 +97,57 @@ def a_stop_that_nobody_hears_leaves_it_to_the_will_with_a_window_of_one(start):
 
 
 @scenario
+def a_large_message_on_a_slow_line_arrives_once(start):
+    """20 s for one message: longer than Paho and the watchdogs wait for a sign of life."""
+    broker = start.broker()
+    subscriber = start.subscriber(broker)
+    proxy = start.proxy(broker, bytes_per_s=16000)
+    bridge = start.bridge(proxy, {"mqtt": {"keep_alive": "4s"}}).wait_connected()
+    body = events.body(pad="x" * 320000)
+    bridge.accept(body)
+    [message] = subscriber.wait(lambda: subscriber.on(events.topic()), "the message", deadline_s=60)
+    assert message.payload == body
+    bridge.wait_settled()
+    assert bridge.metrics().value("resent_total") == 0
+    assert bridge.metrics().value("broker_connects_total") == 1
+
+
+@scenario
+def who_answers_pings_but_no_message_is_left_all_the_same(start):
+    """Pings that arrive are no progress of the message."""
+    server = start.mqtt_server(never)
+    bridge = start.bridge(server, {"mqtt": {"keep_alive": "2s"}}).wait_connected()
+    bridge.accept(events.body())
+    server.wait_events(2)
+    assert server.sessions[0].pings > 0
+    assert bridge.lines("broker connection lost")
+
+
+@scenario
+def a_server_that_does_not_answer_is_said_to(start):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        bridge = start.bridge(None, {"mqtt": {"servers": [f"mqtt://127.0.0.1:{port}"]}})
+        [line] = bridge.wait_log(lambda: bridge.lines("cannot reach broker"), "why")
+        assert line["error"] == f"127.0.0.1:{port}: no answer to CONNECT within 10 s"
+
+
+@scenario
+def an_address_that_does_not_answer_is_said_to(start):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:  # what is beyond the backlog gets no answer
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        bridge = start.bridge(None, {"mqtt": {"servers": [f"mqtt://127.0.0.1:{port}"]}})
+        [line] = bridge.wait_log(lambda: bridge.lines("cannot reach broker"), "why")
+        assert line["error"] == f"no answer from 127.0.0.1:{port} within 10 s"
+        for filler in fillers:
+            filler.close()
+
+
+@scenario
 def a_server_that_accepts_and_says_nothing_does_not_hold_up_the_next(start):
     broker = start.broker()
     subscriber = start.subscriber(broker)

@@ -9,17 +9,17 @@ class Broker:
     """
     users: {name: password}; without it anybody may connect. acl: text of an acl_file.
     tls: (ca, cert, key) paths; client_certificates: clients must show one of that authority.
-    websockets: a second listener for them. lines: more lines for mosquitto.conf. host: "::1" for IPv6.
+    websockets: a second listener for them. lines: more lines for mosquitto.conf, listener_lines: for its listener. host: "::1" for IPv6.
     """
 
     def __init__(self, folder, *, users=None, acl=None, tls=None, client_certificates=False,
-                 websockets=False, max_packet_size=None, max_inflight_messages=256, lines=(), host="127.0.0.1"):
+                 websockets=False, max_packet_size=None, max_inflight_messages=256, lines=(), listener_lines=(), host="127.0.0.1"):
         self.folder = folder
         self.host, self.port = host, free_port()
         self.websocket_port = free_port() if websockets else None
         self.users, self.acl, self.tls = users, acl, tls
         self.client_certificates = client_certificates
-        self.lines = list(lines)
+        self.lines, self.listener_lines = list(lines), list(listener_lines)
         self.lines.append(f"max_inflight_messages {max_inflight_messages}")
         if max_packet_size:
             self.lines.append(f"max_packet_size {max_packet_size}")
@@ -92,6 +92,7 @@ class Broker:
             yield f"acl_file {acl_file}"
         yield from self.lines
         yield f"listener {self.port} {self.host}"
+        yield from self.listener_lines
         yield from self._tls_lines()
         if self.websocket_port:
             yield f"listener {self.websocket_port} {self.host}"
