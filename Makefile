@@ -37,7 +37,8 @@ ALL_CFLAGS := -std=gnu17 -pthread $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDEN)
 ifeq ($(PAHO),lean)
 PAHO_OURS := $B/obj/bridge/mqtt/lean.o $B/obj/bridge/mqtt/seam.o
 PAHO_LIBS := -l:libpaho-mqtt3cs.a
-PAHO_WRAPPED := Socket_new SSLSocket_connect Socket_getdata SSLSocket_getdata Socket_getch SSLSocket_getch MQTTProtocol_keepalive
+PAHO_WRAPPED := Socket_new SSLSocket_connect Socket_getdata SSLSocket_getdata Socket_getch SSLSocket_getch \
+                MQTTPacket_send_connect MQTTProtocol_keepalive
 LDFLAGS   += $(PAHO_WRAPPED:%=-Wl,--wrap=%)
 else
 PAHO_OURS := $B/obj/bridge/mqtt/stock.o

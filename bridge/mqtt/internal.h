@@ -72,6 +72,7 @@ struct attempt {
     bool taken; /* by Paho, which closes it */
     enum stage stage;
     bool tls_prepared;
+    void *ssl;           /* OpenSSL's, from then on; lives as long as Paho's connect */
     bool answered;       /* CONNACK, by its first byte */
     bool closed;         /* the other side ended the connection */
     bool broken;         /* failed; Paho is to find the end of the connection */

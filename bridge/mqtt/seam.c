@@ -7,14 +7,15 @@
  *  - SSLSocket_connect has OpenSSL check the certificate as tls.c says, and keeps the reason.
  *  - Socket_getdata and SSLSocket_getdata gather the answer to a WebSocket upgrade, of any length
  *    and in any pieces (upgrade.c).
- *  - Socket_getch and SSLSocket_getch see whether what comes after CONNECT is MQTT.
+ *  - Socket_getch and SSLSocket_getch see whether what comes after CONNECT is MQTT;
+ *    MQTTPacket_send_connect, what came before it.
  *
  * And while one lives:
  *
  *  - MQTTProtocol_keepalive does not give up a connection over which bytes still move: a large
  *    message on a slow line keeps the answer to a ping waiting for longer than the keep-alive.
  *
- * The prototypes are Paho's (src/Socket.h, SSLSocket.h, MQTTProtocolClient.h of 1.3.12); those headers
+ * The prototypes are Paho's (src/Socket.h, SSLSocket.h, MQTTPacketOut.h, MQTTProtocolClient.h of 1.3.12); those headers
  * are not installed. What Paho's thread does here it does under Paho's lock.
  */
 #include "bridge/mqtt/internal.h"
@@ -56,6 +57,10 @@ int __real_Socket_getch(int socket, char *out);
 int __wrap_Socket_getch(int socket, char *out);
 int __real_SSLSocket_getch(SSL *ssl, int socket, char *out);
 int __wrap_SSLSocket_getch(SSL *ssl, int socket, char *out);
+int __real_MQTTPacket_send_connect(void *client, int version, void *properties,
+                                   void *will_properties);
+int __wrap_MQTTPacket_send_connect(void *client, int version, void *properties,
+                                   void *will_properties);
 void __real_MQTTProtocol_keepalive(struct timespec now);
 void __wrap_MQTTProtocol_keepalive(struct timespec now);
 
@@ -130,6 +135,7 @@ int __wrap_SSLSocket_connect(SSL *ssl, int socket, const char *host, int verify,
     if (!attempt->tls_prepared) {
         mqtt_tls_prepare(ssl, attempt->server);
         attempt->tls_prepared = true;
+        attempt->ssl = ssl;
     }
     ERR_clear_error();
     rc = SSL_connect(ssl);
@@ -320,6 +326,21 @@ int __wrap_Socket_getch(int socket, char *out)
 int __wrap_SSLSocket_getch(SSL *ssl, int socket, char *out)
 {
     return is_end(socket, ssl) ? PAHO_ERROR : __real_SSLSocket_getch(ssl, socket, out);
+}
+
+/* The other side may have ended the connection before CONNECT was out; then Paho reads nothing more,
+ * and the reason is still to be had. */
+int __wrap_MQTTPacket_send_connect(void *client, int version, void *properties,
+                                   void *will_properties)
+{
+    struct attempt *attempt = atomic_load(&current);
+    int rc = __real_MQTTPacket_send_connect(client, version, properties, will_properties);
+
+    if (rc == PAHO_ERROR && attempt != NULL && !attempt->broken) {
+        attempt->broken = true;
+        attempt->closed = may_be_connack(attempt, attempt->ssl) || attempt->closed;
+    }
+    return rc;
 }
 
 /* --- the keep-alive --- */
