@@ -44,7 +44,7 @@ static void check_event(struct source_view *view, size_t index,
     }
 }
 
-/* A header that comes twice is refused. */
+/* A time or an id that comes twice is refused, and a second signature helps nobody. */
 static void check_headers(struct source_view *view, size_t index, struct provider_made *made)
 {
     const struct provider_signature *signature = &view->source->provider->signature;
@@ -59,7 +59,7 @@ static void check_headers(struct source_view *view, size_t index, struct provide
         if (own[i].name && own[i].name[0] != '\0' &&
             trial_find_header(&made->headers, own[i].name, &value, 1) > own[i].made) {
             warn(view, index, ".headers",
-                 "contain one that the signature brings, too: what comes twice is refused");
+                 "contain one that the signature brings, too; remove it");
         }
     }
 }

@@ -2,10 +2,11 @@
  * ingress - webhooks over HTTP: turns requests into deliveries for the intake, and the intake's
  * results into the answers of the contract.
  *
- * These are refused before their body is read: an unknown path, a method other than POST, a
- * body that is larger than its source takes, a Content-Encoding, a signature header that is missing or appears twice. Every refusal, also one by http itself, is
- * counted for its source and logged with peer, path, size and reason; the log takes at most one
- * line a second for each source and reason, so that nobody can fill the disk.
+ * These are refused before their body is read: an unknown path, a method other than POST, a body
+ * that is larger than its source takes or that has a Content-Encoding, a signature that is missing.
+ * Every refusal, also one by http itself, is counted for its source and logged with peer, path, size
+ * and reason; the log takes at most one line a second for each source and reason, so that nobody can
+ * fill the disk.
  *
  * The configuration and the secrets can change while requests arrive. A request is judged by those
  * in force when its head was complete; if they refuse its signature, by those in force at its end.

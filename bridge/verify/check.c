@@ -1,7 +1,7 @@
 /*
  * Checking a delivery:
- *   - each header that the description names must come once
- *   - the signature's header is taken apart (header.c), timestamp and id are read
+ *   - each header that the description names must come; only the signature's may come more than once
+ *   - all lines of the signature's header are taken apart (header.c), timestamp and id are read
  *   - every secret makes one MAC over the message, piece by piece, to compare with all signatures
  *   - last comes the timestamp's age: only now is it known to be the provider's
  * Whatever is missing or malformed is ST_UNAUTHENTIC, and so is every delivery without a secret.
@@ -146,7 +146,8 @@ void verifier_destroy(struct verifier *verifier)
     }
 }
 
-static enum status check_header(const struct delivery *head, const char *name, struct err *why)
+static enum status check_header(const struct delivery *head, const char *name, size_t most,
+                                struct err *why)
 {
     struct slice value;
     size_t count = 0;
@@ -160,7 +161,7 @@ static enum status check_header(const struct delivery *head, const char *name, s
     if (count == 0) {
         return err_set(why, ST_UNAUTHENTIC, "header %s is missing", name);
     }
-    return count == 1
+    return count <= most
                ? ST_OK
                : err_set(why, ST_UNAUTHENTIC, "header %s is there %zu times", name, count);
 }
@@ -172,11 +173,24 @@ enum status verifier_check_head(const struct verifier *verifier, const struct de
     enum status st = ST_OK;
 
     if (signature->scheme != SCHEME_NONE) {
-        st = check_header(head, signature->header, why);
-        st = st == ST_OK ? check_header(head, signature->timestamp_header, why) : st;
-        st = st == ST_OK ? check_header(head, signature->id_header, why) : st;
+        st = check_header(head, signature->header, VERIFY_MAX_SIGNATURES, why);
+        st = st == ST_OK ? check_header(head, signature->timestamp_header, 1, why) : st;
+        st = st == ST_OK ? check_header(head, signature->id_header, 1, why) : st;
     }
     return st;
+}
+
+/* The lines of the signature's header. Returns how many; 0: none, or too many. */
+static size_t take_lines(const struct verifier *verifier, const struct delivery *delivery,
+                         struct slice out_lines[VERIFY_MAX_SIGNATURES])
+{
+    size_t count = 0;
+
+    if (delivery->header) {
+        count = delivery->header(delivery->ctx, verifier->signature->header, out_lines,
+                                 VERIFY_MAX_SIGNATURES);
+    }
+    return count <= VERIFY_MAX_SIGNATURES ? count : 0;
 }
 
 static bool compute(const struct verifier *verifier, EVP_MAC_CTX *keyed,
@@ -270,12 +284,13 @@ static enum status check_hmac(const struct verifier *verifier, const struct deli
 {
     const struct provider_signature *signature = verifier->signature;
     struct signature_given given = {.count = 0};
+    struct slice lines[VERIFY_MAX_SIGNATURES];
+    size_t line_count = take_lines(verifier, delivery, lines);
     struct message_values values;
     int64_t timestamp_s = 0;
     enum status st;
 
-    if (!signature_read(signature, delivery_header(delivery, signature->header),
-                        verifier->mac_len, &given)) {
+    if (!signature_read(signature, lines, line_count, verifier->mac_len, &given)) {
         return err_set(why, ST_UNAUTHENTIC, "header %s is no signature of the configured form",
                        signature->header);
     }
@@ -289,19 +304,48 @@ static enum status check_hmac(const struct verifier *verifier, const struct deli
     return st;
 }
 
-static enum status check_token(const struct verifier *verifier, const struct delivery *delivery,
-                               struct err *why)
+static unsigned is_token(const struct verifier *verifier, struct slice given)
 {
-    struct slice given = delivery_header(delivery, verifier->signature->header);
     unsigned found = 0;
 
     for (size_t i = 0; i < verifier->count; i++) {
         found |= verify_equal_text(given, buf_slice(&verifier->tokens[i]));
     }
-    return found && given.len > 0
-               ? ST_OK
-               : err_set(why, ST_UNAUTHENTIC, "header %s contains another token",
-                         verifier->signature->header);
+    return found && given.len > 0;
+}
+
+/* A line is a token, which may contain commas, or a list of tokens. */
+static unsigned line_has_token(const struct verifier *verifier, struct slice line)
+{
+    unsigned found = is_token(verifier, line);
+    const char *comma = line.len > 0 ? memchr(line.data, ',', line.len) : NULL;
+
+    for (size_t i = 0; i < VERIFY_MAX_SIGNATURES && comma; i++) {
+        struct slice item = {line.data, (size_t)(comma - line.data)};
+
+        found |= is_token(verifier, slice_trim(item, " \t"));
+        line = slice_from(line, item.len + 1);
+        comma = line.len > 0 ? memchr(line.data, ',', line.len) : NULL;
+        if (comma == NULL) {
+            found |= is_token(verifier, slice_trim(line, " \t"));
+        }
+    }
+    return found;
+}
+
+static enum status check_token(const struct verifier *verifier, const struct delivery *delivery,
+                               struct err *why)
+{
+    struct slice lines[VERIFY_MAX_SIGNATURES];
+    size_t count = take_lines(verifier, delivery, lines);
+    unsigned found = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        found |= line_has_token(verifier, lines[i]);
+    }
+    return found ? ST_OK
+                 : err_set(why, ST_UNAUTHENTIC, "header %s contains another token",
+                           verifier->signature->header);
 }
 
 enum status verifier_check(struct verifier *verifier, const struct delivery *delivery,

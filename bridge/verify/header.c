@@ -1,6 +1,9 @@
 /*
- * The signature's header, in its four forms. Keys and versions that are not the wanted ones
- * are skipped: they are how providers bring in new schemes beside old ones.
+ * The signature's header, in its four forms. Keys and versions that are not the wanted ones are
+ * skipped: they are how providers bring in new schemes beside old ones. While a secret is being
+ * changed, providers put several signatures in one header, in ways of their own: a list, one with a
+ * mark before each or before the first only, several values behind one key or version. All are
+ * taken: what is compared more is no easier to forge, and there is a limit.
  */
 #include "bridge/verify/internal.h"
 
@@ -61,6 +64,7 @@ struct reading {
     struct signature_given *given;
 };
 
+/* False: there are too many. */
 static bool add_signature(struct reading *reading, struct slice text)
 {
     struct signature_given *given = reading->given;
@@ -73,12 +77,81 @@ static bool add_signature(struct reading *reading, struct slice text)
     return true;
 }
 
+/* True if this can be a signature, right or wrong. */
+static bool is_signature(const struct reading *reading, struct slice text)
+{
+    uint8_t mac[VERIFY_MAX_MAC];
+
+    return decode_mac(reading->signature->encoding, text, reading->mac_len, mac);
+}
+
+/* What may stand between two signatures, and is never part of one. */
+static bool is_divider(char c)
+{
+    static const char dividers[] = ",; \t";
+
+    return memchr(dividers, c, sizeof(dividers) - 1) != NULL;
+}
+
+static struct slice skip_dividers(struct slice rest)
+{
+    while (rest.len > 0 && is_divider(rest.data[0])) {
+        rest = slice_from(rest, 1);
+    }
+    return rest;
+}
+
+/* What precedes the next divider. */
+static struct slice take_item(struct slice *rest)
+{
+    struct slice item = {rest->data, 0};
+
+    while (item.len < rest->len && !is_divider(item.data[item.len])) {
+        item.len++;
+    }
+    *rest = slice_from(*rest, item.len);
+    return item;
+}
+
+static bool read_list(struct reading *reading, struct slice value)
+{
+    for (value = skip_dividers(value); value.len > 0; value = skip_dividers(value)) {
+        if (!add_signature(reading, take_item(&value))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The mark is before each signature, or before the first of several. What has another mark, or
+ * follows that, is another kind's. */
 static bool read_prefix(struct reading *reading, struct slice value)
 {
-    struct slice mark = slice_of(reading->signature->mark);
+    const struct slice mark = slice_of(reading->signature->mark);
+    bool marked = false;
 
-    return slice_starts_with(value, mark) &&
-           add_signature(reading, (struct slice){value.data + mark.len, value.len - mark.len});
+    for (; value.len > 0; value = skip_dividers(value)) {
+        bool begins = slice_starts_with(value, mark);
+        struct slice item;
+
+        value = begins ? slice_from(value, mark.len) : value;
+        item = take_item(&value);
+        marked = begins ? item.len > 0 : marked && is_signature(reading, item);
+        if (marked && !add_signature(reading, item)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* There may be several, but only one time. */
+static bool add_timestamp(struct reading *reading, struct slice text)
+{
+    struct slice *timestamp = &reading->given->timestamp;
+    bool agrees = text.data && (timestamp->data == NULL || slice_equal(*timestamp, text));
+
+    *timestamp = text;
+    return agrees;
 }
 
 /* t=<timestamp>,s=<signature>: the second part is all that follows the first separator. */
@@ -88,35 +161,36 @@ static bool read_ordered(struct reading *reading, struct slice value)
 
     if (!is_name(take_until(&first, '='), reading->signature->timestamp_key) ||
         !is_name(take_until(&value, '='), reading->signature->mark)) {
-        return false;
+        return true;
     }
-    reading->given->timestamp = first;
-    return add_signature(reading, value);
+    return add_timestamp(reading, first) && add_signature(reading, value);
 }
 
-static bool read_pair(struct reading *reading, struct slice item)
+/* What follows a pair without a key of its own is one more value of its key. */
+static bool read_pair(struct reading *reading, struct slice item, bool *wanted)
 {
     struct slice value = slice_trim(item, " \t");
-    struct slice key = take_until(&value, '=');
+    struct slice whole = value, key;
 
-    if (is_name(key, reading->signature->mark)) {
-        return add_signature(reading, value);
+    if (*wanted &&
+        is_signature(reading, whole)) { /* base64 may end in =, as if it were a key */
+        return add_signature(reading, whole);
     }
-    if (is_name(key, reading->signature->timestamp_key)) {
-        bool first = reading->given->timestamp.data == NULL;
-
-        reading->given->timestamp = value;
-        return first && value.data;
+    key = take_until(&value, '=');
+    *wanted = is_name(key, reading->signature->mark);
+    if (*wanted) {
+        return read_list(reading, value);
     }
-    return true;
+    return !is_name(key, reading->signature->timestamp_key) || add_timestamp(reading, value);
 }
 
 static bool read_pairs(struct reading *reading, struct slice value)
 {
     char separator = separator_of(reading->signature);
+    bool wanted = false;
 
     while (value.data) {
-        if (!read_pair(reading, take_until(&value, separator))) {
+        if (!read_pair(reading, take_until(&value, separator), &wanted)) {
             return false;
         }
     }
@@ -129,18 +203,19 @@ static bool read_versions(struct reading *reading, struct slice value)
         struct slice item = take_until(&value, ' ');
 
         if (is_name(take_until(&item, ','), reading->signature->mark) &&
-            !add_signature(reading, item)) {
+            !read_list(reading, item)) {
             return false;
         }
     }
     return true;
 }
 
+/* False: there are too many signatures, or different times. What is no signature is skipped. */
 static bool read_form(struct reading *reading, struct slice value)
 {
     switch (reading->signature->form) {
     case FORM_PLAIN:
-        return add_signature(reading, value);
+        return read_list(reading, value);
     case FORM_PREFIX:
         return read_prefix(reading, value);
     case FORM_PAIRS:
@@ -154,14 +229,18 @@ static bool read_form(struct reading *reading, struct slice value)
     return false;
 }
 
-bool signature_read(const struct provider_signature *signature, struct slice value,
-                    size_t mac_len, struct signature_given *out_given)
+bool signature_read(const struct provider_signature *signature, const struct slice *lines,
+                    size_t count, size_t mac_len, struct signature_given *out_given)
 {
     struct reading reading = {signature, mac_len, 0, out_given};
+    bool good = true;
 
     out_given->count = 0;
     out_given->timestamp = SLICE_NONE;
-    return read_form(&reading, value) && out_given->count > 0;
+    for (size_t i = 0; i < count && good; i++) {
+        good = read_form(&reading, lines[i]);
+    }
+    return good && out_given->count > 0;
 }
 
 static void write_mark(const struct provider_signature *signature, struct slice timestamp,

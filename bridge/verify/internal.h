@@ -70,17 +70,17 @@ void timestamp_write(enum provider_timestamp format, int64_t unix_s,
 
 /* ---- header.c ---- */
 
-/* What a signature's header contains. Signatures that are not of the right length and alphabet are
- * left out: they cannot match. */
+/* What a signature's header contains, in all its lines. Signatures that are not of the right length
+ * and alphabet are left out: they cannot match. */
 struct signature_given {
     uint8_t macs[VERIFY_MAX_SIGNATURES][VERIFY_MAX_MAC];
     size_t count;
     struct slice timestamp; /* of timestamp_key; absent: it has none */
 };
 
-/* False: it has no signature, too many, or a timestamp twice. */
-bool signature_read(const struct provider_signature *signature, struct slice value,
-                    size_t mac_len, struct signature_given *out_given);
+/* lines: the header's values. False: it has no signature, too many, or two different timestamps. */
+bool signature_read(const struct provider_signature *signature, const struct slice *lines,
+                    size_t count, size_t mac_len, struct signature_given *out_given);
 /* Adds the header's value. timestamp: for timestamp_key. */
 void signature_write(const struct provider_signature *signature, const uint8_t *mac,
                      size_t mac_len, struct slice timestamp, struct buf *out);

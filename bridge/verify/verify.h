@@ -18,7 +18,7 @@
 
 enum {
     VERIFY_MAX_SECRETS = 16,
-    VERIFY_MAX_SIGNATURES = 16, /* in one header, of the wanted key or version */
+    VERIFY_MAX_SIGNATURES = 16, /* of the wanted key or version, in all lines of the header */
     VERIFY_MAX_ID = 256,        /* bytes of {id} */
     VERIFY_MAX_SECRET = 4096,   /* bytes of a secret's text */
     DIGEST_SIZE = 32,
@@ -56,8 +56,9 @@ enum status verifier_create(const struct provider_signature *signature,
                             struct verifier **out_verifier, struct err *err) MUST_USE;
 void verifier_destroy(struct verifier *verifier);
 
-/* Before the body is there: ST_OK if every header that the check needs is there, once; else
- * ST_UNAUTHENTIC. why: see verifier_check. */
+/* Before the body is there: ST_OK if every header that the check needs is there; else ST_UNAUTHENTIC.
+ * That of the signature or token may come in up to VERIFY_MAX_SIGNATURES lines, any of which
+ * counts; those of a timestamp and an id come once. why: see verifier_check. */
 enum status verifier_check_head(const struct verifier *verifier, const struct delivery *head,
                                 struct err *why) MUST_USE;
 

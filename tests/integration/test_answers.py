@@ -193,10 +193,10 @@ BAD_SIGNATURES = {
     "of another body": [sign.creads(SECRET, b"{ }")],
     "by another secret": [sign.creads("wrong", b"{}")],
     "of an empty key": [sign.creads("", b"{}")],
-    "twice the right one": [GOOD, GOOD],
-    "a wrong one first": ["0" * 64, GOOD],
-    "a wrong one second": [GOOD, "0" * 64],
-    "two in one header": [f"{GOOD}, {GOOD}"],
+    "two wrong ones": ["0" * 64, "1" * 64],
+    "two wrong ones in one header": [f"{'0' * 64}, {'1' * 64}"],
+    "the right one behind too many": [", ".join(["0" * 64] * 16 + [GOOD])],
+    "the right one in too many lines": ["0" * 64] * 16 + [GOOD],
     "inner blanks": [f"{GOOD[:32]} {GOOD[32:]}"],
     "very long": ["a" * 4000],
     "bytes beyond ASCII": ["\xe9" * 64],
@@ -209,6 +209,24 @@ def test_a_missing_or_wrong_or_repeated_signature_is_refused(bridge, nothing_sto
     answer = http_client.fetch(bridge.ingress, "POST", PATH, headers, b"{}")
     assert answer.status in (400, 401), answer
     assert_refused(answer, answer.status, "unauthorized" if answer.status == 401 else "bad_request")
+
+
+GOOD_SIGNATURES = {
+    "twice the right one": [GOOD, GOOD],
+    "a wrong one first": ["0" * 64, GOOD],
+    "a wrong one second": [GOOD, "0" * 64],
+    "two in one header": [f"{GOOD}, {GOOD}"],
+    "a wrong one first in one header": [f"{'0' * 64},{GOOD}"],
+    "a wrong one second in one header": [f"{GOOD}; {'0' * 64}"],
+    "something else beside it": ["v9 new", f"{GOOD}"],
+}
+
+
+@pytest.mark.parametrize("values", GOOD_SIGNATURES.values(), ids=GOOD_SIGNATURES)
+def test_any_value_of_the_signature_s_header_counts(bridge, values):
+    body = b"{}"
+    headers = [(sign.CREADS_HEADER, value) for value in values]
+    assert http_client.fetch(bridge.ingress, "POST", PATH, headers, body).status == 202
 
 
 def test_each_flipped_byte_of_the_signature_is_refused(bridge, nothing_stored):

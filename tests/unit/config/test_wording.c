@@ -613,7 +613,7 @@ static const struct {
      "2b7e151628aed2a6'," SECRETS
      ",'samples':[{'event':'a','headers':{'x-slack-signature':'v0=1'},'body':{'type':'a'}}]}]}",
      true, "sources[0].samples[0].headers",
-     "contain one that the signature brings, too: what comes twice is refused"},
+     "contain one that the signature brings, too; remove it"},
     {"{'outbox':{'path':'/tmp/o.db'},'sources':[{'name':'p','provider':'weavy','path':'/p/"
      "2b7e151628aed2a6','verify':'none','fields':{'gid':'|'},'events':{'paid':'order.paid'},'"
      "samples':[{'event':'order.lost','body':{}}]}]}",

@@ -329,7 +329,7 @@ static bool has_headers(const char *path, const char *lines)
                              NULL) == ST_OK;
 }
 
-static void each_header_of_the_signature_must_appear_once(void **state)
+static void each_header_of_the_signature_must_appear(void **state)
 {
     (void)state;
     use("{'name':'chat','provider':'slack','path':'/chat','secrets':['s']},"
@@ -337,7 +337,9 @@ static void each_header_of_the_signature_must_appear_once(void **state)
     assert_true(has_headers("/chat", "X-Slack-Signature: v0=1\nX-Slack-Request-Timestamp: 1"));
     assert_false(has_headers("/chat", "X-Slack-Signature: v0=1"));
     assert_false(has_headers("/chat", "X-Slack-Request-Timestamp: 1"));
-    assert_false(has_headers("/chat", "X-Slack-Signature: v0=1\nX-Slack-Signature: v0=1\n"
+    assert_true(has_headers("/chat", "X-Slack-Signature: v0=1\nX-Slack-Signature: v0=1\n"
+                                     "X-Slack-Request-Timestamp: 1"));
+    assert_false(has_headers("/chat", "X-Slack-Signature: v0=1\nX-Slack-Request-Timestamp: 1\n"
                                       "X-Slack-Request-Timestamp: 1"));
     assert_true(has_headers("/open", ""));
 }
@@ -404,7 +406,7 @@ int main(void)
         TEST(an_unsigned_delivery_id_decides_together_with_what_is_proven),
         TEST(a_header_that_the_signature_covers_is_trusted),
         TEST(a_challenge_is_answered_and_not_stored),
-        TEST(each_header_of_the_signature_must_appear_once),
+        TEST(each_header_of_the_signature_must_appear),
         TEST(a_reparsed_dead_letter_keeps_the_values_from_headers),
         TEST(a_dead_letter_that_is_a_challenge_makes_no_event),
     };

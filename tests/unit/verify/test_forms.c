@@ -293,8 +293,9 @@ static void semicolons_separate_pairs_where_that_is_said(void **state)
         {"ts=1671552777;h1=00;h1=" MAC, PASSES, REFUSED},
         {"ts=1671552777;h0=x,y;h1=" MAC, PASSES, REFUSED},
         {"ts=1671552777,h1=" MAC, REFUSED, REFUSED},
-        {"ts=1671552777;h1=" MAC ",h1=" MAC, REFUSED, REFUSED},
-        {"ts=1671552777;ts=1671552777;h1=" MAC, REFUSED, REFUSED},
+        {"ts=1671552777;h1=" MAC "," MAC, PASSES, REFUSED},
+        {"ts=1671552777;ts=1671552777;h1=" MAC, PASSES, REFUSED},
+        {"ts=1671552777;ts=1671552778;h1=" MAC, REFUSED, REFUSED},
         {"ts=1671552777;h2=" MAC, REFUSED, REFUSED},
         {"h1=" MAC, REFUSED, REFUSED},
     };
