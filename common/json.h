@@ -61,6 +61,11 @@ enum { JSON_MAX_PATHS = 32 };
 void json_find_all(struct slice text, const struct slice *paths, size_t count,
                    struct json_value *out_values);
 
+/* Adds the text with "***" in place of each value, but null, that a path leads to: of every member, if
+ * several have the same name, or a prefix in common with a path that ends in `*`. All other bytes
+ * stay as they are. */
+void json_mask(struct slice text, const struct slice *paths, size_t count, struct buf *out);
+
 /* The kind of a whole text that json_check has accepted. */
 enum json_kind json_kind_of(struct slice text);
 

@@ -283,21 +283,31 @@ static bool is_prefix(struct slice path)
     return path.data && path.len > 0 && path.data[path.len - 1] == JSON_PATH_ANY;
 }
 
+static struct level start(struct search *search, const struct slice *paths, size_t count)
+{
+    struct level root = {0, 0};
+
+    CHECK(count <= JSON_MAX_PATHS);
+    *search = (struct search){paths, 0};
+    for (size_t i = 0; i < count; i++) {
+        root.paths |= (uint32_t)(paths[i].data != NULL) << i;
+        search->prefixes |= (uint32_t)is_prefix(paths[i]) << i;
+    }
+    return root;
+}
+
 void json_find_all(struct slice text, const struct slice *paths, size_t count,
                    struct json_value *out_values)
 {
     const char *end = text.data + text.len;
     const char *p = skip_space(text.data, end);
-    struct search search = {paths, 0};
+    struct search search;
     struct level levels[JSON_MAX_DEPTH];
     size_t depth = 0; /* of open objects; the innermost is levels[depth - 1] */
 
-    CHECK(count <= JSON_MAX_PATHS);
-    levels[0] = (struct level){0, 0};
+    levels[0] = start(&search, paths, count);
     for (size_t i = 0; i < count; i++) {
         out_values[i] = (struct json_value){JSON_ABSENT, SLICE_NONE};
-        levels[0].paths |= (uint32_t)(paths[i].data != NULL) << i;
-        search.prefixes |= (uint32_t)is_prefix(paths[i]) << i;
     }
     if (*p == '{') {
         depth = 1;
@@ -320,6 +330,40 @@ void json_find_all(struct slice text, const struct slice *paths, size_t count,
             p++; /* a comma, space, or the object's end */
         }
     }
+}
+
+void json_mask(struct slice text, const struct slice *paths, size_t count, struct buf *out)
+{
+    const char *end = text.data + text.len, *copied = text.data;
+    const char *p = skip_space(text.data, end);
+    struct search search;
+    struct level levels[JSON_MAX_DEPTH];
+    size_t depth = *p == '{' ? 1 : 0; /* as above */
+
+    levels[0] = start(&search, paths, count);
+    for (p += depth; depth > 0;) {
+        struct slice name;
+        struct match match;
+
+        if (*p != '"') {
+            depth -= *p == '}';
+            p++; /* a comma, space, or the object's end */
+            continue;
+        }
+        p = read_name(p, end, &name);
+        match = match_name(name, &search, levels[depth - 1]);
+        if ((match.ends || match.may_end) && *p != 'n') {
+            buf_add(out, copied, (size_t)(p - copied));
+            buf_add_str(out, "\"***\"");
+            p = copied = skip_value(p, end);
+        } else if (match.goes_on && *p == '{') {
+            levels[depth++] = (struct level){match.goes_on, match.offset_below};
+            p++;
+        } else {
+            p = skip_value(p, end);
+        }
+    }
+    buf_add(out, copied, (size_t)(end - copied));
 }
 
 struct json_value json_find(struct slice text, struct slice path)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/json.h"
+
 #include "bridge/config/internal.h"
 #include "bridge/parse/parse.h"
 #include "bridge/verify/verify.h"
@@ -294,6 +296,25 @@ static void check_suffix(struct source_view *view)
     check_samples(view);
 }
 
+static void check_mask(struct source_view *view)
+{
+    const char *const *path = view->source->provider->mask;
+    struct buf compiled = {0};
+    struct err err = {0};
+    char key[48];
+
+    for (size_t i = 0; path && path[i] && !source_is_faulty(view, "mask"); i++) {
+        (void)snprintf(key, sizeof(key), "mask[%zu]", i);
+        if (i == JSON_MAX_PATHS) {
+            config_fault(view->faults, source_path(view, "mask"), "has more than %d paths",
+                         JSON_MAX_PATHS);
+        } else if (json_compile_path(slice_of(path[i]), &compiled, &err) != ST_OK) {
+            config_fault(view->faults, source_path(view, key), "%s", err.text);
+        }
+    }
+    buf_free(&compiled);
+}
+
 /* The API */
 
 static bool says_api(const struct config_source *source)
@@ -335,6 +356,7 @@ void config_check_provider(struct source_view *view)
     check_keys(view, is_signed);
     check_open_door(view);
     check_suffix(view);
+    check_mask(view);
     check_api(view);
     if (parser && !source_is_faulty(view, "signature") && !source_is_faulty(view, "verify")) {
         config_check_trust(view, parser);

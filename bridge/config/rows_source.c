@@ -84,6 +84,10 @@ const struct setting settings_of_source[] = {
     ROW("sources[].dedupe_window", TIME, PROVIDER(dedupe_window_ms), NULL, 0, DAYS(365),
         "How long a delivery, sent again, is a repeat; how long the provider retries, else "
         "outbox.dedupe_window, if not set."),
+    ROW("sources[].mask", TEXTS, PROVIDER(mask), NULL, 1, 1024,
+        "Paths in the body, such as data.secret, whose values are stored and published as "
+        "\"***\"; "
+        "a body that is not JSON is stored as *** then."),
     ROW("sources[].trust_unsigned", BOOL, SOURCE(trust_unsigned), "false", 0, 0,
         "Whether headers and the URL decide about deletions, times and topics, though the "
         "signature does not cover them."),

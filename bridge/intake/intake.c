@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/log.h"
 
 #include "bridge/metrics.h"
@@ -284,29 +285,55 @@ static void submit(struct intake *intake, const struct intake_source *source,
     }
 }
 
+/* From here on nobody sees what the source masks. A body that is not JSON is read as it is, for the
+ * reason, but not kept. Borrows from body or out. */
+static void mask(const struct intake_source *source, struct delivery *delivery,
+                 struct slice *out_kept, struct buf *out)
+{
+    struct slice json = json_skip_mark(delivery->body), paths[JSON_MAX_PATHS];
+
+    *out_kept = delivery->body;
+    if (source->mask_count == 0 || delivery->body.len == 0) {
+        return;
+    }
+    if (json_check(json, NULL) != ST_OK) {
+        *out_kept = SLICE("***");
+        return;
+    }
+    for (size_t i = 0; i < source->mask_count; i++) {
+        paths[i] = buf_slice(&source->mask[i]);
+    }
+    buf_add(out, delivery->body.data, delivery->body.len - json.len);
+    json_mask(json, paths, source->mask_count, out);
+    *out_kept = delivery->body = buf_slice(out);
+}
+
 enum status intake_submit(struct intake *intake, const struct intake_source *source,
                           const struct delivery *delivery, intake_done_fn *done, void *ctx,
                           struct err *why)
 {
     enum status st = intake_keys_check(source->keys, delivery, why);
+    struct delivery shown = *delivery;
     struct event event = {0};
+    struct buf masked = {0};
     struct parsed parsed;
 
     if (st != ST_OK) {
         return st;
     }
-    st = parser_read(source->parser, delivery, NULL, &parsed);
+    mask(source, &shown, &event.body, &masked);
+    st = parser_read(source->parser, &shown, NULL, &parsed);
     if (parsed.challenge.data != NULL) {
         done(ctx, &(struct intake_result){.challenge = parsed.challenge});
     } else {
         event.id = uuid_new();
         event.received_ms = delivery->received_ms;
-        event.body = delivery->body;
         make_event(intake, source, st, &parsed, &event);
         count_odd_time(source, &parsed, &event);
         submit(intake, source, &event, done, ctx);
     }
     parsed_fini(&parsed);
+    buf_free(&masked);
     return ST_OK;
 }
 

@@ -11,6 +11,8 @@
 #ifndef BRIDGE_INTAKE_INTERNAL_H
 #define BRIDGE_INTAKE_INTERNAL_H
 
+#include "common/json.h"
+
 #include "bridge/http/http.h"
 #include "bridge/intake/intake.h"
 #include "bridge/parse/parse.h"
@@ -41,6 +43,9 @@ struct intake_source {
     struct parser *parser;
     struct route *topic;
     struct route *state_topic; /* NULL: none */
+    struct buf
+        mask[JSON_MAX_PATHS]; /* compiled paths of what is neither stored nor published */
+    size_t mask_count;
 
     /* These two change while the intake is used. */
     struct intake_keys *keys; /* NULL in an intake that only reparses */

@@ -37,6 +37,20 @@ static enum status create_routes(struct intake_source *source, struct err *err)
     return st;
 }
 
+static enum status create_mask(struct intake_source *source, struct err *err)
+{
+    const char *const *path = source->config->provider->mask;
+    enum status st = ST_OK;
+
+    while (st == ST_OK && path && path[source->mask_count]) {
+        CHECK(source->mask_count < COUNT_OF(source->mask)); /* config has counted them */
+        st = json_compile_path(slice_of(path[source->mask_count]),
+                               &source->mask[source->mask_count], err);
+        source->mask_count++;
+    }
+    return st == ST_OK ? ST_OK : err_wrap(err, "mask");
+}
+
 enum status intake_source_init(struct intake_source *source, const struct config_source *config,
                                bool verifies, struct err *err)
 {
@@ -56,6 +70,9 @@ enum status intake_source_init(struct intake_source *source, const struct config
     if (st == ST_OK) {
         st = create_routes(source, err);
     }
+    if (st == ST_OK) {
+        st = create_mask(source, err);
+    }
     return st == ST_OK ? ST_OK : err_wrap(err, "source %s", config->name);
 }
 
@@ -65,6 +82,9 @@ void intake_source_fini(struct intake_source *source)
     parser_destroy(source->parser);
     route_destroy(source->topic);
     route_destroy(source->state_topic);
+    for (size_t i = 0; i < source->mask_count; i++) {
+        buf_free(&source->mask[i]);
+    }
     free(source->logged);
 }
 

@@ -159,6 +159,8 @@ struct provider {
     enum provider_dedupe dedupe;
     /* How long: what the provider publishes of its retries; -1: not set. */
     int64_t dedupe_window_ms;
+    /* Paths in the body whose values are kept out of all that is stored and published; NULL: none. */
+    const char *const *mask;
     int64_t max_body; /* bytes that it sends at most, as published; 0: not known */
     /* It posts to <path>/<anything>, too. */
     bool takes_suffix;

@@ -63,6 +63,10 @@ class EventDelivery(standin.Delivery):
         headers = {"Ricloud-Signature": sign(secret, int(time.time()), body)}
         return url, headers, body
 
+    def shown(self):
+        body = super().shown()
+        return body and body.replace(standin.encoded(self.config["secret"]), b'"***"')
+
     def attempted(self, attempt):
         with self.provider.lock:
             self.event["state"] = self.state
@@ -253,8 +257,8 @@ class Ricloud(standin.StandIn):
             "date_created": now(), "date_started": None, "date_completed": None,
         }
         self.tasks.append(task)
-        # Inferred: that data is the config, from the event's type. Assumed: without its secret.
-        data = {name: value for name, value in config.items() if name != "secret"}
+        # Inferred: that data is the config, from the event's type. Assumed: with its secret, as the API answers it.
+        data = dict(config)
         tested = dict(config)
         # Assumed: a test is one attempt.
         self.send(

@@ -95,6 +95,10 @@ class Delivery:
         """(url, headers, body) of the next attempt."""
         raise NotImplementedError
 
+    def shown(self):
+        """The body as a receiver that masks secrets shows it; None: never sent."""
+        return self.attempts[-1].body if self.attempts else None
+
     def attempted(self, attempt):
         """Called after each attempt, on the postman's thread; the state is already the new one."""
 

@@ -657,6 +657,39 @@ static void a_byte_order_mark_can_be_skipped(void **state)
     assert_int_equal(json_check(SLICE("\xEF\xBB\xBF{}"), NULL), ST_INVALID);
 }
 
+static void assert_masked(const char *text, const char *path, const char *wanted)
+{
+    struct buf out = {0}, compiled = {0};
+    struct slice paths[2];
+
+    assert_int_equal(json_compile_path(slice_of(path), &compiled, NULL), ST_OK);
+    paths[0] = buf_slice(&compiled);
+    paths[1] = SLICE("other");
+    json_mask(slice_of(text), paths, COUNT_OF(paths), &out);
+    assert_string_equal(out.data, wanted);
+    buf_free(&out);
+    buf_free(&compiled);
+}
+
+static void what_is_masked_is_gone_and_all_else_stays_as_it_is(void **state)
+{
+    (void)state;
+    assert_masked("{\"a\":1}", "a", "{\"a\":\"***\"}");
+    assert_masked(" { \"a\" :\t{\"a\":[\"}\"]} ,\n\"b\":1.50 } ", "a",
+                  " { \"a\" :\t\"***\" ,\n\"b\":1.50 } ");
+    assert_masked("{\"x\":{\"a\":\"\\\"\",\"b\":1},\"a\":2}", "x.a",
+                  "{\"x\":{\"a\":\"***\",\"b\":1},\"a\":2}");
+    assert_masked("{\"a\":true,\"\\u0061\":-1e3,\"a\":null,\"other\":[]}", "a",
+                  "{\"a\":\"***\",\"\\u0061\":\"***\",\"a\":null,\"other\":\"***\"}");
+    assert_masked("{\"x\":{\"a\":1},\"x\":[{\"a\":1}],\"x\":{\"a\":2}}", "x.a",
+                  "{\"x\":{\"a\":\"***\"},\"x\":[{\"a\":1}],\"x\":{\"a\":\"***\"}}");
+    assert_masked("{\"x\":{\"ab\":1,\"ac\":{},\"b\":1}}", "x.a*",
+                  "{\"x\":{\"ab\":\"***\",\"ac\":\"***\",\"b\":1}}");
+    assert_masked("[{\"a\":1}]", "a", "[{\"a\":1}]");
+    assert_masked("{}", "a", "{}");
+    assert_masked("\"a\"", "a", "\"a\"");
+}
+
 static void the_kind_of_a_text_is_that_of_its_value(void **state)
 {
     (void)state;
@@ -737,6 +770,7 @@ int main(void)
         cmocka_unit_test(a_name_in_quotes_may_be_anything),
         cmocka_unit_test(a_path_that_can_find_nothing_is_refused),
         cmocka_unit_test(a_byte_order_mark_can_be_skipped),
+        cmocka_unit_test(what_is_masked_is_gone_and_all_else_stays_as_it_is),
         cmocka_unit_test(the_kind_of_a_text_is_that_of_its_value),
         cmocka_unit_test(escapes_in_a_string_are_found),
         cmocka_unit_test(written_strings_are_json_whatever_the_bytes),

@@ -62,7 +62,8 @@ static const struct {
     {WITH_SOURCE("'allow_from':[]"), false, "sources[0].allow_from",
      "unknown key; known here: name, provider, path, max_body, secrets, verify, topic, qos, "
      "retain, "
-     "state_topic, message_expiry, path_suffix, events, dedupe, dedupe_window, trust_unsigned, "
+     "state_topic, message_expiry, path_suffix, events, dedupe, dedupe_window, mask, "
+     "trust_unsigned, "
      "signature, fields, "
      "challenge, sample_defaults, samples, open_catalogue, title, public_url, api"},
     {WITH("'mqtt':{'keep_alive':30}"), false, "mqtt.keep_alive",
