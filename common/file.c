@@ -85,6 +85,23 @@ enum status file_read_regular(const char *path, size_t max_bytes, struct buf *ou
     return read_and_close(fd, path, max_bytes, out, err);
 }
 
+enum status file_read_secret(const char *path, struct buf *out, struct err *err)
+{
+    enum { MAX_SECRET_BYTES = 64 << 10 };
+    enum status st;
+
+    buf_reserve(out, MAX_SECRET_BYTES + 4096); /* so that no copies stay behind when it grows */
+    st = file_read_regular(path, MAX_SECRET_BYTES, out, err);
+    if (st != ST_OK) {
+        buf_wipe(out);
+        return st;
+    }
+    if (out->len > 0 && out->data[out->len - 1] == '\n') {
+        out->data[--out->len] = '\0';
+    }
+    return ST_OK;
+}
+
 /* Opens the folder of path; -1 and errno on failure. */
 static int open_parent(const char *path)
 {

@@ -15,6 +15,9 @@ enum status file_read(const char *path, size_t max_bytes, struct buf *out,
  * the caller waiting for ever. */
 enum status file_read_regular(const char *path, size_t max_bytes, struct buf *out,
                               struct err *err) MUST_USE;
+/* Any thread. A secret: as file_read_regular, without one newline at the end. Leaves no copies behind;
+ * out is empty, and is for buf_wipe. */
+enum status file_read_secret(const char *path, struct buf *out, struct err *err) MUST_USE;
 /* Any thread. The same as file_read, from an open descriptor until its end. */
 enum status file_read_fd(int fd, size_t max_bytes, struct buf *out, struct err *err) MUST_USE;
 

@@ -177,7 +177,7 @@ static void check_mqtt(const struct config *config, bool partial, struct config_
                     "and digits");
     }
     /* [MQTT-3.1.2-22]; MQTT 5 allows it. */
-    if (old && config->mqtt.password.len > 0 && !config->mqtt.username &&
+    if (old && config->mqtt.password.value.len > 0 && !config->mqtt.username &&
         !config_is_faulty(faults, "mqtt.username")) {
         config_fault(faults, "mqtt.password", "needs mqtt.username with MQTT 3.1.1");
     }

@@ -110,7 +110,7 @@ struct config {
         int64_t version; /* 5 or 4 */
         char *client_id;
         char *username;
-        struct buf password;
+        struct config_secret password;
         char *ca_file, *cert_file, *key_file;
         int64_t keep_alive_ms;
         int64_t max_in_flight;

@@ -134,6 +134,9 @@ bool config_is_variable_name(struct slice name);
 /* A secret that stands alone. for_commands: see struct setting. */
 void config_read_secret(struct reader *reader, struct json_object *value, bool for_commands,
                         struct buf *out);
+/* The same, of the bridge itself, with its file: whoever uses it reads that again. */
+void config_read_live_secret(struct reader *reader, struct json_object *value,
+                             struct config_secret *out);
 /* One of a source's: a file that is not there is no finding yet, but out->missing. */
 void config_read_source_secret(struct reader *reader, struct json_object *value,
                                struct config_secret *out);

@@ -21,8 +21,6 @@
 #include "bridge/config/internal.h"
 #include "bridge/verify/verify.h"
 
-enum { MAX_SECRET_BYTES = 64 << 10 };
-
 static void secret_from_env(struct reader *reader, const char *name, struct buf *out)
 {
     const char *value = config_variable(reader, slice_of(name));
@@ -35,27 +33,10 @@ static void secret_from_env(struct reader *reader, const char *name, struct buf 
     }
 }
 
-/* The bytes of a secret's file; nothing if it could not be read. */
-static enum status read_secret_file(const char *path, struct buf *out, struct err *err)
-{
-    enum status st;
-
-    buf_reserve(out, MAX_SECRET_BYTES + 4096); /* so that no copies stay behind when it grows */
-    st = file_read_regular(path, MAX_SECRET_BYTES, out, err);
-    if (st != ST_OK) {
-        buf_wipe(out);
-        return st;
-    }
-    if (out->len > 0 && out->data[out->len - 1] == '\n') {
-        out->data[--out->len] = '\0';
-    }
-    return ST_OK;
-}
-
 static void secret_from_file(struct reader *reader, const char *path, struct config_secret *out)
 {
     struct err err = {0};
-    enum status st = read_secret_file(path, &out->value, &err);
+    enum status st = file_read_secret(path, &out->value, &err);
     struct stat info;
 
     out->file = xstrdup(path);
@@ -189,19 +170,31 @@ void config_report_missing(struct reader *reader, const struct config_secret *se
     reader_leave(reader, offset);
 }
 
+static void read_lone_secret(struct reader *reader, struct json_object *value, bool optional,
+                             struct config_secret *out)
+{
+    read_secret(reader, value, optional, out);
+    if (out->missing || out->empty) {
+        reader->optional = optional;
+        config_report_missing(reader, out);
+        reader->optional = false;
+    }
+}
+
 void config_read_secret(struct reader *reader, struct json_object *value, bool for_commands,
                         struct buf *out)
 {
     struct config_secret secret = {0};
 
-    read_secret(reader, value, reader->partial || for_commands, &secret);
-    if (secret.missing || secret.empty) {
-        reader->optional = reader->partial || for_commands;
-        config_report_missing(reader, &secret);
-        reader->optional = false;
-    }
+    read_lone_secret(reader, value, reader->partial || for_commands, &secret);
     free(secret.file);
     *out = secret.value;
+}
+
+void config_read_live_secret(struct reader *reader, struct json_object *value,
+                             struct config_secret *out)
+{
+    read_lone_secret(reader, value, reader->partial, out);
 }
 
 enum status config_read_secret_again(const struct config_source *source, size_t i,
@@ -214,7 +207,7 @@ enum status config_read_secret_again(const struct config_source *source, size_t 
         buf_add_slice(out, buf_slice(&secret->value));
         return ST_OK;
     }
-    st = read_secret_file(secret->file, out, err);
+    st = file_read_secret(secret->file, out, err);
     if (st != ST_OK) {
         return st;
     }

@@ -82,6 +82,8 @@ static const struct setting_words words[SETTING_TYPE_COUNT] = {
                          STORE_LIST},
     [SETTING_SECRET] = {"a secret such as {\"env\": \"NAME\"} or {\"file\": \"PATH\"}",
                         "secret", "\"$ref\": \"#/$defs/secret\"", STORE_SECRET},
+    [SETTING_LIVE_SECRET] = {"a secret such as {\"env\": \"NAME\"} or {\"file\": \"PATH\"}",
+                             "secret", "\"$ref\": \"#/$defs/secret\"", STORE_LIVE_SECRET},
     [SETTING_SECRETS] = {"a list such as [{\"env\": \"NAME\"}]", "list of secrets",
                          LIST_OF("\"$ref\": \"#/$defs/secret\""), STORE_SECRETS},
 };
@@ -183,6 +185,14 @@ static bool is_same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* What is in a file may change as it likes. */
+static bool is_same_live_secret(const struct config_secret *a, const struct config_secret *b)
+{
+    return a->file && b->file ? strcmp(a->file, b->file) == 0
+                              : !a->file && !b->file &&
+                                    slice_equal(buf_slice(&a->value), buf_slice(&b->value));
+}
+
 bool setting_is_equal(const struct setting *setting, const void *a, const void *b)
 {
     const struct config_list *list = a = (const char *)a + setting->offset;
@@ -202,6 +212,8 @@ bool setting_is_equal(const struct setting *setting, const void *a, const void *
         return equal && list->count == other->count;
     case STORE_SECRET:
         return slice_equal(buf_slice(a), buf_slice(b));
+    case STORE_LIVE_SECRET:
+        return is_same_live_secret(a, b);
     case STORE_TEXTS:
     case STORE_SAMPLES:
     case STORE_SECRETS:
@@ -235,6 +247,12 @@ static void free_samples(struct provider_sample *samples)
         settings_free(HOME_SAMPLE, "", sample);
     }
     free(samples);
+}
+
+static void free_live_secret(struct config_secret *secret)
+{
+    buf_wipe(&secret->value);
+    free(secret->file);
 }
 
 static void free_secrets(struct config_source *source)
@@ -283,6 +301,8 @@ static void free_value(const struct setting *setting, void *base)
         return free_samples(*(struct provider_sample **)place);
     case STORE_SECRET:
         return buf_wipe(place);
+    case STORE_LIVE_SECRET:
+        return free_live_secret(place);
     case STORE_SECRETS:
         return free_secrets(base);
     case STORE_SOURCES:

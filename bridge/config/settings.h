@@ -46,6 +46,7 @@ enum setting_type {
     SETTING_ADDRESSES,
     SETTING_SERVERS,
     SETTING_SECRET,
+    SETTING_LIVE_SECRET, /* from a file it is read again each time it is used */
     SETTING_SECRETS,
     SETTING_TYPE_COUNT,
 };
@@ -95,7 +96,8 @@ enum setting_store {
     STORE_TEXTS, /* char **, NULL-terminated; a struct provider_url_event * is one, too */
     STORE_LIST,  /* struct config_list */
     STORE_SAMPLES,
-    STORE_SECRET, /* struct buf */
+    STORE_SECRET,      /* struct buf */
+    STORE_LIVE_SECRET, /* struct config_secret */
     STORE_SECRETS,
     STORE_SOURCES,
 };

@@ -251,6 +251,8 @@ void config_read_value(struct reader *reader, const struct setting *setting,
     case SETTING_SECRET:
         return config_read_secret(reader, value, setting->for_commands,
                                   setting_place(setting, base));
+    case SETTING_LIVE_SECRET:
+        return config_read_live_secret(reader, value, setting_place(setting, base));
     case SETTING_SECRETS:
         return config_read_secrets(reader, setting, value, base);
     case SETTING_TEXTS:

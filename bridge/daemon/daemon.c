@@ -102,8 +102,10 @@ static enum status start_publisher(struct daemon *d, struct err *err)
                 .keep_alive_s = (int)(config->mqtt.keep_alive_ms / 1000),
                 .connect_timeout_s = 10,
             },
-        .password =
-            config->mqtt.password.len > 0 ? buf_slice(&config->mqtt.password) : SLICE_NONE,
+        .password = config->mqtt.password.value.len > 0
+                        ? buf_slice(&config->mqtt.password.value)
+                        : SLICE_NONE,
+        .password_file = config->mqtt.password.file,
         .max_in_flight = (size_t)config->mqtt.max_in_flight,
         .bridge_topic = config->mqtt.bridge_topic,
     };

@@ -118,6 +118,8 @@ struct publisher {
     bool dying; /* publishing failed; Paho has not reported the loss yet */
     int64_t dying_since_ms;
     struct known_server *known; /* by server */
+    struct buf password;        /* as it was read last */
+    bool password_told;         /* the log has it that it cannot be read */
 
     /* order after trouble */
     struct backoff backoff;

@@ -19,6 +19,7 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/log.h"
 
 #include "bridge/metrics.h"
@@ -127,6 +128,29 @@ static enum status explain_hang_up(struct publisher *pub, struct err *err)
     return err_set(err, ST_REFUSED, "it speaks MQTT 3.1.1 only (mqtt.version)");
 }
 
+/* A password may be replaced while the bridge runs. If its file is gone or empty, the last one stays. */
+static struct slice read_password(struct publisher *pub)
+{
+    struct buf fresh = {.len = 0};
+    struct err err = {.status = ST_OK};
+    const char *path = pub->options.password_file;
+    enum status st = path != NULL ? file_read_secret(path, &fresh, &err) : ST_OK;
+
+    if (fresh.len > 0) {
+        buf_wipe(&pub->password);
+        pub->password = fresh;
+        pub->password_told = false;
+    } else {
+        buf_wipe(&fresh);
+        if (path != NULL && !pub->password_told) {
+            log_warn("mqtt.password cannot be read again: the last one is used",
+                     L_STR("error", st == ST_OK ? "the file is empty" : err.text));
+            pub->password_told = true;
+        }
+    }
+    return pub->password.len > 0 ? buf_slice(&pub->password) : SLICE_NONE;
+}
+
 /* Asks for as much of our presence as the server takes. */
 static enum status connect_with_presence(struct publisher *pub,
                                          struct mqtt_connection *out_connection,
@@ -134,7 +158,7 @@ static enum status connect_with_presence(struct publisher *pub,
 {
     struct presence *presence = &publisher_server(pub)->presence;
     int version = pub->options.mqtt.version;
-    struct mqtt_request request = {.server = pub->server, .password = pub->options.password};
+    struct mqtt_request request = {.server = pub->server, .password = read_password(pub)};
     struct mqtt_will will;
     enum status st;
 

@@ -290,6 +290,7 @@ enum status publisher_create(const struct publisher_options *options, struct out
     pub->window = window_create(pub->options.max_in_flight, settled_seq);
     window_restart(pub->window, pub->options.max_in_flight);
     publisher_status_init(pub);
+    buf_add_slice(&pub->password, options->password);
     st = mqtt_create(&pub->options.mqtt, &listener, &pub->mq, err);
     if (st != ST_OK) {
         publisher_destroy(pub);
@@ -334,6 +335,7 @@ void publisher_destroy(struct publisher *pub)
     publisher_status_fini(pub);
     window_destroy(pub->window);
     buf_free(&pub->topic);
+    buf_wipe(&pub->password);
     free(pub->known);
     free(pub->answers.items);
     free(pub->posted_answers.items);

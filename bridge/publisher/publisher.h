@@ -34,7 +34,8 @@ struct publisher_options {
     const char *const *servers; /* tried in turn */
     size_t server_count;
     struct mqtt_options mqtt;
-    struct slice password; /* absent: none */
+    struct slice password;     /* absent: none */
+    const char *password_file; /* where it is from, read at each connect; NULL: nowhere */
     size_t max_in_flight;
     const char *bridge_topic; /* state, info and health go to <bridge_topic>/<client_id>/… */
     struct slice info;        /* payload of …/info: JSON, no secrets; copied */

@@ -132,6 +132,37 @@ def test_a_wrong_password_is_said_and_tried_again(start, version):
     assert_refuses(bridge, "not authori[sz]ed|user name or password|refused")
 
 
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_a_password_file_is_read_at_each_connect(start, tmp_path, version):
+    server = start.mqtt_server()
+    file = tmp_path / "password"
+    file.write_text("itest-first-password\n")
+    login = {"username": "bridge", "password": {"file": str(file)}, "version": version}
+    bridge = start.bridge(server, {"mqtt": login}).wait_connected()
+    bridge.secrets |= {"itest-first-password", "itest-second-password"}
+    file.write_text("itest-second-password")
+    server.sessions[-1].close()
+    server.wait_session(2)
+    file.unlink()
+    server.sessions[-1].close()
+    server.wait_session(3)
+    passwords = [session.connect.password for session in server.sessions]
+    assert passwords == [b"itest-first-password", b"itest-second-password", b"itest-second-password"]
+    assert len(bridge.lines("mqtt.password cannot be read again: the last one is used")) == 1
+
+
+def test_a_certificate_of_ours_that_was_replaced_is_shown_at_the_next_connect(start, tmp_path, authority, stranger):
+    broker = tls_broker(start, authority, client_certificates=True)
+    good, bad = authority.issue("renewed"), stranger.issue("expired")
+    for name, path in zip(("cert", "key"), bad):
+        (tmp_path / name).write_bytes(path.read_bytes())
+    bridge = start.bridge(broker, tls_config(authority, (tmp_path / "cert", tmp_path / "key")))
+    bridge.wait_log(lambda: bridge.lines("cannot reach broker"), "the broker refuses it")
+    for name, path in zip(("cert", "key"), good):
+        (tmp_path / name).write_bytes(path.read_bytes())
+    bridge.wait_connected()
+
+
 def test_the_first_server_that_answers_is_taken(start, broker, subscriber):
     dead = f"mqtt://127.0.0.1:{free_port()}"
     bridge = start.bridge(broker, {"mqtt": {"servers": [dead, broker.url]}})

@@ -26,7 +26,7 @@ static void sources_alone_are_enough_and_all_else_has_the_documented_default(voi
     assert_int_equal(config->mqtt.version, 5);
     assert_string_equal(config->mqtt.client_id, "hook2mqtt");
     assert_null(config->mqtt.username);
-    assert_int_equal(config->mqtt.password.len, 0);
+    assert_int_equal(config->mqtt.password.value.len, 0);
     assert_null(config->mqtt.ca_file);
     assert_null(config->mqtt.cert_file);
     assert_null(config->mqtt.key_file);
@@ -89,7 +89,7 @@ static void every_setting_is_read_into_its_place(void **state)
     assert_int_equal(config->mqtt.version, 4);
     assert_string_equal(config->mqtt.client_id, "c1");
     assert_string_equal(config->mqtt.username, "u");
-    assert_string_equal(config->mqtt.password.data, "secret of the test");
+    assert_string_equal(config->mqtt.password.value.data, "secret of the test");
     assert_int_equal(config->mqtt.keep_alive_ms, 60000);
     assert_int_equal(config->mqtt.max_in_flight, 9);
     assert_string_equal(config->mqtt.bridge_topic, "a/b");
