@@ -24,7 +24,8 @@
 
 struct lookup {
     char host[256];
-    int done_fd;            /* readable once the rest is there */
+    int done_fd;            /* readable once it is done */
+    atomic_bool done;       /* the rest is there */
     atomic_uint references; /* ours, and its thread's */
     int code;               /* of getaddrinfo */
     int sys_errno;
@@ -53,6 +54,7 @@ static void *lookup_main(void *arg)
 
     lookup->code = getaddrinfo(lookup->host, NULL, &hints, &lookup->found);
     lookup->sys_errno = errno;
+    atomic_store(&lookup->done, true);
     CHECK(write(lookup->done_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
     drop(lookup);
     return NULL;
@@ -106,8 +108,8 @@ static enum status lookup_failed(const char *host, int code, int sys_errno, stru
     return err_set(err, ST_UNREACHABLE, "look up %s: %s", host, gai_strerror(code));
 }
 
-/* Waits until fd is readable. False: not before until_ms, or the bridge is stopping. */
-static bool wait_for(const struct mqtt *mq, int fd, int64_t until_ms)
+/* Waits until fd is readable, or until_ms, or the bridge is stopping. */
+static void wait_for(const struct mqtt *mq, int fd, int64_t until_ms)
 {
     struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = mq->stop_fd, .events = POLLIN}};
     int64_t left_ms = until_ms - clock_mono_ms();
@@ -118,7 +120,6 @@ static bool wait_for(const struct mqtt *mq, int fd, int64_t until_ms)
         CHECK(n >= 0 || errno == EINTR);
         left_ms = until_ms - clock_mono_ms();
     } while (n < 0);
-    return fds[0].revents != 0;
 }
 
 enum status mqtt_lookup(struct mqtt *mq, const struct server *server, int64_t timeout_ms,
@@ -145,7 +146,8 @@ enum status mqtt_lookup(struct mqtt *mq, const struct server *server, int64_t ti
             return ST_UNREACHABLE;
         }
     }
-    if (!wait_for(mq, lookup->done_fd, clock_mono_ms() + timeout_ms)) {
+    wait_for(mq, lookup->done_fd, clock_mono_ms() + timeout_ms);
+    if (!atomic_load(&lookup->done)) {
         lookup->next = mq->lookups;
         mq->lookups = lookup;
         return err_set(err, ST_UNREACHABLE, "look up %s: no answer within %d s", server->host,
