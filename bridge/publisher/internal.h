@@ -10,6 +10,7 @@
  *   recover.c     start over, bury, end a connection
  *   backoff.[ch]  when to try again, what to bury (pure)
  *   presence.[ch] how much of our presence a server takes (pure)
+ *   rival.[ch]    is another client using our client_id? (pure)
  *   window.[ch]   what is in flight (pure)
  */
 #ifndef BRIDGE_PUBLISHER_INTERNAL_H
@@ -20,6 +21,7 @@
 #include "bridge/publisher/backoff.h"
 #include "bridge/publisher/presence.h"
 #include "bridge/publisher/publisher.h"
+#include "bridge/publisher/rival.h"
 #include "bridge/publisher/window.h"
 
 enum {
@@ -118,8 +120,9 @@ struct publisher {
     bool dying; /* publishing failed; Paho has not reported the loss yet */
     int64_t dying_since_ms;
     struct known_server *known; /* by server */
-    struct buf password;        /* as it was read last */
-    bool password_told;         /* the log has it that it cannot be read */
+    struct rival rival;
+    struct buf password; /* as it was read last */
+    bool password_told;  /* the log has it that it cannot be read */
 
     /* order after trouble */
     struct backoff backoff;
@@ -169,6 +172,8 @@ void publisher_status_fini(struct publisher *pub);
 void publisher_status_take_info(struct publisher *pub);
 void publisher_status_send(struct publisher *pub);
 void publisher_status_answered(struct publisher *pub, int reason);
+/* Was one of them answered just now, so that it may still be what ends the connection? */
+bool publisher_status_is_fresh(const struct publisher *pub, int64_t now_ms);
 /* The connection was lost with nothing in flight, or nothing but status messages. */
 void publisher_status_lost(struct publisher *pub, int reason);
 

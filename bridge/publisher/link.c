@@ -82,6 +82,7 @@ static void link_up(struct publisher *pub, const struct mqtt_connection *connect
                             : pub->limits.receive_maximum;
     pub->events_quiet_ms = pub->status_quiet_ms = now_ms;
     backoff_connected(&pub->backoff, now_ms);
+    rival_connected(&pub->rival, pub->tries, now_ms);
     adapt_presence(pub, now_ms);
     pub->status_due = STATUS_AT_CONNECT;
     pub->status_missed = 0;
@@ -242,7 +243,16 @@ static void act_on(struct publisher *pub, const struct backoff_judgement *found,
         (void)snprintf(why, sizeof(why), "lost the connection %u times", found->losses);
         publisher_bury_as(pub, seq, why);
     }
-    if (found->same_client) {
+}
+
+/* Is the end of this connection one of those that only a second client with our client_id explains? */
+static void look_for_rival(struct publisher *pub, const struct backoff_loss *loss,
+                           int64_t now_ms)
+{
+    bool idle = loss->in_flight == IN_FLIGHT_NOTHING && !publisher_status_is_fresh(pub, now_ms);
+    bool busy = loss->in_flight == IN_FLIGHT_EVENTS && pub->backoff.useful;
+
+    if (rival_lost(&pub->rival, loss->reason, idle || busy, now_ms)) {
         log_error("broker ends each connection soon: is another client using this client_id?",
                   L_STR("client_id", pub->options.mqtt.client_id));
     }
@@ -265,6 +275,7 @@ void publisher_link_lost(struct publisher *pub, int reason, const char *text)
         (loss.in_flight == IN_FLIGHT_STATUS && loss.silent_ms < loss.keep_alive_ms)) {
         publisher_status_lost(pub, reason);
     }
+    look_for_rival(pub, &loss, now_ms);
     act_on(pub, &found, loss.seq);
     pub->solo = pub->solo || window_events(pub->window) > 0;
     mqtt_disconnect(pub->mq, false);

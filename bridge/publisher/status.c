@@ -20,7 +20,7 @@ enum {
     HEALTH_EVERY_MS = 30000,
     /* Mosquitto 2.0.11 acknowledges over 3.1.1 what its ACL forbids, and then hangs up. A message has
      * passed once the connection has outlived its answer by so much. */
-    PROOF_MS = 1000,
+    PROOF_MS = 250,
 };
 
 static char *status_topic(const struct publisher *pub, const char *name)
@@ -149,12 +149,17 @@ static bool send_one(struct publisher *pub, unsigned which)
     return st == ST_OK || st == ST_TOO_LARGE || st == ST_INVALID;
 }
 
+bool publisher_status_is_fresh(const struct publisher *pub, int64_t now_ms)
+{
+    return pub->status_is_proving && now_ms - pub->status_quiet_ms < PROOF_MS;
+}
+
 /* What is due now. Topics that are off wait until they may be tried again. */
 static void find_due(struct publisher *pub, int64_t now_ms)
 {
     struct presence *presence = &publisher_server(pub)->presence;
 
-    if (pub->status_is_proving && now_ms - pub->status_quiet_ms >= PROOF_MS) {
+    if (pub->status_is_proving && !publisher_status_is_fresh(pub, now_ms)) {
         pub->status_is_proving = false;
         presence_topic_taken(presence, pub->status_proving);
     }
@@ -236,7 +241,7 @@ void publisher_status_lost(struct publisher *pub, int reason)
     enum presence_topic topic =
         pub->status_in_flight > 0 ? pub->status_sent[0] : pub->status_proving;
 
-    if (pub->status_in_flight == 0 && !pub->status_is_proving) {
+    if (pub->status_in_flight == 0 && !publisher_status_is_fresh(pub, clock_mono_ms())) {
         return;
     }
     /* The other codes of DISCONNECT speak of the connection, the client or the server. */
