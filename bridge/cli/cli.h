@@ -14,7 +14,7 @@
  *   config.c           what commands get out of the configuration
  *   man.c              the manual page
  *   cli.c              arguments and help
- *   safe.c tree.c      text for a terminal; JSON
+ *   tree.c safe.c      JSON; text for a terminal
  */
 #ifndef BRIDGE_CLI_CLI_H
 #define BRIDGE_CLI_CLI_H

@@ -357,15 +357,20 @@ void cli_http_add_reason(struct buf *out, const struct cli_http_reply *reply)
     buf_free(&reason);
 }
 
+bool cli_http_says(const struct cli_http_reply *reply, const char *status)
+{
+    struct buf said = {0};
+    bool same;
+
+    cli_http_add_field(&said, reply, "status", "");
+    same = slice_equal(buf_slice(&said), slice_of(status));
+    buf_free(&said);
+    return same;
+}
+
 bool cli_http_is_taken(const struct cli_http_reply *reply)
 {
-    struct buf status = {0};
-    bool dead;
-
-    cli_http_add_field(&status, reply, "status", "");
-    dead = slice_equal(buf_slice(&status), SLICE("quarantined"));
-    buf_free(&status);
-    return reply->status / 100 == 2 && !dead;
+    return reply->status / 100 == 2 && !cli_http_says(reply, "quarantined");
 }
 
 void cli_http_add_escaped(struct buf *out, const char *text)

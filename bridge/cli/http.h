@@ -48,6 +48,8 @@ struct cli_http_reply {
 enum status cli_http_run(struct cli_http *http, const struct cli_http_request *request,
                          struct cli_http_reply *out_reply, struct err *err) MUST_USE;
 
+/* The bridge answered with this status, such as `duplicate`. */
+bool cli_http_says(const struct cli_http_reply *reply, const char *status);
 /* The bridge answered 2xx, and did not keep the event as a dead letter. */
 bool cli_http_is_taken(const struct cli_http_reply *reply);
 /* Adds ` (<reason>)`, safe for a terminal, if the answer has one. */

@@ -13,6 +13,8 @@
 
 #include "common/json.h"
 
+#include "bridge/cli/cli.h"
+
 static struct json_tokener *new_tokener(void)
 {
     struct json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 1);
@@ -129,6 +131,25 @@ const char *tree_text(struct json_object *tree, const char *pointer)
 const char *tree_print(struct json_object *tree)
 {
     return json_object_to_json_string_ext(tree, JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
+void tree_add_line(struct buf *out, struct json_object *object, const char *line)
+{
+    while (*line) {
+        size_t len = strcspn(line, "{"), name_len = strcspn(line + len, "}");
+        struct buf pointer = {0};
+        const char *text;
+
+        buf_add(out, line, len);
+        line += len;
+        if (name_len) {
+            buf_addf(&pointer, "/%.*s", (int)name_len - 1, line + 1);
+            text = tree_text(object, pointer.data);
+            cli_add_safe(out, slice_of(text ? text : "-"));
+            buf_free(&pointer);
+            line += name_len + 1;
+        }
+    }
 }
 
 struct json_object *tree_object(const struct tree_member *members)

@@ -223,8 +223,7 @@ void job_end(struct job *job, int exit_status);
 enum status job_url(struct job *job, const char **out_url) MUST_USE;
 /* Sets the token that the configuration gives, else this one. */
 enum status job_set_token(struct job *job, const char *other) MUST_USE;
-/* Adds the line, in which {name} stands for a member of the object, safe for a terminal and with
- * *** for secrets, or for a dash. */
+/* tree_add_line, with *** for secrets. */
 void job_add_line(const struct job *job, struct buf *out, struct json_object *object,
                   const char *line);
 /* Prints a result: with --json the object, with *** for secrets, else the line. Takes the object.

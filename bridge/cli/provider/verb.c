@@ -197,21 +197,7 @@ void job_add_line(const struct job *job, struct buf *out, struct json_object *ob
 {
     struct json_object *shown = secrets_hide(&job->api.secrets, object);
 
-    while (*line) {
-        size_t len = strcspn(line, "{"), name_len = strcspn(line + len, "}");
-        struct buf pointer = {0};
-        const char *text;
-
-        buf_add(out, line, len);
-        line += len;
-        if (name_len) {
-            buf_addf(&pointer, "/%.*s", (int)name_len - 1, line + 1);
-            text = tree_text(shown, pointer.data);
-            cli_add_safe(out, slice_of(text ? text : "-"));
-            buf_free(&pointer);
-            line += name_len + 1;
-        }
-    }
+    tree_add_line(out, shown, line);
     json_object_put(shown);
 }
 
@@ -223,7 +209,7 @@ void job_print(const struct job *job, struct json_object *object, const char *li
     if (job->options.json) {
         buf_add_str(&text, tree_print(shown));
     } else {
-        job_add_line(job, &text, object, line);
+        tree_add_line(&text, shown, line);
     }
     if (!job->options.dry_run) {
         puts(text.data);

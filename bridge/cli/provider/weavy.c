@@ -74,10 +74,9 @@ static int check_which(struct job *job)
                : cli_misuse(job->cli, "which ones? Either name them, or give --all");
 }
 
-/* Stores the code; only then is the event subscribed as far as we are concerned. */
-static void keep_code(struct job *job, const char *event, const char *url, const char *code)
+/* Stores it; only then is the event subscribed as far as we are concerned. Takes it. */
+static void keep(struct job *job, struct json_object *one, const char *event)
 {
-    struct json_object *one = TEXTS({"event", event}, {"url", url}, {"code", code});
     enum status st;
 
     state_add(&job->state, STATE_SUBSCRIPTIONS, one);
@@ -91,22 +90,14 @@ static void keep_code(struct job *job, const char *event, const char *url, const
     }
 }
 
-static void print_unknown(const struct job *job, const char *event, const char *url)
-{
-    struct json_object *one = TEXTS({"event", event}, {"url", url});
-
-    print_subscription(job, one, "unknown");
-    json_object_put(one);
-}
-
 static void subscribe_at(struct job *job, const char *event, const char *url)
 {
     enum status st = weavy_call(job, "Subscribe", TEXTS({"event", event}, {"hookUrl", url}));
-    const char *code = job->reply.http.status / 100 == 2
-                           ? tree_text(job->reply.json, "/result/codeWebhookSubscription")
-                           : NULL;
-    bool is_made = code && code[0], was_ok = st == ST_OK;
-    bool uncertain = job->reply.uncertain;
+    bool is_taken = job->reply.http.status / 100 == 2, uncertain = job->reply.uncertain;
+    const char *code =
+        is_taken ? tree_text(job->reply.json, "/result/codeWebhookSubscription") : NULL;
+    bool is_made = code && code[0], is_unknown = uncertain || st == ST_OK;
+    struct json_object *one = TEXTS({"event", event}, {"url", url}, {"code", code});
 
     if (!is_made && st == ST_OK) {
         st = job_reject(job, ST_INVALID, "contains no subscription code");
@@ -118,15 +109,16 @@ static void subscribe_at(struct job *job, const char *event, const char *url)
         if (uncertain) {
             cli_fail("%s may be subscribed twice: the answer to a try did not arrive", event);
         }
-        keep_code(job, event, url, code);
-    } else if (st != ST_OK) {
-        job_end(job, EXIT_FAILED);
-        if (uncertain || was_ok) {
-            print_unknown(job, event, url);
-            cli_fail("%s may be subscribed all the same, with a code that is not known here%s",
-                     event, uncertain ? ": the answer to a try did not arrive" : "");
-        }
+        keep(job, one, event);
+        return;
     }
+    if (st != ST_OK && is_unknown) {
+        print_subscription(job, one, "unknown");
+        cli_fail("%s may be subscribed all the same, with a code that is not known here%s",
+                 event, uncertain ? ": the answer to a try did not arrive" : "");
+    }
+    job_end(job, st == ST_OK ? EXIT_DONE : EXIT_FAILED);
+    json_object_put(one);
 }
 
 /* At a URL that has not been subscribed yet. */

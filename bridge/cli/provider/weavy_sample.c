@@ -3,8 +3,6 @@
  * It is printed, or posted to the running bridge byte for byte, as weavy would. The API answers
  * with one sample or several, each ready to send or bare; which, is not documented.
  */
-#include <string.h>
-
 #include <json-c/json.h>
 
 #include "common/clock.h"
@@ -38,16 +36,6 @@ static void print_answer(struct job *job, const struct cli_http_reply *reply)
     job_end(job, cli_http_is_taken(reply) ? EXIT_DONE : EXIT_FAILED);
 }
 
-static bool is_repeat(const struct cli_http_reply *reply)
-{
-    struct json_object *answer = tree_parse(reply->body, NULL);
-    const char *status = tree_text(answer, "/status");
-    bool is = status && strcmp(status, "duplicate") == 0;
-
-    json_object_put(answer);
-    return is;
-}
-
 /* Posts a body to where deliveries of the event arrive. The API has the same sample each time, which
  * the bridge takes for a repeat: then once more with the time behind it, written in white space. */
 static void publish(struct job *job, const struct target *target, struct buf *body)
@@ -57,7 +45,7 @@ static void publish(struct job *job, const struct target *target, struct buf *bo
     struct cli_http_reply reply = {0};
     enum status st = cli_http_run(target->bridge, &request, &reply, &job->err);
 
-    if (st == ST_OK && is_repeat(&reply)) {
+    if (st == ST_OK && cli_http_says(&reply, "duplicate")) {
         for (int64_t now = clock_unix_ms(); now > 0; now /= 2) {
             buf_add_char(body, now % 2 ? '\t' : ' ');
         }
