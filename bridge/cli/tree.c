@@ -128,6 +128,13 @@ const char *tree_text(struct json_object *tree, const char *pointer)
     return NULL;
 }
 
+bool tree_is(struct json_object *tree, const char *pointer, const char *text)
+{
+    const char *found = tree_text(tree, pointer);
+
+    return found && strcmp(found, text) == 0;
+}
+
 const char *tree_print(struct json_object *tree)
 {
     return json_object_to_json_string_ext(tree, JSON_C_TO_STRING_NOSLASHESCAPE);

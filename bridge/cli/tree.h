@@ -23,6 +23,8 @@ struct json_object *tree_at(struct json_object *tree, const char *pointer);
 /* The text of a string, number or boolean there; NULL: anything else, or it contains a NUL.
  * Borrowed. */
 const char *tree_text(struct json_object *tree, const char *pointer);
+/* It has exactly this text there. */
+bool tree_is(struct json_object *tree, const char *pointer, const char *text);
 /* Adds the line, in which {name} stands for a member of the object, safe for a terminal, or for a
  * dash. */
 void tree_add_line(struct buf *out, struct json_object *object, const char *line);

@@ -30,12 +30,11 @@ static enum status begin(struct job *job, bool changes)
  * own ids are. */
 static struct json_object *id_value(const char *id, struct json_object *answered)
 {
-    const char *text = tree_text(answered, "");
     bool is_number = strspn(id, "0123456789") == strlen(id) && (id[0] != '0' || id[1] == '\0');
 
-    return text && strcmp(text, id) == 0 ? json_object_get(answered)
-           : is_number                   ? tree_raw(id)
-                                         : json_object_new_string(id);
+    return tree_is(answered, "", id) ? json_object_get(answered)
+           : is_number               ? tree_raw(id)
+                                     : json_object_new_string(id);
 }
 
 /* ---- get, delete, update, test ---- */
@@ -65,11 +64,6 @@ static enum status remove_config(struct job *job)
     return st;
 }
 
-static bool is(const char *text, const char *state)
-{
-    return text && strcmp(text, state) == 0;
-}
-
 static int check_update(struct job *job)
 {
     const char *state = job->options.state;
@@ -77,7 +71,7 @@ static int check_update(struct job *job)
     if (!job->options.url && !state) {
         return cli_misuse(job->cli, "nothing to change: give --url or --state");
     }
-    return !state || is(state, "new") || is(state, "deactivated")
+    return !state || strcmp(state, "new") == 0 || strcmp(state, "deactivated") == 0
                ? EXIT_DONE
                : cli_misuse(job->cli, "--state %s: it can be set to new or deactivated only",
                             state);
@@ -89,7 +83,7 @@ static enum status update(struct job *job)
     enum status st =
         ricloud_ask(job, "POST", TEXTS({"url", job->options.url}, {"state", state}));
 
-    if (st == ST_OK && is(state, "deactivated")) {
+    if (st == ST_OK && state && strcmp(state, "deactivated") == 0) {
         ricloud_print(job, job->config); /* it is not tested */
         return ST_OK;
     }
@@ -102,7 +96,7 @@ static enum status test(struct job *job)
     /* Only with the state before can a change of the state be seen. */
     enum status st = wait ? ricloud_ask(job, "GET", NULL) : ST_OK;
 
-    if (st == ST_OK && wait && is(tree_text(job->config, "/state"), "deactivated")) {
+    if (st == ST_OK && wait && tree_is(job->config, "/state", "deactivated")) {
         return ricloud_report(job, st, NULL);
     }
     st = st == ST_OK ? ricloud_start_test(job, job->options.wait) : st;
@@ -160,11 +154,9 @@ static enum status print_page(struct job *job, char **last_id, bool *out_more)
     }
     for (size_t i = 0; i < json_object_array_length(items); i++) {
         struct json_object *item = json_object_array_get_idx(items, i);
-        const char *id = tree_text(item, "/id");
-
-        if (!id || !*last_id || strcmp(id, *last_id) != 0) {
+        if (!*last_id || !tree_is(item, "/id", *last_id)) {
             ricloud_print(job, item);
-            newest = id ? id : newest;
+            newest = tree_text(item, "/id") ? tree_text(item, "/id") : newest;
         }
     }
     if (newest) {

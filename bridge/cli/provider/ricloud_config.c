@@ -25,7 +25,7 @@ enum {
 /* state: new, valid, invalid or deactivated. */
 static bool is(const struct job *job, const char *state)
 {
-    return strcmp(tree_text(job->config, "/state"), state) == 0;
+    return tree_is(job->config, "/state", state);
 }
 
 /* NULL: it does not exist yet. */
@@ -101,13 +101,11 @@ static enum status wait_for_state(struct job *job, const char *expected, const c
 
 enum status ricloud_wait_test(struct job *job)
 {
-    const char *ended = tree_text(job->test, "/state");
     /* If the task has not ended, any change of the config's state shows the outcome. */
     char *before = xstrdup(tree_text(job->config, "/state"));
-    const char *expected = !ended                            ? NULL
-                           : strcmp(ended, "succeeded") == 0 ? "valid"
-                           : strcmp(ended, "failed") == 0    ? "invalid"
-                                                             : NULL;
+    const char *expected = tree_is(job->test, "/state", "succeeded") ? "valid"
+                           : tree_is(job->test, "/state", "failed")  ? "invalid"
+                                                                     : NULL;
     enum status st = ricloud_ask(job, "GET", NULL);
 
     st = st == ST_OK ? wait_for_state(job, expected, before, NO_LIMIT_MS) : st;

@@ -49,11 +49,6 @@ static struct json_object *subscription(const struct job *job, size_t i)
     return state_entry(&job->state, STATE_SUBSCRIPTIONS, i);
 }
 
-static bool has(struct json_object *one, const char *pointer, const char *text)
-{
-    return strcmp(tree_text(one, pointer), text) == 0;
-}
-
 static enum status list(struct job *job)
 {
     struct json_object *one;
@@ -128,7 +123,7 @@ static void subscribe_event(struct job *job, const char *event, const char *url)
     size_t i = 0;
 
     while ((same = subscription(job, i)) &&
-           !(has(same, "/event", event) && has(same, "/url", url))) {
+           !(tree_is(same, "/event", event) && tree_is(same, "/url", url))) {
         i++;
     }
     if (!same) {
@@ -266,7 +261,7 @@ static void end_matching(struct job *job, const char *name)
     bool found = false;
 
     for (size_t i = 0; (one = subscription(job, i)) != NULL && !job_is_stopped(job);) {
-        bool matches = !name || has(one, "/event", name) || has(one, "/code", name);
+        bool matches = !name || tree_is(one, "/event", name) || tree_is(one, "/code", name);
 
         found |= matches;
         i += !(matches && end_stored(job, i)); /* else the next one has moved up */
