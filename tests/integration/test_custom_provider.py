@@ -287,7 +287,7 @@ def test_fields_are_found_where_they_are_described(places, subscriber, what):
         {"event": "{body.kind}", "gid": "{body.none}"},
         {"event": "{body.kind}", "gid": "{body.deep}"},
         {"event": "{body.kind}", "gid": "{body.list}"},
-        {"event": "{body.n}", "gid": "{body.n}"},
+        {"event": "{body.deep}", "gid": "{body.n}"},
         {"event": "{body.kind}", "gid": "{header.X-Missing}"},
         {"event": "{body.kind}", "gid": "{url}"},
     ],

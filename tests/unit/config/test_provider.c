@@ -110,17 +110,20 @@ static void what_is_not_set_is_as_in_the_preset(void **state)
 static void a_provider_can_be_described_in_the_configuration_alone(void **state)
 {
     (void)state;
-    load_good(OF("custom", "/p",
-                 SECRETS
-                 ",'signature':{'scheme':'hmac','algorithm':'sha256',"
-                 "'form':'prefix','encoding':'hex','key':'text','header':'X-Hub-Signature-256',"
-                 "'mark':'sha256=','message':'{body}'},"
-                 "'fields':{'event':'{header.X-GitHub-Event}.{body.action}|"
-                 "{header.X-GitHub-Event}',"
-                 "'gid':'{body.repository.full_name}|{body.organization.login}|"
-                 "{body.enterprise.slug}|{body.installation.account.login}|"
-                 "{body.sender.login}|','delivery_id':'{header.X-GitHub-Delivery}'},"
-                 "'topic':'github/{gid}'"));
+    load_good(
+        OF("custom", "/p",
+           SECRETS
+           ",'signature':{'scheme':'hmac','algorithm':'sha256',"
+           "'form':'prefix','encoding':'hex','key':'text','header':'X-Hub-Signature-256',"
+           "'mark':'sha256=','message':'{body}'},"
+           "'fields':{'event':'{header.X-GitHub-Event}.{body.action}|"
+           "{header.X-GitHub-Event}',"
+           "'gid':'{body.repository.full_name}|{body.organization.login}|"
+           "{body.enterprise.slug}|{body.installation.account.login}|"
+           "{body.marketplace_purchase.account.login}|{body.sponsorship.sponsorable.login}|"
+           "{body.account.login}|{body.security_advisory.ghsa_id}|{body.sender.login}|"
+           "{body.hook_id}|','delivery_id':'{header.X-GitHub-Delivery}'},"
+           "'topic':'github/{gid}'"));
     assert_found(true, "sources[0].fields.event");
     assert_same_signature(&merged()->signature, &preset("github")->signature);
     assert_same_fields(merged(), preset("github"));
