@@ -32,13 +32,14 @@ LDFLAGS  += -fsanitize=$(SAN)
 endif
 ALL_CFLAGS := -std=gnu17 -pthread $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDEN)
 
-# lean: Paho's static library, with its two diagnostic modules and some functions replaced by ours (bridge/mqtt/lean.c and
-# seam.c say why). Its calls of a wrapped function X go to __wrap_X.
+# lean: Paho's static library, with its two diagnostic modules and some functions replaced by ours (bridge/mqtt/lean.c, seam.c
+# and writes.c say why). Its calls of a wrapped function X go to __wrap_X.
 ifeq ($(PAHO),lean)
-PAHO_OURS := $B/obj/bridge/mqtt/lean.o $B/obj/bridge/mqtt/seam.o
+PAHO_OURS := $(patsubst %,$B/obj/bridge/mqtt/%.o,lean seam writes)
 PAHO_LIBS := -l:libpaho-mqtt3cs.a
 PAHO_WRAPPED := Socket_new SSLSocket_connect Socket_getdata SSLSocket_getdata Socket_getch SSLSocket_getch \
-                MQTTPacket_send_connect MQTTProtocol_keepalive
+                MQTTPacket_send_connect Socket_putdatas SSLSocket_putdatas Socket_noPendingWrites SSLSocket_getPendingRead \
+                MQTTProtocol_keepalive
 LDFLAGS   += $(PAHO_WRAPPED:%=-Wl,--wrap=%)
 else
 PAHO_OURS := $B/obj/bridge/mqtt/stock.o
@@ -70,7 +71,7 @@ $(PROGRAM): $B/obj/bridge/main.o $(PAHO_OURS) $(LIBRARY)
 	$Q$(CC) $(LDFLAGS) -pthread -o $@ $^ $(LIBS)
 
 # Everything but main, so that unit tests link what they need of it.
-$(LIBRARY): $(filter-out %/main.o %/mqtt/lean.o %/mqtt/seam.o %/mqtt/stock.o,$(OBJECTS)) $(EMBEDDED:.c=.o)
+$(LIBRARY): $(filter-out %/main.o %/mqtt/lean.o %/mqtt/seam.o %/mqtt/writes.o %/mqtt/stock.o,$(OBJECTS)) $(EMBEDDED:.c=.o)
 	@rm -f $@
 	$Qar rcs $@ $^
 

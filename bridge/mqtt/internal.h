@@ -13,6 +13,7 @@
  *   lookup.c    host names to addresses
  *   server.c    the address of a broker, taken apart
  *   reason.c    reason codes in words
+ *   writes.c    Paho's unfinished writes, under one lock
  *   lean.c      Paho's diagnostic modules, replaced
  */
 #ifndef BRIDGE_MQTT_INTERNAL_H
