@@ -65,6 +65,11 @@ enum status mqtt_cause(const struct mqtt *mq, const struct attempt *attempt, int
     if (took_ms >= (int64_t)limit_s * 900) {
         return err_set(err, ST_UNREACHABLE, "no answer to %s within %d s", what, limit_s);
     }
+    if (!mqtt_seam_is_there) {
+        return err_set(
+            err, ST_UNREACHABLE,
+            "connection refused, name unknown, not MQTT, or its certificate does not hold");
+    }
     return err_set(err, ST_UNREACHABLE, "no connection (Paho error %d)", rc);
 }
 

@@ -173,9 +173,16 @@ static void go_live(struct mqtt *mq, struct link *link)
 static bool was_not_tried(const struct mqtt *mq, const struct attempt *attempt,
                           const MQTTResponse *response, int64_t began_ms)
 {
-    return response->reasonCode != MQTTREASONCODE_SUCCESS && attempt->seam && !attempt->taken &&
-           !atomic_load(&mq->stopping) &&
+    return response->reasonCode != MQTTREASONCODE_SUCCESS && attempt->fd >= 0 &&
+           !attempt->taken && !atomic_load(&mq->stopping) &&
            clock_mono_ms() - began_ms < (int64_t)mq->options.connect_timeout_s * 1000;
+}
+
+static void close_untaken(const struct attempt *attempt)
+{
+    if (attempt->fd >= 0 && !attempt->taken) {
+        (void)close(attempt->fd);
+    }
 }
 
 /* Behind TCP. Closes attempt->fd if Paho has not taken it. */
@@ -188,14 +195,14 @@ static enum status link_connect(struct mqtt *mq, const struct plan *plan,
     enum status st = link_create(mq, plan, &link, err);
 
     if (st != ST_OK) {
-        (void)close(attempt->fd);
+        close_untaken(attempt);
         return st;
     }
     CHECK(link != NULL);
     link->epoch = ++mq->last_epoch;
     reset_tokens(mq);
-    attempt->seam = mqtt_seam_enter(attempt);
-    if (attempt->seam) {
+    mqtt_seam_enter(attempt);
+    if (attempt->fd >= 0) {
         link->fd = fcntl(attempt->fd, F_DUPFD_CLOEXEC, 0);
         set_connecting(mq, link->fd);
     }
@@ -205,9 +212,7 @@ static enum status link_connect(struct mqtt *mq, const struct plan *plan,
     } while (was_not_tried(mq, attempt, &response, began));
     mqtt_seam_leave();
     set_connecting(mq, -1);
-    if (!attempt->taken) {
-        (void)close(attempt->fd);
-    }
+    close_untaken(attempt);
     if (response.reasonCode != MQTTREASONCODE_SUCCESS) {
         atomic_store(&mq->epoch, 0);
         mqtt_link_destroy(link); /* was never connected: no callback about its end */
@@ -220,6 +225,15 @@ static enum status link_connect(struct mqtt *mq, const struct plan *plan,
     return ST_OK;
 }
 
+static struct attempt make_attempt(const struct server *server, int fd)
+{
+    return (struct attempt){.server = server,
+                            .fd = fd,
+                            .stage = server->tls         ? STAGE_TLS
+                                     : server->websocket ? STAGE_UPGRADE
+                                                         : STAGE_CONNACK};
+}
+
 /* Over the server's addresses until a broker has answered, yes or no. */
 static enum status connect_anywhere(struct mqtt *mq, const struct plan *plan, char *out_address,
                                     size_t size, int *out_reason, struct err *err)
@@ -229,6 +243,12 @@ static enum status connect_anywhere(struct mqtt *mq, const struct plan *plan, ch
     enum status st = plan->server->tls ? mqtt_request_check(&mq->options, err) : ST_OK;
 
     *out_reason = 0;
+    if (st == ST_OK && !mqtt_seam_is_there) {
+        struct attempt attempt = make_attempt(plan->server, -1);
+
+        out_address[0] = '\0';
+        return link_connect(mq, plan, &attempt, out_reason, err);
+    }
     if (st == ST_OK) {
         st = mqtt_dial_begin(mq, plan->server, &dial, err);
     }
@@ -236,17 +256,13 @@ static enum status connect_anywhere(struct mqtt *mq, const struct plan *plan, ch
         return st;
     }
     while ((one = mqtt_dial_next(&dial)) != NULL) {
-        struct attempt attempt = {.server = plan->server,
-                                  .fd = one->fd,
-                                  .stage = plan->server->tls         ? STAGE_TLS
-                                           : plan->server->websocket ? STAGE_UPGRADE
-                                                                     : STAGE_CONNACK};
+        struct attempt attempt = make_attempt(plan->server, one->fd);
         struct err why = {0};
 
         one->fd = -1;
         st = link_connect(mq, plan, &attempt, out_reason, &why);
         buf_free(&attempt.response);
-        (void)snprintf(out_address, size, "%s", attempt.taken ? one->text : "");
+        (void)snprintf(out_address, size, "%s", one->text);
         if (st != ST_UNREACHABLE) {
             return st == ST_OK ? st : err_set(err, st, "%s", why.text);
         }

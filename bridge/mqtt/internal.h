@@ -69,7 +69,6 @@ enum stage { STAGE_TLS, STAGE_UPGRADE, STAGE_CONNACK };
 struct attempt {
     const struct server *server;
     int fd;     /* connected */
-    bool seam;  /* false: Paho dials by itself */
     bool taken; /* by Paho, which closes it */
     enum stage stage;
     bool tls_prepared;
@@ -179,9 +178,10 @@ void mqtt_link_destroy(struct link *link); /* NULL is allowed */
 
 /* --- seam.c --- */
 
-/* Around a connect of Paho's, which takes attempt->fd for its socket. False: it dials by itself
- * (PAHO=stock), and checks certificates by itself. */
-bool mqtt_seam_enter(struct attempt *attempt);
+/* False: Paho dials and checks certificates by itself (PAHO=stock). */
+extern const bool mqtt_seam_is_there;
+/* Around a connect of Paho's, which takes attempt->fd for its socket. */
+void mqtt_seam_enter(struct attempt *attempt);
 void mqtt_seam_leave(void);
 /* Bytes have reached the other side. Paho's keep-alive lets it be. Any thread. */
 void mqtt_seam_moved(int64_t mono_ms, int keep_alive_s);

@@ -68,10 +68,11 @@ void __wrap_MQTTProtocol_keepalive(struct timespec now);
 static _Atomic(struct attempt *) current;
 static _Atomic int64_t quiet_until_ms;
 
-bool mqtt_seam_enter(struct attempt *attempt)
+const bool mqtt_seam_is_there = true;
+
+void mqtt_seam_enter(struct attempt *attempt)
 {
     atomic_store(&current, attempt);
-    return true;
 }
 
 void mqtt_seam_leave(void)

@@ -3,10 +3,11 @@
  * failures. */
 #include "bridge/mqtt/internal.h"
 
-bool mqtt_seam_enter(struct attempt *attempt)
+const bool mqtt_seam_is_there = false;
+
+void mqtt_seam_enter(struct attempt *attempt)
 {
     (void)attempt;
-    return false;
 }
 
 void mqtt_seam_leave(void)
