@@ -19,9 +19,9 @@
 static const struct cli_command version_command, help_command;
 
 static const struct cli_command *const commands[] = {
-    &run_command,      &check_command,   &sign_command,   &trigger_command,
-    &outbox_command,   &dead_command,    &health_command, &reload_command,
-    &provider_command, &version_command, &help_command,
+    &run_command,    &check_command,    &sign_command,    &trigger_command,
+    &outbox_command, &dead_command,     &state_command,   &health_command,
+    &reload_command, &provider_command, &version_command, &help_command,
 };
 
 static void print_overview(FILE *out)

@@ -18,6 +18,8 @@
       "Accepted events that the broker has not acknowledged yet.")                             \
     X(METRIC_OLDEST_AGE, "outbox_oldest_age_seconds", "gauge",                                 \
       "Age of the oldest undelivered event; 0 if there is none.")                              \
+    X(METRIC_OLDEST_KEPT, "outbox_oldest_kept_age_seconds", "gauge",                           \
+      "Age of the oldest delivered event in the outbox: so far back do replays reach.")        \
     X(METRIC_DEAD_LETTERS, "dead_letters", "gauge", "Dead letters in the outbox.")             \
     X(METRIC_OUTBOX_FULL, "outbox_full_total", "counter",                                      \
       "Webhooks refused because the outbox or the disk had no room.")                          \

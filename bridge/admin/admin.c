@@ -35,9 +35,10 @@ static void answer_metrics(struct http_request *request, const struct outbox *ou
     struct store_stats stats;
     struct buf page = {0};
 
-    /* The only number that changes without an event. */
+    /* The only numbers that change without an event. */
     outbox_stats(outbox, &stats);
-    metrics_set(METRIC_OLDEST_AGE, store_oldest_age_s(&stats, clock_unix_ms()));
+    metrics_set(METRIC_OLDEST_AGE, store_age_s(stats.oldest_undelivered_ms, clock_unix_ms()));
+    metrics_set(METRIC_OLDEST_KEPT, store_age_s(stats.oldest_kept_ms, clock_unix_ms()));
     metrics_write(&page);
     http_answer(request, &(struct http_answer){.status = 200,
                                                .body = buf_slice(&page),

@@ -1,6 +1,6 @@
 /*
  * admin - the operator's listener: /healthz, /readyz, /metrics, and the operator API that the
- * outbox and dead commands use on a running bridge.
+ * outbox, dead and state commands use on a running bridge.
  *
  *   POST /api/outbox/replay | /api/outbox/drop | /api/outbox/drop-delivered
  *        /api/dead/retry | /api/dead/drop
@@ -8,7 +8,9 @@
  *         "until_ms":1700003600000, "limit":100, "all":false}
  *     -> 200 {"done":2,"skipped":1,"why":"…"}
  *
- * Every part is optional, but a selection without ids, source and times needs "all": true. If a
+ *   POST /api/state/forget {"topics":["…"]} -> the same
+ *
+ * Every part of a selection is optional, but a selection without ids, source and times needs "all": true. If a
  * token is configured, the API and /metrics want `Authorization: Bearer …`. No web page can use a
  * browser against the API: it wants `Content-Type: application/json`, and no Origin.
  */

@@ -32,6 +32,7 @@ static const char *const paths[] = {
     [OUTBOX_DROP_DELIVERED] = "/api/outbox/drop-delivered",
     [DEAD_RETRY] = "/api/dead/retry",
     [DEAD_DROP] = "/api/dead/drop",
+    [STATE_FORGET] = "/api/state/forget",
 };
 
 const char *admin_api_path(enum outbox_op op)
@@ -134,6 +135,29 @@ static bool read_ids(struct json_object *value, struct uuid **out_ids, size_t *o
     return count > 0; /* no ids at all would select everything */
 }
 
+/* Gives *out_topics for free(); their text is body's. */
+static bool read_topics(struct json_object *value, struct slice **out_topics, size_t *out_count)
+{
+    size_t count;
+
+    if (!json_object_is_type(value, json_type_array)) {
+        return false;
+    }
+    count = json_object_array_length(value);
+    *out_topics = xalloc((count + 1) * sizeof(**out_topics)); /* as with ids */
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *topic = json_object_array_get_idx(value, i);
+
+        if (!json_object_is_type(topic, json_type_string)) {
+            return false;
+        }
+        (*out_topics)[i] = (struct slice){json_object_get_string(topic),
+                                          (size_t)json_object_get_string_len(topic)};
+    }
+    *out_count = count;
+    return count > 0;
+}
+
 /* A name needs no escapes, so it is borrowed from the text. */
 static bool read_source(struct slice text, struct slice *out_source)
 {
@@ -146,53 +170,73 @@ static bool read_source(struct slice text, struct slice *out_source)
     return value.kind == JSON_ABSENT || value.kind == JSON_NULL;
 }
 
-/* The reason why not, or NULL. ids is for free() in every case. */
-static const char *read_members(struct slice text, struct json_object *body,
-                                struct store_selection *out, struct uuid **out_ids)
+/* What a selection is made of: end it with order_fini. */
+struct order {
+    struct store_selection selection;
+    struct json_object *body;
+    struct uuid *ids;
+    struct slice *topics;
+};
+
+static void order_fini(struct order *order)
 {
-    struct json_object *all = member(body, "all");
+    json_object_put(order->body);
+    free(order->ids);
+    free(order->topics);
+}
+
+/* The reason why not, or NULL. */
+static const char *read_members(struct slice text, struct order *order)
+{
+    struct store_selection *out = &order->selection;
+    struct json_object *all = member(order->body, "all");
     int64_t limit = 0;
 
-    if (!read_ids(member(body, "ids"), out_ids, &out->id_count)) {
+    if (!read_ids(member(order->body, "ids"), &order->ids, &out->id_count)) {
         return "ids must be a list of ids";
     }
     if (!read_source(text, &out->source)) {
         return "source must be a name";
     }
-    if (!read_number(member(body, "since_ms"), &out->since_ms) ||
-        !read_number(member(body, "until_ms"), &out->until_ms) ||
-        !read_number(member(body, "limit"), &limit)) {
+    if (!read_number(member(order->body, "since_ms"), &out->since_ms) ||
+        !read_number(member(order->body, "until_ms"), &out->until_ms) ||
+        !read_number(member(order->body, "limit"), &limit)) {
         return "since_ms, until_ms and limit must be whole numbers";
     }
     if (all && !json_object_is_type(all, json_type_boolean)) {
         return "all must be true or false";
     }
-    out->ids = *out_ids;
+    out->ids = order->ids;
     out->limit = (uint64_t)limit;
     return store_selects_everything(out) && !json_object_get_boolean(all)
                ? "to select everything, say all: true"
                : NULL;
 }
 
+static const char *read_states(struct order *order)
+{
+    if (!read_topics(member(order->body, "topics"), &order->topics,
+                     &order->selection.topic_count)) {
+        return "topics must be a list of topics";
+    }
+    order->selection.topics = order->topics;
+    return NULL;
+}
+
 /* The same, of what json_check accepts: json-c alone would let too much pass. */
-static const char *read_selection(struct slice text, struct store_selection *out,
-                                  struct uuid **out_ids)
+static const char *read_order(struct slice text, enum outbox_op op, struct order *order)
 {
     struct json_tokener *tokener;
-    struct json_object *body;
-    const char *fault;
 
-    *out = (struct store_selection){.since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE};
+    *order = (struct order){.selection = {.since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE}};
     if (json_check(text, NULL) != ST_OK || json_kind_of(text) != JSON_OBJECT) {
         return "the body must be a JSON object";
     }
     tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 1);
     CHECK(tokener);
-    body = json_tokener_parse_ex(tokener, text.data, (int)text.len);
-    fault = read_members(text, body, out, out_ids);
-    json_object_put(body);
+    order->body = json_tokener_parse_ex(tokener, text.data, (int)text.len);
     json_tokener_free(tokener);
-    return fault;
+    return op == STATE_FORGET ? read_states(order) : read_members(text, order);
 }
 
 /* ---- running it ---- */
@@ -230,21 +274,20 @@ static void operation_done(void *ctx, const struct outbox_operation_result *resu
 
 void admin_api_run(struct http_request *request, struct outbox *outbox)
 {
-    struct store_selection selection;
-    struct uuid *ids = NULL;
-    const char *fault = read_selection(http_body(request), &selection, &ids);
+    struct order order;
     enum outbox_op op = OUTBOX_REPLAY;
     bool found = admin_api_find(http_path(request), &op);
+    const char *fault = read_order(http_body(request), op, &order);
     enum status st;
 
     CHECK(found); /* or the head would have been refused */
     if (fault != NULL) {
         admin_refuse(request, REJECT_BAD_REQUEST, fault);
     } else {
-        st = outbox_operate(outbox, op, &selection, operation_done, request);
+        st = outbox_operate(outbox, op, &order.selection, operation_done, request);
         if (st != ST_OK) {
             answer_failed(request, st, "");
         }
     }
-    free(ids);
+    order_fini(&order);
 }

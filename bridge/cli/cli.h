@@ -6,9 +6,9 @@
  * wrong usage.
  *
  * The files in the order of calls:
- *   run.c reload.c check.c sign.c trigger.c outbox.c health.c    one subcommand each (outbox.c:
- *                      dead, too)
- *   operation.c        changes to the outbox, for outbox.c
+ *   run.c reload.c check.c sign.c trigger.c outbox.c state.c health.c
+ *                      one subcommand each (outbox.c: dead, too)
+ *   operation.c        changes to the outbox, for outbox.c and state.c
  *   row.c catalogue.c  a row of the outbox; the events of a provider
  *   http.c             the client for the bridge and for APIs
  *   config.c           what commands get out of the configuration
@@ -148,6 +148,6 @@ bool cli_read_id(const struct cli *cli, const char *text, struct uuid *out_id) M
 struct store *cli_store(const struct cli *cli) MUST_USE;
 
 extern const struct cli_command run_command, check_command, sign_command, trigger_command,
-    outbox_command, dead_command, health_command, reload_command;
+    outbox_command, dead_command, state_command, health_command, reload_command;
 
 #endif

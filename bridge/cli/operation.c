@@ -34,6 +34,7 @@ static const struct operation {
     [OUTBOX_DROP_DELIVERED] = {"dropped", STORE_DELIVERED, false},
     [DEAD_RETRY] = {"retried", STORE_DEAD, true},
     [DEAD_DROP] = {"dropped", STORE_DEAD, false},
+    [STATE_FORGET] = {"forgot", STORE_ALL, false},
 };
 
 struct order {
@@ -167,7 +168,17 @@ static void add_time(struct buf *out, const char *name, int64_t unix_ms)
     }
 }
 
-static void add_request(struct buf *out, const struct store_selection *selection)
+static void add_topics(struct buf *out, const struct store_selection *selection)
+{
+    buf_add_str(out, "{\"topics\":[");
+    for (size_t i = 0; i < selection->topic_count; i++) {
+        buf_add_str(out, i ? "," : "");
+        json_add_string(out, selection->topics[i]);
+    }
+    buf_add_str(out, "]}");
+}
+
+static void add_selection(struct buf *out, const struct store_selection *selection)
 {
     buf_addf(out, "{\"all\":%s", store_selects_everything(selection) ? "true" : "false");
     for (size_t i = 0; i < selection->id_count; i++) {
@@ -230,7 +241,7 @@ static enum status post(struct cli_http *http, const struct buf *token,
     struct slice body;
     enum status st;
 
-    add_request(&json, &order->selection);
+    (order->op == STATE_FORGET ? add_topics : add_selection)(&json, &order->selection);
     body = buf_slice(&json);
     request.json = &body;
     if (token->len) {
@@ -274,6 +285,29 @@ static enum status operate_through_bridge(const struct cli *cli, const struct or
 
 /* ---- either way ---- */
 
+static enum status operate(const struct cli *cli, const struct order *order,
+                           struct outbox_operation_result *out_result, bool *out_running,
+                           struct err *err)
+{
+    enum status st = operate_directly(cli, order, out_result, err);
+
+    *out_running = st == ST_BUSY;
+    return *out_running ? operate_through_bridge(cli, order, out_result, err) : st;
+}
+
+enum status cli_forget_states(const struct cli *cli, const struct slice *topics, size_t count,
+                              struct outbox_operation_result *out_result, struct err *err)
+{
+    struct order order = {.op = STATE_FORGET,
+                          .selection = {.since_ms = CLOCK_NONE,
+                                        .until_ms = CLOCK_NONE,
+                                        .topics = topics,
+                                        .topic_count = count}};
+    bool running;
+
+    return operate(cli, &order, out_result, &running, err);
+}
+
 static void print_json(const struct outbox_operation_result *result)
 {
     struct buf why = {0};
@@ -302,16 +336,22 @@ static void print_words(const struct operation *operation,
     putchar('\n');
 }
 
+void cli_print_result(enum outbox_op op, const struct outbox_operation_result *result,
+                      bool running, bool json)
+{
+    if (json) {
+        print_json(result);
+    } else {
+        print_words(&operations[op], result, running);
+    }
+}
+
 static int report(const struct order *order, const struct outbox_operation_result *result,
                   bool running)
 {
     const struct operation *operation = &operations[order->op];
 
-    if (order->json) {
-        print_json(result);
-    } else {
-        print_words(operation, result, running);
-    }
+    cli_print_result(order->op, result, running, order->json);
     if (order->selection.id_count && result->done_count + result->skipped_count == 0) {
         return cli_fail("none of these is %s",
                         operation->which == STORE_DELIVERED ? "delivered yet" : "undelivered");
@@ -332,11 +372,7 @@ static int run(const struct cli *cli, struct order *order)
     if (!there) {
         return EXIT_FAILED;
     }
-    st = operate_directly(cli, order, &result, &err);
-    if (st == ST_BUSY) {
-        running = true;
-        st = operate_through_bridge(cli, order, &result, &err);
-    }
+    st = operate(cli, order, &result, &running, &err);
     return st == ST_OK ? report(order, &result, running) : cli_fail("%s", err.text);
 }
 

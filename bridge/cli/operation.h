@@ -1,6 +1,6 @@
 /*
- * operation - what an operator does by hand to events and dead letters: in the outbox itself while
- * the bridge is stopped, through the admin API while it runs. Only for outbox.c.
+ * operation - what an operator does by hand to events, dead letters and states: in the outbox itself
+ * while the bridge is stopped, through the admin API while it runs. For outbox.c and state.c.
  */
 #ifndef BRIDGE_CLI_OPERATION_H
 #define BRIDGE_CLI_OPERATION_H
@@ -20,6 +20,13 @@ struct outbox_choice {
         .since_ms = CLOCK_NONE, .until_ms = CLOCK_NONE                                         \
     }
 
+/* Forgets what is known of the states at these topics. What was done before a failure stays so. */
+enum status cli_forget_states(const struct cli *cli, const struct slice *topics, size_t count,
+                              struct outbox_operation_result *out_result,
+                              struct err *err) MUST_USE;
+/* Prints how many were done and skipped. */
+void cli_print_result(enum outbox_op op, const struct outbox_operation_result *result,
+                      bool running, bool json);
 /* argv: the verb, then ids and options of a selection. Prints how many were done. */
 int cli_operate(struct cli *cli, enum outbox_op op);
 

@@ -159,23 +159,40 @@ static int show(struct cli *cli, bool dead)
 
 /* ---- stats ---- */
 
+static void print_time_json(const char *name, int64_t unix_ms)
+{
+    char text[CLOCK_TEXT_SIZE];
+
+    if (unix_ms == CLOCK_NONE) {
+        printf(",\"%s\":null", name);
+    } else {
+        clock_format(unix_ms, text);
+        printf(",\"%s\":\"%s\"", name, text);
+    }
+}
+
+static void print_time(const char *name, int64_t unix_ms)
+{
+    char text[CLOCK_TEXT_SIZE];
+
+    if (unix_ms != CLOCK_NONE) {
+        clock_format(unix_ms, text);
+        printf("%-14s %s\n", name, text);
+    }
+}
+
 static void print_stats_json(const struct config *config, const struct store_stats *stats)
 {
     printf("{\"first_seq\":%" PRIu64 ",\"last_seq\":%" PRIu64 ",\"delivered_seq\":%" PRIu64
            ",\"undelivered_count\":%" PRIu64 ",\"undelivered_bytes\":%" PRIu64
            ",\"kept_count\":%" PRIu64 ",\"kept_bytes\":%" PRIu64 ",\"dead_count\":%" PRIu64
-           ",\"dead_bytes\":%" PRIu64 ",\"max_bytes\":%" PRId64 ",\"oldest_undelivered_at\":",
+           ",\"dead_bytes\":%" PRIu64 ",\"max_bytes\":%" PRId64,
            stats->first_seq, stats->last_seq, stats->delivered_seq, stats->undelivered_count,
            stats->undelivered_bytes, stats->kept_count, stats->kept_bytes, stats->dead_count,
            stats->dead_bytes, config->outbox.max_size);
-    if (stats->oldest_undelivered_ms == CLOCK_NONE) {
-        puts("null}");
-    } else {
-        char oldest[CLOCK_TEXT_SIZE];
-
-        clock_format(stats->oldest_undelivered_ms, oldest);
-        printf("\"%s\"}\n", oldest);
-    }
+    print_time_json("oldest_undelivered_at", stats->oldest_undelivered_ms);
+    print_time_json("oldest_delivered_at", stats->oldest_kept_ms);
+    puts("}");
 }
 
 static void print_amount(const char *name, uint64_t count, uint64_t bytes)
@@ -193,12 +210,8 @@ static void print_stats(const struct config *config, const struct store_stats *s
     print_amount("delivered", stats->kept_count, stats->kept_bytes);
     print_amount("dead letters", stats->dead_count, stats->dead_bytes);
     printf("%-14s %s\n", "limit", limit);
-    if (stats->oldest_undelivered_ms != CLOCK_NONE) {
-        char oldest[CLOCK_TEXT_SIZE];
-
-        clock_format(stats->oldest_undelivered_ms, oldest);
-        printf("%-14s %s\n", "waiting since", oldest);
-    }
+    print_time("waiting since", stats->oldest_undelivered_ms);
+    print_time("replay reaches", stats->oldest_kept_ms);
 }
 
 static int outbox_stats_verb(struct cli *cli)
@@ -349,7 +362,8 @@ const struct cli_command outbox_command = {
     .notes = COMMON_NOTES
     "Keys of stats: first_seq, last_seq, delivered_seq, undelivered_count, undelivered_bytes,\n"
     "kept_count, kept_bytes, dead_count, dead_bytes, max_bytes, "
-    "oldest_undelivered_at.\n" CHANGE_NOTES,
+    "oldest_undelivered_at,\n"
+    "oldest_delivered_at (so far do replays reach).\n" CHANGE_NOTES,
     .run = run_outbox,
 };
 

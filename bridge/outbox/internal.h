@@ -5,6 +5,7 @@
  *   committer.c    the committer thread's loop
  *   commit.c       one transaction: dedupe, limits, and the answers after it
  *   operation.c    operations by hand, in steps
+ *   forget.c       the operation that forgets states
  *   retention.c    how long delivered events are kept
  *   limits.c       is there room within the configured sizes
  *   disk.c         is there room on the disk; are the files still there
@@ -66,9 +67,10 @@ struct burial {
 struct operation {
     struct item item;
     enum outbox_op op;
-    struct store_selection selection; /* its ids and source point to the next two */
+    struct store_selection selection; /* its pointers are to the next three */
     struct uuid *ids;                 /* owned */
     char *source;                     /* owned */
+    struct slice *topics;             /* owned, their text behind them */
     outbox_operation_fn *done;
     void *ctx;
 
@@ -266,6 +268,12 @@ struct operation *outbox_operation_create(enum outbox_op op,
                                           outbox_operation_fn *done, void *ctx);
 /* Answers and frees. */
 void outbox_operation_finish(struct operation *operation);
+
+/* ---- forget.c ---- */
+
+/* As outbox_operation_step, for STATE_FORGET. */
+enum status outbox_forget_step(struct outbox *ob, struct operation *operation,
+                               bool *out_finished, struct err *err) MUST_USE;
 
 /* ---- checkpoint.c ---- */
 

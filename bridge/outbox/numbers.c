@@ -1,7 +1,7 @@
 /*
  * What other threads see of the outbox: its statistics and gauges, and the progress of disk and
  * watermark (handoff C). All of it is published after each commit and kept in memory, so that
- * looking never waits for the disk. Finding the oldest event may fail like any read; that is
+ * looking never waits for the disk. Finding the oldest events may fail like any read; that is
  * final for the outbox.
  */
 #include "bridge/outbox/internal.h"
@@ -37,6 +37,18 @@ static enum status find_oldest(struct outbox *ob, struct store_stats *stats, str
     return store_get_oldest(ob->writer, &stats->oldest_undelivered_ms, err);
 }
 
+static enum status find_oldest_kept(struct outbox *ob, struct store_stats *stats,
+                                    struct err *err)
+{
+    const struct store_stats *last = &ob->numbers->stats;
+
+    if (last->first_seq == stats->first_seq && last->oldest_kept_ms != CLOCK_NONE) {
+        stats->oldest_kept_ms = last->oldest_kept_ms;
+        return ST_OK;
+    }
+    return store_get_oldest_kept(ob->writer, &stats->oldest_kept_ms, err);
+}
+
 void outbox_tell_progress(struct outbox *ob)
 {
     if (ob->listener.progress != NULL) {
@@ -52,6 +64,9 @@ enum status outbox_publish_stats(struct outbox *ob, struct err *err)
 
     store_get_stats(ob->writer, &stats);
     st = find_oldest(ob, &stats, err);
+    if (st == ST_OK) {
+        st = find_oldest_kept(ob, &stats, err);
+    }
     CHECK(pthread_mutex_lock(&ob->numbers->mu) == 0);
     ob->numbers->stats = stats;
     CHECK(pthread_mutex_unlock(&ob->numbers->mu) == 0);

@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -33,6 +34,7 @@ static const struct {
     [OUTBOX_DROP_DELIVERED] = {false, false, "delivered event dropped"},
     [DEAD_RETRY] = {true, true, "dead letter retried"},
     [DEAD_DROP] = {true, false, "dead letter dropped"},
+    [STATE_FORGET] = {false, false, "state forgotten"},
 };
 
 /* The rows of one step. */
@@ -56,6 +58,28 @@ static void page_clear(struct page *page)
 
 /* ---- life ---- */
 
+/* Gives memory for free(); NULL if there are none. */
+static struct slice *copy_topics(const struct slice *topics, size_t count)
+{
+    size_t bytes = count * sizeof(*topics);
+    struct slice *copy = NULL;
+    char *text;
+
+    for (size_t i = 0; i < count; i++) {
+        bytes += topics[i].len;
+    }
+    if (count > 0) {
+        copy = xalloc(bytes);
+        text = (char *)(copy + count);
+        for (size_t i = 0; i < count; i++) {
+            memcpy(text, topics[i].data, topics[i].len);
+            copy[i] = (struct slice){text, topics[i].len};
+            text += topics[i].len;
+        }
+    }
+    return copy;
+}
+
 struct operation *outbox_operation_create(enum outbox_op op,
                                           const struct store_selection *selection,
                                           outbox_operation_fn *done, void *ctx)
@@ -70,6 +94,8 @@ struct operation *outbox_operation_create(enum outbox_op op,
                                     .ctx = ctx};
     operation->ids = store_sort_ids(selection->ids, selection->id_count);
     operation->selection.ids = operation->ids;
+    operation->topics = copy_topics(selection->topics, selection->topic_count);
+    operation->selection.topics = operation->topics;
     if (selection->source.data != NULL) {
         buf_add_slice(&source, selection->source);
         operation->source = buf_take(&source);
@@ -85,6 +111,7 @@ void outbox_operation_finish(struct operation *operation)
     }
     free(operation->ids);
     free(operation->source);
+    free(operation->topics);
     free(operation);
 }
 
@@ -124,6 +151,8 @@ static enum status begin(struct outbox *ob, struct operation *operation, struct 
     case DEAD_RETRY:
     case DEAD_DROP:
         return store_last_dead(ob->writer, &operation->end, err);
+    case STATE_FORGET: /* has its own steps */
+        break;
     }
     return ST_OK;
 }
@@ -308,6 +337,8 @@ static enum status apply_row(struct outbox *ob, struct operation *operation, str
         return retry(ob, operation, page, at, err);
     case DEAD_DROP:
         return drop_dead(ob, operation, page, at, err);
+    case STATE_FORGET:
+        break;
     }
     return ST_OK;
 }
@@ -405,6 +436,9 @@ enum status outbox_operation_step(struct outbox *ob, struct operation *operation
     uint64_t cursor = 0;
     enum status st, final = ST_OK;
 
+    if (operation->op == STATE_FORGET) {
+        return outbox_forget_step(ob, operation, out_finished, err);
+    }
     page.count = page.bytes = page.done_count = page.skipped_count = 0;
     st = look(ob, operation, &page, &cursor, err);
     if (st == ST_OK && page.count > 0) {

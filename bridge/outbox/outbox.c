@@ -49,6 +49,7 @@ static struct outbox *outbox_alloc(const struct outbox_options *options)
     CHECK(pthread_mutex_init(&ob->idle_mu, NULL) == 0);
     CHECK(pthread_cond_init(&ob->idle, NULL) == 0);
     ob->numbers = xalloc(sizeof(*ob->numbers));
+    ob->numbers->stats.oldest_kept_ms = CLOCK_NONE;
     CHECK(pthread_mutex_init(&ob->numbers->mu, NULL) == 0);
     CHECK(pthread_mutex_init(&ob->read_mu, NULL) == 0);
     return ob;

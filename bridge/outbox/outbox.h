@@ -122,6 +122,9 @@ enum outbox_op {
      * if today's configuration makes an event of it. */
     DEAD_RETRY,
     DEAD_DROP,
+    /* Forgets what is known of the states at the selection's topics, so that the next event sets
+     * them, whatever its time. Topics of which nothing is known are skipped. */
+    STATE_FORGET,
 };
 /* An operation runs in steps of some hundred rows, each all or nothing; after a failure
  * done_count is the progress until then. */

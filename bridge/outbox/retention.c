@@ -50,10 +50,17 @@ enum status outbox_remove_kept(struct outbox *ob, int64_t now_ms, struct err *er
                                     .max_rows = REMOVE_ROWS};
     enum status st = any.enough_bytes > 0 ? store_remove_kept(ob->writer, &any, err) : ST_OK;
 
-    return st == ST_OK ? store_remove_kept(ob->writer, &expired, err) : st;
+    if (st == ST_OK) {
+        st = store_remove_kept(ob->writer, &expired, err);
+    }
+    return st == ST_OK ? store_remove_gone_states(ob->writer, now_ms, err) : st;
 }
 
 enum status outbox_look_for_expired(struct outbox *ob, int64_t now_ms, struct err *err)
 {
-    return store_has_expired(ob->writer, expired_before_ms(ob, now_ms), &ob->more_expired, err);
+    enum status st =
+        store_has_expired(ob->writer, expired_before_ms(ob, now_ms), &ob->more_expired, err);
+
+    ob->more_expired = ob->more_expired || store_has_gone_states(ob->writer, now_ms);
+    return st;
 }

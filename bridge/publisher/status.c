@@ -70,7 +70,7 @@ static void write_health(const struct publisher *pub, struct buf *out)
     buf_addf(out, "{\"uptime_s\":%lld,\"backlog\":%llu,\"oldest_age_s\":%lld",
              (long long)(clock_mono_ms() - pub->started_ms) / 1000,
              (unsigned long long)stats.undelivered_count,
-             (long long)store_oldest_age_s(&stats, clock_unix_ms()));
+             (long long)store_age_s(stats.oldest_undelivered_ms, clock_unix_ms()));
     buf_addf(out, ",\"accepted\":%lld,\"duplicates\":%lld,\"quarantined\":%lld",
              (long long)metrics_total(METRIC_ACCEPTED),
              (long long)metrics_total(METRIC_DUPLICATES),

@@ -6,6 +6,7 @@
  *   write.c        transactions, and rows in
  *   remove.c       rows out: buried, dropped, delivered, no longer kept
  *   identity.c     what dedupe has learned, longer than events are kept
+ *   state.c        retained states: which event is the newest of its topic
  *   list.c         listings, page by page
  *   reader.c       opening a reader
  *   read.c         rows read
@@ -67,6 +68,17 @@ enum status store_save_identities(struct store *store, struct err *err) MUST_USE
 enum status store_add_identity(struct store *store, const struct event *event,
                                int64_t received_ms, struct err *err) MUST_USE;
 
+/* ---- state.c ---- */
+
+/* Within a transaction. Guards a retained state against older events. Decided here, in the order of
+ * acceptance, and stored with the event, so that neither a late delivery nor a restart brings an
+ * old state back. Of equal times the event accepted last wins; a copy counts as accepted when its
+ * original was. An event that is older loses its state topic. */
+enum status store_guard_state(struct store *store, struct event *event, uint64_t accepted_seq,
+                              struct err *err) MUST_USE;
+/* When will the next state be gone? */
+enum status store_find_gone_states(struct store *store, struct err *err) MUST_USE;
+
 /* ---- row.c ---- */
 
 void store_bind_time(sqlite3_stmt *stmt, int at, int64_t time_ms); /* CLOCK_NONE: NULL */
@@ -93,6 +105,10 @@ enum store_sql {
     SQL_ADD_EVENT,
     SQL_ADD_BODY,
     SQL_ADD_STATE,
+    SQL_FORGET_STATE,
+    SQL_NEXT_GONE,
+    SQL_REMOVE_GONE,
+    SQL_LIST_STATES,
     SQL_ADD_DEAD,
     SQL_BURY,
     SQL_DROP_BODY,
@@ -167,6 +183,7 @@ struct store {
     struct store_totals totals;    /* with the open transaction's changes */
     struct store_totals committed; /* without them */
     uint64_t identity_count;       /* how many identities to keep */
+    int64_t next_gone_ms;          /* no state is gone before this; INT64_MAX: none will be */
     bool synced;                   /* the connection's synchronous is FULL */
     uint64_t wal_bytes;
     int lock_fd; /* -1: none */

@@ -61,6 +61,9 @@ static enum status set_up_writer(struct store *store, struct err *err)
         st = store_read_totals(store, &store->totals, err);
     }
     if (st == ST_OK) {
+        st = store_find_gone_states(store, err);
+    }
+    if (st == ST_OK) {
         st = check_totals(store, err);
     }
     store->committed = store->totals;

@@ -92,8 +92,9 @@ enum status store_read(struct store *store, const struct store_range *range,
 
 bool store_selects_everything(const struct store_selection *selection)
 {
-    return selection->id_count == 0 && selection->source.data == NULL &&
-           selection->since_ms == CLOCK_NONE && selection->until_ms == CLOCK_NONE;
+    return selection->id_count == 0 && selection->topic_count == 0 &&
+           selection->source.data == NULL && selection->since_ms == CLOCK_NONE &&
+           selection->until_ms == CLOCK_NONE;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -228,6 +229,9 @@ enum status store_stats_read(struct store *store, struct store_stats *out_stats,
         store->totals = store->committed = totals;
         store_totals_stats(&totals, &stats);
         st = store_get_oldest(store, &stats.oldest_undelivered_ms, err);
+    }
+    if (st == ST_OK) {
+        st = store_get_oldest_kept(store, &stats.oldest_kept_ms, err);
     }
     store_rollback(store); /* only ends the snapshot */
     st = store_end_reading(store, st, err);

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "common/clock.h"
+
 /* ---- single events ---- */
 
 /* The total up to and including seq. Rows are removed from the oldest on, so the only one that may
@@ -249,6 +251,19 @@ enum status store_has_expired(struct store *store, int64_t before_ms, bool *out_
 
     *out_expired =
         st == ST_OK && found && (row[KEPT_TOMBSTONE] != 0 || row[KEPT_RECEIVED] < before_ms);
+    return st;
+}
+
+enum status store_get_oldest_kept(struct store *store, int64_t *out_ms, struct err *err)
+{
+    int64_t row[KEPT_COLUMNS] = {0};
+    bool found = false;
+    enum status st = store_query(store, oldest_kept(store, 1), row, COUNT_OF(row), &found, err,
+                                 "read the oldest kept event");
+
+    if (st == ST_OK) {
+        *out_ms = found && row[KEPT_TOMBSTONE] == 0 ? row[KEPT_RECEIVED] : CLOCK_NONE;
+    }
     return st;
 }
 

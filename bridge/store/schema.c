@@ -7,8 +7,9 @@
  *   gap    tombstones: one row per event without a body, so that sums over ranges can leave it
  *          out. Its event row stays until its range is removed
  *   dead   dead letters: quarantined (no topic) or refused by the broker
- *   state  for each state topic, its newest event; a random key, but only for events that have a
- *          state topic
+ *   state  for each state topic, its newest event and the newest time that one of them had; a
+ *          random key, but only for events that have a state topic. gone_ms: cleared by a
+ *          deletion, and of no use after this
  *   identity  what dedupe has learned, in order, as far as it is to be remembered: an event that
  *          was accepted or, without received_ms, the drop of the event with that id. Longer than
  *          events are kept; those after mark.identified_seq are still in `event` alone
@@ -63,6 +64,23 @@ static const char *const migrations[] = {
     " WHERE seq > (SELECT last_seq FROM mark) - 262144 AND flags & 4 = 0 ORDER BY seq;"
     "ALTER TABLE mark ADD COLUMN identified_seq INTEGER NOT NULL DEFAULT 0;"
     "UPDATE mark SET identified_seq = last_seq;",
+
+    /* A time that the event itself did not have was the time of receipt; one that is ahead of it
+     * had frozen the state. 600000: 10 minutes; 86400000: a day. */
+    "CREATE TABLE state_of_topic(topic TEXT PRIMARY KEY, event_ms INTEGER, seq INTEGER NOT "
+    "NULL,"
+    " received_ms INTEGER, source TEXT, event TEXT, body_bytes INTEGER, gone_ms INTEGER)"
+    " STRICT, WITHOUT ROWID;"
+    "INSERT INTO state_of_topic SELECT state.topic,"
+    " CASE WHEN event.seq IS NOT NULL AND event.event_ms IS NULL THEN NULL"
+    " ELSE min(state.event_ms, coalesce(event.received_ms, unixepoch() * 1000) + 600000) END,"
+    " state.seq, event.received_ms, event.source, event.event, length(body.body),"
+    " CASE WHEN event.flags & 2 THEN event.received_ms + 86400000 END"
+    " FROM state LEFT JOIN event ON event.seq = state.seq LEFT JOIN body ON body.seq = "
+    "state.seq;"
+    "DROP TABLE state;"
+    "ALTER TABLE state_of_topic RENAME TO state;"
+    "CREATE INDEX state_gone ON state(gone_ms) WHERE gone_ms IS NOT NULL;",
 };
 enum { FORMAT = COUNT_OF(migrations) };
 

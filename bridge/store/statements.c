@@ -42,11 +42,28 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_ADD_EVENT] = "INSERT INTO event(seq, total_bytes" COLUMN_NAMES ")"
                       " VALUES(?1, ?2" COLUMN_PARAMETERS ")",
     [SQL_ADD_BODY] = "INSERT INTO body(seq, body) VALUES(?1, ?2)",
-    /* No row changed: the state on disk is newer. */
-    [SQL_ADD_STATE] = "INSERT INTO state(topic, event_ms, seq) VALUES(?1, ?2, ?3)"
-                      " ON CONFLICT(topic) DO UPDATE SET event_ms=excluded.event_ms,"
-                      " seq=excluded.seq WHERE excluded.event_ms > event_ms"
-                      " OR (excluded.event_ms = event_ms AND excluded.seq >= seq)",
+    /* No row changed: the state on disk is newer. By the events' own times, if both have one; else
+     * by acceptance. An event without a time leaves the newest time that is known: what is older
+     * than that stays so. */
+    [SQL_ADD_STATE] =
+        "INSERT INTO state(topic, event_ms, seq, received_ms, source, event, body_bytes, "
+        "gone_ms)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+        " ON CONFLICT(topic) DO UPDATE SET event_ms=coalesce(excluded.event_ms, event_ms),"
+        " seq=excluded.seq, received_ms=excluded.received_ms, source=excluded.source,"
+        " event=excluded.event, body_bytes=excluded.body_bytes,"
+        " gone_ms=CASE WHEN excluded.gone_ms IS NOT NULL"
+        " THEN max(excluded.gone_ms, coalesce(gone_ms, 0)) END"
+        " WHERE CASE WHEN excluded.event_ms <> state.event_ms"
+        " THEN excluded.event_ms > state.event_ms ELSE excluded.seq >= state.seq END",
+    [SQL_FORGET_STATE] = "DELETE FROM state WHERE topic = ?1",
+    [SQL_NEXT_GONE] = "SELECT gone_ms FROM state WHERE gone_ms IS NOT NULL"
+                      " ORDER BY gone_ms LIMIT 1",
+    [SQL_REMOVE_GONE] = "DELETE FROM state WHERE topic IN"
+                        " (SELECT topic FROM state WHERE gone_ms < ?1 LIMIT 256)",
+    [SQL_LIST_STATES] = "SELECT topic, event_ms, seq, received_ms, source, event, body_bytes,"
+                        " gone_ms FROM state WHERE topic > ?1 AND (?2 IS NULL OR source = ?2)"
+                        " ORDER BY topic LIMIT 256",
     [SQL_ADD_DEAD] =
         "INSERT INTO dead(seq, cost_bytes, buried_ms, reason, body" COLUMN_NAMES ")"
         " VALUES(0, ?1, ?2, ?3, ?4" COLUMN_PARAMETERS ")",
@@ -221,13 +238,13 @@ void store_totals_stats(const struct store_totals *totals, struct store_stats *o
         .dead_count = totals->dead_count,
         .dead_bytes = totals->dead_bytes,
         .oldest_undelivered_ms = CLOCK_NONE,
+        .oldest_kept_ms = CLOCK_NONE,
     };
 }
 
-int64_t store_oldest_age_s(const struct store_stats *stats, int64_t now_unix_ms)
+int64_t store_age_s(int64_t received_ms, int64_t now_unix_ms)
 {
-    int64_t oldest_ms = stats->oldest_undelivered_ms;
-    int64_t age_ms = oldest_ms == CLOCK_NONE ? 0 : now_unix_ms - oldest_ms;
+    int64_t age_ms = received_ms == CLOCK_NONE ? 0 : now_unix_ms - received_ms;
 
     return age_ms > 0 ? age_ms / 1000 : 0; /* the clock may have been set back */
 }

@@ -16,7 +16,7 @@
 struct store;
 
 /* Numbers that need no counting of rows. Filled in store_totals_stats (statements.c) and, for the
- * oldest event, by store_stats_read and outbox/numbers.c. */
+ * oldest events, by store_stats_read and outbox/numbers.c. */
 struct store_stats {
     uint64_t first_seq; /* of the rows on disk; 0 if none */
     uint64_t last_seq;  /* the newest seq ever given */
@@ -29,9 +29,10 @@ struct store_stats {
     uint64_t dead_count;
     uint64_t dead_bytes;
     int64_t oldest_undelivered_ms; /* received_ms of it; CLOCK_NONE if there is none */
+    int64_t oldest_kept_ms; /* likewise, of the delivered ones: so far do replays reach */
 };
-/* Pure. How long the oldest undelivered event has waited; 0 if there is none. */
-int64_t store_oldest_age_s(const struct store_stats *stats, int64_t now_unix_ms);
+/* Pure. The age of an event that was received at received_ms; 0 if there is none. */
+int64_t store_age_s(int64_t received_ms, int64_t now_unix_ms);
 
 /* Selects rows for a listing or an operation by hand: those that match every part that is set. A
  * new pointer must also be copied in outbox_operation_create. */
@@ -42,7 +43,10 @@ struct store_selection {
     int64_t since_ms;    /* received at or after; CLOCK_NONE: any */
     int64_t until_ms;    /* received before; CLOCK_NONE: any */
     uint64_t limit;      /* 0: all */
-    bool oldest_first;   /* a listing: in order of seq, else the newest first */
+    /* For STATE_FORGET, and nothing else with it. */
+    const struct slice *topics;
+    size_t topic_count;
+    bool oldest_first; /* a listing: in order of seq, else the newest first */
 };
 /* Pure. Is no part but the limit set? */
 bool store_selects_everything(const struct store_selection *selection);
@@ -69,6 +73,13 @@ bool store_close(struct store *store);
 enum status store_list(struct store *store, enum store_which which,
                        const struct store_selection *selection, bool with_body,
                        store_row_fn *row, void *ctx, struct err *err) MUST_USE;
+/* Borrows. What is known of a state topic's newest event: state_topic, source, event, the times and
+ * seq; deletion: the state was cleared. What an older format did not keep is absent (0,
+ * CLOCK_NONE). False ends the listing. */
+typedef bool store_state_fn(void *ctx, const struct event *event, uint64_t body_bytes);
+/* In order of topic, page by page as store_list. source absent: of all. */
+enum status store_list_states(struct store *store, struct slice source, store_state_fn *row,
+                              void *ctx, struct err *err) MUST_USE;
 enum status store_stats_read(struct store *store, struct store_stats *out_stats,
                              struct err *err) MUST_USE;
 

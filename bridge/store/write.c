@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-#include "common/clock.h"
-
 /* ---- transactions ---- */
 
 enum status store_begin(struct store *store, bool synced, struct err *err)
@@ -75,28 +73,6 @@ void store_get_stats(const struct store *store, struct store_stats *out_stats)
 
 /* ---- events in ---- */
 
-/* Guards a retained state against older events. Decided here, in the order of acceptance, and
- * stored with the event, so that neither a late delivery nor a restart brings an old state back.
- * Of equal times the event accepted last wins; a copy counts as accepted when its original was. */
-static enum status guard_state(struct store *store, struct event *event, uint64_t accepted_seq,
-                               struct err *err)
-{
-    sqlite3_stmt *stmt = store_statement(store, SQL_ADD_STATE);
-    int64_t time_ms = event->event_ms != CLOCK_NONE ? event->event_ms : event->received_ms;
-    enum status st;
-
-    if (stmt != NULL) {
-        store_bind_text(stmt, 1, event->state_topic);
-        (void)sqlite3_bind_int64(stmt, 2, time_ms);
-        (void)sqlite3_bind_int64(stmt, 3, (int64_t)accepted_seq);
-    }
-    st = store_run(store, stmt, err, "write the state's time");
-    if (st == ST_OK && sqlite3_changes(store->db) == 0) {
-        event->state_topic = SLICE_NONE;
-    }
-    return st;
-}
-
 static enum status add_event_row(struct store *store, const struct event *event,
                                  uint64_t total_bytes, struct err *err)
 {
@@ -130,7 +106,8 @@ enum status store_append(struct store *store, struct event *event, uint64_t orig
 
     event->seq = totals->last_seq + 1;
     if (event->state_topic.data != NULL) {
-        st = guard_state(store, event, origin_seq == STORE_NEW ? event->seq : origin_seq, err);
+        st = store_guard_state(store, event, origin_seq == STORE_NEW ? event->seq : origin_seq,
+                               err);
     }
     cost = event_cost_bytes(event);
     if (st == ST_OK) {

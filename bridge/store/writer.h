@@ -107,6 +107,14 @@ enum status store_note_identities(struct store *writer, struct err *err) MUST_US
 enum status store_drop_identity(struct store *writer, const struct event *event,
                                 struct err *err) MUST_USE;
 
+/* The next event of this state topic will set it, whatever its time. */
+enum status store_forget_state(struct store *writer, struct slice topic, bool *out_found,
+                               struct err *err) MUST_USE;
+/* Removes some of the states that deletions have cleared and whose time is over. */
+enum status store_remove_gone_states(struct store *writer, int64_t now_ms,
+                                     struct err *err) MUST_USE;
+bool store_has_gone_states(const struct store *writer, int64_t now_ms);
+
 /* Removes delivered events from the oldest on, until any of these is reached. */
 struct store_removal {
     int64_t
@@ -122,6 +130,9 @@ enum status store_remove_kept(struct store *writer, const struct store_removal *
 /* Was the oldest kept event received before before_ms, or dropped? */
 enum status store_has_expired(struct store *writer, int64_t before_ms, bool *out_expired,
                               struct err *err) MUST_USE;
+/* received_ms of the oldest delivered event that is kept, or CLOCK_NONE. */
+enum status store_get_oldest_kept(struct store *writer, int64_t *out_ms,
+                                  struct err *err) MUST_USE;
 
 /* What dedupe has learned, from the oldest to the newest. received_ms is CLOCK_NONE where it is that
  * the event `id` was dropped. */

@@ -72,7 +72,7 @@ def quarantine(bridge, body=NOT_JSON):
 
 # Arguments
 
-COMMANDS = ["run", "check", "sign", "trigger", "outbox", "dead", "health", "reload", "provider", "version", "help"]
+COMMANDS = ["run", "check", "sign", "trigger", "outbox", "dead", "state", "health", "reload", "provider", "version", "help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -112,7 +112,7 @@ def test_every_option_that_the_usage_names_is_understood(form, option, tmp_path)
 
 
 def test_every_option_that_the_help_explains_is_in_the_usage():
-    for command in ("trigger", "outbox", "dead"):
+    for command in ("trigger", "outbox", "dead", "state"):
         help_text = program(command, "--help").stdout.decode().partition("Options of every command")[0]
         explained = set(re.findall(r"^  (--[a-z-]+)", help_text, re.M))
         assert explained <= {name for _, options in usage_of(command) for name, _ in options}

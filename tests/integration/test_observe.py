@@ -212,3 +212,21 @@ def test_health_and_metrics_take_no_other_method(bridge):
     for path in ("/healthz", "/readyz", "/metrics"):
         answer = http_client.fetch(bridge.admin, "DELETE", path)
         assert answer.status == 405 and "GET" in answer.header("Allow"), path
+
+
+def test_a_metric_and_stats_say_how_far_back_replays_reach(start, broker):
+    """Not as far as keep_delivered says, once max_size has no room for so many."""
+    config = {"outbox": {"max_size": "64KiB", "keep_delivered": "1h"}}
+    bridge = start.bridge(broker, config).wait_connected()
+    assert bridge.metrics().value("outbox_oldest_kept_age_seconds") == 0
+    first = bridge.accept(events.body(pad="x" * 2000))
+    bridge.wait_metric("outbox_undelivered_events", 0)
+    wait_until(lambda: bridge.metrics().value("outbox_oldest_kept_age_seconds") >= 1, "its age grows")
+    reach = json.loads(bridge.cli("outbox", "stats", "--json").stdout)["oldest_delivered_at"]
+    assert reach == next(row["received_at"] for row in bridge.rows("outbox") if row["id"] == first)
+    for _ in range(60):
+        bridge.accept(events.body(pad="x" * 2000))
+        bridge.wait_metric("outbox_undelivered_events", 0)
+    wait_until(lambda: bridge.metrics().value("outbox_oldest_kept_age_seconds") < 2, "the first one has gone")
+    assert json.loads(bridge.cli("outbox", "stats", "--json").stdout)["oldest_delivered_at"] > reach
+    assert b"replay reaches" in bridge.cli("outbox", "stats").stdout

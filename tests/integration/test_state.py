@@ -8,6 +8,7 @@ import pytest
 from lib import events
 from lib.bridge import STATE_TOPIC, source
 from lib.subscriber import retained
+from lib.wait import wait_until
 
 
 STATE = "partners-state/project/" + events.GID
@@ -66,10 +67,8 @@ def test_a_deletion_clears_the_state(bridge, broker, subscriber):
 
 def test_a_resource_that_comes_back_has_a_state_again(bridge, broker, subscriber):
     send(bridge, subscriber, events.body(modified_at=OLD))
-    send(bridge, subscriber, events.body(event=events.DELETED))
-    # A deletion says no time; that of its arrival stands for it.
-    now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)
-    again = events.body(event=events.CREATED, modified_at=now.isoformat())
+    send(bridge, subscriber, events.body(event=events.DELETED))  # says no time
+    again = events.body(event=events.CREATED, modified_at=MIDDLE)
     send(bridge, subscriber, again)
     assert state(broker) == again
 
@@ -161,6 +160,111 @@ def test_an_older_event_does_not_bring_a_deleted_resource_back(bridge, broker, s
     send(bridge, subscriber, events.body(event=events.DELETED))
     send(bridge, subscriber, events.body(modified_at=OLD))
     assert state(broker) is None
+
+
+def ahead(**delta):
+    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(**delta)).isoformat()
+
+
+def test_a_time_in_the_future_counts_as_the_receipt_and_freezes_nothing(bridge, broker, subscriber):
+    for far in ("2099-01-01T00:00:00Z", ahead(minutes=11)):
+        send(bridge, subscriber, events.body(modified_at=far))
+    now = events.body(modified_at=ahead(seconds=1))
+    send(bridge, subscriber, now)
+    assert state(broker) == now
+    assert bridge.metrics().value("future_times_total", source="partners") == 2
+    [line] = bridge.lines("event time is in the future; the time of receipt counts")
+    assert line["source"] == "partners" and line["level"] == "warn"
+
+
+def test_a_clock_that_is_a_little_ahead_is_believed(bridge, broker, subscriber):
+    new, old = events.body(modified_at=ahead(minutes=9)), events.body(modified_at=ahead(minutes=8))
+    send(bridge, subscriber, new)
+    send(bridge, subscriber, old)
+    assert state(broker) == new
+    assert bridge.metrics().value("future_times_total", source="partners") == 0
+
+
+def test_events_without_a_time_are_ordered_by_acceptance(bridge, broker, subscriber):
+    """Whatever the host's clock says, and beside events that have one."""
+    for time in (NEW, None, ahead(minutes=5), None, None):
+        body = events.body(modified_at=time)
+        send(bridge, subscriber, body)
+        assert state(broker) == body
+    late = events.body(modified_at=ahead(minutes=4))
+    send(bridge, subscriber, late)
+    assert state(broker) == body, "older than one of those before it"
+
+
+def states(bridge, *args):
+    listed = bridge.cli("state", "ls", "--json", *args).stdout
+    return {row["topic"]: row for row in map(json.loads, listed.splitlines())}
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_a_state_is_listed_and_forgotten(bridge, broker, subscriber, running):
+    first, other = events.body(modified_at=NEW), events.body(gid="other", modified_at=NEW)
+    send(bridge, subscriber, first)
+    send(bridge, subscriber, other)
+    if not running:
+        bridge.stop()
+    rows = states(bridge)
+    assert sorted(rows) == sorted([STATE, "partners-state/project/other"])
+    row = rows[STATE]
+    assert row["event_at"] == "2026-01-31T10:00:00.000Z" and row["received_at"]
+    assert (row["source"], row["event"], row["bytes"], row["cleared"]) == (
+        "partners", "resource.updated", len(first), False,
+    )
+    assert STATE in bridge.cli("state", "ls", "--source", "partners").stdout.decode()
+    assert not states(bridge, "--source", "nobody")
+    assert bridge.cli("state", "forget", STATE).stdout == b"forgot 1\n"
+    done = bridge.cli("state", "forget", STATE, expect=1)
+    assert done.stdout == b"forgot 0, skipped 1: no state is known at this topic\n"
+    assert list(states(bridge)) == ["partners-state/project/other"]
+    if not running:
+        bridge.start().wait_connected()
+    assert state(broker) == first, "what is retained stays"
+    old = events.body(modified_at=OLD)
+    send(bridge, subscriber, old)
+    assert state(broker) == old
+    send(bridge, subscriber, events.body(gid="other", modified_at=OLD))
+    assert retained(broker, "partners-state/#")["partners-state/project/other"].payload == other
+
+
+def test_many_states_are_forgotten_at_once(start):
+    count = 1200
+    sources = [*source(state_topic=STATE_TOPIC), {**source()[0], "name": "b", "path": "/b", "state_topic": "b/{gid}"}]
+    bridge = start.bridge(None, {"sources": sources})
+    connection = bridge.connect()
+    for i in range(count):
+        bridge.accept(events.body(gid=f"g{i}"), connection=connection)
+    bridge.accept(events.body(gid="b"), path="/b")
+    assert len(states(bridge)) == count + 1
+    assert bridge.cli("state", "forget", "--source", "partners", "--json").stdout == (
+        b'{"done":%d,"skipped":0,"why":null}\n' % count
+    )
+    assert list(states(bridge)) == ["b/b"]
+    bridge.stop()
+    bridge.cli("state", "forget", "--all")
+    assert not states(bridge)
+    for args in ((), ("--all", "a"), ("--source", "b", "--all")):
+        assert bridge.cli("state", "forget", *args, expect=2).stderr
+
+
+def test_a_state_that_a_deletion_cleared_is_known_as_long_as_a_retry_may_come(start, broker, subscriber):
+    sources = source(state_topic=STATE_TOPIC, dedupe_window="2s")
+    bridge = start.bridge(broker, {"sources": sources}).wait_connected()
+    send(bridge, subscriber, events.body(modified_at=NEW))
+    send(bridge, subscriber, events.body(event=events.DELETED))
+    send(bridge, subscriber, events.body(gid="stays", modified_at=NEW))
+    assert states(bridge)[STATE]["cleared"]
+    send(bridge, subscriber, events.body(modified_at=OLD))
+    assert state(broker) is None
+    wait_until(lambda: list(states(bridge)) == ["partners-state/project/stays"], "the state is gone")
+    bridge.restart().wait_connected()
+    again = events.body(modified_at=OLD)
+    send(bridge, subscriber, again)
+    assert state(broker) == again
 
 
 def test_the_state_works_the_same_over_mqtt_3_1_1(start, broker, subscriber):

@@ -48,6 +48,19 @@ def test_its_events_are_there_and_its_repeats_are_known(old):
     old.accept(body("d", 1))  # a change back
 
 
+def test_its_states_are_known_and_none_is_frozen_any_more(old):
+    old.start()
+    listed = map(json.loads, old.cli("state", "ls", "--json").stdout.splitlines())
+    states = {row["topic"][-1]: row for row in listed}
+    assert sorted(states) == ["a", "b", "c", "d", "e"]
+    assert states["a"]["event_at"] == "2026-01-31T10:00:00.000Z"
+    assert states["b"]["event_at"] < "2090", "it said 2099"
+    assert states["c"]["event_at"] is None and states["c"]["source"] == "partners"
+    assert [gid for gid, row in states.items() if row["cleared"]] == ["e"]
+    old.accept(body("a", 2, modified_at="2026-01-30T10:00:00+0000"))
+    assert old.metrics().value("state_skipped_total") == 1
+
+
 def test_who_only_reads_leaves_it_as_it_is(old):
     path = pathlib.Path(old.config["outbox"]["path"])
     before = path.read_bytes()
