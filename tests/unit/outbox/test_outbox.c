@@ -361,6 +361,84 @@ static void a_dropped_event_still_counts_for_dedupe_after_a_restart(void **state
     put_ok(f, &a_back);
 }
 
+/* ---- duplicates of what is no longer kept ---- */
+
+static void keep_nothing(struct fixture *f, uint64_t seq)
+{
+    deliver(f, seq);
+    while (stats_on_disk(f).first_seq > 0 && stats_on_disk(f).first_seq <= seq) {
+        usleep(1000); /* the committer looks by itself */
+    }
+}
+
+static void duplicates_are_found_after_the_events_have_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct event a = make_event(1, 'a'), b = make_event(1, 'b'), other = make_event(2, 'a');
+
+    f->options.keep_delivered_ms = 0;
+    fixture_start(f);
+    put_ok(f, &a);
+    put_ok(f, &b);
+    put_ok(f, &other);
+    keep_nothing(f, 3);
+    for (int i = 0; i < 2; i++) {
+        assert_true(is_duplicate(f, &b, b.id));
+        assert_true(is_duplicate(f, &other, other.id));
+        fixture_restart(f);
+    }
+    put_ok(f, &a); /* a change back */
+}
+
+/* Its row had gone before the dead letter was dropped. */
+static void
+a_dead_letter_dropped_after_its_event_has_gone_is_new_when_it_comes_again(void **state)
+{
+    struct fixture *f = *state;
+    struct event buried = make_event(1, 'a'), kept = make_event(2, 'a');
+    struct store_selection one = select_all();
+
+    f->options.keep_delivered_ms = 0;
+    fixture_start(f);
+    put_ok(f, &buried);
+    put_ok(f, &kept);
+    outbox_bury(f->outbox, 1, "refused (0x87)");
+    keep_nothing(f, 2);
+    fixture_restart(f);
+    assert_true(is_duplicate(f, &buried, buried.id));
+    one.ids = &buried.id;
+    one.id_count = 1;
+    assert_int_equal(operate(f, DEAD_DROP, &one).done_count, 1);
+    fixture_restart(f);
+    assert_true(is_duplicate(f, &kept, kept.id));
+    put_ok(f, &buried);
+}
+
+/* The oldest go first, on disk as in memory; events that have no identity take no place. */
+static void as_many_are_remembered_as_is_said(void **state)
+{
+    enum { ENTRIES = 300, EVENTS = 700 };
+    struct fixture *f = *state;
+    struct event first[EVENTS];
+    struct event none = make_event(3, 3);
+
+    none.identity = EVENT_NO_IDENTITY;
+    f->options.dedupe_entries = ENTRIES;
+    fixture_start(f);
+    for (size_t i = 0; i < EVENTS; i++) {
+        first[i] = make_new_event();
+        put_ok(f, &first[i]);
+        put_ok(f, &none);
+    }
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = EVENTS - ENTRIES; i < EVENTS; i++) {
+            assert_true(is_duplicate(f, &first[i], first[i].id));
+        }
+        fixture_restart(f);
+    }
+    put_ok(f, &first[EVENTS - ENTRIES - 1]);
+}
+
 /* ---- delivery ---- */
 
 static void events_are_read_in_order_from_the_watermark_on(void **state)
@@ -570,6 +648,9 @@ int main(void)
         TEST(a_clock_set_back_counts_within_one_batch_too),
         TEST(duplicates_are_found_after_a_restart),
         TEST(a_dropped_event_still_counts_for_dedupe_after_a_restart),
+        TEST(duplicates_are_found_after_the_events_have_gone),
+        TEST(a_dead_letter_dropped_after_its_event_has_gone_is_new_when_it_comes_again),
+        TEST(as_many_are_remembered_as_is_said),
         TEST(events_are_read_in_order_from_the_watermark_on),
         TEST(reading_keeps_to_its_limits_but_always_gives_one),
         TEST(a_buried_event_is_a_dead_letter_and_the_watermark_passes_it),
