@@ -23,6 +23,8 @@
     X(METRIC_DEAD_LETTERS, "dead_letters", "gauge", "Dead letters in the outbox.")             \
     X(METRIC_OUTBOX_FULL, "outbox_full_total", "counter",                                      \
       "Webhooks refused because the outbox or the disk had no room.")                          \
+    X(METRIC_LOST, "outbox_lost_events", "gauge",                                              \
+      "Accepted events that were lost with the outbox's log, ever.")                           \
     X(METRIC_WAL_BYTES, "outbox_wal_bytes", "gauge", "Size of the outbox's write-ahead log.")  \
     X(METRIC_PUBLISHED, "published_total", "counter", "Events that the broker acknowledged.")  \
     X(METRIC_RESENT, "resent_total", "counter", "Events sent again after a lost connection.")  \

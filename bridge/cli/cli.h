@@ -8,7 +8,7 @@
  * The files in the order of calls:
  *   run.c reload.c check.c sign.c trigger.c outbox.c state.c health.c
  *                      one subcommand each (outbox.c: dead, too)
- *   operation.c        changes to the outbox, for outbox.c and state.c
+ *   operation.c salvage.c  changes to the outbox, for outbox.c and state.c
  *   row.c catalogue.c  a row of the outbox; the events of a provider
  *   http.c             the client for the bridge and for APIs
  *   config.c           what commands get out of the configuration

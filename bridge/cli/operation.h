@@ -27,6 +27,8 @@ enum status cli_forget_states(const struct cli *cli, const struct slice *topics,
 /* Prints how many were done and skipped. */
 void cli_print_result(enum outbox_op op, const struct outbox_operation_result *result,
                       bool running, bool json);
+/* Says what an outbox has lost, and saves what is there. */
+int cli_salvage(struct cli *cli);
 /* argv: the verb, then ids and options of a selection. Prints how many were done. */
 int cli_operate(struct cli *cli, enum outbox_op op);
 

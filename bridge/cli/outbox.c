@@ -186,10 +186,10 @@ static void print_stats_json(const struct config *config, const struct store_sta
     printf("{\"first_seq\":%" PRIu64 ",\"last_seq\":%" PRIu64 ",\"delivered_seq\":%" PRIu64
            ",\"undelivered_count\":%" PRIu64 ",\"undelivered_bytes\":%" PRIu64
            ",\"kept_count\":%" PRIu64 ",\"kept_bytes\":%" PRIu64 ",\"dead_count\":%" PRIu64
-           ",\"dead_bytes\":%" PRIu64 ",\"max_bytes\":%" PRId64,
+           ",\"dead_bytes\":%" PRIu64 ",\"lost_count\":%" PRIu64 ",\"max_bytes\":%" PRId64,
            stats->first_seq, stats->last_seq, stats->delivered_seq, stats->undelivered_count,
            stats->undelivered_bytes, stats->kept_count, stats->kept_bytes, stats->dead_count,
-           stats->dead_bytes, config->outbox.max_size);
+           stats->dead_bytes, stats->lost_count, config->outbox.max_size);
     print_time_json("oldest_undelivered_at", stats->oldest_undelivered_ms);
     print_time_json("oldest_delivered_at", stats->oldest_kept_ms);
     puts("}");
@@ -209,6 +209,9 @@ static void print_stats(const struct config *config, const struct store_stats *s
     print_amount("undelivered", stats->undelivered_count, stats->undelivered_bytes);
     print_amount("delivered", stats->kept_count, stats->kept_bytes);
     print_amount("dead letters", stats->dead_count, stats->dead_bytes);
+    if (stats->lost_count > 0) {
+        printf("%-14s %10" PRIu64 " events\n", "lost", stats->lost_count);
+    }
     printf("%-14s %s\n", "limit", limit);
     print_time("waiting since", stats->oldest_undelivered_ms);
     print_time("replay reaches", stats->oldest_kept_ms);
@@ -288,6 +291,7 @@ static int run_outbox(struct cli *cli)
         {"stats", outbox_stats_verb, "--json", NULL},
         {"replay", outbox_replay, SELECTION " --all --json", NULL},
         {"drop", outbox_drop, SELECTION " --all --delivered --json", NULL},
+        {"salvage", cli_salvage, "", NULL},
         {0},
     };
 
@@ -356,13 +360,19 @@ const struct cli_command outbox_command = {
              "outbox stats [--json]\n"
              "outbox replay (ID... | SELECTION | --all) [--json]\n"
              "outbox drop (ID... | SELECTION | --all) [--json]\n"
-             "outbox drop --delivered [ID... | SELECTION] [--json]",
+             "outbox drop --delivered [ID... | SELECTION] [--json]\n"
+             "outbox salvage",
     .summary = "Look into the outbox, publish delivered events again, or drop undelivered ones",
     .options = options,
     .notes = COMMON_NOTES
+    "Salvage, with the bridge stopped: says what is missing of an outbox whose log was "
+    "damaged, "
+    "so\n"
+    "that the next start goes on without it; of a damaged outbox, saves every row that can be "
+    "read.\n\n"
     "Keys of stats: first_seq, last_seq, delivered_seq, undelivered_count, undelivered_bytes,\n"
-    "kept_count, kept_bytes, dead_count, dead_bytes, max_bytes, "
-    "oldest_undelivered_at,\n"
+    "kept_count, kept_bytes, dead_count, dead_bytes, lost_count, max_bytes,\n"
+    "oldest_undelivered_at, "
     "oldest_delivered_at (so far do replays reach).\n" CHANGE_NOTES,
     .run = run_outbox,
 };

@@ -18,6 +18,7 @@ static void set_gauges(const struct store_stats *stats, uint64_t wal_bytes)
     metrics_set(METRIC_STORED_ROWS, (int64_t)(stats->undelivered_count + stats->kept_count));
     metrics_set(METRIC_UNDELIVERED, (int64_t)stats->undelivered_count);
     metrics_set(METRIC_DEAD_LETTERS, (int64_t)stats->dead_count);
+    metrics_set(METRIC_LOST, (int64_t)stats->lost_count);
     metrics_set(METRIC_WAL_BYTES, (int64_t)wal_bytes);
 }
 

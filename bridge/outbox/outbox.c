@@ -78,7 +78,7 @@ enum status outbox_open(const struct outbox_options *options, struct outbox **ou
                         struct err *err)
 {
     struct outbox *ob = outbox_alloc(options);
-    enum status st = store_open_writer(options->path, &ob->writer, err);
+    enum status st = store_open_writer(options->path, NULL, &ob->writer, err);
 
     if (st == ST_OK) {
         st = outbox_measure_disk(ob, err);

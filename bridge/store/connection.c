@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "common/log.h"
 
@@ -49,7 +50,7 @@ struct store *store_alloc(const char *path)
 
     CHECK(pthread_once(&once, configure_sqlite) == 0);
     store->path = xstrdup(path);
-    store->lock_fd = -1;
+    store->lock_fd = store->record_fd = -1;
     return store;
 }
 
@@ -160,6 +161,9 @@ bool store_close(struct store *store)
     if (store->owns_vfs) {
         synced = !store_vfs_sync_failed(store->vfs);
         store_vfs_destroy(store->vfs);
+    }
+    if (store->record_fd >= 0) {
+        (void)close(store->record_fd); /* what it says need not survive a power cut */
     }
     store_unlock(store); /* not earlier, see files.c */
     free(store->log_name);

@@ -92,13 +92,14 @@ static enum status lock_file(const char *name, int flags, int *out_fd, struct er
  * delete that log. */
 static enum status refuse_empty(const char *path, struct err *err)
 {
-    bool log = store_file_bytes(path, "-wal") > 0;
-
-    return err_set(
-        err, ST_INVALID,
-        "it is empty or missing%s, so what was in it is not there: restore a backup, "
-        "or move it%s away to start anew",
-        log ? ", but its log (-wal) is not" : "", log ? " and its log" : "");
+    return store_file_bytes(path, "-wal") > 0
+               ? err_set(
+                     err, ST_INVALID,
+                     "it is empty or missing, but its log (-wal) is not: restore a backup, or "
+                     "move it and its log away to start anew")
+               : err_set(err, ST_INVALID,
+                         "it is empty, so what was in it is gone: restore a backup, or move it "
+                         "away to start anew");
 }
 
 enum status store_refuse_empty(const struct store *store, struct err *err)

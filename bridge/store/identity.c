@@ -101,7 +101,7 @@ static enum status give_rows(struct store *store, enum store_sql which, uint64_t
             store_read_bytes(stmt, ID, id.bytes, sizeof(id.bytes))) {
             row(ctx, &identity, id, store_read_time(stmt, RECEIVED));
         } else {
-            st = err_set(err, ST_INVALID, "damaged: a row is not an identity");
+            st = store_damaged(err, "a row is not an identity");
         }
     }
     if (stmt == NULL || (sqlite3_reset(stmt) != SQLITE_OK && st == ST_OK)) {

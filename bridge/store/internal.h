@@ -1,6 +1,7 @@
 /*
  * store/internal - what the files of store share. Calls go down this list only:
  *
+ *   salvage.c      what can be saved of an outbox that is damaged
  *   open.c         opening the writer
  *   create.c       a new outbox
  *   write.c        transactions, and rows in
@@ -14,6 +15,7 @@
  *   schema.c       the format on disk
  *   connection.c   a handle's connection, and its end
  *   statements.c   the SQL, errors, sums, and the write-ahead log
+ *   record.c       how far the outbox was synced
  *   files.c        the lock, and whether the files are still the same
  *   sync.c         SQLite's file layer, which remembers a failed sync
  */
@@ -157,7 +159,9 @@ enum store_sql {
     NUMBER(kept_bytes)                                                                         \
     NUMBER(dead_count)                                                                         \
     NUMBER(dead_bytes)                                                                         \
-    NUMBER(identified_seq) /* events up to this one have a row in `identity` */
+    NUMBER(identified_seq) /* events up to this one have a row in `identity` */                \
+    NUMBER(synced_count)   /* transactions that were synced */                                 \
+    NUMBER(lost_count)     /* events that were answered, and missing at a start */
 #define STORE_DECLARE_TOTAL(name) uint64_t name;
 struct store_totals {
     STORE_TOTALS(STORE_DECLARE_TOTAL)
@@ -185,6 +189,9 @@ struct store {
     uint64_t identity_count;       /* how many identities to keep */
     int64_t next_gone_ms;          /* no state is gone before this; INT64_MAX: none will be */
     bool synced;                   /* the connection's synchronous is FULL */
+    sqlite3_int64
+        changes_before; /* rows that the connection had changed before the transaction */
+    int record_fd;      /* -1: none */
     uint64_t wal_bytes;
     int lock_fd; /* -1: none */
     struct store_file database_file, log_file, index_file;
@@ -201,6 +208,8 @@ enum { STORE_BUSY_WAIT_MS = 1000 }; /* another program at our file, or a recover
 
 /* The last error on this handle as status and text: `what: SQLite's words`. */
 enum status store_fail(const struct store *store, struct err *err, const char *what);
+/* ST_INVALID: `damaged: <what>`, and what to do. */
+enum status store_damaged(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 /* NULL: failed, see store_fail. Give it back with sqlite3_reset. */
 sqlite3_stmt *store_statement(struct store *store, enum store_sql which);
 /* Runs a statement that gives no rows, and resets it. stmt may be NULL: failed to prepare. */
@@ -244,6 +253,20 @@ enum status store_check_identity(struct store *store, struct err *err) MUST_USE;
 enum status store_check_format(struct store *store, struct err *err) MUST_USE;
 /* Brings an empty or older file to today's format, in one transaction. */
 enum status store_migrate(struct store *store, struct err *err) MUST_USE;
+
+/* ---- record.c: how far the outbox was synced, in a file beside it ---- */
+
+#define STORE_RECORD "-synced" /* the name of that file ends in this */
+
+struct store_record {
+    uint64_t synced_count, last_seq;
+};
+/* Opens or creates the file, for the writer. */
+enum status store_open_record(struct store *store, struct err *err) MUST_USE;
+/* False: there is none that can be read. */
+bool store_read_record(const struct store *store, struct store_record *out_record);
+/* After each synced commit, before anybody is told of it. */
+void store_write_record(const struct store *store);
 
 /* ---- files.c ---- */
 

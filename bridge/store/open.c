@@ -11,9 +11,11 @@
 #include "bridge/store/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/file.h"
+#include "common/log.h"
 
 /* The sums and the rows are written in one transaction; if they contradict each other, another
  * program wrote to the file, or the disk lied. */
@@ -37,7 +39,7 @@ static enum status check_totals(struct store *store, struct err *err)
         totals->delivered_seq > totals->last_seq ||
         found != (totals->removed_seq < totals->last_seq) ||
         (found && (uint64_t)total != totals->last_total)) {
-        return err_set(err, ST_INVALID, "damaged: its watermark and its newest event disagree");
+        return store_damaged(err, "its watermark and its newest event disagree");
     }
     return ST_OK;
 }
@@ -71,7 +73,75 @@ static enum status set_up_writer(struct store *store, struct err *err)
     return st;
 }
 
-static enum status open_locked(struct store *store, struct err *err)
+static enum status refuse(const struct store_loss *loss, struct err *err)
+{
+    if (loss->last_seq < loss->first_seq) {
+        return err_set(
+            err, ST_INVALID,
+            "lost the last changes of dead letters, or by hand, with its log; to go on "
+            "without them: hook2mqtt outbox salvage");
+    }
+    return err_set(err, ST_INVALID,
+                   "lost %" PRIu64 " accepted events (seq %" PRIu64 " to %" PRIu64
+                   ") with its log; to go on without them: hook2mqtt outbox salvage",
+                   loss->last_seq - loss->first_seq + 1, loss->first_seq, loss->last_seq);
+}
+
+/* If we die before the commit, the loss is found again. */
+static enum status acknowledge(struct store *store, const struct store_loss *loss,
+                               uint64_t synced_count, struct err *err)
+{
+    enum status st = store_begin(store, true, err);
+
+    if (st != ST_OK) {
+        return st;
+    }
+    store->totals.synced_count = synced_count;
+    store->totals.lost_count += loss->last_seq + 1 - loss->first_seq;
+    st = store_commit(store, err);
+    if (st != ST_OK) {
+        store_rollback(store);
+    }
+    return st;
+}
+
+/* Is all there that was synced once? */
+static enum status check_record(struct store *store, bool new, struct store_loss *out_loss,
+                                struct err *err)
+{
+    const struct store_totals *totals = &store->committed;
+    struct store_record record = {0};
+    struct store_loss loss = {0};
+    bool found;
+    enum status st = store_open_record(store, err);
+
+    if (st != ST_OK) {
+        return st;
+    }
+    found = store_read_record(store, &record);
+    if (new &&found) {
+        log_warn("the outbox was gone; this is a new one", L_STR("path", store->path),
+                 L_INT("events_so_far", (int64_t)record.last_seq));
+    }
+    if (!new &&found && record.synced_count > totals->synced_count) {
+        loss = (struct store_loss){.change_count = record.synced_count - totals->synced_count,
+                                   .first_seq = totals->last_seq + 1,
+                                   .last_seq = record.last_seq};
+        loss.last_seq = loss.last_seq < totals->last_seq ? totals->last_seq : loss.last_seq;
+        st = out_loss == NULL ? refuse(&loss, err)
+                              : acknowledge(store, &loss, record.synced_count, err);
+    }
+    if (st == ST_OK) {
+        store_write_record(store);
+    }
+    if (st == ST_OK && out_loss != NULL) {
+        *out_loss = loss;
+    }
+    return st;
+}
+
+static enum status open_locked(struct store *store, struct store_loss *out_loss,
+                               struct err *err)
 {
     bool new = false;
     enum status st = store_lock(store, &new, err);
@@ -91,12 +161,16 @@ static enum status open_locked(struct store *store, struct err *err)
         st = set_up_writer(store, err);
     }
     if (st == ST_OK) {
+        st = check_record(store, new, out_loss, err);
+    }
+    if (st == ST_OK) {
         st = store_note_files(store, err);
     }
     return st;
 }
 
-enum status store_open_writer(const char *path, struct store **out_store, struct err *err)
+enum status store_open_writer(const char *path, struct store_loss *out_loss,
+                              struct store **out_store, struct err *err)
 {
     char *real_path = file_real_path(path);
     struct store *store;
@@ -107,7 +181,7 @@ enum status store_open_writer(const char *path, struct store **out_store, struct
     }
     store = store_alloc(real_path);
     free(real_path);
-    st = open_locked(store, err);
+    st = open_locked(store, out_loss, err);
     if (st != ST_OK) {
         store_give_up(store);
         (void)store_close(store); /* err says what failed */

@@ -14,8 +14,8 @@
 
 static enum status damaged(struct err *err, sqlite3_stmt *stmt, int key_column)
 {
-    return err_set(err, ST_INVALID, "damaged: row %lld is not an event",
-                   (long long)sqlite3_column_int64(stmt, key_column));
+    return store_damaged(err, "row %lld is not an event",
+                         (long long)sqlite3_column_int64(stmt, key_column));
 }
 
 /* Ends a loop of steps; st: the status so far. */
@@ -144,9 +144,9 @@ static enum status find_body(struct store *store, bool dead, uint64_t key,
         *out_body = store_read_body(stmt, 0);
         return ST_OK;
     }
-    return rc == SQLITE_DONE ? err_set(err, ST_INVALID, "damaged: row %llu has no body",
-                                       (unsigned long long)key)
-                             : store_fail(store, err, "read a body");
+    return rc == SQLITE_DONE
+               ? store_damaged(err, "row %llu has no body", (unsigned long long)key)
+               : store_fail(store, err, "read a body");
 }
 
 /* Hands over the statement's current row, if it is selected. *out_more: the caller wants more. */

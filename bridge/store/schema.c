@@ -81,6 +81,10 @@ static const char *const migrations[] = {
     "DROP TABLE state;"
     "ALTER TABLE state_of_topic RENAME TO state;"
     "CREATE INDEX state_gone ON state(gone_ms) WHERE gone_ms IS NOT NULL;",
+
+    /* What was synced is compared with a record beside the outbox. */
+    "ALTER TABLE mark ADD COLUMN synced_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mark ADD COLUMN lost_count INTEGER NOT NULL DEFAULT 0;",
 };
 enum { FORMAT = COUNT_OF(migrations) };
 

@@ -8,6 +8,7 @@
 #include "bridge/store/internal.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -137,6 +138,18 @@ static enum status classify(int rc, int sys_errno)
     }
 }
 
+enum status store_damaged(struct err *err, const char *format, ...)
+{
+    char what[256];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    return err_set(err, ST_INVALID,
+                   "damaged: %s; stop the bridge, then: hook2mqtt outbox salvage", what);
+}
+
 enum status store_fail(const struct store *store, struct err *err, const char *what)
 {
     int rc = sqlite3_extended_errcode(store->db);
@@ -146,6 +159,16 @@ enum status store_fail(const struct store *store, struct err *err, const char *w
     enum status st = classify(rc, sys_errno);
     bool by_system = (rc & 0xFF) == SQLITE_IOERR || (rc & 0xFF) == SQLITE_CANTOPEN;
 
+    if (rc == SQLITE_NOTADB) {
+        return err_set(
+            err, st,
+            "%s: %s: not an outbox, or its beginning is damaged; restore a backup, or "
+            "move it away to start anew",
+            what, sqlite3_errmsg(store->db));
+    }
+    if (st == ST_INVALID) {
+        return store_damaged(err, "%s: %s", what, sqlite3_errmsg(store->db));
+    }
     if (by_system && sys_errno != 0) {
         return err_set_errno(err, st, sys_errno, "%s: %s", what, sqlite3_errmsg(store->db));
     }
@@ -190,7 +213,7 @@ enum status store_query(struct store *store, sqlite3_stmt *stmt, int64_t *out_nu
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
         st = store_fail(store, err, what);
     } else if (rc == SQLITE_DONE && out_found == NULL) {
-        st = err_set(err, ST_INVALID, "%s: damaged: a row is missing", what);
+        st = store_damaged(err, "%s: a row is missing", what);
     } else if (out_found != NULL) {
         *out_found = rc == SQLITE_ROW;
     }
@@ -237,6 +260,7 @@ void store_totals_stats(const struct store_totals *totals, struct store_stats *o
         .kept_bytes = totals->kept_bytes,
         .dead_count = totals->dead_count,
         .dead_bytes = totals->dead_bytes,
+        .lost_count = totals->lost_count,
         .oldest_undelivered_ms = CLOCK_NONE,
         .oldest_kept_ms = CLOCK_NONE,
     };

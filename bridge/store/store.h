@@ -28,6 +28,7 @@ struct store_stats {
     uint64_t kept_bytes;
     uint64_t dead_count;
     uint64_t dead_bytes;
+    uint64_t lost_count; /* events that were answered and then lost with the log, ever */
     int64_t oldest_undelivered_ms; /* received_ms of it; CLOCK_NONE if there is none */
     int64_t oldest_kept_ms; /* likewise, of the delivered ones: so far do replays reach */
 };
@@ -82,5 +83,26 @@ enum status store_list_states(struct store *store, struct slice source, store_st
                               void *ctx, struct err *err) MUST_USE;
 enum status store_stats_read(struct store *store, struct store_stats *out_stats,
                              struct err *err) MUST_USE;
+
+/* What was synced once, and is not there any more: the log was cut, emptied or garbled, or an older
+ * copy of the outbox was put in its place. */
+struct store_loss {
+    uint64_t change_count;        /* transactions; 0: nothing is missing */
+    uint64_t first_seq, last_seq; /* of the events among them; last before first: none */
+};
+
+/* What store_salvage found and did. */
+struct store_salvage {
+    struct store_loss loss; /* acknowledged: the next start goes on with what is there */
+    /* It was damaged, and what could be read of it is in a new outbox in its place: */
+    char *aside; /* the damaged one, for free(); NULL: it was not damaged */
+    uint64_t event_count, dead_count;
+    uint64_t unreadable_count; /* rows */
+};
+/* While no bridge has it (else ST_BUSY). ST_NOT_FOUND: no such file; ST_INVALID: not an outbox, or
+ * not a row of it can be read; it is as it was. If we die in here, either it is as it was, or a
+ * loss is found at the next start. */
+enum status store_salvage(const char *path, struct store_salvage *out_salvage,
+                          struct err *err) MUST_USE;
 
 #endif

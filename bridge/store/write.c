@@ -24,6 +24,7 @@ enum status store_begin(struct store *store, bool synced, struct err *err)
         return st;
     }
     store->synced = synced;
+    store->changes_before = sqlite3_total_changes64(store->db);
     return store_run(store, store_statement(store, SQL_BEGIN), err, "begin");
 }
 
@@ -42,9 +43,12 @@ static enum status write_totals(struct store *store, struct err *err)
 
 enum status store_commit(struct store *store, struct err *err)
 {
+    bool changed = sqlite3_total_changes64(store->db) != store->changes_before ||
+                   memcmp(&store->totals, &store->committed, sizeof(store->totals)) != 0;
     enum status st = ST_OK;
 
-    if (memcmp(&store->totals, &store->committed, sizeof(store->totals)) != 0) {
+    if (changed) {
+        store->totals.synced_count += store->synced;
         st = write_totals(store, err);
     }
     /* If we die in here, all of it is on disk or none. No waiter was answered yet. */
@@ -53,6 +57,9 @@ enum status store_commit(struct store *store, struct err *err)
     }
     if (st == ST_OK) {
         store->committed = store->totals;
+    }
+    if (st == ST_OK && changed && store->synced) {
+        store_write_record(store);
     }
     return st;
 }

@@ -17,11 +17,12 @@
 /* Opens or creates (mode 0600), recovers after a crash, brings an older format up to date; locks
  * the file itself, so that there is one writer whatever name each has for it (ST_BUSY: another
  * process is). A file that is not an outbox, is empty, damaged or of a newer format is ST_INVALID
- * and left alone. Gives a handle for store_close, which checkpoints and leaves one file, unless a
+ * and left alone. So is one that has lost what was synced, unless out_loss is given: then that is
+ * counted, and not a loss any more. Gives a handle for store_close, which checkpoints and leaves one file, unless a
  * sync has failed or a reader is still there, and gives the lock back: so every other handle of
  * this process is closed before it. */
-enum status store_open_writer(const char *path, struct store **out_store,
-                              struct err *err) MUST_USE;
+enum status store_open_writer(const char *path, struct store_loss *out_loss,
+                              struct store **out_store, struct err *err) MUST_USE;
 /* A second connection of the same writer, for store_checkpoint on another thread. Close it before
  * the writer. */
 enum status store_open_checkpointer(const struct store *writer, struct store **out_store,

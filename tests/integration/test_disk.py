@@ -136,7 +136,7 @@ def test_looking_at_a_stopped_outbox_changes_no_byte_of_any_file(start, tmp_path
     dead = bridge.post(b"no event").json()["id"]
     stop(bridge, tmp_path / name)
     before = contents(tmp_path)
-    assert len(before) == {end: 1, kill: 3, kill_and_remove_index: 2}[stop]
+    assert len(before) == {end: 2, kill: 4, kill_and_remove_index: 3}[stop]
     assert [row["id"] for row in bridge.rows("outbox")] == ids
     assert [row["id"] for row in bridge.rows("dead")] == [dead]
     assert ids[0].encode() in bridge.cli("outbox", "show", ids[0]).stdout
@@ -348,6 +348,152 @@ def test_our_own_commands_do_not_hold_the_log(start, broker):
     finally:
         pager.kill()
         pager.communicate()
+
+
+def half(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def garble(path):
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 4096] = os.urandom(4096)
+    path.write_bytes(data)
+
+
+LOG_DAMAGE = {
+    "cut": half,
+    "emptied": lambda path: os.truncate(path, 0),
+    "garbled": garble,
+    "removed": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", LOG_DAMAGE.values(), ids=LOG_DAMAGE)
+def test_what_a_damaged_log_has_lost_is_said_and_the_start_waits_for_salvage(start, broker, damage):
+    bridge = start.bridge(None)
+    bodies = [events.body(gid=f"e{i}", pad="x" * 2000) for i in range(40)]
+    bridge.accept(bodies[0])
+    bridge.restart()
+    ids = [bridge.accept(body) for body in bodies[1:]]
+    bridge.kill()
+    damage(bridge.folder / "outbox.db-wal")
+    left = len(bridge.rows("outbox"))
+    assert 1 <= left < 40
+    missing = f"lost {40 - left} accepted events (seq {left + 1} to 40)"
+    for _ in range(2):  # it stays so
+        refuses_to_start(bridge, missing, "hook2mqtt outbox salvage")
+    assert missing.encode() in bridge.cli("outbox", "drop", "--all", expect=1).stderr
+    said = bridge.cli("outbox", "salvage").stdout.decode()
+    assert f"{40 - left} accepted events are missing (seq {left + 1} to 40)" in said
+    assert "whole" in bridge.cli("outbox", "salvage").stdout.decode()
+    bridge.start()
+    assert bridge.metrics().value("outbox_lost_events") == 40 - left
+    assert [row["id"] for row in bridge.rows("outbox")][1:] == ids[: left - 1]
+    bridge.accept(events.body(gid="new"))
+    bridge.kill()
+    bridge.start()
+
+
+def test_a_lost_dead_letter_is_noticed_too(start):
+    bridge = start.bridge(None)
+    bridge.accept(events.body())
+    bridge.restart()
+    bridge.post(b"no event")
+    bridge.kill()
+    os.truncate(bridge.folder / "outbox.db-wal", 0)
+    refuses_to_start(bridge, "dead letters", "hook2mqtt outbox salvage")
+
+
+def test_no_loss_is_reported_without_one(start, broker):
+    """Restarts, kills, changes by hand, duplicates, a record that is gone or half written."""
+    bridge = start.bridge(broker).wait_connected()
+    body = events.body()
+    one = bridge.accept(body)
+    for change in (
+        lambda: bridge.post(body),
+        lambda: bridge.post(b"no event"),
+        lambda: bridge.cli("outbox", "replay", one),
+        lambda: bridge.cli("dead", "drop", "--all"),
+        lambda: bridge.cli("outbox", "drop", "--delivered"),
+    ):
+        bridge.wait_settled()
+        change()
+        bridge.kill()
+        bridge.start().wait_connected()
+    record = bridge.folder / "outbox.db-synced"
+    for damage in (lambda: record.unlink(), lambda: half(record), lambda: record.write_text("synced 9")):
+        bridge.kill()
+        damage()
+        bridge.start()
+
+
+def test_an_older_copy_in_its_place_is_noticed(start, tmp_path):
+    bridge = start.bridge(None)
+    bridge.accept(events.body(gid="first"))
+    assert bridge.stop() == 0
+    path = bridge.folder / "outbox.db"
+    older = path.read_bytes()
+    bridge.start()
+    bridge.accept(events.body(gid="second"))
+    assert bridge.stop() == 0
+    path.write_bytes(older)
+    refuses_to_start(bridge, "lost 1 accepted events (seq 2 to 2)")
+
+
+def damage_page_with(path, text, page=16384):
+    data = bytearray(path.read_bytes())
+    at = data.find(text) // page * page
+    assert at > 0
+    data[at : at + page] = os.urandom(page)
+    path.write_bytes(data)
+
+
+def test_of_a_damaged_outbox_every_row_that_can_be_read_is_saved(start, broker):
+    bridge = start.bridge(None)
+    bodies = [events.body(gid=f"e{i}", pad=f"<{i}>" * 500) for i in range(100)]
+    ids = [bridge.accept(body) for body in bodies]
+    dead = bridge.post(b"no event").json()["id"]
+    assert bridge.stop() == 0
+    path = bridge.folder / "outbox.db"
+    damage_page_with(path, b"<50><50><50>")
+    subscriber = start.subscriber(broker)
+    bridge.config["mqtt"]["servers"] = [broker.url]
+    bridge.write_config()
+    assert bridge.start(ready=False).wait_end() == 1, "what it cannot read it cannot deliver"
+    assert "hook2mqtt outbox salvage" in bridge.log_text()
+    damaged = path.read_bytes()
+
+    said = bridge.cli("outbox", "salvage").stdout.decode()
+    assert "rows could not be read" in said and "1 dead letters" in said
+    [aside] = bridge.folder.glob("outbox.db.damaged-*")
+    assert aside.read_bytes() == damaged and str(aside) in said
+    assert not list(bridge.folder.glob("*.salvage*"))
+    saved = [row["id"] for row in bridge.rows("outbox")]
+    assert len(saved) > 80 and ids[50] not in saved
+    bridge.start()
+    bridge.wait_settled()
+    subscriber.wait(lambda: set(saved) <= {m.property("id") for m in subscriber.under("partners/")}, "all that was saved")
+    arrived = list(dict.fromkeys(m.property("id") for m in subscriber.under("partners/")))
+    assert arrived == [one for one in ids if one in set(arrived)], "in order"
+    assert [row["id"] for row in bridge.rows("dead")] == [dead]
+    assert bridge.stop() == 0
+    assert b"whole" in bridge.cli("outbox", "salvage").stdout
+    bridge.start()
+
+
+def test_salvage_changes_nothing_where_there_is_nothing_to_do(start):
+    bridge = start.bridge(None)
+    bridge.accept(events.body())
+    assert b"stop it first" in bridge.cli("outbox", "salvage", expect=1).stderr
+    assert bridge.stop() == 0
+    before = contents(bridge.folder)
+    assert b"whole" in bridge.cli("outbox", "salvage").stdout
+    assert contents(bridge.folder) == before
+    (bridge.folder / "outbox.db").write_bytes(b"no database" * 100)
+    before = contents(bridge.folder)
+    assert b"not an outbox" in bridge.cli("outbox", "salvage", expect=1).stderr
+    assert contents(bridge.folder) == before
 
 
 @pytest.mark.parametrize("name", ("outbox.db", "outbox.db-wal", "outbox.db-shm"))

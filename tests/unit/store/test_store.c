@@ -53,7 +53,7 @@ static void assert_refused(struct fixture *f, const char *words)
     struct store *store = NULL;
     struct err err = {0};
 
-    assert_int_equal(store_open_writer(f->path, &store, &err), ST_INVALID);
+    assert_int_equal(store_open_writer(f->path, NULL, &store, &err), ST_INVALID);
     assert_non_null(strstr(err.text, words));
     assert_non_null(strstr(err.text, f->path));
     assert_int_equal(store_open_reader(f->path, &store, &err), ST_INVALID);
@@ -111,10 +111,10 @@ static void a_log_without_its_database_is_not_thrown_away(void **state)
 
     snprintf(log, sizeof(log), "%s-wal", f->path);
     write_file(log, "precious", 8);
-    assert_int_equal(store_open_writer(f->path, &store, &err), ST_INVALID);
+    assert_int_equal(store_open_writer(f->path, NULL, &store, &err), ST_INVALID);
     assert_non_null(strstr(err.text, "-wal"));
     write_file(f->path, "", 0);
-    assert_int_equal(store_open_writer(f->path, &store, &err), ST_INVALID);
+    assert_int_equal(store_open_writer(f->path, NULL, &store, &err), ST_INVALID);
     assert_int_equal(stat(log, &info), 0);
     assert_int_equal(info.st_size, 8);
 }
@@ -169,7 +169,7 @@ static void a_missing_file_or_directory_has_a_plain_error(void **state)
 
     assert_int_equal(store_open_reader(f->path, &store, &err), ST_NOT_FOUND);
     strcat(f->path, "/no/such");
-    assert_int_equal(store_open_writer(f->path, &store, &err), ST_IO);
+    assert_int_equal(store_open_writer(f->path, NULL, &store, &err), ST_IO);
     assert_int_equal(err.sys_errno, ENOENT);
 }
 
@@ -198,7 +198,7 @@ static void the_file_identifies_itself_as_an_outbox(void **state)
     put_many(f, 1);
     fixture_close(f);
     assert_int_equal(ask_number(f->path, "PRAGMA application_id"), 0x68326D71);
-    assert_int_equal(ask_number(f->path, "PRAGMA user_version"), 3);
+    assert_int_equal(ask_number(f->path, "PRAGMA user_version"), 4);
     assert_int_equal(ask_number(f->path, "SELECT count(*) FROM pragma_integrity_check"
                                          " WHERE integrity_check = 'ok'"),
                      1);
@@ -223,7 +223,7 @@ static struct store *open_writer(struct fixture *f)
     struct store *store = NULL;
     struct err err = {0};
 
-    if (store_open_writer(f->path, &store, &err) != ST_OK) {
+    if (store_open_writer(f->path, NULL, &store, &err) != ST_OK) {
         fail_msg("%s", err.text);
     }
     return store;
