@@ -15,7 +15,10 @@ RESUMED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)$")
 
 
 def options(paths, syscall, fault, nth, output):
-    """fault: as in strace(1), such as signal=SIGKILL or error=EIO. nth counts by thread; only calls on these paths count."""
+    """
+    fault: as in strace(1), such as signal=SIGKILL or error=EIO. nth counts by thread, and may be a range such as 3..9;
+    only calls on these paths count.
+    """
     calls = ",".join(dict.fromkeys((*WRITES, *SYNCS, "ftruncate", "unlink", syscall)))
     return [
         *("-f", "-q", "-y", "-s", "0", "-o", str(output)),
