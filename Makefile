@@ -203,6 +203,7 @@ test: deps-test
 chaos: deps-test
 	@$(MAKE) --no-print-directory all
 	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/chaos.py --bridge-kills 200 --broker-kills 50
+	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/chaos.py --bridge-kills 50 --broker-kills 10 --disk 60m
 	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/crashpoints.py
 	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/backlog.py
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from bench.tools import Drain, Load, end_on_sigterm, scratch  # noqa: E402
 from fault import rig  # noqa: E402
 from fault.ledger import Ledger, read_arrivals, read_promises  # noqa: E402
+from lib.small_disk import SmallDisk  # noqa: E402
 from lib.wait import free_port  # noqa: E402
 
 STEP_S = 0.001
@@ -33,6 +34,7 @@ def arguments():
     parser.add_argument("--window", type=int, default=64, help="max_in_flight")
     parser.add_argument("--threads", type=int, default=1, help="HTTP loops of the bridge")
     parser.add_argument("--max-size", default="256MiB", help="of the outbox: a small one is full at times")
+    parser.add_argument("--disk", metavar="SIZE", help="a file system of its own for the outbox, such as 24m")
     return parser.parse_args()
 
 
@@ -52,6 +54,11 @@ class Chaos:
                 "outbox": {"max_size": options.max_size},
             },
         )
+        self.disk = SmallDisk(folder, options.disk) if options.disk else None
+        if self.disk:
+            self.bridge.config["outbox"]["path"] = str(self.disk.path / "outbox.db")
+            self.bridge.write_config()
+            self.bridge.wrapper = self.bridge.cli_wrapper = self.disk.wrapper
         self.drain = self.load = None
         self.while_delivering = 0  # incidents with arrivals between them and the one before
 
@@ -130,6 +137,8 @@ class Chaos:
                 process.kill()
         self.bridge.end_now()
         self.broker.kill()
+        if self.disk:
+            self.disk.close()
 
 
 def main():

@@ -5,7 +5,15 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 HERE = pathlib.Path(__file__).resolve().parent
+
+
+needs_mounts = pytest.mark.skipif(
+    subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0,
+    reason="mounting is not allowed here",
+)
 
 
 def run(script, *args):
@@ -27,6 +35,11 @@ def test_nothing_acknowledged_is_lost_when_bridge_and_broker_are_killed():
 
 def test_nothing_acknowledged_is_lost_in_a_full_outbox_either():
     run("chaos.py", "--bridge-kills", "5", "--broker-kills", "3", "--max-size", "4MiB")
+
+
+@needs_mounts
+def test_nothing_acknowledged_is_lost_on_a_short_disk_either():
+    run("chaos.py", "--bridge-kills", "5", "--broker-kills", "3", "--disk", "8m")
 
 
 def test_every_sync_and_every_third_write_may_be_the_last_one_or_fail():

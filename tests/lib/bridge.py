@@ -38,8 +38,11 @@ class Bridge:
     A configuration and, while it runs, a process. Nothing is started by the constructor.
 
     config: merged into a default one that uses `broker` (anything with a url; None: nobody there), free ports and an
-    outbox in folder. wrapper: a command that runs the program in its place, such as unshare.
+    outbox in folder. wrapper: a command that runs the program in its place, such as unshare; cli_wrapper: likewise for
+    its other commands.
     """
+
+    cli_wrapper = ()
 
     def __init__(self, folder, broker=None, config=None, *, args=(), env=None, wrapper=()):
         self.folder = folder
@@ -142,7 +145,7 @@ class Bridge:
     def cli(self, name, *args, input=None, config_file=None, expect=0):
         """Runs a subcommand to its end; expect: its exit status, None for any."""
         done = subprocess.run(
-            [PROGRAM, "-c", str(config_file or self.config_file), name, *map(str, args)],
+            [*self.cli_wrapper, PROGRAM, "-c", str(config_file or self.config_file), name, *map(str, args)],
             input=input,
             stdin=subprocess.DEVNULL if input is None else None,
             capture_output=True,
