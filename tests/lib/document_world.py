@@ -61,7 +61,7 @@ class World:
         for name in ("Makefile", "docker-compose.yml"):
             shutil.copy(ROOT / name, self.checkout / name)
         (self.checkout / "tests").symlink_to(ROOT / "tests")
-        for name in ("bridge/main.c", "bridge/mqtt/lean.c", "bridge/mqtt/seam.c"):
+        for name in ("bridge/main.c", *(f"bridge/mqtt/{part}.c" for part in ("lean", "seam", "writes"))):
             self._touch(name, 1)
             self._touch(f"build/obj/{name[:-2]}.o", 2)
         shutil.copytree(ROOT / "bridge/provider", self.checkout / "bridge/provider")
