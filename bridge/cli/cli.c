@@ -25,7 +25,8 @@ static void PRINTF_LIKE(1, 0) print_error(const char *format, va_list args)
 
     CHECK(vasprintf(&text, format, args) >= 0);
     cli_add_safe(&safe, slice_of(text));
-    (void)fprintf(stderr, CLI_PREFIX "%s\n", buf_slice(&safe).data);
+    (void)fprintf(stderr, "%s" CLI_PREFIX "%s\n", log_priority(STDERR_FILENO, LOG_ERROR),
+                  buf_slice(&safe).data);
     buf_free(&safe);
     free(text);
 }

@@ -268,7 +268,7 @@ def test_the_faults_of_the_configuration_are_errors_in_the_journal(start, comman
     bridge.write_config()
     status, out = run_to_journal(bridge, command, journal)
     if command == "run":
-        assert status != 0
+        assert status != 0 and b"\n<3>hook2mqtt: not started: " in out
     faults = [line for line in out.splitlines() if b"sources[0].qoss: " in line]
     warnings = [line for line in out.splitlines() if b"sources[0].qos: " in line]
     assert faults and all(line.startswith(b"<3>") for line in faults)
