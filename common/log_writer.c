@@ -29,11 +29,11 @@ enum {
 
 static struct {
     pthread_mutex_t mu;
-    pthread_cond_t work;
+    pthread_cond_t work, end; /* there is something to do; the thread has ended */
     pthread_t thread;
     log_writer_notice_fn *notice;
     /* under mu */
-    bool running, stopping;
+    bool running, stopping, ended;
     bool full;        /* lines are left out until the ring is half empty */
     uint64_t dropped; /* left out, and not said yet */
     size_t first, used;
@@ -183,6 +183,10 @@ static void *run(void *arg)
     while ((len = take_lines(lines)) > 0) {
         after_write(lines, len, write_lines(lines, len));
     }
+    lock();
+    writer.ended = true;
+    CHECK(pthread_cond_signal(&writer.end) == 0);
+    unlock();
     return NULL;
 }
 
@@ -224,6 +228,7 @@ enum status log_writer_start(log_writer_notice_fn *notice, struct err *err)
     enum status st;
 
     writer.notice = notice;
+    thread_cond_init(&writer.end);
     st = thread_start(&writer.thread, "log", run, NULL, err);
     if (st != ST_OK) {
         return st;
@@ -238,14 +243,17 @@ enum status log_writer_start(log_writer_notice_fn *notice, struct err *err)
 void log_writer_stop(int64_t wait_ms)
 {
     struct timespec deadline = thread_deadline(wait_ms);
+    int rc = 0;
+    bool ended;
 
     lock();
     writer.stopping = true;
-    unlock();
     CHECK(pthread_cond_signal(&writer.work) == 0);
-    if (pthread_clockjoin_np(writer.thread, NULL, CLOCK_MONOTONIC, &deadline) == 0) {
-        lock();
-        writer.running = false; /* what comes now is written by who says it */
-        unlock();
+    while (!writer.ended && rc == 0) {
+        rc = pthread_cond_timedwait(&writer.end, &writer.mu, &deadline);
     }
+    ended = writer.ended;
+    writer.running = !ended; /* what comes now is written by who says it */
+    unlock();
+    CHECK((ended ? pthread_join(writer.thread, NULL) : pthread_detach(writer.thread)) == 0);
 }
