@@ -154,9 +154,10 @@ static uint64_t count_lines(const char *data, size_t len)
 
 static void say_dropped(void)
 {
-    char line[LOG_LINE_MAX];
+    char line[LOG_LINE_MAX] = "";
+    size_t len = writer.notice(writer.dropped, line);
 
-    ring_add(line, writer.notice(writer.dropped, line));
+    ring_add(line, len);
     writer.dropped = 0;
 }
 

@@ -70,7 +70,7 @@ static bool is_token(struct admin *admin, struct slice given)
 static struct slice given_token(const struct http_request *request)
 {
     static const struct slice scheme = {"Bearer ", sizeof("Bearer ") - 1};
-    struct slice given;
+    struct slice given = SLICE_NONE;
 
     if (http_header(request, "Authorization", &given, 1) != 1 || given.len < scheme.len ||
         strncasecmp(given.data, scheme.data, scheme.len) != 0) {

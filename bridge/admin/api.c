@@ -54,7 +54,7 @@ bool admin_api_find(struct slice path, enum outbox_op *out_op)
 static bool is_json(const struct http_request *request)
 {
     static const struct slice type = {"application/json", sizeof("application/json") - 1};
-    struct slice given;
+    struct slice given = SLICE_NONE;
 
     return http_header(request, "Content-Type", &given, 1) == 1 && given.len >= type.len &&
            strncasecmp(given.data, type.data, type.len) == 0 &&

@@ -8,6 +8,7 @@
 #include "bridge/mqtt/internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -26,8 +27,11 @@ void mqtt_tls_prepare(void *ssl, const struct server *server)
         }
         CHECK(SSL_set_tlsext_host_name((SSL *)ssl, NULL) == 1);
     } else {
-        CHECK(X509_VERIFY_PARAM_set1_host(param, server->host, 0) == 1);
-        CHECK(SSL_set_tlsext_host_name((SSL *)ssl, server->host) == 1);
+        char *name = xstrdup(server->host); /* the macro casts const away */
+
+        CHECK(X509_VERIFY_PARAM_set1_host(param, name, 0) == 1);
+        CHECK(SSL_set_tlsext_host_name((SSL *)ssl, name) == 1);
+        free(name);
     }
     SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
 }
