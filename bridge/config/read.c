@@ -3,6 +3,7 @@
  * a key gets its default. A source is merged with its preset first, so faults are found at the
  * source's own path; a preset has none, which the tests make sure of.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,8 @@ static size_t count_items(struct reader *reader, const struct setting *setting,
         return 0;
     }
     if (count > (size_t)setting->max) {
-        config_fault(reader->faults, reader_path(reader), "there are too many %ss", what);
+        config_fault(reader->faults, reader_path(reader), "there are %zu %ss; at most %" PRId64,
+                     count, what, setting->max);
         return 0;
     }
     return count;

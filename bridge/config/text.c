@@ -7,6 +7,7 @@
  * A file that is not JSON ends here with one fault: nothing behind it can be trusted to be what
  * it seems.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,14 +226,19 @@ static void check_key(struct walk *walk, struct json_object *object, struct slic
 static void read_member(struct walk *walk, struct json_object *object)
 {
     size_t at = walk->at, offset;
-    struct json_object *key = read_scalar(walk);
+    struct json_object *key = read_scalar(walk), *value;
     struct slice name = {json_object_get_string(key), (size_t)json_object_get_string_len(key)};
 
     offset = reader_enter_key(&walk->reader, name);
     check_key(walk, object, name, at);
     (void)next_char(walk);
     walk->at++; /* the colon */
-    json_object_object_add(object, name.data, read_value(walk));
+    value = read_value(walk);
+    if (memchr(name.data, '\0', name.len)) {
+        json_object_put(value); /* a fault was added, and json-c would cut the key */
+    } else {
+        json_object_object_add(object, name.data, value);
+    }
     reader_leave(&walk->reader, offset);
     json_object_put(key);
 }
@@ -296,11 +302,14 @@ enum status config_text_parse(struct buf *file, struct json_object **out_root,
     if (st != ST_OK) {
         return st;
     }
-    if (json_check(text, &wrong_at) != ST_OK) {
+    st = json_check(text, &wrong_at);
+    if (st != ST_OK) {
         struct position pos = position_of(text, wrong_at);
+        char depth[48];
 
+        (void)snprintf(depth, sizeof(depth), "nested deeper than %d levels", JSON_MAX_DEPTH);
         config_fault(faults, "", "line %zu, column %zu: %s", pos.line, pos.column,
-                     guess(text, wrong_at));
+                     st == ST_TOO_LARGE ? depth : guess(text, wrong_at));
         return ST_INVALID;
     }
     return make_tree(text, out_root, faults);

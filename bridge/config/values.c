@@ -121,6 +121,17 @@ static void take_provider(struct reader *reader, const struct setting *setting,
     unknown_word(reader, setting, &near);
 }
 
+/* A quantity of the right form, but for its number, which is beyond all measure. */
+static bool is_too_large(const struct setting *setting, struct slice text)
+{
+    size_t digits = strspn(text.data, "0123456789");
+    struct slice one = slice_from(text, digits > 0 ? digits - 1 : 0);
+    int64_t value;
+
+    return digits > 1 && (setting->type == SETTING_SIZE ? units_parse_size(one, &value)
+                                                        : units_parse_time(one, &value));
+}
+
 static void take_quantity(struct reader *reader, const struct setting *setting,
                           struct slice text, void *base)
 {
@@ -129,7 +140,9 @@ static void take_quantity(struct reader *reader, const struct setting *setting,
                                               : units_parse_time(text, &value);
     struct buf quoted = {0};
 
-    if (!good) {
+    if (!good && is_too_large(setting, text)) {
+        config_out_of_range(reader, setting);
+    } else if (!good) {
         config_add_quoted(&quoted, text);
         config_fault(reader->faults, reader_path(reader), "must be %s, not %s",
                      setting_words(setting->type)->what, quoted.data);
