@@ -183,14 +183,25 @@ enum status mqtt_client_create(const struct mqtt *mq, const char *uri, int versi
     return ST_OK;
 }
 
+/* Else Paho's mutexes are plain ones, and writes.c could not see that it has one already. */
+static void init_paho(void)
+{
+    MQTTClient_init_options options = MQTTClient_init_options_initializer;
+
+    options.do_openssl_init = 1;
+    MQTTClient_global_init(&options);
+}
+
 enum status mqtt_create(const struct mqtt_options *options,
                         const struct mqtt_listener *listener, struct mqtt **out_mqtt,
                         struct err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct mqtt *mq = xalloc(sizeof(*mq));
     enum status st;
 
     CHECK(options->version == MQTTVERSION_5 || options->version == MQTTVERSION_3_1_1);
+    CHECK(pthread_once(&once, init_paho) == 0);
     CHECK(pthread_mutex_init(&mq->mu, NULL) == 0);
     thread_cond_init(&mq->changed);
     mq->options = *options;
