@@ -63,7 +63,7 @@ static bool is_json(const struct http_request *request)
 
 bool admin_api_allows(struct http_request *request)
 {
-    struct slice origin;
+    struct slice origin = SLICE_NONE;
     char text[HTTP_ERROR_SIZE];
     struct http_answer answer;
 
