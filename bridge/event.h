@@ -51,6 +51,7 @@ struct event {
     bool deletion; /* the resource is gone: clears the retained state */
     bool replayed; /* replayed by hand, or retried as a dead letter */
     bool copy;     /* made by a replay, beside its original; not replayed itself */
+    bool held; /* undelivered, although the watermark may have passed it; in listings only */
 };
 
 /* Pure. */

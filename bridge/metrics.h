@@ -20,7 +20,13 @@
       "Age of the oldest undelivered event; 0 if there is none.")                              \
     X(METRIC_OLDEST_KEPT, "outbox_oldest_kept_age_seconds", "gauge",                           \
       "Age of the oldest delivered event in the outbox: so far back do replays reach.")        \
+    X(METRIC_HELD, "held_events", "gauge",                                                     \
+      "Undelivered events that wait while others pass: refused for now, or behind one that "   \
+      "is, "                                                                                   \
+      "or to be sent again.")                                                                  \
     X(METRIC_DEAD_LETTERS, "dead_letters", "gauge", "Dead letters in the outbox.")             \
+    X(METRIC_DEAD_REFUSED, "dead_letters_refused", "gauge",                                    \
+      "Those of the dead letters that the broker refused; the others made no event.")          \
     X(METRIC_OUTBOX_FULL, "outbox_full_total", "counter",                                      \
       "Webhooks refused because the outbox or the disk had no room.")                          \
     X(METRIC_LOST, "outbox_lost_events", "gauge",                                              \
@@ -31,6 +37,8 @@
     X(METRIC_BURIED, "buried_total", "counter",                                                \
       "Events moved to the dead letters: refused by the broker for good, or never "            \
       "deliverable.")                                                                          \
+    X(METRIC_EXPIRED, "expired_total", "counter",                                              \
+      "Events dropped because their message_expiry was over before they could be sent.")       \
     X(METRIC_STATE_SKIPPED, "state_skipped_total", "counter",                                  \
       "Events older than the retained state of their resource.")                               \
     X(METRIC_IN_FLIGHT, "in_flight_events", "gauge", "Events sent and not yet acknowledged.")  \

@@ -43,11 +43,18 @@ enum {
 
 /* Handoff C, committer thread: from the outbox (outbox/numbers.c), which knows no publisher, to
  * publisher_progress, which wakes the publisher thread. */
-static void on_progress(void *ctx, uint64_t durable_seq, uint64_t watermark_seq)
+static void on_progress(void *ctx, const struct outbox_progress *progress)
 {
     struct daemon *d = ctx;
 
-    publisher_progress(d->publisher, durable_seq, watermark_seq);
+    publisher_progress(d->publisher, progress);
+}
+
+static void on_dropped(void *ctx, uint64_t seq)
+{
+    struct daemon *d = ctx;
+
+    publisher_dropped(d->publisher, seq);
 }
 
 static void on_failed(void *ctx, const struct err *why)
@@ -109,7 +116,8 @@ static enum status start_publisher(struct daemon *d, struct err *err)
         .max_in_flight = (size_t)config->mqtt.max_in_flight,
         .bridge_topic = config->mqtt.bridge_topic,
     };
-    struct outbox_listener listener = {.progress = on_progress, .failed = on_failed, .ctx = d};
+    struct outbox_listener listener = {
+        .progress = on_progress, .dropped = on_dropped, .failed = on_failed, .ctx = d};
     struct buf info = {0};
     enum status st;
 

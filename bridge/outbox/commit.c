@@ -1,7 +1,7 @@
 /*
  * One transaction, and the answers after it.
  *
- * On the good path: begin; burials, the watermark, each event in order; expired events are
+ * On the good path: begin; outcomes, the watermark, each event in order; expired events are
  * removed; commit, with one sync for all of it. Only then the dedupe table learns the new events,
  * other threads see the new numbers, and every waiter is answered.
  *
@@ -9,8 +9,8 @@
  * we die after it, the waiters that got no answer send again, and those are duplicates.
  *
  * What can fail: the disk is full, or another program has locked the file. Then the transaction
- * is rolled back, its events are answered ST_FULL or ST_BUSY, and watermark and burials are tried
- * again without them; but on a full disk only after kept events have gone and the log is short. Any
+ * is rolled back, its events are answered ST_FULL or ST_BUSY, and watermark and outcomes are
+ * tried again without them; but on a full disk only after kept events have gone and the log is short. Any
  * other failure, above all a failed sync, is final: what is on the disk is unknown. So is a file
  * that somebody removed or replaced: what we wrote is nowhere.
  */
@@ -24,7 +24,7 @@
 
 #include "bridge/metrics.h"
 
-#define BURIAL_OF(l) INBOX_ITEM(l, struct burial, item.link)
+#define OUTCOME_OF(l) INBOX_ITEM(l, struct outcome, item.link)
 
 /* ---- answering ---- */
 
@@ -116,7 +116,8 @@ static bool dead_fits(const struct outbox *ob, uint64_t cost_bytes)
     struct store_stats stats;
 
     store_get_stats(ob->writer, &stats);
-    return stats.dead_bytes + cost_bytes <= ob->options.max_bytes;
+    return stats.dead_bytes - stats.refused_bytes + cost_bytes <=
+           outbox_limit_bytes(ob, &ob->quarantined);
 }
 
 static enum status write_submission(struct outbox *ob, const struct batch *batch, size_t at,
@@ -153,31 +154,82 @@ static enum status write_submission(struct outbox *ob, const struct batch *batch
     return st;
 }
 
-void outbox_free_burials(struct outbox *ob)
+void outbox_free_outcomes(struct outbox *ob)
 {
-    while (ob->burials.first != NULL) {
-        free(BURIAL_OF(item_list_take(&ob->burials)));
+    while (ob->outcomes.first != NULL) {
+        free(OUTCOME_OF(item_list_take(&ob->outcomes)));
     }
 }
 
-static enum status write_burials(struct outbox *ob, int64_t now_ms, struct err *err)
+static enum status write_outcome(struct outbox *ob, const struct outcome *outcome,
+                                 int64_t now_ms, struct err *err)
+{
+    switch (outcome->kind) {
+    case OUTCOME_BURIED:
+        return store_bury(ob->writer, outcome->hold.seq, outcome->reason, now_ms, err);
+    case OUTCOME_HELD:
+    case OUTCOME_HELD_IN_FLIGHT:
+        return store_hold(ob->writer, &outcome->hold, err);
+    case OUTCOME_RELEASED:
+        return store_release(ob->writer, outcome->hold.seq, err);
+    case OUTCOME_EXPIRED:
+        return store_drop(ob->writer, outcome->hold.seq, err);
+    }
+    return ST_OK;
+}
+
+static enum status write_outcomes(struct outbox *ob, int64_t now_ms, struct err *err)
 {
     enum status st = ST_OK;
 
-    for (struct inbox_link *l = ob->burials.first; l != NULL && st == ST_OK; l = l->next) {
-        st = store_bury(ob->writer, BURIAL_OF(l)->seq, BURIAL_OF(l)->reason, now_ms, err);
+    for (struct inbox_link *l = ob->outcomes.first; l != NULL && st == ST_OK; l = l->next) {
+        st = write_outcome(ob, OUTCOME_OF(l), now_ms, err);
     }
     return st;
 }
 
+static bool has_burials(const struct outbox *ob)
+{
+    for (struct inbox_link *l = ob->outcomes.first; l != NULL; l = l->next) {
+        if (OUTCOME_OF(l)->kind == OUTCOME_BURIED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* They are on disk. */
+static void end_outcomes(struct outbox *ob)
+{
+    if (ob->outcomes.first == NULL) {
+        return;
+    }
+    CHECK(pthread_mutex_lock(&ob->read_mu) == 0);
+    for (struct inbox_link *l = ob->outcomes.first; l != NULL; l = l->next) {
+        const struct outcome *outcome = OUTCOME_OF(l);
+
+        outbox_unlend(ob, outcome->hold.seq);
+        if (outcome->kind == OUTCOME_HELD_IN_FLIGHT) {
+            outbox_lend(ob, outcome->hold.seq);
+        }
+        if (outcome->kind == OUTCOME_BURIED) {
+            atomic_fetch_sub(&ob->refused.queued_bytes, outcome->hold.cost_bytes);
+        }
+    }
+    CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
+    outbox_free_outcomes(ob);
+    atomic_store(&ob->released_count, ob->released_taken);
+}
+
 static enum status write_all(struct outbox *ob, const struct batch *batch, struct err *err)
 {
-    /* A watermark alone needs no sync: if a power cut takes it, its events are sent again. */
-    bool synced = batch->count > 0 || ob->burials.first != NULL;
+    /* Watermark, holds and releases need no sync: if a power cut takes them, then together, and
+     * events are sent again. */
+    bool synced = batch->count > 0 || has_burials(ob);
     enum status st = store_begin(ob->writer, synced, err);
 
     if (st == ST_OK) {
-        st = write_burials(ob, batch->now_ms, err);
+        st = write_outcomes(ob, batch->now_ms, err);
     }
     if (st == ST_OK) {
         st = store_set_watermark(ob->writer, batch->watermark, err);
@@ -216,7 +268,7 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
         }
         stored_count += submission->stored;
     }
-    outbox_free_burials(ob);
+    end_outcomes(ob);
     ob->no_room = false;
     ob->disk.short_bytes = 0; /* the next batch looks again */
     if (stored_count > 0) {
@@ -231,8 +283,8 @@ static enum status after_commit(struct outbox *ob, struct batch *batch, struct e
     return st;
 }
 
-/* Delivery must go on when the disk is full, because it is what frees room: the watermark counts
- * as written although it is only in memory. If we die now, those events are sent once more. */
+/* Delivery must go on when the disk is full, because it is what frees room: the watermark and
+ * the releases count as written although they are only in memory. If we die now, those events are sent once more. */
 static void keep_watermark_in_memory(struct outbox *ob, const struct err *why)
 {
     uint64_t watermark;
@@ -242,6 +294,9 @@ static void keep_watermark_in_memory(struct outbox *ob, const struct err *why)
                  L_STR("why", why->text));
     }
     ob->no_room = true;
+    if (atomic_exchange(&ob->released_count, ob->released_taken) != ob->released_taken) {
+        outbox_tell_progress(ob);
+    }
     /* outbox_set_watermark does not wake us while an older watermark is still to be written: so
      * look once more after storing this one. */
     while ((watermark = atomic_load(&ob->wanted_watermark)) > atomic_load(&ob->watermark_seq)) {

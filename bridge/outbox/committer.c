@@ -1,7 +1,7 @@
 /*
  * The committer thread. One turn:
  *
- * - take everything from the inbox (submissions, burials, operations by hand) and the
+ * - take everything from the inbox (submissions, outcomes, operations by hand) and the
  *   publisher's watermark
  * - one transaction for all of it (commit.c), with one sync, and then the answers
  * - one step of an operation by hand (operation.c)
@@ -43,8 +43,10 @@ static void sort_in(struct outbox *ob, struct inbox_link *chain)
         case ITEM_SUBMISSION:
             list_add(&ob->submissions, chain);
             break;
-        case ITEM_BURIAL:
-            list_add(&ob->burials, chain);
+        case ITEM_OUTCOME:
+            list_add(&ob->outcomes, chain);
+            ob->released_taken +=
+                INBOX_ITEM(chain, struct outcome, item.link)->kind == OUTCOME_RELEASED;
             break;
         case ITEM_OPERATION:
             list_add(&ob->operations, chain);
@@ -61,8 +63,8 @@ static void take_batch(struct outbox *ob, struct batch *batch)
     batch->count = 0;
     batch->bytes = 0;
     batch->now_ms = clock_unix_ms();
-    /* Read before the last look into the inbox: a burial is put there before the watermark that
-     * covers it is set, so it will be in the same transaction. */
+    /* Read before the last look into the inbox: an outcome is put there before the watermark
+     * that covers it is set, so it will be in the same transaction. */
     batch->watermark = atomic_load(&ob->wanted_watermark);
     sort_in(ob, inbox_take_all(&ob->inbox));
     while (ob->submissions.first != NULL && batch->count < BATCH_COUNT &&
@@ -86,14 +88,14 @@ static bool watermark_is_behind(const struct outbox *ob)
 
 static bool has_housekeeping(const struct outbox *ob)
 {
-    return watermark_is_behind(ob) || ob->burials.first != NULL || ob->more_expired;
+    return watermark_is_behind(ob) || ob->outcomes.first != NULL || ob->more_expired;
 }
 
 /* Work that a waiter, or delivery, depends on. */
 static bool has_promises(const struct outbox *ob)
 {
     return ob->submissions.first != NULL || ob->operations.first != NULL ||
-           ((watermark_is_behind(ob) || ob->burials.first != NULL) && !ob->no_room);
+           ((watermark_is_behind(ob) || ob->outcomes.first != NULL) && !ob->no_room);
 }
 
 /* Is there anything to do now? */
@@ -201,11 +203,11 @@ void *outbox_committer_main(void *arg)
         turn(ob, &batch);
         step_operation(ob, open);
         if (atomic_load(&ob->failed)) {
-            outbox_free_burials(ob);
+            outbox_free_outcomes(ob);
             ob->no_room = true; /* nothing is written any more */
         }
     }
-    /* Events whose burial could not be written stay undelivered and will be sent again. */
-    outbox_free_burials(ob);
+    /* Events whose outcome could not be written stay undelivered and will be sent again. */
+    outbox_free_outcomes(ob);
     return NULL;
 }

@@ -2,6 +2,7 @@
  * outbox/internal - what the files of outbox share. Calls go down this list only:
  *
  *   outbox.c       opening and closing; what other threads call
+ *   outcome.c      what the publisher calls
  *   committer.c    the committer thread's loop
  *   commit.c       one transaction: dedupe, limits, and the answers after it
  *   operation.c    operations by hand, in steps
@@ -11,6 +12,7 @@
  *   disk.c         is there room on the disk; are the files still there
  *   numbers.c      the numbers that other threads see
  *   checkpoint.c   keeps the write-ahead log short
+ *   lent.c         the held events that are on their way to the broker
  *   dedupe.[ch]    the newest event of each key
  */
 #ifndef BRIDGE_OUTBOX_INTERNAL_H
@@ -25,7 +27,7 @@
 #include "bridge/store/writer.h"
 
 /* Every item in the inbox begins with this. */
-enum item_kind { ITEM_SUBMISSION, ITEM_BURIAL, ITEM_OPERATION };
+enum item_kind { ITEM_SUBMISSION, ITEM_OUTCOME, ITEM_OPERATION };
 struct item {
     struct inbox_link link;
     enum item_kind kind;
@@ -56,10 +58,19 @@ struct batch {
     int64_t now_ms;
 };
 
-struct burial {
+/* What the publisher says of one event. */
+enum outcome_kind {
+    OUTCOME_BURIED,
+    OUTCOME_HELD,
+    OUTCOME_HELD_IN_FLIGHT,
+    OUTCOME_RELEASED,
+    OUTCOME_EXPIRED,
+};
+struct outcome {
     struct item item;
-    uint64_t seq;
-    char reason[]; /* owned */
+    enum outcome_kind kind;
+    struct store_hold hold; /* its seq and, unless released or expired, its cost */
+    char reason[];          /* of a burial */
 };
 
 /* An operation by hand and its progress. A new pointer, also one in struct store_selection, is
@@ -116,8 +127,9 @@ struct disk {
     int64_t next_rest_ms; /* monotonic: not before this again, on a disk that is full */
 };
 
-/* Undelivered and kept events share one limit. Dead letters have another, so that no number of
- * bad bodies keeps good ones out. Shared. */
+/* Undelivered and kept events share one limit. Dead letters have two others, quarantined and
+ * refused ones, so that no number of bad bodies keeps good ones out, and neither kind the other.
+ * Shared. */
 struct limit {
     _Atomic uint64_t fixed_bytes;  /* undelivered, or dead: retention cannot free these */
     _Atomic uint64_t queued_bytes; /* submitted and not answered yet */
@@ -144,11 +156,12 @@ struct outbox {
     _Atomic enum status
         refusing;            /* ST_FULL, ST_BUSY: why the last events could not be written */
     atomic_bool read_failed; /* finally; the committer acts on it */
-    struct limit events, dead;
+    struct limit events, quarantined, refused;
     atomic_size_t submitting;          /* in outbox_submit, or submitted and not answered yet */
     _Atomic uint64_t durable_seq;      /* everything up to it is on disk */
     _Atomic uint64_t wanted_watermark; /* as the publisher set it */
     _Atomic uint64_t watermark_seq;    /* as the committer wrote it */
+    _Atomic uint64_t released_count;   /* likewise */
     pthread_mutex_t idle_mu;           /* only for the wait for submitting == 0 */
     pthread_cond_t idle;
 
@@ -158,11 +171,14 @@ struct outbox {
     struct store *reader;    /* under read_mu */
     uint64_t handed_seq;     /* under read_mu: the newest event given to the publisher */
     struct err read_why;     /* under read_mu: the cause of read_failed */
+    uint64_t *lent;          /* under read_mu: held events on their way to the broker */
+    size_t lent_count, lent_room;
 
     /* owned by the committer thread (before the start and after the end: by the main thread) */
     struct store *writer;
     struct dedupe *dedupe;
-    struct item_list submissions, burials, operations;
+    struct item_list submissions, outcomes, operations;
+    uint64_t released_taken; /* from the inbox so far */
     bool no_room; /* housekeeping did not fit on the disk: wait a turn before the next try */
     bool more_expired;         /* kept events to remove at once */
     int64_t refusing_since_ms; /* monotonic */
@@ -176,7 +192,7 @@ void *outbox_committer_main(void *outbox);
 
 /* ---- commit.c; committer, or main thread before the start ---- */
 
-/* One transaction with the batch, the watermark, all burials and the removal of expired events.
+/* One transaction with the batch, the watermark, all outcomes and the removal of expired events.
  * Answers and empties the batch in any case. */
 void outbox_commit_batch(struct outbox *ob, struct batch *batch);
 /* Answers and empties the batch: none of it is on disk. */
@@ -190,7 +206,7 @@ enum status outbox_make_disk_room(struct outbox *ob, const struct batch *batch,
                                   struct err *err) MUST_USE;
 /* Final: nothing is written from here on. */
 void outbox_enter_failed(struct outbox *ob, const struct err *why);
-void outbox_free_burials(struct outbox *ob);
+void outbox_free_outcomes(struct outbox *ob);
 
 static inline struct inbox_link *item_list_take(struct item_list *list)
 {
@@ -214,6 +230,8 @@ void outbox_leave(struct outbox *ob);
 
 /* Any thread. Pure. The limit that the event counts against. */
 struct limit *outbox_limit_of(struct outbox *ob, const struct event *event);
+/* Any thread. How many bytes it is. */
+uint64_t outbox_limit_bytes(const struct outbox *ob, const struct limit *limit);
 /* Any thread. Do so many bytes fit, if kept events make room for them? */
 bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes);
 /* Any thread. May so many bytes more wait for the committer? */
@@ -274,6 +292,15 @@ void outbox_operation_finish(struct operation *operation);
 /* As outbox_operation_step, for STATE_FORGET. */
 enum status outbox_forget_step(struct outbox *ob, struct operation *operation,
                                bool *out_finished, struct err *err) MUST_USE;
+
+/* ---- lent.c ---- */
+
+/* Under read_mu. Is the held event on its way to the broker? */
+bool outbox_is_lent(const struct outbox *ob, uint64_t seq);
+/* Under read_mu. It is from here on. */
+void outbox_lend(struct outbox *ob, uint64_t seq);
+/* Under read_mu. It is not, or no longer. */
+void outbox_unlend(struct outbox *ob, uint64_t seq);
 
 /* ---- checkpoint.c ---- */
 

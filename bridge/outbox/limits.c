@@ -18,20 +18,25 @@ enum {
 
 struct limit *outbox_limit_of(struct outbox *ob, const struct event *event)
 {
-    return event->reason.data != NULL ? &ob->dead : &ob->events;
+    return event->reason.data != NULL ? &ob->quarantined : &ob->events;
+}
+
+uint64_t outbox_limit_bytes(const struct outbox *ob, const struct limit *limit)
+{
+    return limit == &ob->events ? ob->options.max_bytes : ob->options.max_bytes / 2;
 }
 
 /* Kept events do not count here: they make room when the event is committed. */
 bool outbox_has_room(const struct outbox *ob, const struct limit *limit, uint64_t cost_bytes)
 {
     return atomic_load(&limit->fixed_bytes) + atomic_load(&limit->queued_bytes) + cost_bytes <=
-           ob->options.max_bytes;
+           outbox_limit_bytes(ob, limit);
 }
 
 bool outbox_queue_has_room(const struct outbox *ob, uint64_t cost_bytes)
 {
     uint64_t queued =
-        atomic_load(&ob->events.queued_bytes) + atomic_load(&ob->dead.queued_bytes);
+        atomic_load(&ob->events.queued_bytes) + atomic_load(&ob->quarantined.queued_bytes);
 
     return queued == 0 || queued + cost_bytes <= QUEUE_BYTES;
 }
@@ -43,6 +48,11 @@ void outbox_limit_reached(struct outbox *ob, struct limit *limit, const char *wh
     }
     if (limit == &ob->events) {
         log_warn("outbox full: webhooks are refused until there is room", L_STR("why", why));
+    } else if (limit == &ob->refused) {
+        log_error(
+            "dead letters full: messages that the broker refuses wait in the outbox until "
+            "there is room",
+            L_STR("why", why));
     } else {
         log_warn("dead letters full: bodies that make no event are refused until there is room",
                  L_STR("why", why));
@@ -51,7 +61,8 @@ void outbox_limit_reached(struct outbox *ob, struct limit *limit, const char *wh
 
 static void clear_limit(struct outbox *ob, struct limit *limit, const char *news)
 {
-    if (atomic_load(&limit->full) && outbox_has_room(ob, limit, ob->options.max_bytes / 10)) {
+    if (atomic_load(&limit->full) &&
+        outbox_has_room(ob, limit, outbox_limit_bytes(ob, limit) / 10)) {
         atomic_store(&limit->full, false);
         log_info(news);
     }
@@ -94,5 +105,6 @@ void outbox_clear_limits(struct outbox *ob)
     if (atomic_load(&ob->refusing) == ST_OK) {
         clear_limit(ob, &ob->events, "outbox has room again");
     }
-    clear_limit(ob, &ob->dead, "dead letters have room again");
+    clear_limit(ob, &ob->quarantined, "dead letters have room again");
+    clear_limit(ob, &ob->refused, "dead letters have room again for refused messages");
 }

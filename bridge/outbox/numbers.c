@@ -17,8 +17,10 @@ static void set_gauges(const struct store_stats *stats, uint64_t wal_bytes)
                 (int64_t)(stats->undelivered_bytes + stats->kept_bytes + stats->dead_bytes));
     metrics_set(METRIC_STORED_ROWS, (int64_t)(stats->undelivered_count + stats->kept_count));
     metrics_set(METRIC_UNDELIVERED, (int64_t)stats->undelivered_count);
+    metrics_set(METRIC_HELD, (int64_t)stats->held_count);
     metrics_set(METRIC_DEAD_LETTERS, (int64_t)stats->dead_count);
     metrics_set(METRIC_LOST, (int64_t)stats->lost_count);
+    metrics_set(METRIC_DEAD_REFUSED, (int64_t)stats->refused_count);
     metrics_set(METRIC_WAL_BYTES, (int64_t)wal_bytes);
 }
 
@@ -30,7 +32,9 @@ static enum status find_oldest(struct outbox *ob, struct store_stats *stats, str
     if (stats->undelivered_count == 0) {
         return ST_OK;
     }
-    if (last->undelivered_count > 0 && last->delivered_seq == stats->delivered_seq &&
+    /* A held event may have gone although the watermark stayed. */
+    if (stats->held_count == 0 && last->held_count == 0 && last->undelivered_count > 0 &&
+        last->delivered_seq == stats->delivered_seq &&
         last->oldest_undelivered_ms != CLOCK_NONE) {
         stats->oldest_undelivered_ms = last->oldest_undelivered_ms;
         return ST_OK;
@@ -53,8 +57,13 @@ static enum status find_oldest_kept(struct outbox *ob, struct store_stats *stats
 void outbox_tell_progress(struct outbox *ob)
 {
     if (ob->listener.progress != NULL) {
-        ob->listener.progress(ob->listener.ctx, atomic_load(&ob->durable_seq),
-                              atomic_load(&ob->watermark_seq));
+        struct outbox_progress progress = {
+            .durable_seq = atomic_load(&ob->durable_seq),
+            .watermark_seq = atomic_load(&ob->watermark_seq),
+            .released_count = atomic_load(&ob->released_count),
+        };
+
+        ob->listener.progress(ob->listener.ctx, &progress);
     }
 }
 
@@ -72,7 +81,8 @@ enum status outbox_publish_stats(struct outbox *ob, struct err *err)
     ob->numbers->stats = stats;
     CHECK(pthread_mutex_unlock(&ob->numbers->mu) == 0);
     atomic_store(&ob->events.fixed_bytes, stats.undelivered_bytes);
-    atomic_store(&ob->dead.fixed_bytes, stats.dead_bytes);
+    atomic_store(&ob->quarantined.fixed_bytes, stats.dead_bytes - stats.refused_bytes);
+    atomic_store(&ob->refused.fixed_bytes, stats.refused_bytes);
     atomic_store(&ob->durable_seq, stats.last_seq);
     /* It may be ahead of the disk, see keep_watermark_in_memory. */
     if (stats.delivered_seq > atomic_load(&ob->watermark_seq)) {

@@ -130,6 +130,18 @@ static void skip(struct operation *operation, struct page *page, const char *why
 
 /* ---- collecting ---- */
 
+static enum status begin_at_held(struct outbox *ob, struct operation *operation,
+                                 struct err *err)
+{
+    uint64_t first = 0;
+    enum status st = store_first_held(ob->writer, &first, err);
+
+    if (st == ST_OK && first <= operation->cursor) {
+        operation->cursor = first - 1;
+    }
+    return st;
+}
+
 /* Start and end are decided once, so that events that arrive meanwhile, above all the operation's
  * copies, are not part of it. */
 static enum status begin(struct outbox *ob, struct operation *operation, struct err *err)
@@ -147,7 +159,7 @@ static enum status begin(struct outbox *ob, struct operation *operation, struct 
     case OUTBOX_DROP:
         operation->end = stats.last_seq;
         operation->cursor = stats.delivered_seq;
-        return ST_OK;
+        return stats.held_count > 0 ? begin_at_held(ob, operation, err) : ST_OK;
     case DEAD_RETRY:
     case DEAD_DROP:
         return store_last_dead(ob->writer, &operation->end, err);
@@ -168,6 +180,14 @@ static bool collect_row(void *ctx, uint64_t key, const struct event *event)
     return page->count < page->max_count && page->bytes < STEP_BYTES;
 }
 
+static uint64_t delivered_seq(const struct outbox *ob)
+{
+    struct store_stats stats;
+
+    store_get_stats(ob->writer, &stats);
+    return stats.delivered_seq;
+}
+
 /* *out_cursor: every row up to it has been examined. */
 static enum status collect(struct outbox *ob, const struct operation *operation,
                            struct page *page, uint64_t *out_cursor, struct err *err)
@@ -179,6 +199,9 @@ static enum status collect(struct outbox *ob, const struct operation *operation,
         .dead = kinds[operation->op].dead,
         .with_body = kinds[operation->op].adds,
         .without_copies = operation->op == OUTBOX_REPLAY,
+        .without_held =
+            operation->op == OUTBOX_REPLAY || operation->op == OUTBOX_DROP_DELIVERED,
+        .without_delivered_seq = operation->op == OUTBOX_DROP ? delivered_seq(ob) : 0,
         .after_key = operation->cursor,
         .upto_key = operation->cursor + STEP_KEYS,
         .selection = &operation->selection,
@@ -256,9 +279,12 @@ static enum status drop_identity(struct outbox *ob, enum outbox_op op,
 static enum status drop(struct outbox *ob, struct operation *operation, struct page *page,
                         size_t at, struct err *err)
 {
+    /* read_mu is held, see apply. One that waits for its next try is not on its way. */
+    bool on_its_way = page->events[at]->held ? outbox_is_lent(ob, page->keys[at])
+                                             : page->keys[at] <= ob->handed_seq;
     enum status st;
 
-    if (page->keys[at] <= ob->handed_seq) { /* read_mu is held, see apply */
+    if (on_its_way) {
         skip(operation, page, "already on its way to the broker");
         return ST_OK;
     }
@@ -404,6 +430,9 @@ static void after_step(struct outbox *ob, const struct operation *operation,
         }
         if (loses_identity(operation->op, event)) {
             dedupe_drop(ob->dedupe, &event->identity, event->id);
+        }
+        if (event->held && ob->listener.dropped != NULL) {
+            ob->listener.dropped(ob->listener.ctx, event->seq);
         }
     }
 }

@@ -39,6 +39,23 @@ static enum status rebuild_dedupe(struct outbox *ob, struct err *err)
     return store_walk_identities(ob->writer, learn, ob->dedupe, err);
 }
 
+/* Before the crash, events may have been sent ahead of the newest held one. */
+static enum status recover_held(struct outbox *ob, struct err *err)
+{
+    enum status st = store_begin(ob->writer, true, err);
+
+    if (st == ST_OK) {
+        st = store_hold_unread(ob->writer, err);
+    }
+    if (st == ST_OK) {
+        st = store_commit(ob->writer, err);
+    }
+    if (st != ST_OK) {
+        store_rollback(ob->writer);
+    }
+    return st;
+}
+
 static struct outbox *outbox_alloc(const struct outbox_options *options)
 {
     struct outbox *ob = xalloc(sizeof(*ob));
@@ -69,6 +86,7 @@ static void outbox_free(struct outbox *ob)
     CHECK(pthread_mutex_destroy(&ob->read_mu) == 0);
     CHECK(pthread_mutex_destroy(&ob->numbers->mu) == 0);
     free(ob->numbers);
+    free(ob->lent);
     CHECK(pthread_cond_destroy(&ob->idle) == 0);
     CHECK(pthread_mutex_destroy(&ob->idle_mu) == 0);
     free(ob);
@@ -89,6 +107,9 @@ enum status outbox_open(const struct outbox_options *options, struct outbox **ou
     if (st == ST_OK) {
         store_keep_identities(ob->writer, options->dedupe_entries);
         st = rebuild_dedupe(ob, err);
+    }
+    if (st == ST_OK) {
+        st = recover_held(ob, err);
     }
     if (st == ST_OK) {
         st = outbox_publish_stats(ob, err);
@@ -220,82 +241,6 @@ enum status outbox_ready(const struct outbox *ob)
                    !outbox_has_room(ob, &ob->events, READY_BYTES)
                ? ST_FULL
                : ST_OK;
-}
-
-/* ---- called by the publisher ---- */
-
-/* Under read_mu. A damaged file stays damaged: if the process did not end, webhooks would be
- * accepted for ever and never delivered. */
-static void note_read_failed(struct outbox *ob, const struct err *why)
-{
-    if (!atomic_load(&ob->read_failed)) {
-        ob->read_why = *why;
-        atomic_store(&ob->read_failed, true);
-        inbox_wake(&ob->inbox);
-    }
-}
-
-enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
-                        size_t max_bytes, struct event **out_events, size_t *out_count,
-                        struct err *err)
-{
-    uint64_t watermark_seq = atomic_load(&ob->watermark_seq);
-    struct store_range range = {
-        .after_seq = after_seq > watermark_seq ? after_seq : watermark_seq,
-        .upto_seq = atomic_load(&ob->durable_seq),
-        .max_count = max_count,
-        .max_bytes = max_bytes,
-    };
-    size_t count = 0;
-    enum status st;
-
-    CHECK(pthread_mutex_lock(&ob->read_mu) == 0);
-    st = store_read(ob->reader, &range, out_events, &count, err);
-    if (st == ST_OK && count > 0 && out_events[count - 1]->seq > ob->handed_seq) {
-        ob->handed_seq = out_events[count - 1]->seq;
-    }
-    if (st != ST_OK && !outbox_can_retry(st)) {
-        note_read_failed(ob, err);
-    }
-    CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
-    if (st == ST_OK) {
-        *out_count = count;
-    }
-    return st;
-}
-
-void outbox_rewind(struct outbox *ob, uint64_t after_seq)
-{
-    CHECK(pthread_mutex_lock(&ob->read_mu) == 0);
-    ob->handed_seq = after_seq;
-    CHECK(pthread_mutex_unlock(&ob->read_mu) == 0);
-}
-
-void outbox_set_watermark(struct outbox *ob, uint64_t seq)
-{
-    uint64_t before = atomic_load(&ob->wanted_watermark);
-
-    if (seq <= before) {
-        return;
-    }
-    atomic_store(&ob->wanted_watermark, seq); /* only the publisher does this */
-    /* While an older watermark is still to be written, the committer looks again by itself. */
-    if (before <= atomic_load(&ob->watermark_seq)) {
-        inbox_wake(&ob->inbox);
-    }
-}
-
-void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason)
-{
-    size_t size = strlen(reason) + 1;
-    struct burial *burial = xalloc(sizeof(*burial) + size);
-
-    burial->item.kind = ITEM_BURIAL;
-    burial->seq = seq;
-    memcpy(burial->reason, reason, size);
-    if (!inbox_put(&ob->inbox, &burial->item.link, NULL)) {
-        free(burial); /* failed or closed: the event stays undelivered */
-    }
 }
 
 uint64_t outbox_delivered_seq(const struct outbox *ob)

@@ -6,8 +6,8 @@
  * group commit, no timer.
  *
  * Promise: after done(ST_OK) the event survives a crash; events come out in order of seq, each
- * at least once. The watermark on disk may lag behind delivery (duplicates after a crash), never
- * lead it (loss).
+ * at least once; one that the publisher holds lets the others pass, and is read by its number. The
+ * watermark on disk may lag behind delivery (duplicates after a crash), never lead it (loss).
  *
  * Failure: events for which there is no room are answered ST_FULL; ST_BUSY, while another program
  * has the file locked. A failed sync, any other failed write, damage found while reading, or a file
@@ -30,8 +30,9 @@ struct outbox;
 struct outbox_options {
     const char *path;
     /* By event_cost_bytes: the limit of undelivered and kept events together, of which kept ones
-     * are removed first; and, separately, of dead letters. All files together never take more than
-     * twice this and 32 MiB, whoever reads them meanwhile. */
+     * are removed first. Quarantined bodies, and events that the broker refused, may take half of
+     * it each, besides. All files together never take more than twice this and 32 MiB, whoever
+     * reads them meanwhile. */
     uint64_t max_bytes;
     int64_t keep_delivered_ms; /* delivered events are removed after this, oldest first */
     size_t dedupe_entries; /* how many of the newest events are remembered to know duplicates */
@@ -43,13 +44,22 @@ struct outbox_options {
     void *reparse_ctx;
 };
 
+/* How far the outbox is. The numbers only grow. */
+struct outbox_progress {
+    uint64_t durable_seq;    /* every event up to it is on disk */
+    uint64_t watermark_seq;  /* as it is there */
+    uint64_t released_count; /* of outbox_release's that are there */
+};
+
 /* Called on the committer thread (failed also in outbox_close); must not block. Each may be
  * NULL. */
 struct outbox_listener {
-    /* (C) Every event up to durable_seq is on disk; the watermark there is watermark_seq (on a
-     * full disk in memory only, so that delivery goes on). It may be ahead of
-     * outbox_set_watermark: it moves on over events right behind it that were buried or dropped. */
-    void (*progress)(void *ctx, uint64_t durable_seq, uint64_t watermark_seq);
+    /* (C) On a full disk the watermark and the releases count as written, so that delivery goes
+     * on. The watermark may be ahead of outbox_set_watermark: it moves on over events right behind
+     * it that were buried or dropped. Borrows progress. */
+    void (*progress)(void *ctx, const struct outbox_progress *progress);
+    /* A held event was dropped by hand. */
+    void (*dropped)(void *ctx, uint64_t seq);
     /* The outbox has failed for good: stop the process with an error. Once. */
     void (*failed)(void *ctx, const struct err *why);
     void *ctx;
@@ -83,8 +93,7 @@ struct outbox_result {
 typedef void outbox_done_fn(void *ctx, const struct outbox_result *result);
 
 /* (A) Any thread, never blocks. Takes the event, also on failure. An event with a reason is
- * quarantined: it becomes a dead letter, or ST_FULL if it would exceed their limit (a burial is
- * never refused). done does not run if this returns anything but ST_OK (ST_FULL, ST_CLOSED). */
+ * quarantined: it becomes a dead letter, or ST_FULL if it would exceed their limit. done does not run if this returns anything but ST_OK (ST_FULL, ST_CLOSED). */
 enum status outbox_submit(struct outbox *ob, struct event *event, outbox_done_fn *done,
                           void *ctx) MUST_USE;
 
@@ -97,12 +106,32 @@ enum status outbox_read(struct outbox *ob, uint64_t after_seq, size_t max_count,
 /* Publisher thread, before it reads from further back again (after a reconnect): no event after
  * after_seq is on its way to the broker any more, so those may be dropped by hand. */
 void outbox_rewind(struct outbox *ob, uint64_t after_seq);
-/* (D) Publisher thread, never blocks. Every event up to seq is delivered or buried. Reaches the
- * disk with the next commit. */
+/* (D) Publisher thread, never blocks. Every event up to seq is delivered, buried, dropped or held.
+ * Reaches the disk with the next commit. */
 void outbox_set_watermark(struct outbox *ob, uint64_t seq);
-/* (D) Publisher thread, never blocks. Moves an event to the dead letters; on disk no later than
- * a watermark that covers it. */
-void outbox_bury(struct outbox *ob, uint64_t seq, const char *reason);
+
+/* (D) All below: publisher thread, never block, on disk no later than a watermark that covers the
+ * event. */
+
+/* To the dead letters. ST_FULL: there is no room for so many bytes (event_cost_bytes) among the
+ * refused ones; nothing happened. */
+enum status outbox_bury(struct outbox *ob, uint64_t seq, uint64_t cost_bytes,
+                        const char *reason) MUST_USE;
+/* The event waits while others pass it. If it is held already, only reason and time change.
+ * in_flight: it is on its way to the broker, else it no longer is. */
+void outbox_hold(struct outbox *ob, const struct store_hold *hold, bool in_flight);
+/* A held event was delivered. */
+void outbox_release(struct outbox *ob, uint64_t seq);
+/* Its time is over: it is dropped. */
+void outbox_expire(struct outbox *ob, uint64_t seq);
+
+/* Publisher thread. Gives a held event, for event_free; NULL: it was dropped by hand. It is on its
+ * way to the broker from here on, until one of the calls above is on disk. */
+enum status outbox_read_held(struct outbox *ob, uint64_t seq, struct event **out_event,
+                             struct err *err) MUST_USE;
+/* Main thread, before the start: all held events in order of seq, without bodies. */
+enum status outbox_walk_held(struct outbox *ob, store_held_fn *row, void *ctx,
+                             struct err *err) MUST_USE;
 /* Any thread; exact before publishing starts. */
 uint64_t outbox_delivered_seq(const struct outbox *ob);
 

@@ -1,12 +1,14 @@
 /*
- * Decides how long to wait after trouble with the broker, and which message to blame. link.c and
- * answer.c act on it; recover.c and status.c report burials and answers to it. Only send.c
- * buries without asking: an event that MQTT or this broker can never carry (0x90, 0x95).
+ * Decides how long to wait after trouble with the broker, and which message to blame. link.c,
+ * answer.c and hold.c act on it. Only send.c buries without asking: an event that MQTT or this
+ * broker can never carry (0x90, 0x95).
  *
  * To treat another reason code in its own way, add its row to `reasons`. A code without a row
- * is retried: no event is buried for a reason that we do not know.
+ * is held for a while as the answer to a message, and may blame one as the end of a connection.
  */
 #include "bridge/publisher/backoff.h"
+
+#include <stddef.h>
 
 #include "common/check.h"
 
@@ -22,19 +24,23 @@ enum {
     SHORT_LINK_FAILURES = 4,
     SHORT_LINKS_TO_HINT = 5,
 
-    PAUSE_FIRST_MS = 1000, /* then twice as long each time */
-    PAUSE_LONGEST_MS = 30000,
-    GRACE_PAUSE_LONGEST_MS = 4000, /* so that the grace sees several tries */
-    GRACE_MS = 10000,
-    GRACE_FORGET_MS = 60000, /* after so long without a 0x87 the next one starts a new grace */
+    TRY_FIRST_MS = 1000, /* then twice as long each time */
+    TRY_LONGEST_MS = 30000,
+    HOLD_MS = 60000,             /* then it is buried */
+    GRACE_TRY_LONGEST_MS = 4000, /* so that the grace sees several tries */
+    GRACE_MS = 10000,            /* rights may be on their way */
+    KIND_FORGET_MS = 60000,      /* after so long without one, the next is the first again */
+    SUSPECT_FIRST_MS = 500,      /* then twice as long each time */
+    NO_ROOM_MS = 30000,
+    PASSING_MS = 5000,
 
     LOSSES_TO_BLAME = 5,
 };
 
 /* What the code means as the answer to a message. */
 enum answer {
-    ANSWER_RETRY,
-    ANSWER_GRACE, /* retry for a while, then bury */
+    ANSWER_RETRY, /* for a while, then bury */
+    ANSWER_GRACE, /* likewise, but it is about the source */
     ANSWER_BURY,
 };
 
@@ -56,17 +62,22 @@ static const struct reason reasons[] = {
     {0x80, ANSWER_RETRY, ENDING_BLAME},      /* unspecified error */
     {0x83, ANSWER_RETRY, ENDING_BLAME},      /* implementation specific error */
     {0x87, ANSWER_GRACE, ENDING_BLAME},      /* not authorized */
+    {0x88, ANSWER_RETRY, ENDING_EXCUSE},     /* server unavailable */
     {0x89, ANSWER_RETRY, ENDING_EXCUSE},     /* server busy */
+    {0x8A, ANSWER_RETRY, ENDING_EXCUSE},     /* banned */
     {0x8B, ANSWER_RETRY, ENDING_EXCUSE},     /* server shutting down */
     {0x8D, ANSWER_RETRY, ENDING_EXCUSE},     /* keep alive timeout */
     {0x8E, ANSWER_RETRY, ENDING_TAKEN_OVER}, /* session taken over */
     {0x90, ANSWER_BURY, ENDING_BLAME},       /* topic name invalid */
+    {0x93, ANSWER_RETRY, ENDING_EXCUSE},     /* receive maximum exceeded */
     {0x95, ANSWER_BURY, ENDING_BLAME},       /* packet too large */
-    {0x97, ANSWER_RETRY, ENDING_BLAME},      /* quota exceeded */
+    {0x96, ANSWER_RETRY, ENDING_EXCUSE},     /* message rate too high */
+    {0x97, ANSWER_RETRY, ENDING_EXCUSE},     /* quota exceeded */
     {0x98, ANSWER_RETRY, ENDING_EXCUSE},     /* administrative action */
     {0x99, ANSWER_BURY, ENDING_BLAME},       /* payload format invalid */
     {0x9C, ANSWER_RETRY, ENDING_EXCUSE},     /* use another server */
     {0x9D, ANSWER_RETRY, ENDING_EXCUSE},     /* server moved */
+    {0x9F, ANSWER_RETRY, ENDING_EXCUSE},     /* connection rate exceeded */
     {0xA0, ANSWER_RETRY, ENDING_EXCUSE},     /* maximum connect time */
 };
 
@@ -93,7 +104,7 @@ static int64_t step_ms(int64_t first_ms, unsigned step, int64_t longest_ms)
 void backoff_connected(struct backoff *backoff, int64_t now_ms)
 {
     backoff->connected_ms = now_ms;
-    backoff->useful = backoff->paused = false;
+    backoff->useful = false;
 }
 
 void backoff_connect_failed(struct backoff *backoff, int reason, int64_t now_ms,
@@ -111,49 +122,34 @@ void backoff_connect_failed(struct backoff *backoff, int reason, int64_t now_ms,
     backoff->connect_at_ms = now_ms + shortest_ms + (int64_t)(random % (uint64_t)jitter_ms);
 }
 
-/* A loss counts only if one thing alone was in flight and the connection ended soon. */
-static struct backoff_judgement find_culprit(struct backoff *backoff,
-                                             const struct backoff_loss *loss)
+/* It counts only if the connection ended soon after something was sent. */
+static bool is_suspicious(const struct backoff_loss *loss)
 {
-    struct backoff_judgement found = {.culprit = CULPRIT_NONE};
-
-    if (find_reason(loss->reason).ending != ENDING_BLAME ||
-        loss->silent_ms >= loss->keep_alive_ms) {
-        return found;
-    }
-    if (loss->in_flight == IN_FLIGHT_STATUS) {
-        found.losses = ++backoff->status_losses;
-        if (found.losses == LOSSES_TO_BLAME) {
-            found.culprit = CULPRIT_STATUS;
-        }
-    } else if (loss->in_flight == IN_FLIGHT_SOLO) {
-        found.losses = loss->seq == backoff->solo_seq ? backoff->solo_losses + 1 : 1;
-        backoff->solo_seq = loss->seq;
-        backoff->solo_losses = found.losses;
-        if (found.losses >= LOSSES_TO_BLAME) {
-            found.culprit = CULPRIT_EVENT;
-            backoff->solo_losses = 0;
-            backoff_buried(backoff);
-        }
-    }
-    return found;
+    return loss->in_flight != IN_FLIGHT_NOTHING &&
+           find_reason(loss->reason).ending == ENDING_BLAME &&
+           loss->silent_ms < loss->keep_alive_ms;
 }
 
 struct backoff_judgement backoff_lost(struct backoff *backoff, const struct backoff_loss *loss,
                                       int64_t now_ms, uint64_t random)
 {
-    struct backoff_judgement found = find_culprit(backoff, loss);
+    struct backoff_judgement found = {
+        .suspicious = is_suspicious(loss),
+        .taken_over = find_reason(loss->reason).ending == ENDING_TAKEN_OVER,
+    };
 
-    found.taken_over = find_reason(loss->reason).ending == ENDING_TAKEN_OVER;
-    backoff->paused = false;
     if (now_ms - backoff->connected_ms >= GOOD_AFTER_MS) {
         backoff->failures = backoff->short_links = 0;
+    } else if (found.suspicious && loss->known) {
+        backoff->failures = 0; /* it was one message's fault: the others need not wait for it */
     } else if (backoff->useful) {
         if (backoff->failures > SHORT_LINK_FAILURES) {
             backoff->failures = SHORT_LINK_FAILURES;
         }
         /* Not every broker says 0x8E (Mosquitto 2.0.11 does not). */
-        found.same_client = ++backoff->short_links == SHORT_LINKS_TO_HINT;
+        if (!found.suspicious || loss->in_flight == IN_FLIGHT_EVENTS) {
+            found.same_client = ++backoff->short_links == SHORT_LINKS_TO_HINT;
+        }
     }
     backoff_connect_failed(backoff, loss->reason, now_ms, random);
     return found;
@@ -161,47 +157,99 @@ struct backoff_judgement backoff_lost(struct backoff *backoff, const struct back
 
 /* --- messages --- */
 
-/* The grace outlives connections: Mosquitto 2.0.11 hangs up after each 0x87. */
-static bool grace_is_over(struct backoff *backoff, int64_t now_ms)
+static struct backoff_kind *find_kind(struct backoff *backoff, uint64_t source, int reason)
 {
-    int64_t last_ms = backoff->unauthorized_last_ms;
+    struct backoff_kind *oldest = &backoff->kinds[0];
 
-    if (last_ms == 0 || now_ms - last_ms > GRACE_FORGET_MS) {
-        backoff->unauthorized_since_ms = now_ms;
+    for (size_t i = 0; i < BACKOFF_KINDS; i++) {
+        struct backoff_kind *kind = &backoff->kinds[i];
+
+        if (kind->last_ms != 0 && kind->source == source && kind->reason == reason) {
+            return kind;
+        }
+        oldest = kind->last_ms < oldest->last_ms ? kind : oldest;
     }
-    backoff->unauthorized_last_ms = now_ms;
-    return now_ms - backoff->unauthorized_since_ms >= GRACE_MS;
+    *oldest = (struct backoff_kind){.source = source, .reason = reason};
+    return oldest;
 }
 
-enum backoff_verdict backoff_refused(struct backoff *backoff, int reason, int64_t now_ms)
+enum backoff_verdict backoff_refused(struct backoff *backoff, struct backoff_record *record,
+                                     int reason, uint64_t source, int64_t now_ms,
+                                     bool *out_news)
 {
+    struct backoff_kind *kind = find_kind(backoff, source, reason);
     enum answer answer = find_reason(reason).answer;
     bool grace = answer == ANSWER_GRACE;
+    int64_t until_ms;
 
-    if (answer == ANSWER_BURY || (grace && grace_is_over(backoff, now_ms))) {
+    *out_news = kind->last_ms == 0 || now_ms - kind->last_ms > KIND_FORGET_MS;
+    if (*out_news) {
+        kind->since_ms = now_ms;
+    }
+    kind->last_ms = now_ms;
+    if (record->since_ms == 0) {
+        record->since_ms = now_ms;
+    }
+    until_ms = grace ? kind->since_ms + GRACE_MS : record->since_ms + HOLD_MS;
+    if (answer == ANSWER_BURY ||
+        (now_ms >= until_ms && (grace || backoff->passed_ms > record->since_ms))) {
         return VERDICT_BURY;
     }
-    if (backoff->paused) {
-        return VERDICT_PAUSED;
+    record->due_ms = now_ms + step_ms(TRY_FIRST_MS, record->tries++,
+                                      grace ? GRACE_TRY_LONGEST_MS : TRY_LONGEST_MS);
+    if (now_ms < until_ms && record->due_ms > until_ms) {
+        record->due_ms = until_ms; /* the last try comes when the time is up */
     }
-    backoff->paused = true;
-    backoff->resume_at_ms = now_ms + step_ms(PAUSE_FIRST_MS, backoff->pauses,
-                                             grace ? GRACE_PAUSE_LONGEST_MS : PAUSE_LONGEST_MS);
-    backoff->pauses++;
-    return VERDICT_PAUSE;
+    return VERDICT_HOLD;
 }
 
-void backoff_resumed(struct backoff *backoff)
+bool backoff_has_proof(const struct backoff *backoff, const struct backoff_record *record)
 {
-    backoff->paused = false;
+    return backoff->passed > record->passed;
 }
 
-void backoff_delivered(struct backoff *backoff)
+enum backoff_verdict backoff_suspect(const struct backoff *backoff,
+                                     struct backoff_record *record, bool only, int64_t now_ms)
+{
+    bool proven = record->losses == 0 || backoff_has_proof(backoff, record) ||
+                  (only && backoff->passed_status > record->passed_status);
+
+    record->losses += proven;
+    record->passed = backoff->passed;
+    record->passed_status = backoff->passed_status;
+    if (record->since_ms == 0) {
+        record->since_ms = now_ms;
+    }
+    record->due_ms = now_ms + step_ms(SUSPECT_FIRST_MS, record->tries++, TRY_LONGEST_MS);
+    return record->losses >= LOSSES_TO_BLAME ? VERDICT_BURY : VERDICT_HOLD;
+}
+
+void backoff_no_room(struct backoff_record *record, int64_t now_ms)
+{
+    record->due_ms = now_ms + NO_ROOM_MS;
+}
+
+void backoff_passed(struct backoff *backoff, int64_t now_ms)
 {
     backoff->useful = true;
-    backoff->solo_losses = 0;
-    if (!backoff->paused) {
-        backoff->pauses = 0;
+    backoff->passed++;
+    backoff->passed_ms = now_ms;
+}
+
+void backoff_recovered(struct backoff *backoff, uint64_t source)
+{
+    for (size_t i = 0; i < BACKOFF_KINDS; i++) {
+        if (backoff->kinds[i].source == source) {
+            backoff->kinds[i].last_ms = 0;
+        }
+    }
+}
+
+void backoff_status_answered(struct backoff *backoff, bool taken, int64_t now_ms)
+{
+    if (taken) {
+        backoff->passed_status++;
+        backoff->passed_ms = now_ms;
     }
 }
 
@@ -210,7 +258,7 @@ void backoff_buried(struct backoff *backoff)
     backoff->useful = true;
 }
 
-void backoff_status_answered(struct backoff *backoff)
+bool backoff_is_passing(const struct backoff *backoff, int64_t now_ms)
 {
-    backoff->status_losses = 0;
+    return backoff->passed > 0 && now_ms - backoff->passed_ms < PASSING_MS;
 }

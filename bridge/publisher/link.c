@@ -3,13 +3,13 @@
  * blame for a loss is backoff's to decide.
  *
  * On the good path publisher_link_connect_if_due connects to the next server of the list, checks
- * that it can acknowledge what we send, and sending starts over at the oldest event that is not
- * settled. A failed attempt is logged once per server and reason.
+ * that it can acknowledge what we send. A failed attempt is logged once per server and reason.
  *
  * A connection ends in publisher_link_lost: Paho reported it, or the watchdog found it dead
  * (publishing failed and no report came; nothing was acknowledged for too long, which is how a
- * broker without memory looks, because the socket says nothing). From then on the oldest event
- * is sent solo until it is settled.
+ * broker without memory looks, because the socket says nothing). Everything that was in flight
+ * is held, and sent again in order on the next one. If one of those events may be to blame, they
+ * are sent carefully there.
  */
 #include "bridge/publisher/internal.h"
 
@@ -91,7 +91,8 @@ static void link_up(struct publisher *pub, const struct mqtt_connection *connect
         pub->known[i].failure[0] = '\0';
         pub->known[i].speaks_3_1_1_only = false;
     }
-    publisher_start_over(pub, pub->max_messages);
+    pub->status_in_flight = 0;
+    window_connect(pub->window, pub->max_messages);
     metrics_set(METRIC_CONNECTED, 1);
     metrics_add(METRIC_RECONNECTS, metrics_get(METRIC_CONNECTS) > 0);
     metrics_add(METRIC_CONNECTS, 1);
@@ -213,7 +214,6 @@ void publisher_link_connect_if_due(struct publisher *pub, int64_t now_ms)
 static struct backoff_loss describe_loss(const struct publisher *pub, int reason,
                                          int64_t now_ms)
 {
-    const struct window_event *head = window_oldest(pub->window);
     struct backoff_loss loss = {
         .reason = reason,
         .keep_alive_ms = (int64_t)pub->limits.keep_alive_s * 1000,
@@ -224,24 +224,28 @@ static struct backoff_loss describe_loss(const struct publisher *pub, int reason
     } else if (window_messages(pub->window) == pub->status_in_flight) {
         loss.in_flight = IN_FLIGHT_STATUS;
         loss.silent_ms = now_ms - pub->status_quiet_ms;
-    } else if (pub->solo && head != NULL) {
-        loss.in_flight = IN_FLIGHT_SOLO;
-        loss.seq = head->seq;
-        loss.silent_ms = now_ms - pub->solo_sent_ms;
     } else {
-        loss.in_flight = IN_FLIGHT_EVENTS;
+        loss.in_flight = pub->solo != NULL ? IN_FLIGHT_SOLO : IN_FLIGHT_EVENTS;
+        loss.silent_ms = now_ms - pub->event_sent_ms;
+        loss.known = pub->solo != NULL && pub->solo->record.losses > 0 &&
+                     backoff_has_proof(&pub->backoff, &pub->solo->record);
     }
     return loss;
 }
 
-static void act_on(struct publisher *pub, const struct backoff_judgement *found, uint64_t seq)
+/* The events that were in flight are sent carefully from now on. */
+static void suspect_one(void *ctx, struct lane_entry *entry)
 {
-    char why[64];
+    struct publisher *pub = ctx;
+    struct parcel *parcel = parcel_of(entry);
 
-    if (found->culprit == CULPRIT_EVENT) {
-        /* Fits. */
-        (void)snprintf(why, sizeof(why), "lost the connection %u times", found->losses);
-        publisher_bury_as(pub, seq, why);
+    if (parcel->suspected) {
+        parcel->suspected = false;
+        pub->careful_count--;
+    }
+    if (entry->state == LANE_SENT) {
+        parcel->suspected = true;
+        pub->careful_count++;
     }
 }
 
@@ -258,32 +262,48 @@ static void look_for_rival(struct publisher *pub, const struct backoff_loss *los
     }
 }
 
+static void find_suspects(struct publisher *pub, int reason)
+{
+    if (pub->solo != NULL) {
+        publisher_suspect(pub, pub->solo, reason);
+    } else {
+        lanes_each(pub->lanes, suspect_one, pub);
+        pub->careful_limit = 1;
+    }
+}
+
+static void log_loss(const struct publisher *pub, int reason, const char *text, bool error)
+{
+    enum log_level level = error ? LOG_ERROR : LOG_WARN;
+
+    log_at(level, "broker connection lost", L_STR("server", pub->server), L_INT("code", reason),
+           L_STR("reason", text),
+           L_INT("in_flight", window_messages(pub->window) - pub->status_in_flight));
+}
+
 void publisher_link_lost(struct publisher *pub, int reason, const char *text)
 {
     int64_t now_ms = clock_mono_ms();
     struct backoff_loss loss = describe_loss(pub, reason, now_ms);
     struct backoff_judgement found = backoff_lost(&pub->backoff, &loss, now_ms, random_bits());
 
-    if (found.taken_over) {
-        log_error("broker connection lost", L_STR("server", pub->server), L_INT("code", reason),
-                  L_STR("reason", text), L_INT("in_flight", window_events(pub->window)));
-    } else {
-        log_warn("broker connection lost", L_STR("server", pub->server), L_INT("code", reason),
-                 L_STR("reason", text), L_INT("in_flight", window_events(pub->window)));
+    log_loss(pub, reason, text, found.taken_over);
+    if (found.suspicious && loss.in_flight != IN_FLIGHT_STATUS) {
+        find_suspects(pub, reason);
     }
     if (loss.in_flight == IN_FLIGHT_NOTHING ||
         (loss.in_flight == IN_FLIGHT_STATUS && loss.silent_ms < loss.keep_alive_ms)) {
         publisher_status_lost(pub, reason);
     }
     look_for_rival(pub, &loss, now_ms);
-    act_on(pub, &found, loss.seq);
-    pub->solo = pub->solo || window_events(pub->window) > 0;
     mqtt_disconnect(pub->mq, false);
     publisher_close_epoch(pub);
     pub->up = pub->dying = false;
     pub->down_since_ms = now_ms;
     metrics_set(METRIC_CONNECTED, 0);
-    publisher_start_over(pub, pub->max_messages);
+    publisher_hold_all(pub);
+    window_connect(pub->window, pub->max_messages);
+    pub->status_in_flight = 0;
 }
 
 void publisher_link_watch(struct publisher *pub, int64_t now_ms)

@@ -9,9 +9,9 @@
  *    events; the watchdog.
  *  - At the end it waits for the events in flight, publishes "offline" and disconnects.
  *
- * All trouble ends in one of two ways: sending starts over at the oldest event that is not
- * settled (publisher_start_over), or an event goes to the dead letters (publisher_bury). If we
- * die, the watermark on disk is where the next start begins; events beyond it are sent again.
+ * All trouble ends in one of two ways: events are held (hold.c), or one goes to the dead letters
+ * (settle.c). If we die, the next start sends again what the outbox has as held, and what is
+ * beyond its watermark.
  */
 #include "bridge/publisher/internal.h"
 
@@ -81,15 +81,25 @@ static void on_waiting(void *ctx)
     heartbeat_now(&pub->heartbeat);
 }
 
-void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t watermark_seq)
+void publisher_progress(struct publisher *pub, const struct outbox_progress *progress)
 {
+    const struct outbox_progress *before = &pub->posted.progress;
+
     publisher_lock(pub);
-    if ((pub->want_durable && durable_seq > pub->posted.durable_seq) ||
-        (pub->want_watermark && watermark_seq > pub->posted.watermark_seq)) {
+    if ((pub->want_durable && progress->durable_seq > before->durable_seq) ||
+        (pub->want_room && (progress->watermark_seq > before->watermark_seq ||
+                            progress->released_count > before->released_count))) {
         wake(pub);
     }
-    pub->posted.durable_seq = durable_seq;
-    pub->posted.watermark_seq = watermark_seq;
+    pub->posted.progress = *progress;
+    publisher_unlock(pub);
+}
+
+void publisher_dropped(struct publisher *pub, uint64_t seq)
+{
+    publisher_lock(pub);
+    buf_add(&pub->posted_drops, &seq, sizeof(seq));
+    wake(pub);
     publisher_unlock(pub);
 }
 
@@ -117,9 +127,9 @@ static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
     if (!pub->up && pub->backoff.connect_at_ms < until_ms) {
         until_ms = pub->backoff.connect_at_ms;
     }
-    if (pub->backoff.paused && pub->backoff.resume_at_ms > now_ms &&
-        pub->backoff.resume_at_ms < until_ms) {
-        until_ms = pub->backoff.resume_at_ms;
+    if (pub->up && lanes_resting(pub->lanes) > 0 && pub->due_ms > now_ms &&
+        pub->due_ms < until_ms) {
+        until_ms = pub->due_ms;
     }
     if (pub->seen.stop && pub->seen.stop_by_ms < until_ms) {
         until_ms = pub->seen.stop_by_ms;
@@ -133,8 +143,8 @@ static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
 static size_t answers_wanted(const struct publisher *pub)
 {
     size_t in_flight = window_messages(pub->window);
-    size_t wanted =
-        publisher_feed_has_more(pub) && !pub->backoff.paused ? in_flight / 4 : in_flight;
+    bool more = publisher_feed_has_more(pub) || lanes_count(pub->lanes) > in_flight;
+    size_t wanted = more ? in_flight / 4 : in_flight;
 
     return wanted > 0 ? wanted : 1;
 }
@@ -146,34 +156,39 @@ static bool anything_posted(const struct publisher *pub)
     const struct signals *seen = &pub->seen;
 
     return posted->lost || posted->stop != seen->stop || pub->info_posted ||
-           pub->posted_answers.count >= pub->want_answers ||
-           (pub->want_durable && posted->durable_seq > seen->durable_seq) ||
-           (pub->want_watermark && posted->watermark_seq > seen->watermark_seq);
+           pub->posted_answers.count >= pub->want_answers || pub->posted_drops.len > 0 ||
+           (pub->want_durable && posted->progress.durable_seq > seen->progress.durable_seq) ||
+           (pub->want_room &&
+            (posted->progress.watermark_seq > seen->progress.watermark_seq ||
+             posted->progress.released_count > seen->progress.released_count));
 }
 
 static void wait_for_signals(struct publisher *pub)
 {
     struct timespec until = thread_deadline(sleep_ms(pub, clock_mono_ms()));
     struct answers taken = pub->answers;
+    struct buf drops = pub->drops; /* empty */
     int rc = 0;
 
     publisher_lock(pub);
     pub->want_answers = answers_wanted(pub);
     pub->want_durable =
         pub->up && window_has_room(pub->window) && !publisher_feed_has_more(pub);
-    pub->want_watermark = !window_has_room(pub->window);
+    pub->want_room = !window_has_room(pub->window);
     while (!anything_posted(pub) && rc == 0) {
         rc = pthread_cond_timedwait(&pub->changed, &pub->mu, &until);
         CHECK(rc == 0 || rc == ETIMEDOUT);
     }
     pub->want_answers = 0; /* awake: no more wake-ups */
-    pub->want_durable = pub->want_watermark = false;
+    pub->want_durable = pub->want_room = false;
     pub->seen = pub->posted;
     pub->posted.lost = false;
     publisher_status_take_info(pub);
     pub->answers = pub->posted_answers;
     taken.count = 0;
     pub->posted_answers = taken;
+    pub->drops = pub->posted_drops;
+    pub->posted_drops = drops;
     publisher_unlock(pub);
 }
 
@@ -191,8 +206,7 @@ static bool may_stop(const struct publisher *pub)
 {
     return pub->seen.stop &&
            (!pub->up || pub->dying || clock_mono_ms() >= pub->seen.stop_by_ms ||
-            (pub->part == 0 && window_events(pub->window) == 0) ||
-            (pub->backoff.paused && window_messages(pub->window) == 0));
+            (pub->sending == NULL && window_messages(pub->window) == pub->status_in_flight));
 }
 
 static void take_turn(struct publisher *pub)
@@ -200,18 +214,22 @@ static void take_turn(struct publisher *pub)
     int64_t now_ms = clock_mono_ms();
 
     publisher_take_answers(pub);
-    window_set_watermark(pub->window, pub->seen.watermark_seq);
+    publisher_take_drops(pub);
+    window_set_watermark(pub->window, pub->seen.progress.watermark_seq);
+    window_released(pub->window, pub->seen.progress.released_count);
     if (pub->seen.lost && pub->up && pub->seen.lost_epoch == pub->epoch) {
         publisher_link_lost(pub, pub->seen.lost_reason, pub->seen.lost_text);
     }
     if (!pub->seen.stop) {
         publisher_link_connect_if_due(pub, now_ms);
-        publisher_resume(pub, now_ms);
+    }
+    if (pub->up && !pub->seen.stop) {
+        publisher_wake_rested(pub, clock_mono_ms());
     }
     publisher_status_send(pub);
     publisher_send_events(pub);
     publisher_link_watch(pub, clock_mono_ms());
-    metrics_set(METRIC_IN_FLIGHT, (int64_t)window_events(pub->window));
+    metrics_set(METRIC_IN_FLIGHT, (int64_t)lanes_sent_count(pub->lanes));
 }
 
 /* The broker does not send the will after a clean disconnect, so we publish "offline" ourselves. */
@@ -224,7 +242,7 @@ static void say_goodbye(struct publisher *pub)
         return;
     }
     pub->status_due = STATUS_OFFLINE;
-    pub->solo = false;
+    pub->solo = NULL;
     while (clock_mono_ms() < until_ms && !pub->seen.lost && !pub->dying &&
            (pub->status_due != 0 || pub->status_in_flight > 0)) {
         publisher_status_send(pub);
@@ -253,9 +271,11 @@ static void *publisher_main(void *arg)
     /* Without an acknowledged "offline", leave it to the will. */
     mqtt_disconnect(pub->mq, pub->status_due == 0 && pub->status_in_flight == 0);
     publisher_close_epoch(pub);
-    publisher_feed_drop(pub);
     metrics_set(METRIC_CONNECTED, 0);
-    log_info("publisher stopped", L_INT("in_flight", window_events(pub->window)));
+    log_info("publisher stopped", L_INT("in_flight", lanes_sent_count(pub->lanes)));
+    /* What was sent and not acknowledged must not keep back the watermark of the rest. */
+    publisher_hold_all(pub);
+    post_watermark(pub, &posted);
     return NULL;
 }
 
@@ -267,7 +287,8 @@ static void init_shared(struct publisher *pub, uint64_t settled_seq)
     thread_cond_init(&pub->changed);
     pub->answers.items = xalloc(MAX_ANSWERS * sizeof(struct answer));
     pub->posted_answers.items = xalloc(MAX_ANSWERS * sizeof(struct answer));
-    pub->posted.durable_seq = pub->posted.watermark_seq = settled_seq;
+    pub->posted.progress =
+        (struct outbox_progress){.durable_seq = settled_seq, .watermark_seq = settled_seq};
 }
 
 enum status publisher_create(const struct publisher_options *options, struct outbox *outbox,
@@ -288,13 +309,14 @@ enum status publisher_create(const struct publisher_options *options, struct out
     pub->read_seq = settled_seq;
     init_shared(pub, settled_seq);
     pub->window = window_create(pub->options.max_in_flight, settled_seq);
-    window_restart(pub->window, pub->options.max_in_flight);
+    pub->lanes = lanes_create(pub->options.mqtt.version != 5);
     publisher_status_init(pub);
     buf_add_slice(&pub->password, options->password);
     st = mqtt_create(&pub->options.mqtt, &listener, &pub->mq, err);
+    st = st == ST_OK ? publisher_feed_load(pub, err) : err_wrap(err, "MQTT");
     if (st != ST_OK) {
         publisher_destroy(pub);
-        return err_wrap(err, "MQTT");
+        return st;
     }
     *out_publisher = pub;
     return ST_OK;
@@ -333,9 +355,13 @@ void publisher_destroy(struct publisher *pub)
     CHECK(!pub->started);
     mqtt_destroy(pub->mq);
     publisher_status_fini(pub);
+    publisher_feed_free(pub);
+    lanes_destroy(pub->lanes);
     window_destroy(pub->window);
     buf_free(&pub->topic);
     buf_wipe(&pub->password);
+    buf_free(&pub->drops);
+    buf_free(&pub->posted_drops);
     free(pub->known);
     free(pub->answers.items);
     free(pub->posted_answers.items);

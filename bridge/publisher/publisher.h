@@ -2,8 +2,13 @@
  * publisher - outbox to broker: one thread that keeps the connection up, reads events from the
  * outbox in order, keeps a window of them in flight, and reports each as delivered or buried.
  *
- * Order: events are sent in order of seq on one connection. After a reconnect sending starts over
- * at the oldest event that is not settled.
+ * Order: of each resource (source, resource_type, gid), and of each retained topic, events arrive
+ * in order of seq, through refusals, reconnects and restarts. After a reconnect sending starts
+ * over at the oldest event that is not settled. With MQTT 5, one event of a resource is in flight
+ * at a time, because the broker may refuse it.
+ *
+ * One message never stops the others: an event that the broker refuses for now, or that ends
+ * connections, is held, and only its resource waits for it (hold.c).
  *
  * At most max_in_flight events are sent beyond the written watermark, so that a crash of the
  * bridge or the broker causes no more duplicates than that. After a power cut there may be more,
@@ -12,9 +17,9 @@
  * While the broker is away the publisher backs off with jitter over the list of servers, for
  * ever, and blames no event for it.
  *
- * An event goes to the dead letters if the broker refuses it for good (backoff.c has the reason
- * codes), if it took the connection with it several times in a row while solo, or if it can never
- * be sent.
+ * An event goes to the dead letters if the broker refuses it for good or for too long (backoff.c
+ * has the reason codes), if it took the connection with it several times in a row while alone and
+ * others pass, or if it can never be sent. One whose message expiry is over is dropped.
  */
 #ifndef BRIDGE_PUBLISHER_PUBLISHER_H
 #define BRIDGE_PUBLISHER_PUBLISHER_H
@@ -58,8 +63,9 @@ void publisher_destroy(struct publisher *pub);
  * on the present connection. */
 void publisher_set_info(struct publisher *pub, struct slice info);
 
-/* (C) Any thread, never blocks. The outbox's listener calls this, by way of daemon.c. */
-void publisher_progress(struct publisher *pub, uint64_t durable_seq, uint64_t watermark_seq);
+/* (C) Any thread, never block. The outbox's listener calls these, by way of daemon.c. */
+void publisher_progress(struct publisher *pub, const struct outbox_progress *progress);
+void publisher_dropped(struct publisher *pub, uint64_t seq);
 
 /* Any thread. The heartbeat goes on while the thread waits for a broker within the limits (connect
  * time-out, twice the keep-alive). */

@@ -1,14 +1,16 @@
 /*
- * Sends events from the outbox to the broker, in order.
+ * Sends events to the broker: those that are ready, then the next ones of the outbox.
  *
- * The feed is read ahead from the store. An event is one message or two: the event itself, then
- * the same payload as the retained state of its resource. It enters the window before its first
- * message and leaves the feed after its last; between the two it may wait for the broker's limit
- * of messages in flight.
+ * An event is one message or two: the event itself, then the same payload as the retained state of
+ * its resource. Between the two it may wait for the broker's limit of messages in flight.
  *
- * What can fail: a read from the outbox, which is tried again a second later (the committer ends
- * the process if the file is damaged); a message that MQTT or this broker can never carry, whose
- * event is buried; publishing itself, after which the connection is dying and link.c takes over.
+ * After a connection was lost, those that were in flight are sent carefully: one, then two, then
+ * four at a time, so that one that ends connections is found soon. A suspect is sent alone, once
+ * nothing else is in flight.
+ *
+ * What can fail: a message that MQTT or this broker can never carry, whose event is buried; reading
+ * a held event, which is tried again; publishing itself, after which the connection is dying and
+ * link.c takes over.
  */
 #include "bridge/publisher/internal.h"
 
@@ -20,81 +22,9 @@
 
 #include "bridge/metrics.h"
 
-enum {
-    READ_AGAIN_MS = 1000, /* after a failed read */
-    /* Paho keeps a copy of each until it is acknowledged. One event beyond this is allowed. */
-    IN_FLIGHT_BYTES = 16777216,
-};
+enum { SOLO_WAIT_MS = 2000 }; /* how long others wait for the answer to a suspect */
 
-bool publisher_feed_has_more(const struct publisher *pub)
-{
-    return pub->feed_at < pub->feed_count || pub->read_seq < pub->seen.durable_seq;
-}
-
-static void read_more(struct publisher *pub)
-{
-    struct err err = {.status = ST_OK};
-
-    if (pub->read_seq >= pub->seen.durable_seq || clock_mono_ms() < pub->read_again_ms) {
-        return;
-    }
-    pub->feed_at = pub->feed_count = 0;
-    if (outbox_read(pub->outbox, pub->read_seq, FEED_EVENTS, FEED_BYTES, pub->feed,
-                    &pub->feed_count, &err) != ST_OK) {
-        pub->feed_count = 0;
-        pub->read_again_ms = clock_mono_ms() + READ_AGAIN_MS;
-        log_error("cannot read the outbox", L_STR("error", err.text));
-        return;
-    }
-    /* No rows although some were committed: those were dropped by hand, or are delivered. */
-    pub->read_seq =
-        pub->feed_count > 0 ? pub->feed[pub->feed_count - 1]->seq : pub->seen.durable_seq;
-}
-
-static struct event *feed_next(struct publisher *pub)
-{
-    if (pub->feed_at == pub->feed_count) {
-        read_more(pub);
-    }
-    return pub->feed_at < pub->feed_count ? pub->feed[pub->feed_at] : NULL;
-}
-
-static void feed_pop(struct publisher *pub)
-{
-    event_free(pub->feed[pub->feed_at++]);
-    pub->part = 0;
-    pub->placed = false;
-}
-
-static unsigned message_count(const struct event *event)
-{
-    return event->state_topic.data != NULL ? 2 : 1;
-}
-
-static void place_event(struct publisher *pub, const struct event *event)
-{
-    struct window_event entry = {
-        .seq = event->seq,
-        .id = event->id,
-        .received_ms = event->received_ms,
-        .bytes = (event->topic.len + event->body.len) * message_count(event),
-        .replayed = event->replayed,
-    };
-
-    if (window_events(pub->window) == 0) {
-        pub->events_quiet_ms = clock_mono_ms();
-    }
-    window_put(pub->window, &entry, message_count(event));
-    pub->placed = true;
-    if (event->seq <= pub->highest_sent_seq) {
-        metrics_add(METRIC_RESENT, 1);
-    } else {
-        pub->highest_sent_seq = event->seq;
-    }
-    if (pub->solo) {
-        pub->solo_sent_ms = clock_mono_ms();
-    }
-}
+/* --- messages --- */
 
 /* Brokers close the connection on some characters; metadata with these is left out. */
 static struct slice as_property(struct slice text)
@@ -103,7 +33,7 @@ static struct slice as_property(struct slice text)
 }
 
 /* Lowers QoS and retain to what the broker supports; a missing retain is logged once per
- * server. */
+ * server. A state without retain still reaches those who are subscribed. */
 static void adapt(struct publisher *pub, struct mqtt_message *message)
 {
     if (message->qos > pub->limits.maximum_qos) {
@@ -127,8 +57,20 @@ static bool take_topic(struct publisher *pub, struct slice topic)
     return memchr(topic.data, '\0', topic.len) == NULL;
 }
 
+/* What is left of its time, in whole seconds; 0: nothing. An event that is published again by hand
+ * has all of it. */
+static uint32_t expiry_left_s(const struct event *event, int64_t now_unix_ms)
+{
+    int64_t waited_s = event->replayed ? 0 : (now_unix_ms - event->received_ms) / 1000;
+
+    if (waited_s <= 0) { /* the clock may have been set back */
+        return event->expiry_s;
+    }
+    return waited_s < event->expiry_s ? event->expiry_s - (uint32_t)waited_s : 0;
+}
+
 static enum status publish_part(struct publisher *pub, const struct event *event, unsigned part,
-                                int *out_token)
+                                int *out_token, struct err *err)
 {
     bool state = part == 1;
     char id[UUID_TEXT_SIZE], received_at[CLOCK_TEXT_SIZE];
@@ -143,105 +85,226 @@ static enum status publish_part(struct publisher *pub, const struct event *event
         .payload = state && event->deletion ? SLICE("") : event->body,
         .qos = state ? 1 : event->qos,
         .retain = state || event->retain,
-        .expiry_s = state ? 0 : event->expiry_s, /* a state is valid until the next one */
+        /* a state is valid until the next one */
+        .expiry_s = state ? 0 : expiry_left_s(event, clock_unix_ms()),
         .content_type = "application/json",
         .properties = properties,
         .property_count = COUNT_OF(properties),
     };
 
     if (!take_topic(pub, state ? event->state_topic : event->topic)) {
-        return ST_INVALID;
+        return err_set(err, ST_INVALID, "a NUL in the topic");
     }
     uuid_format(event->id, id);
     clock_format(event->received_ms, received_at);
     properties[3].value.len = strlen(received_at);
     message.topic = pub->topic.data;
     adapt(pub, &message);
-    return mqtt_publish(pub->mq, &message, out_token, NULL);
+    return mqtt_publish(pub->mq, &message, out_token, err);
 }
 
-static void count_delivered(const struct event *event)
+/* True: sent. False: not now; or the event is buried, and the parcel gone. */
+static bool send_part(struct publisher *pub, struct parcel *parcel)
 {
-    metrics_add(METRIC_PUBLISHED, 1);
-    if (!event->replayed) {
-        metrics_observe(HISTOGRAM_DELIVERY, (clock_unix_ms() - event->received_ms) * 1000);
-    }
-    log_debug("event published", L_UUID("id", event->id), L_INT("qos", 0));
-}
-
-/* True: sent. */
-static bool send_part(struct publisher *pub, const struct event *event)
-{
+    struct err err = {.status = ST_OK};
     int token = 0;
-    enum status st = publish_part(pub, event, pub->part, &token);
+    enum status st = publish_part(pub, parcel->event, parcel->part, &token, &err);
 
     if (st == ST_OK) {
-        window_sent(pub->window, token);
-        pub->part++;
-    } else if (st == ST_TOO_LARGE) {
-        publisher_bury(pub, event->seq, pub->part, 0x95);
-    } else if (st == ST_INVALID) {
-        publisher_bury(pub, event->seq, pub->part, 0x90);
+        window_sent(pub->window, parcel->place, token);
+        parcel->part++;
+        pub->event_sent_ms = clock_mono_ms();
+    } else if (st == ST_TOO_LARGE || st == ST_INVALID) {
+        pub->sending = NULL;
+        publisher_bury_refused(pub, parcel, parcel->part, st == ST_INVALID ? 0x90 : 0x95,
+                               err.text);
     } else if (st != ST_BUSY) {
         publisher_link_dies(pub);
     }
-    return st == ST_OK;
+    return st == ST_OK && (token != 0 || !window_deliver(pub->window, parcel->place));
 }
 
-/* True: all of the event was sent, or it is buried. */
-static bool send_event(struct publisher *pub, const struct event *event)
+/* --- events --- */
+
+static unsigned message_count(const struct event *event)
 {
-    if (!pub->placed) {
-        place_event(pub, event);
+    return event->state_topic.data != NULL ? 2 : 1;
+}
+
+/* Reads a held event, and gives it a place in the window. False: not now, or it is gone. */
+static bool fetch(struct publisher *pub, struct parcel *parcel)
+{
+    struct err err = {.status = ST_OK};
+    unsigned messages;
+
+    if (outbox_read_held(pub->outbox, parcel->lane.seq, &parcel->event, &err) != ST_OK) {
+        pub->read_again_ms = clock_mono_ms() + 1000;
+        log_error("cannot read the outbox", L_STR("error", err.text));
+        return false;
     }
-    while (pub->part < message_count(event)) {
-        if (!window_is_open(pub->window, event->seq)) {
-            return true; /* buried: just now, or by the answer to its first message */
-        }
-        if (!window_may_send(pub->window)) {
-            return false;
-        }
-        if (!send_part(pub, event) && window_is_open(pub->window, event->seq)) {
-            return false;
-        }
+    if (parcel->event == NULL) {
+        publisher_forget(pub, parcel); /* dropped by hand */
+        return false;
     }
-    if (!window_is_open(pub->window, event->seq)) { /* QoS 0: no answer will come */
-        count_delivered(event);
-    }
+    messages = message_count(parcel->event);
+    parcel->place =
+        window_put_held(pub->window, parcel, messages,
+                        (parcel->event->topic.len + parcel->event->body.len) * messages);
     return true;
 }
 
-/* May another event start? A solo event shares the connection with nothing, not even status
- * messages, so that a loss of the connection can be blamed on it. */
-static bool may_start(const struct publisher *pub)
+/* False: the event is settled, because all that it was has expired. */
+static bool heed_expiry(struct publisher *pub, struct parcel *parcel)
 {
-    if (pub->solo && (window_messages(pub->window) > 0 || pub->status_due != 0 ||
-                      window_oldest(pub->window) != NULL)) {
+    const struct event *event = parcel->event;
+
+    if (parcel->part > 0 || event->expiry_s == 0 || expiry_left_s(event, clock_unix_ms()) > 0) {
+        return true;
+    }
+    if (!parcel->expired) {
+        parcel->expired = true;
+        metrics_add(METRIC_EXPIRED, 1);
+    }
+    if (event->state_topic.data == NULL) {
+        publisher_expire(pub, parcel);
         return false;
     }
-    return !pub->seen.stop && window_has_room(pub->window) && window_may_send(pub->window) &&
-           window_bytes(pub->window) < IN_FLIGHT_BYTES;
+    window_sent(pub->window, parcel->place, 0);
+    (void)window_deliver(pub->window, parcel->place);
+    parcel->part = 1; /* the state is valid until the next one */
+    return true;
+}
+
+static void finish_sending(struct publisher *pub, struct parcel *parcel)
+{
+    pub->sending = NULL;
+    event_free(parcel->event);
+    parcel->event = NULL;
+    if (parcel->was_sent) {
+        metrics_add(METRIC_RESENT, 1);
+    }
+    parcel->was_sent = true;
+}
+
+/* False: not now. */
+static bool send_parcel(struct publisher *pub, struct parcel *parcel)
+{
+    unsigned count;
+
+    if (parcel->event == NULL && !fetch(pub, parcel)) {
+        return pub->read_again_ms <= clock_mono_ms();
+    }
+    if (!heed_expiry(pub, parcel)) {
+        return true;
+    }
+    if (pub->sending == NULL) {
+        pub->sending = parcel;
+        if (window_messages(pub->window) == pub->status_in_flight) {
+            pub->events_quiet_ms = clock_mono_ms();
+        }
+        lanes_sent(pub->lanes, &parcel->lane);
+    }
+    count = message_count(parcel->event);
+    while (parcel->part < count) {
+        if (!window_may_send(pub->window)) {
+            return false;
+        }
+        if (!send_part(pub, parcel)) {
+            if (pub->sending == NULL) {
+                return true; /* buried */
+            }
+            if (parcel->part < count) {
+                return false;
+            }
+            finish_sending(pub, parcel); /* QoS 0: no answer will come */
+            parcel->place = WINDOW_NOWHERE;
+            publisher_count_delivered(parcel, clock_unix_ms(), 0);
+            publisher_delivered(pub, parcel);
+            return true;
+        }
+    }
+    finish_sending(pub, parcel);
+    return true;
+}
+
+/* --- which one --- */
+
+/* Is the line free for an event that is to be alone on it? */
+static bool line_is_free(const struct publisher *pub)
+{
+    return window_messages(pub->window) == 0 && pub->status_due == 0;
+}
+
+static bool careful_allows(struct publisher *pub, const struct parcel *next)
+{
+    size_t events = window_messages(pub->window) - pub->status_in_flight;
+
+    if (events == 0 && (next == NULL || !next->suspected)) {
+        pub->careful_count = 0; /* the rest of them waits, or rests */
+        return true;
+    }
+    if (next == NULL || !next->suspected) {
+        return false;
+    }
+    if (pub->careful_limit == 1) {
+        return line_is_free(pub);
+    }
+    return events < pub->careful_limit;
+}
+
+/* The next event to send; NULL: none now. */
+static struct parcel *choose(struct publisher *pub)
+{
+    struct lane_entry *next;
+
+    if (pub->sending != NULL) {
+        return pub->sending;
+    }
+    if (pub->seen.stop || !window_may_send(pub->window)) {
+        return NULL;
+    }
+    if (pub->solo != NULL) {
+        if (clock_mono_ms() - pub->event_sent_ms < SOLO_WAIT_MS) {
+            return NULL;
+        }
+        pub->solo = NULL; /* no longer alone */
+    }
+    if (pub->suspect != NULL && pub->careful_count == 0) {
+        struct parcel *suspect = pub->suspect;
+
+        if (!line_is_free(pub) || !window_has_room(pub->window)) {
+            return NULL;
+        }
+        pub->suspect = NULL;
+        lanes_wake(pub->lanes, &suspect->lane);
+        CHECK(suspect->lane.state == LANE_READY); /* it was sent before: so it is the first */
+        pub->solo = suspect;
+        return suspect;
+    }
+    next = lanes_first_ready(pub->lanes);
+    if (pub->careful_count > 0 && !careful_allows(pub, next != NULL ? parcel_of(next) : NULL)) {
+        return NULL;
+    }
+    if (next == NULL) {
+        publisher_feed(pub);
+        next = lanes_first_ready(pub->lanes);
+    }
+    if (next == NULL || (next->held && !window_has_room(pub->window))) {
+        return NULL;
+    }
+    if (pub->careful_count > 0 && pub->careful_limit == 1) {
+        pub->solo = parcel_of(next);
+    }
+    return parcel_of(next);
 }
 
 void publisher_send_events(struct publisher *pub)
 {
-    struct event *event;
+    struct parcel *next;
 
-    while (pub->up && !pub->dying && !pub->backoff.paused) {
-        if (!pub->placed && !may_start(pub)) {
+    while (pub->up && !pub->dying && (next = choose(pub)) != NULL) {
+        if (!send_parcel(pub, next)) {
             return;
         }
-        event = feed_next(pub);
-        if (event == NULL) {
-            return;
-        }
-        if (window_is_buried(pub->window, event->seq)) {
-            struct window_event entry = {.seq = event->seq, .id = event->id};
-
-            window_put(pub->window, &entry, 0);
-        } else if (!send_event(pub, event)) {
-            return;
-        }
-        feed_pop(pub);
     }
 }

@@ -190,7 +190,7 @@ void publisher_status_send(struct publisher *pub)
 {
     int64_t now_ms = clock_mono_ms();
 
-    if (!pub->up || (pub->solo && window_events(pub->window) > 0)) {
+    if (!pub->up || publisher_is_alone(pub)) {
         return;
     }
     find_due(pub, now_ms);
@@ -226,7 +226,7 @@ void publisher_status_answered(struct publisher *pub, int reason)
     enum presence_topic topic = take_oldest(pub);
 
     pub->status_quiet_ms = clock_mono_ms();
-    backoff_status_answered(&pub->backoff);
+    backoff_status_answered(&pub->backoff, reason < 0x80, pub->status_quiet_ms);
     if (reason >= 0x80) {
         metrics_refused(reason);
         refused(pub, topic, reason);

@@ -1,13 +1,15 @@
 /*
- * The events lie in a ring, oldest first:
+ * New events lie in a ring, oldest first:
  *
  *     first            settled              next
- *       | settled, but  | sent; some of them  |
+ *       | settled, but  | some of them        |
  *       | not on disk   | settled out of order|
  *
- * The three numbers only grow, except that window_restart moves `next` back to `settled`. An
- * event's place is its number modulo the size of the ring. Nothing here can fail: a call that
- * breaks the rules of window.h is our own mistake and stops the process.
+ * The three numbers only grow; an event's place is its number modulo the size of the ring. Held
+ * events that are sent again have places behind the ring, in no order.
+ *
+ * Nothing here can fail: a call that breaks the rules of window.h is our own mistake and stops
+ * the process.
  */
 #include "bridge/publisher/window.h"
 
@@ -19,37 +21,38 @@
 enum { MAX_TOKEN = 65535 };
 enum { OWNER_NONE, OWNER_NOBODY, OWNER_STATUS, OWNER_EVENTS };
 
-struct place {
-    struct window_event event;
+struct slot {
+    uint64_t seq;
+    void *owner; /* NULL: settled */
+    size_t bytes;
     uint16_t tokens[WINDOW_MAX_MESSAGES]; /* in flight; 0: not */
     uint8_t messages;                     /* sent so far */
     uint8_t waiting;                      /* not delivered yet */
-    bool buried;
+    window_place next_free;
 };
 
-/* A new member is set in window_create, reset in window_restart, and freed in window_destroy. */
+/* A new member is set in window_create, and freed in window_destroy. */
 struct window {
     size_t capacity;
     size_t max_messages;
     size_t messages; /* in flight */
-    size_t unsettled;
+    size_t unsettled, unsettled_in_ring;
     size_t bytes; /* of the unsettled ones */
     uint64_t first, settled, next;
-    uint64_t settled_seq;
-    struct place *places; /* capacity of them */
-
-    /* Buried, but beyond the watermark at the last restart: skipped when they are read again. */
-    uint64_t *buried;
-    size_t buried_count;
+    uint64_t settled_seq, newest_seq;
+    struct slot *slots;      /* the ring, and as many behind it */
+    window_place free_place; /* the first free one behind the ring */
+    size_t held;             /* places in use behind the ring */
+    uint64_t release_count, released_count;
 
     /* The owner of each token: OWNER_NONE, OWNER_NOBODY, OWNER_STATUS, or OWNER_EVENTS + the
-     * event's index in places. */
+     * event's place. */
     uint16_t owners[MAX_TOKEN + 1];
 };
 
-static struct place *place_at(const struct window *window, uint64_t number)
+static struct slot *slot_at(const struct window *window, uint64_t number)
 {
-    return &window->places[number % window->capacity];
+    return &window->slots[number % window->capacity];
 }
 
 struct window *window_create(size_t capacity, uint64_t settled_seq)
@@ -57,68 +60,40 @@ struct window *window_create(size_t capacity, uint64_t settled_seq)
     struct window *window = xalloc(sizeof(*window));
 
     CHECK(capacity >= 1 && capacity <= WINDOW_MAX_CAPACITY);
-    window->capacity = capacity;
-    window->settled_seq = settled_seq;
-    window->places = xalloc(capacity * sizeof(*window->places));
-    window->buried = xalloc(capacity * sizeof(*window->buried));
+    window->capacity = window->max_messages = capacity;
+    window->settled_seq = window->newest_seq = settled_seq;
+    window->slots = xalloc(2 * capacity * sizeof(*window->slots));
+    window->free_place = (window_place)capacity;
+    for (size_t i = capacity; i < 2 * capacity; i++) {
+        window->slots[i].next_free = (window_place)i + 1;
+    }
     return window;
 }
 
 void window_destroy(struct window *window)
 {
     if (window != NULL) {
-        free(window->places);
-        free(window->buried);
+        free(window->slots);
         free(window);
     }
 }
 
-static void forget_settled_burials(struct window *window)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < window->buried_count; i++) {
-        if (window->buried[i] > window->settled_seq) {
-            window->buried[kept++] = window->buried[i];
-        }
-    }
-    window->buried_count = kept;
-}
-
-bool window_is_buried(const struct window *window, uint64_t seq)
-{
-    for (size_t i = 0; i < window->buried_count; i++) {
-        if (window->buried[i] == seq) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void window_restart(struct window *window, size_t max_messages)
+void window_connect(struct window *window, size_t max_messages)
 {
     CHECK(max_messages >= 1);
-    forget_settled_burials(window);
-    for (uint64_t n = window->settled; n < window->next; n++) {
-        const struct place *place = place_at(window, n);
-
-        /* Without room (earlier events were dropped by hand meanwhile) it is sent once more. */
-        if (place->buried && window->buried_count < window->capacity &&
-            !window_is_buried(window, place->event.seq)) {
-            window->buried[window->buried_count++] = place->event.seq;
-        }
-    }
-    window->next = window->settled;
-    window->unsettled = 0;
-    window->bytes = 0;
     window->messages = 0;
     window->max_messages = max_messages;
     memset(window->owners, 0, sizeof(window->owners));
+    for (size_t i = 0; i < 2 * window->capacity; i++) {
+        memset(window->slots[i].tokens, 0, sizeof(window->slots[i].tokens));
+    }
 }
 
 bool window_has_room(const struct window *window)
 {
-    return window->next - window->first < window->capacity;
+    return window->next - window->first + window->held +
+               (window->release_count - window->released_count) <
+           window->capacity;
 }
 
 bool window_may_send(const struct window *window)
@@ -129,32 +104,70 @@ bool window_may_send(const struct window *window)
 /* Moves `settled` over the events that are. */
 static void advance(struct window *window)
 {
-    while (window->settled < window->next && place_at(window, window->settled)->waiting == 0) {
-        window->settled_seq = place_at(window, window->settled)->event.seq;
+    while (window->settled < window->next && slot_at(window, window->settled)->owner == NULL) {
+        window->settled_seq = slot_at(window, window->settled)->seq;
         window->settled++;
     }
 }
 
-void window_put(struct window *window, const struct window_event *event, unsigned messages)
+static window_place fill(struct window *window, struct slot *slot, const struct slot *content)
 {
-    struct place *place = place_at(window, window->next);
-
-    CHECK(window_has_room(window));
-    CHECK(messages <= WINDOW_MAX_MESSAGES);
-    CHECK(event->seq > window->settled_seq);
-    *place = (struct place){.event = *event, .waiting = (uint8_t)messages};
-    window->next++;
-    window->unsettled += messages > 0;
-    window->bytes += messages > 0 ? event->bytes : 0;
-    advance(window);
+    *slot = *content;
+    if (slot->owner != NULL) {
+        window->unsettled++;
+        window->bytes += slot->bytes;
+    }
+    return (window_place)(slot - window->slots);
 }
 
-static void settle_place(struct window *window, struct place *place)
+static struct slot *take_free(struct window *window)
 {
-    place->waiting = 0;
-    window->unsettled--;
-    window->bytes -= place->event.bytes;
+    struct slot *slot = &window->slots[window->free_place];
+
+    CHECK(window->free_place < 2 * window->capacity);
+    window->free_place = slot->next_free;
+    window->held++;
+    return slot;
+}
+
+window_place window_put(struct window *window, uint64_t seq, void *owner, unsigned messages,
+                        size_t bytes)
+{
+    struct slot content = {
+        .seq = seq, .owner = owner, .waiting = (uint8_t)messages, .bytes = bytes};
+    window_place place;
+
+    CHECK(window_has_room(window));
+    CHECK(owner == NULL || (messages >= 1 && messages <= WINDOW_MAX_MESSAGES));
+    CHECK(seq > window->newest_seq);
+    place = fill(window, slot_at(window, window->next), &content);
+    window->unsettled_in_ring += owner != NULL;
+    window->newest_seq = seq;
+    window->next++;
     advance(window);
+    return place;
+}
+
+void window_pass(struct window *window, uint64_t seq)
+{
+    (void)window_put(window, seq, NULL, 0, 0);
+}
+
+window_place window_put_held(struct window *window, void *owner, unsigned messages,
+                             size_t bytes)
+{
+    struct slot content = {.owner = owner, .waiting = (uint8_t)messages, .bytes = bytes};
+
+    CHECK(window_has_room(window));
+    CHECK(owner != NULL && messages >= 1 && messages <= WINDOW_MAX_MESSAGES);
+    return fill(window, take_free(window), &content);
+}
+
+bool window_is_stuck(const struct window *window)
+{
+    uint64_t span = window->next - window->settled;
+
+    return 2 * span >= window->capacity && 4 * window->unsettled_in_ring <= span;
 }
 
 static void set_owner(struct window *window, int token, size_t owner)
@@ -165,20 +178,24 @@ static void set_owner(struct window *window, int token, size_t owner)
     window->messages++;
 }
 
-void window_sent(struct window *window, int token)
+static struct slot *open_slot(const struct window *window, window_place place)
 {
-    struct place *place = place_at(window, window->next - 1);
+    struct slot *slot = &window->slots[place];
 
-    CHECK(window->next > window->settled);
-    CHECK(place->messages < WINDOW_MAX_MESSAGES && place->waiting > 0);
-    if (token == 0) {
-        place->messages++;
-        /* Whether that settled the event is no news: the watermark is read each turn. */
-        (void)window_deliver(window, place->event.seq);
-        return;
+    CHECK(place < 2 * window->capacity && slot->owner != NULL);
+    return slot;
+}
+
+void window_sent(struct window *window, window_place place, int token)
+{
+    struct slot *slot = open_slot(window, place);
+
+    CHECK(slot->messages < WINDOW_MAX_MESSAGES);
+    if (token != 0) {
+        slot->tokens[slot->messages] = (uint16_t)token;
+        set_owner(window, token, OWNER_EVENTS + (size_t)place);
     }
-    place->tokens[place->messages++] = (uint16_t)token;
-    set_owner(window, token, OWNER_EVENTS + (size_t)(place - window->places));
+    slot->messages++;
 }
 
 void window_sent_status(struct window *window, int token)
@@ -188,10 +205,33 @@ void window_sent_status(struct window *window, int token)
     }
 }
 
-enum window_found window_answered(struct window *window, int token, uint64_t *out_seq,
+window_place window_set_aside(struct window *window, window_place place)
+{
+    struct slot *from = open_slot(window, place);
+    struct slot *to;
+    window_place aside;
+
+    if (place >= window->capacity) {
+        return place;
+    }
+    to = take_free(window);
+    *to = *from;
+    aside = (window_place)(to - window->slots);
+    for (size_t i = 0; i < WINDOW_MAX_MESSAGES; i++) {
+        if (to->tokens[i] != 0) {
+            window->owners[to->tokens[i]] = (uint16_t)(OWNER_EVENTS + aside);
+        }
+    }
+    from->owner = NULL;
+    window->unsettled_in_ring--;
+    advance(window);
+    return aside;
+}
+
+enum window_found window_answered(struct window *window, int token, void **out_owner,
                                   unsigned *out_part)
 {
-    struct place *place;
+    struct slot *slot;
     uint16_t owner;
 
     if (token < 1 || token > MAX_TOKEN || window->owners[token] == OWNER_NONE) {
@@ -203,81 +243,64 @@ enum window_found window_answered(struct window *window, int token, uint64_t *ou
     if (owner < OWNER_EVENTS) {
         return owner == OWNER_STATUS ? WINDOW_STATUS : WINDOW_NOTHING;
     }
-    place = &window->places[owner - OWNER_EVENTS];
-    *out_part = place->tokens[0] == token ? 0 : 1;
-    *out_seq = place->event.seq;
-    place->tokens[*out_part] = 0;
+    slot = &window->slots[owner - OWNER_EVENTS];
+    *out_part = slot->tokens[0] == token ? 0 : 1;
+    *out_owner = slot->owner;
+    slot->tokens[*out_part] = 0;
     return WINDOW_EVENT;
 }
 
-/* The events in the ring rise in seq, but not without holes. */
-static struct place *find_place(const struct window *window, uint64_t seq)
+bool window_deliver(struct window *window, window_place place)
 {
-    uint64_t low = window->first;
-    uint64_t high = window->next;
+    struct slot *slot = open_slot(window, place);
 
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-
-        if (place_at(window, middle)->event.seq < seq) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    if (low < window->next && place_at(window, low)->event.seq == seq) {
-        return place_at(window, low);
-    }
-    return NULL;
-}
-
-bool window_deliver(struct window *window, uint64_t seq)
-{
-    struct place *place = find_place(window, seq);
-
-    CHECK(place != NULL);
-    if (place->waiting > 1) {
-        place->waiting--;
+    CHECK(slot->waiting > 0);
+    slot->waiting--;
+    if (slot->waiting > 0) {
         return false;
     }
-    CHECK(place->waiting == 1); /* the rest was answered, or the event is buried and has none */
-    settle_place(window, place);
+    window_settle(window, place);
     return true;
 }
 
-void window_bury(struct window *window, uint64_t seq)
+void window_settle(struct window *window, window_place place)
 {
-    struct place *place = find_place(window, seq);
+    struct slot *slot = open_slot(window, place);
 
-    CHECK(place != NULL && place->waiting > 0);
     for (size_t i = 0; i < WINDOW_MAX_MESSAGES; i++) {
-        if (place->tokens[i] != 0) { /* still in flight, but its answer no longer matters */
-            window->owners[place->tokens[i]] = OWNER_NOBODY;
-            place->tokens[i] = 0;
+        if (slot->tokens[i] != 0) { /* still in flight, but its answer no longer matters */
+            window->owners[slot->tokens[i]] = OWNER_NOBODY;
+            slot->tokens[i] = 0;
         }
     }
-    place->buried = true;
-    settle_place(window, place);
+    slot->owner = NULL;
+    window->unsettled--;
+    window->bytes -= slot->bytes;
+    if (place >= window->capacity) {
+        slot->next_free = window->free_place;
+        window->free_place = place;
+        window->held--;
+    } else {
+        window->unsettled_in_ring--;
+    }
+    advance(window);
 }
 
-bool window_is_open(const struct window *window, uint64_t seq)
+void window_release(struct window *window)
 {
-    const struct place *place = find_place(window, seq);
-
-    return place != NULL && place->waiting > 0;
+    window->release_count++;
 }
 
-const struct window_event *window_find(const struct window *window, uint64_t seq)
+void window_released(struct window *window, uint64_t count)
 {
-    const struct place *place = find_place(window, seq);
-
-    return place == NULL ? NULL : &place->event;
+    CHECK(count <= window->release_count);
+    window->released_count = count;
 }
 
-const struct window_event *window_oldest(const struct window *window)
+void *window_oldest(const struct window *window)
 {
     /* advance() has left `settled` at the first that is not, if there is one. */
-    return window->settled < window->next ? &place_at(window, window->settled)->event : NULL;
+    return window->settled < window->next ? slot_at(window, window->settled)->owner : NULL;
 }
 
 uint64_t window_settled(const struct window *window)
@@ -285,10 +308,15 @@ uint64_t window_settled(const struct window *window)
     return window->settled_seq;
 }
 
+uint64_t window_newest(const struct window *window)
+{
+    return window->newest_seq;
+}
+
 void window_set_watermark(struct window *window, uint64_t watermark_seq)
 {
     while (window->first < window->settled &&
-           place_at(window, window->first)->event.seq <= watermark_seq) {
+           slot_at(window, window->first)->seq <= watermark_seq) {
         window->first++;
     }
 }

@@ -6,6 +6,7 @@
  *   create.c       a new outbox
  *   write.c        transactions, and rows in
  *   remove.c       rows out: buried, dropped, delivered, no longer kept
+ *   held.c         events that wait below the watermark
  *   identity.c     what dedupe has learned, longer than events are kept
  *   state.c        retained states: which event is the newest of its topic
  *   list.c         listings, page by page
@@ -120,6 +121,16 @@ enum store_sql {
     SQL_TOTAL_AT,
     SQL_TOMBSTONES_AFTER,
     SQL_TOMBSTONE_SUM,
+    SQL_HOLD,
+    SQL_HOLD_AGAIN,
+    SQL_HOLD_UNREAD,
+    SQL_HELD_COST,
+    SQL_HELD_SUM,
+    SQL_FIRST_HELD,
+    SQL_UNHOLD,
+    SQL_WALK_HELD,
+    SQL_READ_ONE,
+    SQL_REMOVE_EVENT,
     SQL_OLDEST_KEPT,
     SQL_REMOVE_EVENTS,
     SQL_REMOVE_BODIES,
@@ -161,7 +172,11 @@ enum store_sql {
     NUMBER(dead_bytes)                                                                         \
     NUMBER(identified_seq) /* events up to this one have a row in `identity` */                \
     NUMBER(synced_count)   /* transactions that were synced */                                 \
-    NUMBER(lost_count)     /* events that were answered, and missing at a start */
+    NUMBER(lost_count)     /* events that were answered, and missing at a start */             \
+    NUMBER(refused_count)  /* of the dead letters: refused by the broker */                    \
+    NUMBER(refused_bytes)                                                                      \
+    NUMBER(held_count) /* of the undelivered events: held */                                   \
+    NUMBER(held_bytes)
 #define STORE_DECLARE_TOTAL(name) uint64_t name;
 struct store_totals {
     STORE_TOTALS(STORE_DECLARE_TOTAL)
@@ -240,6 +255,17 @@ enum status store_set_up(struct store *store, struct err *err) MUST_USE;
 
 /* The lock on the draft is held, and becomes the lock on the outbox. */
 enum status store_create(const struct store *store, struct err *err) MUST_USE;
+/* ---- held.c ---- */
+
+struct store_sum {
+    uint64_t count, bytes;
+};
+/* Of the held events after `after` and up to upto. */
+enum status store_sum_held(struct store *store, uint64_t after, uint64_t upto,
+                           struct store_sum *out_sum, struct err *err) MUST_USE;
+/* *out_held: the event was held and is no longer; then *out_cost is its cost. */
+enum status store_unhold(struct store *store, uint64_t seq, bool *out_held, uint64_t *out_cost,
+                         struct err *err) MUST_USE;
 
 /* ---- schema.c ---- */
 

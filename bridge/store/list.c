@@ -37,18 +37,22 @@ static bool collect(void *ctx, uint64_t key, const struct event *event)
     struct page *page = ctx;
 
     page->events[page->count] = event_copy(event);
-    page->delivered[page->count++] = event->reason.data == NULL && key <= page->delivered_seq;
+    page->delivered[page->count++] =
+        event->reason.data == NULL && key <= page->delivered_seq && !event->held;
     page->last_key = key;
     page->bytes += event->body.len;
     return page->count < page->max_count && page->bytes < PAGE_BYTES;
 }
 
 /* The keys of the next page. */
-static struct store_scan plan(const struct listing *listing)
+static struct store_scan plan(const struct listing *listing, const struct page *page)
 {
+    bool undelivered = listing->which == STORE_UNDELIVERED;
     struct store_scan scan = {.dead = listing->which == STORE_DEAD,
                               .newest_first = !listing->selection->oldest_first,
                               .with_body = listing->with_body,
+                              .without_held = listing->which == STORE_DELIVERED,
+                              .without_delivered_seq = undelivered ? page->delivered_seq : 0,
                               .after_key = listing->after_key,
                               .upto_key = listing->upto_key,
                               .selection = listing->selection};
@@ -80,16 +84,20 @@ static enum status find_keys(struct store *store, struct listing *listing, struc
 {
     struct store_totals totals;
     enum status st = store_read_totals(store, &totals, err);
-    uint64_t after = 0, upto = 0;
+    uint64_t after = 0, upto = 0, held = 0;
 
     if (st == ST_OK && listing->which == STORE_DEAD) {
         st = store_last_dead(store, &upto, err);
+    }
+    if (st == ST_OK) {
+        st = store_first_held(store, &held, err);
     }
     if (st != ST_OK) {
         return st;
     }
     if (listing->which != STORE_DEAD) {
         after = listing->which == STORE_UNDELIVERED ? totals.delivered_seq : totals.removed_seq;
+        after = held - 1 < after ? held - 1 : after; /* it outlives its range */
         upto = listing->which == STORE_DELIVERED ? totals.delivered_seq : totals.last_seq;
     }
     page->delivered_seq = totals.delivered_seq;
@@ -110,7 +118,7 @@ static enum status read_page(struct store *store, struct listing *listing, struc
         st = find_keys(store, listing, page, err);
     }
     if (st == ST_OK && listing->after_key < listing->upto_key) {
-        scan = plan(listing);
+        scan = plan(listing, page);
         st = store_scan(store, &scan, collect, page, err);
         advance(listing, &scan, page);
     }

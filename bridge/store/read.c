@@ -54,20 +54,17 @@ static struct event *copy_row(sqlite3_stmt *stmt)
     return event_copy(&event);
 }
 
-enum status store_read(struct store *store, const struct store_range *range,
-                       struct event **out_events, size_t *out_count, struct err *err)
+static enum status read_rows(struct store *store, sqlite3_stmt *stmt, size_t max_count,
+                             size_t max_bytes, struct event **out_events, size_t *out_count,
+                             struct err *err)
 {
-    sqlite3_stmt *stmt = store_statement(store, SQL_READ_BATCH);
     size_t count = 0, bytes = 0;
     enum status st = ST_OK;
 
-    bind_keys(stmt, range->after_seq, range->upto_seq);
-    if (stmt != NULL) {
-        (void)sqlite3_bind_int64(stmt, 3, (int64_t)range->max_count);
-    }
-    while (stmt != NULL && st == ST_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+    while (stmt != NULL && st == ST_OK && count < max_count &&
+           sqlite3_step(stmt) == SQLITE_ROW) {
         bytes += (size_t)sqlite3_column_bytes(stmt, BATCH_BODY);
-        if (count > 0 && bytes > range->max_bytes) {
+        if (count > 0 && bytes > max_bytes) {
             break;
         }
         out_events[count] = copy_row(stmt);
@@ -86,6 +83,32 @@ enum status store_read(struct store *store, const struct store_range *range,
         event_free(out_events[--count]);
     }
     return st;
+}
+
+enum status store_read(struct store *store, const struct store_range *range,
+                       struct event **out_events, size_t *out_count, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_READ_BATCH);
+
+    bind_keys(stmt, range->after_seq, range->upto_seq);
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 3, (int64_t)range->max_count);
+    }
+    return read_rows(store, stmt, range->max_count, range->max_bytes, out_events, out_count,
+                     err);
+}
+
+enum status store_read_one(struct store *store, uint64_t seq, struct event **out_event,
+                           struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, SQL_READ_ONE);
+    size_t count = 0;
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)seq);
+    }
+    *out_event = NULL;
+    return read_rows(store, stmt, 1, SIZE_MAX, out_event, &count, err);
 }
 
 /* ---- rows that are selected ---- */
@@ -154,7 +177,7 @@ static enum status give_row(struct store *store, const struct store_scan *scan,
                             sqlite3_stmt *stmt, store_scan_fn *row, void *ctx, bool *out_more,
                             struct err *err)
 {
-    enum { KEY, SEQ, REASON, EVENT }; /* the columns of both scans */
+    enum { KEY, SEQ, REASON, HELD, EVENT }; /* the columns of both scans */
     uint64_t key = (uint64_t)sqlite3_column_int64(stmt, KEY);
     sqlite3_stmt *body_stmt = NULL;
     struct event event;
@@ -163,7 +186,10 @@ static enum status give_row(struct store *store, const struct store_scan *scan,
     if (!store_decode_event(stmt, EVENT, &event)) {
         return damaged(err, stmt, KEY);
     }
-    if ((event.copy && scan->without_copies) || !is_selected(scan->selection, &event)) {
+    event.held = sqlite3_column_int(stmt, HELD) != 0;
+    if ((event.copy && scan->without_copies) ||
+        (event.held ? scan->without_held : key <= scan->without_delivered_seq) ||
+        !is_selected(scan->selection, &event)) {
         return ST_OK;
     }
     event.seq = (uint64_t)sqlite3_column_int64(stmt, SEQ);

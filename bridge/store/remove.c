@@ -80,21 +80,25 @@ static enum status add_tombstone(struct store *store, uint64_t seq, uint64_t cos
 enum status store_drop(struct store *store, uint64_t seq, struct err *err)
 {
     struct store_totals *totals = &store->totals;
-    bool was_there = false;
+    bool was_there = false, was_held = false, removed = seq <= store->totals.removed_seq;
     uint64_t cost = 0;
     enum status st = run_for(store, SQL_DROP_BODY, seq, &was_there, err, "drop a body");
 
     if (st != ST_OK || !was_there) {
         return st;
     }
-    st = cost_of(store, seq, &cost, err);
-    if (st == ST_OK) {
-        st = add_tombstone(store, seq, cost, err);
+    st = store_unhold(store, seq, &was_held, &cost, err);
+    if (st == ST_OK && !was_held) {
+        st = cost_of(store, seq, &cost, err);
+    }
+    if (st == ST_OK) { /* a held event may outlive its range: then nothing of it is left */
+        st = removed ? run_for(store, SQL_REMOVE_EVENT, seq, &was_there, err, "remove an event")
+                     : add_tombstone(store, seq, cost, err);
     }
     if (st != ST_OK) {
         return st;
     }
-    if (seq > totals->delivered_seq) {
+    if (was_held || seq > totals->delivered_seq) {
         totals->undelivered_count--;
         totals->undelivered_bytes -= cost;
     } else {
@@ -104,18 +108,40 @@ enum status store_drop(struct store *store, uint64_t seq, struct err *err)
     return ST_OK;
 }
 
+/* The cost of one that may be held. *out_there: it has a row. */
+static enum status cost_of_any(struct store *store, uint64_t seq, bool *out_there,
+                               uint64_t *out_cost, struct err *err)
+{
+    sqlite3_stmt *stmt;
+    int64_t cost = 0;
+    enum status st = ST_OK;
+
+    *out_there = false;
+    if (store->totals.held_count > 0) {
+        stmt = store_statement(store, SQL_HELD_COST);
+        if (stmt != NULL) {
+            (void)sqlite3_bind_int64(stmt, 1, (int64_t)seq);
+        }
+        st = store_query(store, stmt, &cost, 1, out_there, err, "look for a held event");
+        *out_cost = (uint64_t)cost;
+    }
+    if (st == ST_OK && !*out_there && seq > store->totals.removed_seq &&
+        seq <= store->totals.last_seq) {
+        st = cost_of(store, seq, out_cost, err);
+        *out_there = st == ST_OK;
+    }
+    return st;
+}
+
 enum status store_bury(struct store *store, uint64_t seq, const char *reason, int64_t now_ms,
                        struct err *err)
 {
     sqlite3_stmt *stmt = store_statement(store, SQL_BURY);
+    bool there = false;
     uint64_t cost = 0;
-    enum status st;
+    enum status st = cost_of_any(store, seq, &there, &cost, err);
 
-    if (seq <= store->totals.removed_seq || seq > store->totals.last_seq) {
-        return ST_OK;
-    }
-    st = cost_of(store, seq, &cost, err);
-    if (st != ST_OK) {
+    if (st != ST_OK || !there) {
         return st;
     }
     cost += strlen(reason);
@@ -131,24 +157,31 @@ enum status store_bury(struct store *store, uint64_t seq, const char *reason, in
     }
     store->totals.dead_count++;
     store->totals.dead_bytes += cost;
+    store->totals.refused_count++;
+    store->totals.refused_bytes += cost;
     return store_drop(store, seq, err);
 }
 
 enum status store_drop_dead(struct store *store, uint64_t dead_key, struct err *err)
 {
     sqlite3_stmt *stmt = store_statement(store, SQL_DEAD_COST);
-    int64_t cost = 0;
+    struct store_totals *totals = &store->totals;
+    int64_t row[2] = {0}; /* cost, and was it refused by the broker? */
     bool found = false;
     enum status st;
 
     if (stmt != NULL) {
         (void)sqlite3_bind_int64(stmt, 1, (int64_t)dead_key);
     }
-    st = store_query(store, stmt, &cost, 1, &found, err, "read a dead letter");
+    st = store_query(store, stmt, row, COUNT_OF(row), &found, err, "read a dead letter");
     if (st == ST_OK && found) {
         st = run_for(store, SQL_DROP_DEAD, dead_key, &found, err, "drop a dead letter");
-        store->totals.dead_count -= found;
-        store->totals.dead_bytes -= found ? (uint64_t)cost : 0;
+    }
+    if (st == ST_OK && found) {
+        totals->dead_count--;
+        totals->dead_bytes -= (uint64_t)row[0];
+        totals->refused_count -= row[1] != 0;
+        totals->refused_bytes -= row[1] != 0 ? (uint64_t)row[0] : 0;
     }
     return st;
 }
@@ -173,12 +206,8 @@ static enum status skip_tombstones(struct store *store, uint64_t *seq, struct er
     return ST_OK;
 }
 
-struct tombstone_sum {
-    uint64_t count, bytes;
-};
-
 static enum status sum_tombstones(struct store *store, uint64_t after, uint64_t upto,
-                                  struct tombstone_sum *out_sum, struct err *err)
+                                  struct store_sum *out_sum, struct err *err)
 {
     sqlite3_stmt *stmt = store_statement(store, SQL_TOMBSTONE_SUM);
     int64_t numbers[2] = {0};
@@ -189,14 +218,14 @@ static enum status sum_tombstones(struct store *store, uint64_t after, uint64_t 
         (void)sqlite3_bind_int64(stmt, 2, (int64_t)upto);
     }
     st = store_query(store, stmt, numbers, 2, NULL, err, "add the tombstones up");
-    *out_sum = (struct tombstone_sum){(uint64_t)numbers[0], (uint64_t)numbers[1]};
+    *out_sum = (struct store_sum){(uint64_t)numbers[0], (uint64_t)numbers[1]};
     return st;
 }
 
 enum status store_set_watermark(struct store *store, uint64_t seq, struct err *err)
 {
     struct store_totals *totals = &store->totals;
-    struct tombstone_sum tombstones = {0};
+    struct store_sum tombstones = {0}, held = {0};
     uint64_t total = 0, count, bytes;
     enum status st;
 
@@ -210,11 +239,14 @@ enum status store_set_watermark(struct store *store, uint64_t seq, struct err *e
     if (st == ST_OK) {
         st = sum_tombstones(store, totals->delivered_seq, seq, &tombstones, err);
     }
+    if (st == ST_OK) {
+        st = store_sum_held(store, totals->delivered_seq, seq, &held, err);
+    }
     if (st != ST_OK) {
         return st;
     }
-    count = seq - totals->delivered_seq - tombstones.count;
-    bytes = total - totals->delivered_total - tombstones.bytes;
+    count = seq - totals->delivered_seq - tombstones.count - held.count;
+    bytes = total - totals->delivered_total - tombstones.bytes - held.bytes;
     totals->undelivered_count -= count;
     totals->undelivered_bytes -= bytes;
     totals->kept_count += count;
@@ -289,15 +321,26 @@ static enum status find_removal(struct store *store, const struct store_removal 
     return ST_OK;
 }
 
+static enum status remove_range(struct store *store, enum store_sql which, uint64_t after,
+                                uint64_t upto, struct err *err)
+{
+    sqlite3_stmt *stmt = store_statement(store, which);
+
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)upto);
+        (void)sqlite3_bind_int64(stmt, 2, (int64_t)after);
+    }
+    return store_run(store, stmt, err, "remove delivered events");
+}
+
 enum status store_remove_kept(struct store *store, const struct store_removal *removal,
                               struct err *err)
 {
     static const enum store_sql removals[] = {SQL_REMOVE_EVENTS, SQL_REMOVE_BODIES,
                                               SQL_REMOVE_TOMBSTONES};
     struct store_totals *totals = &store->totals;
-    struct tombstone_sum tombstones = {0};
+    struct store_sum tombstones = {0}, held = {0};
     uint64_t seq = 0, total = 0;
-    bool changed;
     enum status st = find_removal(store, removal, &seq, &total, err);
 
     if (st != ST_OK || seq == totals->removed_seq) {
@@ -309,14 +352,17 @@ enum status store_remove_kept(struct store *store, const struct store_removal *r
     if (st == ST_OK) {
         st = sum_tombstones(store, totals->removed_seq, seq, &tombstones, err);
     }
+    if (st == ST_OK) {
+        st = store_sum_held(store, totals->removed_seq, seq, &held, err);
+    }
     for (size_t i = 0; i < COUNT_OF(removals) && st == ST_OK; i++) {
-        st = run_for(store, removals[i], seq, &changed, err, "remove delivered events");
+        st = remove_range(store, removals[i], totals->removed_seq, seq, err);
     }
     if (st != ST_OK) {
         return st;
     }
-    totals->kept_count -= seq - totals->removed_seq - tombstones.count;
-    totals->kept_bytes -= total - totals->removed_total - tombstones.bytes;
+    totals->kept_count -= seq - totals->removed_seq - tombstones.count - held.count;
+    totals->kept_bytes -= total - totals->removed_total - tombstones.bytes - held.bytes;
     totals->removed_seq = seq;
     totals->removed_total = total;
     return ST_OK;

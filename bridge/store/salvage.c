@@ -199,6 +199,7 @@ static enum status find_range(struct salvage *salvage, uint64_t *out_after, uint
                               struct err *err)
 {
     struct store_totals totals;
+    uint64_t held = 0;
     int64_t ends[2] = {0};
     sqlite3_stmt *stmt = NULL;
     enum status st;
@@ -207,6 +208,12 @@ static enum status find_range(struct salvage *salvage, uint64_t *out_after, uint
     if (store_read_totals(salvage->from, &totals, err) == ST_OK) {
         salvage->delivered_seq = totals.delivered_seq;
         salvage->to->totals.lost_count = totals.lost_count;
+    }
+    /* Held events are not delivered: from the oldest of them on, all is sent again. */
+    if (store_first_held(salvage->from, &held, err) != ST_OK) {
+        salvage->delivered_seq = 0;
+    } else if (held <= salvage->delivered_seq) {
+        salvage->delivered_seq = held - 1;
     }
     if (sqlite3_prepare_v2(salvage->from->db, "SELECT min(seq), max(seq) FROM event", -1, &stmt,
                            NULL) != SQLITE_OK) {

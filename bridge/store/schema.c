@@ -6,6 +6,9 @@
  *          through the cache; an event without one was buried or dropped
  *   gap    tombstones: one row per event without a body, so that sums over ranges can leave it
  *          out. Its event row stays until its range is removed
+ *   held   events that wait although the watermark may have passed them: refused for now, or behind
+ *          one that is. Their rows stay, also when their range is removed, until each is delivered,
+ *          buried or dropped
  *   dead   dead letters: quarantined (no topic) or refused by the broker
  *   state  for each state topic, its newest event and the newest time that one of them had; a
  *          random key, but only for events that have a state topic. gone_ms: cleared by a
@@ -85,6 +88,17 @@ static const char *const migrations[] = {
     /* What was synced is compared with a record beside the outbox. */
     "ALTER TABLE mark ADD COLUMN synced_count INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE mark ADD COLUMN lost_count INTEGER NOT NULL DEFAULT 0;",
+
+    /* Events that wait; and dead letters of two kinds are counted apart. */
+    "CREATE TABLE held(seq INTEGER PRIMARY KEY, cost_bytes INTEGER NOT NULL,"
+    " since_ms INTEGER NOT NULL, reason INTEGER NOT NULL) STRICT;"
+    "ALTER TABLE mark ADD COLUMN held_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mark ADD COLUMN held_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mark ADD COLUMN refused_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mark ADD COLUMN refused_bytes INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE mark SET"
+    " refused_count = (SELECT count(*) FROM dead WHERE seq > 0),"
+    " refused_bytes = (SELECT coalesce(sum(cost_bytes), 0) FROM dead WHERE seq > 0);",
 };
 enum { FORMAT = COUNT_OF(migrations) };
 

@@ -29,10 +29,10 @@ enum { READER_WAIT_MS = 20 }; /* how long a checkpoint of the rest waits for rea
 #define UNSAVED_IDENTITIES                                                                     \
     " WHERE seq > ?1 AND flags & 4 = 0 AND dedupe_key <> zeroblob(16) ORDER BY seq"
 #define SCAN_EVENTS                                                                            \
-    "SELECT seq, seq, NULL" COLUMN_NAMES " FROM event"                                         \
+    "SELECT seq, seq, NULL, seq IN (SELECT seq FROM held)" COLUMN_NAMES " FROM event"          \
     " WHERE seq > ?1 AND seq <= ?2 AND seq NOT IN (SELECT seq FROM gap) ORDER BY seq"
 #define SCAN_DEAD                                                                              \
-    "SELECT dead_key, seq, reason" COLUMN_NAMES " FROM dead"                                   \
+    "SELECT dead_key, seq, reason, 0" COLUMN_NAMES " FROM dead"                                \
     " WHERE dead_key > ?1 AND dead_key <= ?2 ORDER BY dead_key"
 
 static const char *const statement_text[SQL_COUNT] = {
@@ -74,19 +74,43 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_DROP_BODY] = "DELETE FROM body WHERE seq = ?1",
     [SQL_ADD_TOMBSTONE] = "INSERT INTO gap(seq, cost_bytes) VALUES(?1, ?2)",
     [SQL_DROP_DEAD] = "DELETE FROM dead WHERE dead_key = ?1",
-    [SQL_DEAD_COST] = "SELECT cost_bytes FROM dead WHERE dead_key = ?1",
+    [SQL_DEAD_COST] = "SELECT cost_bytes, seq > 0 FROM dead WHERE dead_key = ?1",
     [SQL_TOTAL_AT] = "SELECT total_bytes FROM event WHERE seq = ?1",
     [SQL_TOMBSTONES_AFTER] = "SELECT seq FROM gap WHERE seq > ?1 ORDER BY seq",
     [SQL_TOMBSTONE_SUM] =
         "SELECT count(*), sum(cost_bytes) FROM gap WHERE seq > ?1 AND seq <= ?2",
+    [SQL_HOLD] = "INSERT INTO held(seq, cost_bytes, since_ms, reason)"
+                 " SELECT seq, ?2, ?3, ?4 FROM body WHERE seq = ?1",
+    [SQL_HOLD_AGAIN] = "UPDATE held SET since_ms = ?2, reason = ?3 WHERE seq = ?1",
+    /* Undelivered events after ?1 (to which the total is ?2) and before the newest held one. */
+    [SQL_HOLD_UNREAD] =
+        "INSERT INTO held(seq, cost_bytes, since_ms, reason)"
+        " SELECT now.seq, now.total_bytes - coalesce(before.total_bytes, ?2), 0, 0"
+        " FROM event AS now LEFT JOIN event AS before ON before.seq = now.seq - 1"
+        " WHERE now.seq > ?1 AND now.seq < (SELECT max(seq) FROM held)"
+        " AND now.seq NOT IN (SELECT seq FROM gap) AND now.seq NOT IN (SELECT seq FROM held)",
+    [SQL_HELD_COST] = "SELECT cost_bytes FROM held WHERE seq = ?1",
+    [SQL_HELD_SUM] = "SELECT count(*), sum(cost_bytes), max(seq) FROM held"
+                     " WHERE seq > ?1 AND seq <= ?2",
+    [SQL_FIRST_HELD] = "SELECT min(seq) FROM held",
+    [SQL_UNHOLD] = "DELETE FROM held WHERE seq = ?1",
+    [SQL_WALK_HELD] = "SELECT held.seq, held.cost_bytes, since_ms, reason" COLUMN_NAMES
+                      " FROM held CROSS JOIN event ON event.seq = held.seq ORDER BY held.seq",
+    [SQL_READ_ONE] = "SELECT event.seq, body" COLUMN_NAMES
+                     " FROM event CROSS JOIN body ON body.seq = event.seq WHERE event.seq = ?1",
+    [SQL_REMOVE_EVENT] = "DELETE FROM event WHERE seq = ?1",
     [SQL_OLDEST_KEPT] = "SELECT seq, received_ms, total_bytes,"
                         " seq IN (SELECT seq FROM gap) FROM event"
                         " WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
-    [SQL_REMOVE_EVENTS] = "DELETE FROM event WHERE seq <= ?1",
-    [SQL_REMOVE_BODIES] = "DELETE FROM body WHERE seq <= ?1",
-    [SQL_REMOVE_TOMBSTONES] = "DELETE FROM gap WHERE seq <= ?1",
-    [SQL_OLDEST_UNDELIVERED] = "SELECT received_ms FROM event WHERE seq > ?1"
-                               " AND seq NOT IN (SELECT seq FROM gap) ORDER BY seq LIMIT 1",
+    [SQL_REMOVE_EVENTS] = "DELETE FROM event WHERE seq > ?2 AND seq <= ?1"
+                          " AND seq NOT IN (SELECT seq FROM held)",
+    [SQL_REMOVE_BODIES] = "DELETE FROM body WHERE seq > ?2 AND seq <= ?1"
+                          " AND seq NOT IN (SELECT seq FROM held)",
+    [SQL_REMOVE_TOMBSTONES] = "DELETE FROM gap WHERE seq > ?2 AND seq <= ?1",
+    [SQL_OLDEST_UNDELIVERED] =
+        "SELECT received_ms FROM event WHERE seq IN ("
+        "(SELECT min(seq) FROM held), (SELECT seq FROM event WHERE seq > ?1"
+        " AND seq NOT IN (SELECT seq FROM gap) ORDER BY seq LIMIT 1)) ORDER BY seq LIMIT 1",
     [SQL_SAVE_IDENTITIES] = "INSERT INTO identity(" IDENTITY_COLUMNS ")"
                             " SELECT " IDENTITY_COLUMNS " FROM event" UNSAVED_IDENTITIES,
     [SQL_ADD_IDENTITY] = "INSERT INTO identity(" IDENTITY_COLUMNS ") VALUES(?1, ?2, ?3, ?4)",
@@ -261,6 +285,9 @@ void store_totals_stats(const struct store_totals *totals, struct store_stats *o
         .dead_count = totals->dead_count,
         .dead_bytes = totals->dead_bytes,
         .lost_count = totals->lost_count,
+        .refused_count = totals->refused_count,
+        .refused_bytes = totals->refused_bytes,
+        .held_count = totals->held_count,
         .oldest_undelivered_ms = CLOCK_NONE,
         .oldest_kept_ms = CLOCK_NONE,
     };

@@ -28,7 +28,10 @@ struct store_stats {
     uint64_t kept_bytes;
     uint64_t dead_count;
     uint64_t dead_bytes;
-    uint64_t lost_count; /* events that were answered and then lost with the log, ever */
+    uint64_t lost_count;    /* events that were answered and then lost with the log, ever */
+    uint64_t refused_count; /* of the dead letters: refused by the broker, not quarantined */
+    uint64_t refused_bytes;
+    uint64_t held_count;           /* of the undelivered events */
     int64_t oldest_undelivered_ms; /* received_ms of it; CLOCK_NONE if there is none */
     int64_t oldest_kept_ms; /* likewise, of the delivered ones: so far do replays reach */
 };
@@ -58,6 +61,16 @@ enum store_which { STORE_ALL, STORE_UNDELIVERED, STORE_DELIVERED, STORE_DEAD };
 /* Borrows the event. Its body is read only on request. A dead letter has its reason, and the seq
  * that it had as an event (0: it never was one). False ends the listing. */
 typedef bool store_row_fn(void *ctx, const struct event *event, bool delivered);
+
+/* An event that waits, so that others can pass it. */
+struct store_hold {
+    uint64_t seq;
+    uint64_t cost_bytes; /* event_cost_bytes */
+    int64_t since_ms;    /* the two are the publisher's; the store only keeps them */
+    int reason;
+};
+/* Borrows both; the event is without its body. */
+typedef void store_held_fn(void *ctx, const struct event *event, const struct store_hold *hold);
 
 /* Changes nothing, not one byte of any file, whether a bridge runs, has been stopped or was killed.
  * Another process may write meanwhile. ST_NOT_FOUND: no such file; ST_INVALID: not an outbox,

@@ -1,5 +1,5 @@
 /*
- * Transactions, and inserting events within them.
+ * Transactions, and inserting events within them; and what an outbox that was not closed needs.
  *
  * store_begin opens a transaction, store_append and the functions of remove.c change rows and, in
  * memory, the sums, and store_commit writes the sums and commits, with or without a sync. After
@@ -155,4 +155,37 @@ enum status store_append_dead(struct store *store, const struct event *event, in
     store->totals.dead_bytes += cost;
     return event_has_identity(event) ? store_add_identity(store, event, event->received_ms, err)
                                      : ST_OK;
+}
+
+/* ---- after a crash ---- */
+
+enum status store_hold_unread(struct store *store, struct err *err)
+{
+    struct store_totals *totals = &store->totals;
+    sqlite3_stmt *stmt = store_statement(store, SQL_HOLD_UNREAD);
+    int64_t sums[3] = {0};
+    enum status st;
+
+    if (totals->held_count == 0) {
+        return ST_OK;
+    }
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)totals->delivered_seq);
+        (void)sqlite3_bind_int64(stmt, 2, (int64_t)totals->delivered_total);
+    }
+    st = store_run(store, stmt, err, "hold what may have been sent");
+    if (st == ST_OK) {
+        stmt = store_statement(store, SQL_HELD_SUM);
+        if (stmt != NULL) {
+            (void)sqlite3_bind_int64(stmt, 1, 0);
+            (void)sqlite3_bind_int64(stmt, 2, INT64_MAX);
+        }
+        st = store_query(store, stmt, sums, COUNT_OF(sums), NULL, err, "count held events");
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    totals->held_count = (uint64_t)sums[0];
+    totals->held_bytes = (uint64_t)sums[1];
+    return store_set_watermark(store, (uint64_t)sums[2], err);
 }

@@ -94,10 +94,19 @@ enum status store_append_dead(struct store *writer, const struct event *event, i
 /* Moves an event to the dead letters. One that was dropped or removed is not an error. */
 enum status store_bury(struct store *writer, uint64_t seq, const char *reason, int64_t now_ms,
                        struct err *err) MUST_USE;
+/* The watermark may pass the event from now on; it stays undelivered. If it is held already, only
+ * its reason and time change. */
+enum status store_hold(struct store *writer, const struct store_hold *hold,
+                       struct err *err) MUST_USE;
+/* The event was delivered. One that is not held is not an error. */
+enum status store_release(struct store *writer, uint64_t seq, struct err *err) MUST_USE;
+/* After a crash: holds all undelivered events before the newest held one, because those may have
+ * been sent before it, and moves the watermark there. */
+enum status store_hold_unread(struct store *writer, struct err *err) MUST_USE;
 /* Drops an event. One that was dropped or removed is not an error. */
 enum status store_drop(struct store *writer, uint64_t seq, struct err *err) MUST_USE;
 enum status store_drop_dead(struct store *writer, uint64_t dead_key, struct err *err) MUST_USE;
-/* Every event up to seq is delivered, buried or dropped. The watermark never goes back, and moves
+/* Every event up to seq is delivered, buried, dropped or held. The watermark never goes back, and moves
  * on over events right behind it that were buried or dropped. */
 enum status store_set_watermark(struct store *writer, uint64_t seq, struct err *err) MUST_USE;
 
@@ -142,6 +151,15 @@ typedef void store_walk_fn(void *ctx, const struct event_identity *identity, str
 enum status store_walk_identities(struct store *store, store_walk_fn *row, void *ctx,
                                   struct err *err) MUST_USE;
 
+/* All held events in order of seq. */
+enum status store_walk_held(struct store *store, store_held_fn *row, void *ctx,
+                            struct err *err) MUST_USE;
+/* *out_seq: the oldest held one; the largest number if there is none. */
+enum status store_first_held(struct store *store, uint64_t *out_seq, struct err *err) MUST_USE;
+/* Gives the event for event_free; NULL: it was dropped. */
+enum status store_read_one(struct store *store, uint64_t seq, struct event **out_event,
+                           struct err *err) MUST_USE;
+
 /* Up to max_count events after after_seq and up to upto_seq, in order, with at most about
  * max_bytes of bodies (but always one, if there is one). Gives events for event_free. */
 struct store_range {
@@ -158,6 +176,8 @@ struct store_scan {
     bool newest_first;
     bool with_body;
     bool without_copies; /* made by a replay */
+    bool without_held;
+    uint64_t without_delivered_seq; /* of those up to it, only held ones; 0: all */
     uint64_t after_key, upto_key;
     const struct store_selection *selection; /* ids sorted; the caller sees to the limit */
 };

@@ -38,6 +38,7 @@ struct fake_message {
     int qos;
     bool retain;
     uint16_t packet_id;
+    int answer;           /* decide()'s */
     char properties[512]; /* raw, MQTT 5 */
     size_t properties_len;
 };
@@ -171,6 +172,7 @@ static inline bool fake_on_publish(struct fake_broker *broker, uint8_t head,
 
     fake_parse_publish(broker, head, body, len, &message);
     answer = broker->decide != NULL ? broker->decide(broker->ctx, &message) : 0;
+    message.answer = answer;
     fake_record(broker, &message);
     if (answer == FAKE_STOP_READING) {
         CHECK(pthread_mutex_lock(&broker->mu) == 0);

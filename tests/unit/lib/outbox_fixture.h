@@ -33,7 +33,7 @@ struct fixture {
     pthread_mutex_t mu;
     pthread_cond_t changed;
     /* under mu */
-    uint64_t durable_seq, watermark_seq;
+    uint64_t durable_seq, watermark_seq, released_count, dropped_seq;
     int failed_count;
     bool gate_entered, gate_open;
 };
@@ -67,14 +67,24 @@ static inline void wait_for_change(struct fixture *f)
 
 /* ---- life ---- */
 
-static inline void on_progress(void *ctx, uint64_t durable_seq, uint64_t watermark_seq)
+static inline void on_progress(void *ctx, const struct outbox_progress *progress)
 {
     struct fixture *f = ctx;
 
     lock(f);
-    f->durable_seq = durable_seq;
-    f->watermark_seq = watermark_seq;
+    f->durable_seq = progress->durable_seq;
+    f->watermark_seq = progress->watermark_seq;
+    f->released_count = progress->released_count;
     pthread_cond_broadcast(&f->changed);
+    unlock(f);
+}
+
+static inline void on_dropped(void *ctx, uint64_t seq)
+{
+    struct fixture *f = ctx;
+
+    lock(f);
+    f->dropped_seq = seq;
     unlock(f);
 }
 
@@ -101,7 +111,8 @@ static inline void fixture_open(struct fixture *f)
 
 static inline void fixture_start(struct fixture *f)
 {
-    struct outbox_listener listener = {.progress = on_progress, .failed = on_failed, .ctx = f};
+    struct outbox_listener listener = {
+        .progress = on_progress, .dropped = on_dropped, .failed = on_failed, .ctx = f};
     struct err err = {0};
 
     fixture_open(f);
@@ -307,6 +318,12 @@ static inline void deliver(struct fixture *f, uint64_t seq)
         wait_for_change(f);
     }
     unlock(f);
+}
+
+/* To the dead letters, as the publisher says it. */
+static inline void bury(struct fixture *f, uint64_t seq, const char *reason)
+{
+    assert_int_equal(outbox_bury(f->outbox, seq, 300, reason), ST_OK);
 }
 
 /* Reads all undelivered events; returns how many, their seqs in out_seqs. */

@@ -121,7 +121,7 @@ static void a_failed_sync_is_final(void **state)
     assert_int_equal(outbox_ready(f->outbox), ST_IO);
     syncs = atomic_load(&sync_count);
     outbox_set_watermark(f->outbox, 1); /* goes nowhere */
-    outbox_bury(f->outbox, 2, "goes nowhere");
+    bury(f, 2, "goes nowhere");
     fixture_close(f);
     assert_int_equal(f->failed_count, 1);
     assert_int_equal(atomic_load(&sync_count), syncs); /* closing has not written either */
@@ -235,7 +235,7 @@ static void a_write_without_room_is_refused_and_tried_again_later(void **state)
     /* Delivery goes on: the watermark moves in memory. */
     deliver(f, 2);
     assert_int_equal(stats_on_disk(f).delivered_seq, 0);
-    outbox_bury(f->outbox, 3, "refused");
+    bury(f, 3, "refused");
     deliver(f, 3);
     assert_int_equal(count_on_disk(f, STORE_DEAD), 0);
 

@@ -126,7 +126,7 @@ static void a_retried_event_is_replayed_like_any_other(void **state)
 
     fixture_start(f);
     put_ok(f, &event);
-    outbox_bury(f->outbox, 1, "refused (0x87)");
+    bury(f, 1, "refused (0x87)");
     deliver(f, 1);
     assert_int_equal(operate(f, DEAD_RETRY, &all).done_count, 1);
     deliver(f, 2);
@@ -205,7 +205,7 @@ static void a_retry_stops_at_the_limit_with_that_reason(void **state)
     f->options.max_bytes = 2 * event_cost_bytes(&event);
     fixture_start(f);
     put_ok(f, &event);
-    outbox_bury(f->outbox, 1, "refused (0x87)");
+    bury(f, 1, "refused (0x87)");
     deliver(f, 1);
     put_many(f, 2);
     result = operate(f, DEAD_RETRY, &all);
@@ -441,7 +441,7 @@ static void a_refused_event_goes_back_as_it_was(void **state)
     refused.state_topic = newer.state_topic = SLICE("state/g1");
     put_ok(f, &refused);
     put_ok(f, &newer);
-    outbox_bury(f->outbox, 1, "refused (0x87)");
+    bury(f, 1, "refused (0x87)");
     deliver(f, 2);
     assert_int_equal(operate(f, DEAD_RETRY, &one).done_count, 1);
     assert_int_equal(outbox_read(f->outbox, 2, 1, 1000, &read, &count, &err), ST_OK);
@@ -490,7 +490,7 @@ static void a_dropped_dead_letter_may_come_again(void **state)
     fixture_start(f);
     put_ok(f, &refused);
     put_ok(f, &quarantined);
-    outbox_bury(f->outbox, 1, "refused (0x87)");
+    bury(f, 1, "refused (0x87)");
     deliver(f, 1);
     assert_true(is_duplicate(f, &refused, refused.id)); /* it can be retried */
     fixture_restart(f);
@@ -509,7 +509,7 @@ static void a_dropped_dead_letter_may_come_again_after_a_restart(void **state)
 
     fixture_start(f);
     put_ok(f, &refused);
-    outbox_bury(f->outbox, 1, "refused (0x87)");
+    bury(f, 1, "refused (0x87)");
     deliver(f, 1);
     assert_int_equal(operate(f, DEAD_DROP, &all).done_count, 1);
     fixture_restart(f);
@@ -612,11 +612,11 @@ static void an_operation_logs_a_line_with_the_id_of_each_event(void **state)
     put_ok(f, &old);
     put_ok(f, &third);
     assert_int_equal(operate(f, OUTBOX_DROP, &only_third).done_count, 1);
-    outbox_bury(f->outbox, 2, "refused (0x87)");
+    bury(f, 2, "refused (0x87)");
     deliver(f, 2);
     assert_int_equal(operate(f, OUTBOX_REPLAY, &only_newer).done_count, 1);
     assert_int_equal(operate(f, DEAD_RETRY, &only_old).done_count, 1);
-    outbox_bury(f->outbox, 5, "refused (0x87)");
+    bury(f, 5, "refused (0x87)");
     deliver(f, 5);
     assert_int_equal(operate(f, DEAD_DROP, &only_old).done_count, 1);
     log = end_diverting(f, before);

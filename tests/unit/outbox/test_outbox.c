@@ -402,7 +402,7 @@ a_dead_letter_dropped_after_its_event_has_gone_is_new_when_it_comes_again(void *
     fixture_start(f);
     put_ok(f, &buried);
     put_ok(f, &kept);
-    outbox_bury(f->outbox, 1, "refused (0x87)");
+    bury(f, 1, "refused (0x87)");
     keep_nothing(f, 2);
     fixture_restart(f);
     assert_true(is_duplicate(f, &buried, buried.id));
@@ -485,7 +485,7 @@ static void a_buried_event_is_a_dead_letter_and_the_watermark_passes_it(void **s
 
     fixture_start(f);
     put_many(f, 3);
-    outbox_bury(f->outbox, 2, "refused (0x87)");
+    bury(f, 2, "refused (0x87)");
     deliver(f, 1); /* and over the buried one */
     fixture_restart(f);
     assert_int_equal(stats_on_disk(f).delivered_seq, 2);
@@ -510,7 +510,7 @@ static void numbers_in_memory_are_those_on_disk(void **state)
     put_many(f, 3);
     event.received_ms -= 5000;
     put_ok(f, &event);
-    outbox_bury(f->outbox, 2, "no");
+    bury(f, 2, "no");
     deliver(f, 3);
     outbox_stats(f->outbox, &memory);
     disk = stats_on_disk(f);

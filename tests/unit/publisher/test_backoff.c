@@ -80,7 +80,7 @@ static struct backoff_judgement connection(struct backoff *backoff, int64_t last
 
     backoff_connected(backoff, NOW_MS - lasted_ms);
     if (useful) {
-        backoff_delivered(backoff);
+        backoff_passed(backoff, NOW_MS);
     }
     return backoff_lost(backoff, &loss, NOW_MS, 0);
 }
@@ -104,14 +104,14 @@ static void a_short_one_that_settled_something_keeps_the_delay_at_a_second_or_tw
 
         backoff_connected(&backoff, NOW_MS - 9999);
         if (i % 2 == 0) {
-            backoff_delivered(&backoff);
+            backoff_passed(&backoff, NOW_MS);
         } else {
             backoff_buried(&backoff);
         }
         (void)backoff_lost(&backoff, &loss, NOW_MS, 1599);
         assert_int_equal(backoff.connect_at_ms, NOW_MS + 1599);
         backoff_connected(&backoff, NOW_MS - 9999);
-        backoff_delivered(&backoff);
+        backoff_passed(&backoff, NOW_MS);
         (void)backoff_lost(&backoff, &loss, NOW_MS, 1600);
         assert_int_equal(backoff.connect_at_ms, NOW_MS);
     }
@@ -154,14 +154,13 @@ static void the_fifth_short_connection_in_a_row_hints_at_another_client(void **s
     }
 }
 
-/* --- which message is to blame --- */
+/* --- which losses say something --- */
 
 static struct backoff_judgement lose(struct backoff *backoff, int reason,
-                                     enum backoff_in_flight in_flight, uint64_t seq)
+                                     enum backoff_in_flight in_flight)
 {
     struct backoff_loss loss = {.reason = reason,
                                 .in_flight = in_flight,
-                                .seq = seq,
                                 .silent_ms = KEEP_ALIVE_MS - 1,
                                 .keep_alive_ms = KEEP_ALIVE_MS};
 
@@ -169,96 +168,24 @@ static struct backoff_judgement lose(struct backoff *backoff, int reason,
     return backoff_lost(backoff, &loss, NOW_MS, 0);
 }
 
-static void lose_solo(struct backoff *backoff, uint64_t seq, unsigned times)
-{
-    for (unsigned i = 1; i <= times; i++) {
-        struct backoff_judgement found = lose(backoff, CLOSED, IN_FLIGHT_SOLO, seq);
-
-        assert_int_equal(found.culprit, CULPRIT_NONE);
-        assert_int_equal(found.losses, i);
-    }
-}
-
-static void an_event_that_loses_the_connection_five_times_while_solo_is_buried(void **state)
-{
-    struct backoff backoff = {.failures = 0};
-    struct backoff_judgement found;
-
-    (void)state;
-    for (int i = 0; i < 2; i++) { /* the next one is counted from the start */
-        lose_solo(&backoff, 7, 4);
-        found = lose(&backoff, CLOSED, IN_FLIGHT_SOLO, 7);
-        assert_int_equal(found.culprit, CULPRIT_EVENT);
-        assert_int_equal(found.losses, 5);
-    }
-}
-
-static void a_burial_makes_the_connection_a_useful_one(void **state)
-{
-    struct backoff backoff = {.failures = 9, .solo_seq = 7, .solo_losses = 4};
-
-    (void)state;
-    (void)lose(&backoff, CLOSED, IN_FLIGHT_SOLO, 7);
-    assert_int_equal(longest_delay_ms(&backoff, CLOSED), 3200);
-}
-
-static void losses_in_a_row_are_of_one_event_and_end_with_a_delivery(void **state)
-{
-    struct backoff backoff = {.failures = 0};
-
-    (void)state;
-    lose_solo(&backoff, 7, 4);
-    lose_solo(&backoff, 8, 4);
-    backoff_delivered(&backoff);
-    lose_solo(&backoff, 8, 4);
-    lose_solo(&backoff, 7, 4);
-}
-
-static void a_loss_is_not_held_against_events_that_were_not_alone(void **state)
-{
-    struct backoff backoff = {.failures = 0};
-
-    (void)state;
-    for (int i = 0; i < 20; i++) {
-        assert_int_equal(lose(&backoff, CLOSED, IN_FLIGHT_EVENTS, 7).culprit, CULPRIT_NONE);
-        assert_int_equal(lose(&backoff, CLOSED, IN_FLIGHT_NOTHING, 7).culprit, CULPRIT_NONE);
-    }
-    lose_solo(&backoff, 7, 4);
-}
-
-static void a_loss_long_after_the_event_was_sent_does_not_count(void **state)
-{
-    struct backoff backoff = {.failures = 0};
-    struct backoff_loss loss = {.reason = CLOSED,
-                                .in_flight = IN_FLIGHT_SOLO,
-                                .seq = 7,
-                                .silent_ms = KEEP_ALIVE_MS,
-                                .keep_alive_ms = KEEP_ALIVE_MS};
-
-    (void)state;
-    lose_solo(&backoff, 7, 4);
-    for (int i = 0; i < 20; i++) {
-        assert_int_equal(backoff_lost(&backoff, &loss, NOW_MS, 0).culprit, CULPRIT_NONE);
-    }
-    loss.in_flight = IN_FLIGHT_STATUS;
-    for (int i = 0; i < 20; i++) {
-        assert_int_equal(backoff_lost(&backoff, &loss, NOW_MS, 0).culprit, CULPRIT_NONE);
-    }
-    assert_int_equal(lose(&backoff, CLOSED, IN_FLIGHT_SOLO, 7).culprit, CULPRIT_EVENT);
-}
-
 /* Does the end of a connection with this reason say nothing about the message? */
 static bool is_excuse(int reason)
 {
     switch (reason) {
     case MQTT_CUT:
+    case 0x88: /* server unavailable */
     case 0x89: /* server busy */
+    case 0x8A: /* banned */
     case 0x8B: /* server shutting down */
     case 0x8D: /* keep alive timeout */
     case 0x8E: /* session taken over */
+    case 0x93: /* receive maximum exceeded */
+    case 0x96: /* message rate too high */
+    case 0x97: /* quota exceeded */
     case 0x98: /* administrative action */
     case 0x9C: /* use another server */
     case 0x9D: /* server moved */
+    case 0x9F: /* connection rate exceeded */
     case 0xA0: /* maximum connect time */
         return true;
     default:
@@ -266,43 +193,109 @@ static bool is_excuse(int reason)
     }
 }
 
-static void a_broker_that_is_away_is_never_held_against_a_message(void **state)
+static void codes_that_speak_of_the_connection_blame_no_message(void **state)
 {
     (void)state;
     for (int reason = MQTT_CUT; reason <= 0xFF; reason++) {
         struct backoff backoff = {.failures = 0};
-        enum backoff_culprit culprit = CULPRIT_NONE;
 
-        for (int i = 0; i < 5; i++) {
-            culprit = lose(&backoff, reason, IN_FLIGHT_SOLO, 7).culprit;
-        }
-        assert_int_equal(culprit, is_excuse(reason) ? CULPRIT_NONE : CULPRIT_EVENT);
+        assert_int_equal(lose(&backoff, reason, IN_FLIGHT_SOLO).suspicious, !is_excuse(reason));
+        assert_int_equal(lose(&backoff, reason, IN_FLIGHT_EVENTS).suspicious,
+                         !is_excuse(reason));
+        assert_false(lose(&backoff, reason, IN_FLIGHT_NOTHING).suspicious);
     }
 }
 
-static void status_messages_that_lose_the_connection_five_times_are_given_up_once(void **state)
+static void a_loss_long_after_something_was_sent_blames_no_message(void **state)
 {
     struct backoff backoff = {.failures = 0};
+    struct backoff_loss loss = {.reason = CLOSED,
+                                .in_flight = IN_FLIGHT_SOLO,
+                                .silent_ms = KEEP_ALIVE_MS,
+                                .keep_alive_ms = KEEP_ALIVE_MS};
 
     (void)state;
-    for (int i = 1; i <= 4; i++) {
-        assert_int_equal(lose(&backoff, CLOSED, IN_FLIGHT_STATUS, 0).culprit, CULPRIT_NONE);
+    assert_false(backoff_lost(&backoff, &loss, NOW_MS, 0).suspicious);
+}
+
+static void the_loss_of_a_known_suspect_delays_nobody_and_hints_at_no_other_client(void **state)
+{
+    struct backoff backoff = {.failures = 9};
+    struct backoff_loss loss = {.reason = CLOSED,
+                                .in_flight = IN_FLIGHT_SOLO,
+                                .keep_alive_ms = KEEP_ALIVE_MS,
+                                .known = true};
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        backoff_connected(&backoff, NOW_MS);
+        backoff_passed(&backoff, NOW_MS);
+        assert_false(backoff_lost(&backoff, &loss, NOW_MS, 99).same_client);
+        assert_int_equal(backoff.connect_at_ms, NOW_MS + 99);
     }
-    backoff_status_answered(&backoff);
-    for (int i = 1; i <= 8; i++) {
-        assert_int_equal(lose(&backoff, CLOSED, IN_FLIGHT_STATUS, 0).culprit,
-                         i == 5 ? CULPRIT_STATUS : CULPRIT_NONE);
-        assert_int_equal(lose(&backoff, 0x8B, IN_FLIGHT_STATUS, 0).culprit, CULPRIT_NONE);
+}
+
+/* --- suspects --- */
+
+static void five_losses_while_alone_bury_a_suspect_if_others_pass_in_between(void **state)
+{
+    static const int64_t pauses_ms[] = {500, 1000, 2000, 4000};
+    struct backoff backoff = {.failures = 0};
+    struct backoff_record record = {.since_ms = 0};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(backoff_suspect(&backoff, &record, false, NOW_MS), VERDICT_HOLD);
+        assert_int_equal(record.losses, i + 1);
+        assert_int_equal(record.due_ms - NOW_MS, pauses_ms[i]);
+        assert_false(backoff_has_proof(&backoff, &record));
+        backoff_passed(&backoff, NOW_MS);
+        assert_true(backoff_has_proof(&backoff, &record));
+    }
+    assert_int_equal(backoff_suspect(&backoff, &record, false, NOW_MS), VERDICT_BURY);
+}
+
+static void if_nothing_passes_no_number_of_losses_buries_it(void **state)
+{
+    struct backoff backoff = {.failures = 0};
+    struct backoff_record record = {.since_ms = 0};
+
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(backoff_suspect(&backoff, &record, false, NOW_MS), VERDICT_HOLD);
+        backoff_status_answered(&backoff, true, NOW_MS);
+    }
+    assert_int_equal(record.losses, 1);
+    assert_int_equal(record.due_ms - NOW_MS, 30000);
+}
+
+static void status_messages_prove_something_only_if_there_is_no_other_event(void **state)
+{
+    struct backoff backoff = {.failures = 0};
+    struct backoff_record record = {.since_ms = 0};
+
+    (void)state;
+    for (int i = 1; i <= 5; i++) {
+        assert_int_equal(backoff_suspect(&backoff, &record, true, NOW_MS),
+                         i == 5 ? VERDICT_BURY : VERDICT_HOLD);
+        if (i < 5) { /* refused: no proof */
+            backoff_status_answered(&backoff, false, NOW_MS);
+            assert_int_equal(backoff_suspect(&backoff, &record, true, NOW_MS), VERDICT_HOLD);
+        }
+        backoff_status_answered(&backoff, true, NOW_MS);
     }
 }
 
 /* --- refused messages --- */
 
-static enum backoff_verdict first_verdict(int reason)
-{
-    struct backoff backoff = {.failures = 0};
+enum { SOURCE = 7, OTHER = 8 };
 
-    return backoff_refused(&backoff, reason, NOW_MS);
+static enum backoff_verdict refuse(struct backoff *backoff, struct backoff_record *record,
+                                   int reason, uint64_t source, int64_t now_ms)
+{
+    bool news;
+
+    return backoff_refused(backoff, record, reason, source, now_ms, &news);
 }
 
 static void three_reasons_bury_a_message_and_any_other_has_it_sent_again(void **state)
@@ -310,97 +303,125 @@ static void three_reasons_bury_a_message_and_any_other_has_it_sent_again(void **
     (void)state;
     for (int reason = 0x80; reason <= 0xFF; reason++) {
         bool bury = reason == 0x90 || reason == 0x95 || reason == 0x99;
+        struct backoff backoff = {.failures = 0};
+        struct backoff_record record = {.since_ms = 0};
 
-        assert_int_equal(first_verdict(reason), bury ? VERDICT_BURY : VERDICT_PAUSE);
+        assert_int_equal(refuse(&backoff, &record, reason, SOURCE, NOW_MS),
+                         bury ? VERDICT_BURY : VERDICT_HOLD);
     }
 }
 
-/* Refused with this reason again and again: each pause is so long. */
-static void assert_pauses(struct backoff *backoff, int reason, const int64_t *seconds, size_t n)
+/* Refused again and again: each pause is so long. Returns when the last one ends. */
+static int64_t assert_pauses(struct backoff *backoff, struct backoff_record *record, int reason,
+                             const int64_t *seconds, size_t n)
 {
     int64_t now_ms = NOW_MS;
 
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(backoff_refused(backoff, reason, now_ms), VERDICT_PAUSE);
-        assert_true(backoff->paused);
-        assert_int_equal(backoff->resume_at_ms - now_ms, seconds[i] * 1000);
-        now_ms = backoff->resume_at_ms;
-        backoff_resumed(backoff);
-        assert_false(backoff->paused);
+        assert_int_equal(refuse(backoff, record, reason, SOURCE, now_ms), VERDICT_HOLD);
+        assert_int_equal(record->due_ms - now_ms, seconds[i] * 1000);
+        now_ms = record->due_ms;
+    }
+    return now_ms;
+}
+
+static void each_pause_is_twice_as_long_and_after_a_minute_it_is_buried(void **state)
+{
+    static const int64_t seconds[] = {1, 2, 4, 8, 16, 29};
+    struct backoff backoff = {.failures = 0};
+    struct backoff_record record = {.since_ms = 0};
+    int64_t end_ms;
+
+    (void)state;
+    end_ms = assert_pauses(&backoff, &record, 0x97, seconds, COUNT_OF(seconds));
+    assert_int_equal(end_ms, NOW_MS + 60000);
+    backoff_passed(&backoff, NOW_MS + 1);
+    assert_int_equal(refuse(&backoff, &record, 0x97, SOURCE, end_ms), VERDICT_BURY);
+}
+
+static void a_broker_that_takes_nothing_buries_nothing(void **state)
+{
+    struct backoff backoff = {.failures = 0};
+    struct backoff_record record = {.since_ms = 0};
+
+    (void)state;
+    backoff_passed(&backoff, NOW_MS - 1);
+    for (int64_t now_ms = NOW_MS; now_ms < NOW_MS + 3600000; now_ms = record.due_ms) {
+        assert_int_equal(refuse(&backoff, &record, 0x97, SOURCE, now_ms), VERDICT_HOLD);
+        assert_in_range(record.due_ms - now_ms, 1000, 30000);
+    }
+    backoff_status_answered(&backoff, true, NOW_MS + 3600000); /* a status message is enough */
+    assert_int_equal(refuse(&backoff, &record, 0x97, SOURCE, NOW_MS + 3600001), VERDICT_BURY);
+}
+
+static void not_authorized_is_buried_after_its_grace(void **state)
+{
+    static const int64_t seconds[] = {1, 2, 4, 3};
+    struct backoff backoff = {.failures = 0};
+    struct backoff_record record = {.since_ms = 0};
+    int64_t end_ms = assert_pauses(&backoff, &record, 0x87, seconds, COUNT_OF(seconds));
+
+    (void)state;
+    assert_int_equal(end_ms, NOW_MS + 10000);
+    assert_int_equal(refuse(&backoff, &record, 0x87, SOURCE, end_ms), VERDICT_BURY);
+}
+
+static void the_next_ones_of_that_source_need_no_grace_and_other_sources_do(void **state)
+{
+    struct backoff backoff = {.failures = 0};
+    struct backoff_record first = {.since_ms = 0}, second = first, third = first, other = first;
+
+    (void)state;
+    assert_int_equal(refuse(&backoff, &first, 0x87, SOURCE, NOW_MS), VERDICT_HOLD);
+    assert_int_equal(refuse(&backoff, &second, 0x87, SOURCE, NOW_MS + 10000), VERDICT_BURY);
+    assert_int_equal(refuse(&backoff, &other, 0x87, OTHER, NOW_MS + 10000), VERDICT_HOLD);
+    assert_int_equal(refuse(&backoff, &other, 0x97, SOURCE, NOW_MS + 10000), VERDICT_HOLD);
+    assert_int_equal(refuse(&backoff, &third, 0x87, SOURCE, NOW_MS + 70000), VERDICT_BURY);
+    /* Forgotten after a quiet minute. */
+    assert_int_equal(refuse(&backoff, &third, 0x87, SOURCE, NOW_MS + 130001), VERDICT_HOLD);
+}
+
+static void once_a_refused_one_was_taken_the_next_has_its_whole_grace(void **state)
+{
+    struct backoff backoff = {.failures = 0};
+    struct backoff_record first = {.since_ms = 0}, second = first;
+
+    (void)state;
+    (void)refuse(&backoff, &first, 0x87, SOURCE, NOW_MS);
+    backoff_recovered(&backoff, SOURCE);
+    assert_int_equal(refuse(&backoff, &second, 0x87, SOURCE, NOW_MS + 10000), VERDICT_HOLD);
+}
+
+static void only_the_first_of_a_kind_is_news(void **state)
+{
+    struct backoff backoff = {.failures = 0};
+    struct backoff_record record = {.since_ms = 0};
+    bool news = false;
+
+    (void)state;
+    (void)backoff_refused(&backoff, &record, 0x97, SOURCE, NOW_MS, &news);
+    assert_true(news);
+    (void)backoff_refused(&backoff, &record, 0x97, SOURCE, NOW_MS + 60000, &news);
+    assert_false(news);
+    (void)backoff_refused(&backoff, &record, 0x83, SOURCE, NOW_MS + 60000, &news);
+    assert_true(news);
+    for (uint64_t source = 100; source < 1000; source++) { /* more than it remembers */
+        (void)backoff_refused(&backoff, &record, 0x97, source, NOW_MS + 60000 + (int64_t)source,
+                              &news);
+        assert_true(news);
     }
 }
 
-static void each_pause_is_twice_as_long_up_to_half_a_minute(void **state)
-{
-    static const int64_t seconds[] = {1, 2, 4, 8, 16, 30, 30, 30};
-    struct backoff backoff = {.failures = 0};
-
-    (void)state;
-    assert_pauses(&backoff, 0x97, seconds, COUNT_OF(seconds));
-    backoff_delivered(&backoff);
-    assert_pauses(&backoff, 0x97, seconds, COUNT_OF(seconds));
-    backoff.pauses = 1000000; /* never overflows */
-    assert_int_equal(backoff_refused(&backoff, 0x97, NOW_MS), VERDICT_PAUSE);
-    assert_int_equal(backoff.resume_at_ms, NOW_MS + 30000);
-}
-
-static void refusals_of_what_was_in_flight_together_are_one_pause(void **state)
-{
-    static const int64_t second[] = {2};
-    struct backoff backoff = {.failures = 0};
-
-    (void)state;
-    assert_int_equal(backoff_refused(&backoff, 0x97, NOW_MS), VERDICT_PAUSE);
-    assert_int_equal(backoff_refused(&backoff, 0x97, NOW_MS + 10), VERDICT_PAUSED);
-    assert_int_equal(backoff_refused(&backoff, 0x90, NOW_MS + 10), VERDICT_BURY);
-    backoff_delivered(&backoff); /* one of them was accepted; that ends no row */
-    assert_int_equal(backoff_refused(&backoff, 0x80, NOW_MS + 20), VERDICT_PAUSED);
-    assert_int_equal(backoff.resume_at_ms, NOW_MS + 1000);
-    backoff_resumed(&backoff);
-    assert_pauses(&backoff, 0x97, second, 1);
-}
-
-static void a_pause_ends_with_its_connection(void **state)
+static void it_is_passing_for_some_seconds_after_an_event(void **state)
 {
     struct backoff backoff = {.failures = 0};
 
     (void)state;
-    (void)backoff_refused(&backoff, 0x97, NOW_MS);
-    (void)lose(&backoff, CLOSED, IN_FLIGHT_EVENTS, 0);
-    assert_false(backoff.paused);
-    (void)backoff_refused(&backoff, 0x97, NOW_MS);
-    backoff_connected(&backoff, NOW_MS);
-    assert_false(backoff.paused);
-}
-
-static void not_authorized_is_buried_only_after_its_grace(void **state)
-{
-    static const int64_t seconds[] = {1, 2, 4};
-    struct backoff backoff = {.failures = 0};
-
-    (void)state;
-    assert_pauses(&backoff, 0x87, seconds, COUNT_OF(seconds)); /* the next one comes at 7 s */
-    assert_int_equal(backoff_refused(&backoff, 0x87, NOW_MS + 7000), VERDICT_PAUSE);
-    assert_int_equal(backoff.resume_at_ms, NOW_MS + 11000);
-    assert_int_equal(backoff_refused(&backoff, 0x87, NOW_MS + 9999), VERDICT_PAUSED);
-    assert_int_equal(backoff_refused(&backoff, 0x87, NOW_MS + 10000), VERDICT_BURY);
-    backoff_buried(&backoff);
-    assert_int_equal(backoff_refused(&backoff, 0x87, NOW_MS + 10001), VERDICT_BURY);
-}
-
-static void the_grace_outlives_connections_and_is_forgotten_after_a_minute(void **state)
-{
-    struct backoff backoff = {.failures = 0};
-
-    (void)state;
-    assert_int_equal(backoff_refused(&backoff, 0x87, NOW_MS), VERDICT_PAUSE);
-    (void)lose(&backoff, CLOSED, IN_FLIGHT_SOLO, 7);
-    backoff_connected(&backoff, NOW_MS);
-    assert_int_equal(backoff_refused(&backoff, 0x87, NOW_MS + 10000), VERDICT_BURY);
-    assert_int_equal(backoff_refused(&backoff, 0x87, NOW_MS + 70000), VERDICT_BURY);
-    assert_int_equal(backoff_refused(&backoff, 0x87, NOW_MS + 130001), VERDICT_PAUSE);
-    assert_int_equal(backoff_refused(&backoff, 0x87, NOW_MS + 140000), VERDICT_PAUSED);
-    assert_int_equal(backoff_refused(&backoff, 0x87, NOW_MS + 140001), VERDICT_BURY);
+    backoff_status_answered(&backoff, true, NOW_MS);
+    assert_false(backoff_is_passing(&backoff, NOW_MS));
+    backoff_passed(&backoff, NOW_MS);
+    assert_true(backoff_is_passing(&backoff, NOW_MS + 4999));
+    assert_false(backoff_is_passing(&backoff, NOW_MS + 5000));
 }
 
 int main(void)
@@ -413,19 +434,21 @@ int main(void)
         cmocka_unit_test(a_broker_that_takes_connections_only_to_drop_them_is_not_hammered),
         cmocka_unit_test(a_session_taken_over_pauses_for_a_minute_or_more_and_is_no_failure),
         cmocka_unit_test(the_fifth_short_connection_in_a_row_hints_at_another_client),
-        cmocka_unit_test(an_event_that_loses_the_connection_five_times_while_solo_is_buried),
-        cmocka_unit_test(a_burial_makes_the_connection_a_useful_one),
-        cmocka_unit_test(losses_in_a_row_are_of_one_event_and_end_with_a_delivery),
-        cmocka_unit_test(a_loss_is_not_held_against_events_that_were_not_alone),
-        cmocka_unit_test(a_loss_long_after_the_event_was_sent_does_not_count),
-        cmocka_unit_test(a_broker_that_is_away_is_never_held_against_a_message),
-        cmocka_unit_test(status_messages_that_lose_the_connection_five_times_are_given_up_once),
+        cmocka_unit_test(codes_that_speak_of_the_connection_blame_no_message),
+        cmocka_unit_test(a_loss_long_after_something_was_sent_blames_no_message),
+        cmocka_unit_test(
+            the_loss_of_a_known_suspect_delays_nobody_and_hints_at_no_other_client),
+        cmocka_unit_test(five_losses_while_alone_bury_a_suspect_if_others_pass_in_between),
+        cmocka_unit_test(if_nothing_passes_no_number_of_losses_buries_it),
+        cmocka_unit_test(status_messages_prove_something_only_if_there_is_no_other_event),
         cmocka_unit_test(three_reasons_bury_a_message_and_any_other_has_it_sent_again),
-        cmocka_unit_test(each_pause_is_twice_as_long_up_to_half_a_minute),
-        cmocka_unit_test(refusals_of_what_was_in_flight_together_are_one_pause),
-        cmocka_unit_test(a_pause_ends_with_its_connection),
-        cmocka_unit_test(not_authorized_is_buried_only_after_its_grace),
-        cmocka_unit_test(the_grace_outlives_connections_and_is_forgotten_after_a_minute),
+        cmocka_unit_test(each_pause_is_twice_as_long_and_after_a_minute_it_is_buried),
+        cmocka_unit_test(a_broker_that_takes_nothing_buries_nothing),
+        cmocka_unit_test(not_authorized_is_buried_after_its_grace),
+        cmocka_unit_test(the_next_ones_of_that_source_need_no_grace_and_other_sources_do),
+        cmocka_unit_test(once_a_refused_one_was_taken_the_next_has_its_whole_grace),
+        cmocka_unit_test(only_the_first_of_a_kind_is_news),
+        cmocka_unit_test(it_is_passing_for_some_seconds_after_an_event),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

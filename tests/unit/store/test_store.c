@@ -198,7 +198,7 @@ static void the_file_identifies_itself_as_an_outbox(void **state)
     put_many(f, 1);
     fixture_close(f);
     assert_int_equal(ask_number(f->path, "PRAGMA application_id"), 0x68326D71);
-    assert_int_equal(ask_number(f->path, "PRAGMA user_version"), 4);
+    assert_int_equal(ask_number(f->path, "PRAGMA user_version"), 5);
     assert_int_equal(ask_number(f->path, "SELECT count(*) FROM pragma_integrity_check"
                                          " WHERE integrity_check = 'ok'"),
                      1);
