@@ -33,6 +33,8 @@ enum {
     SUSPECT_FIRST_MS = 500,      /* then twice as long each time */
     NO_ROOM_MS = 30000,
     PASSING_MS = 5000,
+    HANG_UP_MS = 200, /* a loss so soon after a refusal follows from it */
+    BARRED_MS = 1000,
 
     LOSSES_TO_BLAME = 5,
 };
@@ -130,17 +132,28 @@ static bool is_suspicious(const struct backoff_loss *loss)
            loss->silent_ms < loss->keep_alive_ms;
 }
 
+/* Did the broker hang up because it had refused something? */
+static bool follows_refusal(const struct backoff *backoff, const struct backoff_loss *loss,
+                            int64_t now_ms)
+{
+    return backoff->refused_ms != 0 && now_ms - backoff->refused_ms < HANG_UP_MS &&
+           find_reason(loss->reason).ending == ENDING_BLAME;
+}
+
 struct backoff_judgement backoff_lost(struct backoff *backoff, const struct backoff_loss *loss,
                                       int64_t now_ms, uint64_t random)
 {
+    bool explained = follows_refusal(backoff, loss, now_ms);
     struct backoff_judgement found = {
-        .suspicious = is_suspicious(loss),
+        .suspicious = is_suspicious(loss) && !explained,
+        .explained = explained,
         .taken_over = find_reason(loss->reason).ending == ENDING_TAKEN_OVER,
     };
 
+    backoff->hangs_up_on_refusal = backoff->hangs_up_on_refusal || explained;
     if (now_ms - backoff->connected_ms >= GOOD_AFTER_MS) {
         backoff->failures = backoff->short_links = 0;
-    } else if (found.suspicious && loss->known) {
+    } else if (explained || (found.suspicious && loss->known)) {
         backoff->failures = 0; /* it was one message's fault: the others need not wait for it */
     } else if (backoff->useful) {
         if (backoff->failures > SHORT_LINK_FAILURES) {
@@ -182,6 +195,7 @@ enum backoff_verdict backoff_refused(struct backoff *backoff, struct backoff_rec
     bool grace = answer == ANSWER_GRACE;
     int64_t until_ms;
 
+    backoff->refused_ms = now_ms;
     *out_news = kind->last_ms == 0 || now_ms - kind->last_ms > KIND_FORGET_MS;
     if (*out_news) {
         kind->since_ms = now_ms;
@@ -201,6 +215,21 @@ enum backoff_verdict backoff_refused(struct backoff *backoff, struct backoff_rec
         record->due_ms = until_ms; /* the last try comes when the time is up */
     }
     return VERDICT_HOLD;
+}
+
+bool backoff_is_barred(const struct backoff *backoff, uint64_t source, int64_t now_ms,
+                       int64_t *out_due_ms)
+{
+    for (size_t i = 0; i < BACKOFF_KINDS && backoff->hangs_up_on_refusal; i++) {
+        const struct backoff_kind *kind = &backoff->kinds[i];
+
+        if (kind->last_ms != 0 && kind->source == source && kind->reason == 0x87 &&
+            now_ms - kind->last_ms < BARRED_MS) {
+            *out_due_ms = kind->last_ms + BARRED_MS;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool backoff_has_proof(const struct backoff *backoff, const struct backoff_record *record)

@@ -48,6 +48,8 @@ struct backoff {
     uint64_t passed, passed_status; /* events and status messages that the broker took */
     int64_t passed_ms;              /* the last of either */
     struct backoff_kind kinds[BACKOFF_KINDS];
+    int64_t refused_ms;       /* the last refusal */
+    bool hangs_up_on_refusal; /* the broker; learned */
 };
 
 /* What is known of one message. Starts zeroed. */
@@ -83,6 +85,7 @@ struct backoff_loss {
 
 struct backoff_judgement {
     bool suspicious;  /* what was in flight may be the cause */
+    bool explained;   /* by a refusal just before it: nothing else is to blame */
     bool taken_over;  /* by another client with our client_id */
     bool same_client; /* perhaps so: several short connections in a row */
 };
@@ -102,6 +105,11 @@ enum backoff_verdict {
 enum backoff_verdict backoff_refused(struct backoff *backoff, struct backoff_record *record,
                                      int reason, uint64_t source, int64_t now_ms,
                                      bool *out_news);
+/* Is this source's event better not sent now? Mosquitto 2.0.11 may hang up after each 0x87, so that
+ * a source without rights would cut the connection for all others: then it gets one try a second.
+ * *out_due_ms: not before. */
+bool backoff_is_barred(const struct backoff *backoff, uint64_t source, int64_t now_ms,
+                       int64_t *out_due_ms);
 /* A suspicious loss of the connection, with this event alone in flight. only: there is no other
  * event to send, so that a status message which passed is proof enough. */
 enum backoff_verdict backoff_suspect(const struct backoff *backoff,

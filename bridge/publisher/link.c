@@ -291,11 +291,14 @@ void publisher_link_lost(struct publisher *pub, int reason, const char *text)
     if (found.suspicious && loss.in_flight != IN_FLIGHT_STATUS) {
         find_suspects(pub, reason);
     }
-    if (loss.in_flight == IN_FLIGHT_NOTHING ||
-        (loss.in_flight == IN_FLIGHT_STATUS && loss.silent_ms < loss.keep_alive_ms)) {
+    if (!found.explained &&
+        (loss.in_flight == IN_FLIGHT_NOTHING ||
+         (loss.in_flight == IN_FLIGHT_STATUS && loss.silent_ms < loss.keep_alive_ms))) {
         publisher_status_lost(pub, reason);
     }
-    look_for_rival(pub, &loss, now_ms);
+    if (!found.explained) {
+        look_for_rival(pub, &loss, now_ms);
+    }
     mqtt_disconnect(pub->mq, false);
     publisher_close_epoch(pub);
     pub->up = pub->dying = false;

@@ -191,6 +191,12 @@ static bool send_parcel(struct publisher *pub, struct parcel *parcel)
 {
     unsigned count;
 
+    if (pub->sending == NULL && pub->solo != parcel &&
+        backoff_is_barred(&pub->backoff, parcel->source, clock_mono_ms(),
+                          &parcel->record.due_ms)) {
+        publisher_rest(pub, parcel, 0x87);
+        return true;
+    }
     if (parcel->event == NULL && !fetch(pub, parcel)) {
         return pub->read_again_ms <= clock_mono_ms();
     }

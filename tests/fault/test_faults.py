@@ -44,3 +44,7 @@ def test_nothing_acknowledged_is_lost_on_a_short_disk_either():
 
 def test_every_sync_and_every_third_write_may_be_the_last_one_or_fail():
     run("crashpoints.py", "--part", "work,end", "--stride", "3")
+
+
+def test_order_holds_through_refusals_hang_ups_and_late_answers():
+    run("refusals.py", "--events", "2000", "--kills", "2")

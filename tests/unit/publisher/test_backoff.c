@@ -412,6 +412,26 @@ static void only_the_first_of_a_kind_is_news(void **state)
     }
 }
 
+static void
+a_broker_that_hangs_up_after_a_refusal_gets_one_of_that_source_a_second(void **state)
+{
+    struct backoff backoff = {.failures = 9};
+    struct backoff_record record = {.since_ms = 0};
+    int64_t due_ms = 0;
+
+    (void)state;
+    (void)refuse(&backoff, &record, 0x87, SOURCE, NOW_MS - 100);
+    assert_false(backoff_is_barred(&backoff, SOURCE, NOW_MS, &due_ms)); /* it only refuses */
+    assert_false(lose(&backoff, CLOSED, IN_FLIGHT_EVENTS).suspicious);
+    assert_int_equal(longest_delay_ms(&backoff, CLOSED), 200); /* the others need not wait */
+    assert_true(backoff_is_barred(&backoff, SOURCE, NOW_MS, &due_ms));
+    assert_int_equal(due_ms, NOW_MS + 900);
+    assert_false(backoff_is_barred(&backoff, SOURCE, NOW_MS + 900, &due_ms));
+    assert_false(backoff_is_barred(&backoff, OTHER, NOW_MS, &due_ms));
+    backoff_recovered(&backoff, SOURCE);
+    assert_false(backoff_is_barred(&backoff, SOURCE, NOW_MS, &due_ms));
+}
+
 static void it_is_passing_for_some_seconds_after_an_event(void **state)
 {
     struct backoff backoff = {.failures = 0};
@@ -448,6 +468,8 @@ int main(void)
         cmocka_unit_test(the_next_ones_of_that_source_need_no_grace_and_other_sources_do),
         cmocka_unit_test(once_a_refused_one_was_taken_the_next_has_its_whole_grace),
         cmocka_unit_test(only_the_first_of_a_kind_is_news),
+        cmocka_unit_test(
+            a_broker_that_hangs_up_after_a_refusal_gets_one_of_that_source_a_second),
         cmocka_unit_test(it_is_passing_for_some_seconds_after_an_event),
     };
 
