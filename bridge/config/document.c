@@ -223,9 +223,14 @@ static void add_items(struct json_object *to, const struct setting *setting)
 /* null takes a preset's value out. */
 static void allow_null(struct json_object *property)
 {
-    struct json_object *types = json_object_new_array();
+    struct json_object *types = json_object_get(json_object_object_get(property, "type"));
 
-    json_object_array_add(types, json_object_get(json_object_object_get(property, "type")));
+    if (!json_object_is_type(types, json_type_array)) {
+        struct json_object *only = types;
+
+        types = json_object_new_array();
+        json_object_array_add(types, only);
+    }
     json_object_array_add(types, json_object_new_string("null"));
     add(property, "type", types);
 }

@@ -161,7 +161,8 @@ def test_what_is_signed_in_nearly_the_same_way_is_refused(described):
     wrong = in_base64(b"another secret") if described.secret == BASE64_SECRET else "another secret"
     assert described.status(request, described.sign(request.body, wrong)) == 401
     for pair in headers:
-        assert described.status(request, [*headers, pair]) == 401
+        if pair[0] != described.signature["header"]:  # which may have several values
+            assert described.status(request, [*headers, pair]) == 401
         assert described.status(request, [one for one in headers if one != pair]) == 401
         assert described.status(request, [(one[0], one[1] + "x" if one == pair else one[1]) for one in headers]) == 401
     if described.signature["scheme"] == "hmac":

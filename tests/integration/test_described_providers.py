@@ -240,7 +240,8 @@ def test_another_secret_and_a_header_that_is_missing_or_comes_twice_are_refused(
     assert_refused(send(bridge, provider, body, provider.prove(provider.secret + "x", body)))
     for one in headers:
         assert_refused(send(bridge, provider, body, [other for other in headers if other != one]))
-        assert_refused(send(bridge, provider, body, [*headers, one]))
+        if one[0] != provider.signature["header"]:  # which may have several values
+            assert_refused(send(bridge, provider, body, [*headers, one]))
 
 
 def moved(headers, body, name, by):
@@ -335,10 +336,11 @@ NEAR = {
     "labels swapped": (PADDLE, paddle("h1={t};ts={s}")),
     "another label": (PADDLE, paddle("ts={t};v1={s}")),
     "no timestamp": (PADDLE, paddle("h1={s}")),
-    "two timestamps": (PADDLE, paddle("ts={t};ts={t};h1={s}")),
+    "two timestamps": (PADDLE, paddle("ts={t};ts=1{t};h1={s}")),
     "milliseconds for seconds": (PADDLE, lambda body: PADDLE.prove(PADDLE.secret, body, f"{now()}000")),
 }
 RIGHT = {
+    "the same timestamp twice": (PADDLE, paddle("ts={t};ts={t};h1={s}")),
     "an offset": (ZENDESK, with_timestamp(ZENDESK, lambda text: text.replace("Z", "+00:00"))),
     "milliseconds behind the seconds": (ZENDESK, with_timestamp(ZENDESK, lambda text: text.replace("Z", ".042Z"))),
     "no fraction": (TWITCH, with_timestamp(TWITCH, lambda text: text[:19] + "Z")),
