@@ -926,6 +926,44 @@ static void others_pass_a_suspect_while_it_rests(void **state)
     rig_end(rig);
 }
 
+/* Hangs up on t/1 twice, and lets another event come while it is taken; does not answer t/4. */
+static int take_the_third_time(void *ctx, const struct fake_message *message)
+{
+    struct rig *rig = ctx;
+
+    if (strcmp(message->topic, "t/4") == 0) {
+        return FAKE_NO_ANSWER;
+    }
+    if (strcmp(message->topic, "t/1") != 0) {
+        return 0;
+    }
+    if (rig->times > 0) {
+        rig->times--;
+        return FAKE_CLOSE;
+    }
+    add_many(rig, 1);
+    return 0;
+}
+
+/* The second event is suspected, too, but waits behind the first until nobody is careful any more. */
+static void who_waited_behind_a_suspect_is_no_suspect_later(void **state)
+{
+    struct rig *rig = rig_new(4); /* pipelined */
+
+    (void)state;
+    rig->broker.decide = take_the_third_time;
+    rig->times = 2;
+    rig_start(rig);
+    add_of(rig, "g", 2);
+    commit(rig);
+    assert_true(fake_wait(&rig->broker, has_connections, 3, 5000));
+    add_many(rig, 1); /* another event passes */
+    wait_until_seen(rig, "t/4", 10000);
+    add_many(rig, 1);
+    wait_until_seen(rig, "t/5", 1000); /* although t/4 is not answered */
+    rig_end(rig);
+}
+
 static int hang_up_at_first(void *ctx, const struct fake_message *message)
 {
     struct rig *rig = ctx;
@@ -1213,6 +1251,7 @@ int main(void)
         cmocka_unit_test(one_of_a_resource_is_in_flight_at_a_time_unless_no_broker_can_refuse),
         cmocka_unit_test(a_busy_resource_does_not_set_the_pace_for_the_others),
         cmocka_unit_test(others_pass_a_suspect_while_it_rests),
+        cmocka_unit_test(who_waited_behind_a_suspect_is_no_suspect_later),
         cmocka_unit_test(a_broker_that_hangs_up_on_every_event_blames_none),
         cmocka_unit_test(an_expired_event_is_dropped_and_its_state_is_not),
         cmocka_unit_test(the_next_one_follows_a_held_event_that_is_dropped_by_hand),
