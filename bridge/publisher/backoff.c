@@ -22,7 +22,6 @@ enum {
     GOOD_AFTER_MS = 10000, /* a connection that lasted so long was a good one */
     /* A shorter one that settled something counts as no more failures than this: 1.6 s. */
     SHORT_LINK_FAILURES = 4,
-    SHORT_LINKS_TO_HINT = 5,
 
     TRY_FIRST_MS = 1000, /* then twice as long each time */
     TRY_LONGEST_MS = 30000,
@@ -151,18 +150,12 @@ struct backoff_judgement backoff_lost(struct backoff *backoff, const struct back
     };
 
     backoff->hangs_up_on_refusal = backoff->hangs_up_on_refusal || explained;
-    if (now_ms - backoff->connected_ms >= GOOD_AFTER_MS) {
-        backoff->failures = backoff->short_links = 0;
-    } else if (explained || (found.suspicious && loss->known)) {
-        backoff->failures = 0; /* it was one message's fault: the others need not wait for it */
-    } else if (backoff->useful) {
-        if (backoff->failures > SHORT_LINK_FAILURES) {
-            backoff->failures = SHORT_LINK_FAILURES;
-        }
-        /* Not every broker says 0x8E (Mosquitto 2.0.11 does not). */
-        if (!found.suspicious || loss->in_flight == IN_FLIGHT_EVENTS) {
-            found.same_client = ++backoff->short_links == SHORT_LINKS_TO_HINT;
-        }
+    if (now_ms - backoff->connected_ms >= GOOD_AFTER_MS || explained ||
+        (found.suspicious && loss->known)) {
+        /* It was good, or one message's fault, for which the others need not wait. */
+        backoff->failures = 0;
+    } else if (backoff->useful && backoff->failures > SHORT_LINK_FAILURES) {
+        backoff->failures = SHORT_LINK_FAILURES;
     }
     backoff_connect_failed(backoff, loss->reason, now_ms, random);
     return found;

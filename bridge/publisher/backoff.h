@@ -41,8 +41,7 @@ struct backoff {
     int64_t connect_at_ms; /* not before */
 
     /* backoff's own */
-    unsigned failures;    /* to connect, or connections that settled nothing, in a row */
-    unsigned short_links; /* in a row: settled something, but did not last */
+    unsigned failures; /* to connect, or connections that settled nothing, in a row */
     int64_t connected_ms;
     bool useful;                    /* this connection settled something */
     uint64_t passed, passed_status; /* events and status messages that the broker took */
@@ -84,10 +83,9 @@ struct backoff_loss {
 };
 
 struct backoff_judgement {
-    bool suspicious;  /* what was in flight may be the cause */
-    bool explained;   /* by a refusal just before it: nothing else is to blame */
-    bool taken_over;  /* by another client with our client_id */
-    bool same_client; /* perhaps so: several short connections in a row */
+    bool suspicious; /* what was in flight may be the cause */
+    bool explained;  /* by a refusal just before it: nothing else is to blame */
+    bool taken_over; /* by another client with our client_id */
 };
 
 struct backoff_judgement backoff_lost(struct backoff *backoff, const struct backoff_loss *loss,
