@@ -23,6 +23,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/file.h"
+
 /* ---- names ---- */
 
 char *store_name(const char *path, const char *suffix)
@@ -56,6 +58,21 @@ bool store_file_exists(const char *path, const char *suffix)
     struct stat info;
 
     return look_at(path, suffix, &info);
+}
+
+enum status store_find_file(const char *path, char **out_real_path, struct err *err)
+{
+    char *real_path = file_real_path(path);
+
+    if (real_path == NULL || access(real_path, F_OK) != 0) {
+        enum status st = errno == ENOENT ? ST_NOT_FOUND : ST_IO;
+
+        st = err_set_errno(err, st, errno, "open outbox %s", path);
+        free(real_path);
+        return st;
+    }
+    *out_real_path = real_path;
+    return ST_OK;
 }
 
 /* ---- the lock ---- */

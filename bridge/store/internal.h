@@ -303,6 +303,8 @@ char *store_name(const char *path, const char *suffix) MUST_USE;
 /* 0: no such file. */
 uint64_t store_file_bytes(const char *path, const char *suffix);
 bool store_file_exists(const char *path, const char *suffix);
+/* The file behind the links of path, for free(). ST_NOT_FOUND: there is none. */
+enum status store_find_file(const char *path, char **out_real_path, struct err *err) MUST_USE;
 /* ST_INVALID if the database file has no bytes: SQLite would take it for a new one. */
 enum status store_refuse_empty(const struct store *store, struct err *err) MUST_USE;
 

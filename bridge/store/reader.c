@@ -3,13 +3,8 @@
  */
 #include "bridge/store/internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <unistd.h>
-
-#include "common/file.h"
 
 /* `file:` and the path, with what has a meaning in a URI escaped. */
 static char *make_uri(const char *path, const char *query)
@@ -51,14 +46,11 @@ static enum status connect_reader(struct store *store, struct err *err)
 
 enum status store_open_reader(const char *path, struct store **out_store, struct err *err)
 {
-    char *real_path = file_real_path(path);
+    char *real_path = NULL;
     struct store *store;
-    enum status st;
+    enum status st = store_find_file(path, &real_path, err);
 
-    if (real_path == NULL || access(real_path, F_OK) != 0) {
-        st = err_set_errno(err, errno == ENOENT ? ST_NOT_FOUND : ST_IO, errno, "open outbox %s",
-                           path);
-        free(real_path);
+    if (st != ST_OK) {
         return st;
     }
     store = store_alloc(real_path);

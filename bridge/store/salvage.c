@@ -408,13 +408,10 @@ enum status store_salvage(const char *path, struct store_salvage *out_salvage, s
 {
     struct store_salvage report = {0};
     struct store *store = NULL;
-    char *real_path = file_real_path(path);
-    enum status st;
+    char *real_path = NULL;
+    enum status st = store_find_file(path, &real_path, err);
 
-    if (real_path == NULL || access(real_path, F_OK) != 0) {
-        st = err_set_errno(err, errno == ENOENT ? ST_NOT_FOUND : ST_IO, errno, "open outbox %s",
-                           path);
-        free(real_path);
+    if (st != ST_OK) {
         return st;
     }
     st = store_open_writer(real_path, &report.loss, &store, err);
