@@ -19,7 +19,6 @@
 #include <libgen.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum status file_read_fd(int fd, size_t max_bytes, struct buf *out, struct err *err)
@@ -347,20 +346,4 @@ char *file_real_path(const char *path)
     }
     free(name);
     return real;
-}
-
-enum status file_free_bytes(const char *path, uint64_t *out_bytes, struct err *err)
-{
-    char *copy = xstrdup(path);
-    const char *parent = dirname(copy);
-    struct statvfs fs;
-    enum status st = ST_OK;
-
-    if (statvfs(parent, &fs) != 0) {
-        st = err_set_errno(err, ST_IO, errno, "query the file system of %s", parent);
-    } else {
-        *out_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-    }
-    free(copy);
-    return st;
 }

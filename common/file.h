@@ -52,7 +52,5 @@ enum status file_sync_parent(const char *path, struct err *err) MUST_USE;
  * yet. Gives a path for free(); NULL and errno: its folder does not exist, or the links make a
  * circle. */
 char *file_real_path(const char *path) MUST_USE;
-/* Any thread. The bytes that we may still use on the file system of path's folder. */
-enum status file_free_bytes(const char *path, uint64_t *out_bytes, struct err *err) MUST_USE;
 
 #endif
