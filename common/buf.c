@@ -51,6 +51,20 @@ struct slice slice_trim(struct slice s, const char *set)
     return s;
 }
 
+struct slice slice_take_until(struct slice *rest, char separator)
+{
+    const char *end = rest->len > 0 ? memchr(rest->data, separator, rest->len) : NULL;
+    struct slice item = *rest;
+
+    if (end) {
+        item.len = (size_t)(end - rest->data);
+        *rest = slice_from(*rest, item.len + 1);
+    } else {
+        *rest = SLICE_NONE;
+    }
+    return item;
+}
+
 void buf_reserve(struct buf *buf, size_t more)
 {
     size_t needed = buf->len + more + 1;

@@ -27,6 +27,8 @@ bool slice_starts_with(struct slice s, struct slice prefix);
 struct slice slice_from(struct slice s, size_t offset); /* without its first offset bytes */
 struct slice slice_trim(struct slice s,
                         const char *set); /* without these bytes at either end */
+/* What precedes the first separator; *rest becomes what follows it, or absent if there is none. */
+struct slice slice_take_until(struct slice *rest, char separator);
 
 /* A growing byte buffer, always followed by a NUL that is not part of len. Zero-initialised it
  * is empty. Running out of memory stops the process, so callers check the size of a peer's data

@@ -17,7 +17,6 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -110,15 +109,12 @@ static bool find_source(struct ingress *ingress, struct http_request *request)
 /* A list (RFC 9110 section 5.6.1), whose empty items do not count. */
 static bool lists_only(struct slice value, struct slice word)
 {
-    while (value.len > 0) {
-        const char *comma = memchr(value.data, ',', value.len);
-        size_t len = comma ? (size_t)(comma - value.data) : value.len;
-        struct slice item = slice_trim((struct slice){value.data, len}, " \t");
+    while (value.data != NULL) {
+        struct slice item = slice_trim(slice_take_until(&value, ','), " \t");
 
         if (item.len > 0 && !slice_equal_nocase(item, word)) {
             return false;
         }
-        value = slice_from(value, len + (comma != NULL));
     }
     return true;
 }

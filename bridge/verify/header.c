@@ -20,21 +20,6 @@ static char separator_of(const struct provider_signature *signature)
     return ',';
 }
 
-/* What precedes the first separator; rest becomes what follows it, or absent. */
-static struct slice take_until(struct slice *rest, char separator)
-{
-    const char *end = rest->len > 0 ? memchr(rest->data, separator, rest->len) : NULL;
-    struct slice item = *rest;
-
-    if (end) {
-        item.len = (size_t)(end - rest->data);
-        *rest = (struct slice){end + 1, rest->len - item.len - 1};
-    } else {
-        *rest = SLICE_NONE;
-    }
-    return item;
-}
-
 static bool is_name(struct slice text, const char *name)
 {
     return is_set(name) && slice_equal(text, slice_of(name));
@@ -157,10 +142,10 @@ static bool add_timestamp(struct reading *reading, struct slice text)
 /* t=<timestamp>,s=<signature>: the second part is all that follows the first separator. */
 static bool read_ordered(struct reading *reading, struct slice value)
 {
-    struct slice first = take_until(&value, separator_of(reading->signature));
+    struct slice first = slice_take_until(&value, separator_of(reading->signature));
 
-    if (!is_name(take_until(&first, '='), reading->signature->timestamp_key) ||
-        !is_name(take_until(&value, '='), reading->signature->mark)) {
+    if (!is_name(slice_take_until(&first, '='), reading->signature->timestamp_key) ||
+        !is_name(slice_take_until(&value, '='), reading->signature->mark)) {
         return true;
     }
     return add_timestamp(reading, first) && add_signature(reading, value);
@@ -176,7 +161,7 @@ static bool read_pair(struct reading *reading, struct slice item, bool *wanted)
         is_signature(reading, whole)) { /* base64 may end in =, as if it were a key */
         return add_signature(reading, whole);
     }
-    key = take_until(&value, '=');
+    key = slice_take_until(&value, '=');
     *wanted = is_name(key, reading->signature->mark);
     if (*wanted) {
         return read_list(reading, value);
@@ -190,7 +175,7 @@ static bool read_pairs(struct reading *reading, struct slice value)
     bool wanted = false;
 
     while (value.data) {
-        if (!read_pair(reading, take_until(&value, separator), &wanted)) {
+        if (!read_pair(reading, slice_take_until(&value, separator), &wanted)) {
             return false;
         }
     }
@@ -200,9 +185,9 @@ static bool read_pairs(struct reading *reading, struct slice value)
 static bool read_versions(struct reading *reading, struct slice value)
 {
     while (value.data) {
-        struct slice item = take_until(&value, ' ');
+        struct slice item = slice_take_until(&value, ' ');
 
-        if (is_name(take_until(&item, ','), reading->signature->mark) &&
+        if (is_name(slice_take_until(&item, ','), reading->signature->mark) &&
             !read_list(reading, item)) {
             return false;
         }

@@ -28,6 +28,22 @@ static void slices_compare_by_bytes(void **state)
     assert_false(slice_starts_with(SLICE("uni"), SLICE("unix:")));
 }
 
+static void items_are_taken_up_to_each_separator(void **state)
+{
+    struct slice rest = SLICE("a,,b");
+
+    (void)state;
+    assert_true(slice_equal(slice_take_until(&rest, ','), SLICE("a")));
+    assert_true(slice_equal(slice_take_until(&rest, ','), SLICE("")));
+    assert_non_null(rest.data);
+    assert_true(slice_equal(slice_take_until(&rest, ','), SLICE("b")));
+    assert_null(rest.data);
+    rest = SLICE("a,");
+    (void)slice_take_until(&rest, ',');
+    assert_non_null(rest.data); /* one more item, which is empty */
+    assert_int_equal(rest.len, 0);
+}
+
 static void trimming_removes_bytes_of_the_set_at_either_end(void **state)
 {
     (void)state;
@@ -88,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(absent_and_empty_differ_but_are_equal_bytes),
         cmocka_unit_test(slices_compare_by_bytes),
+        cmocka_unit_test(items_are_taken_up_to_each_separator),
         cmocka_unit_test(trimming_removes_bytes_of_the_set_at_either_end),
         cmocka_unit_test(a_buffer_grows_and_stays_terminated),
         cmocka_unit_test(formatted_text_of_any_length_is_whole),
