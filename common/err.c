@@ -4,9 +4,12 @@
  */
 #include "common/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <unistd.h>
 
 const char *status_text(enum status st)
 {
@@ -41,6 +44,15 @@ enum status err_set(struct err *err, enum status st, const char *format, ...)
     return st;
 }
 
+/* Whoever mends the modes of a file must know for whom: in a container or a unit it is not they. */
+static void name_user(struct err *err)
+{
+    size_t used = strlen(err->text);
+
+    (void)snprintf(err->text + used, sizeof(err->text) - used, " to user %u",
+                   (unsigned)geteuid());
+}
+
 enum status err_set_errno(struct err *err, enum status st, int sys_errno, const char *format,
                           ...)
 {
@@ -59,6 +71,9 @@ enum status err_set_errno(struct err *err, enum status st, int sys_errno, const 
     used = strlen(err->text);
     (void)snprintf(err->text + used, sizeof(err->text) - used, ": %s",
                    strerror_r(sys_errno, reason, sizeof(reason)));
+    if (sys_errno == EACCES) {
+        name_user(err);
+    }
     return st;
 }
 

@@ -42,7 +42,7 @@ struct err {
 
 /* Any thread. err may be NULL. Both return st, so that callers can `return err_set(...)`. */
 enum status err_set(struct err *err, enum status st, const char *format, ...) PRINTF_LIKE(3, 4);
-/* Appends ": " and strerror(sys_errno). */
+/* Appends ": " and strerror(sys_errno), and for EACCES which user we are. */
 enum status err_set_errno(struct err *err, enum status st, int sys_errno, const char *format,
                           ...) PRINTF_LIKE(4, 5);
 /* Puts the formatted context and ": " before the text. Returns err's status; err is not NULL. */
