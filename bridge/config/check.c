@@ -133,11 +133,28 @@ static void check_tls_files(const struct config *config, bool partial,
     buf_free(&reader.path);
 }
 
+/* The system's, or those that the environment names: a bundle that is not there is the environment's. */
+static void warn_if_no_authorities(struct config_faults *faults)
+{
+    struct authorities system;
+
+    if (!authorities_find(&system)) {
+        config_warn(
+            faults, "mqtt.tls.ca_file",
+            "is not set, and this system has no certificate authorities: no mqtts:// or "
+            "wss:// server will be trusted");
+    } else if (system.bundle && access(system.bundle, R_OK) != 0) {
+        config_warn(faults, "mqtt.tls.ca_file",
+                    "is not set, and SSL_CERT_FILE names %s, which cannot be read: no mqtts:// "
+                    "or wss:// server will be reached",
+                    system.bundle);
+    }
+}
+
 static void check_tls(const struct config *config, bool partial, struct config_faults *faults)
 {
     const char *ca = config->mqtt.ca_file, *cert = config->mqtt.cert_file;
     const char *key = config->mqtt.key_file;
-    struct authorities system;
 
     check_tls_files(config, partial, faults);
     warn_if_world_readable("mqtt.tls.key_file", key, faults);
@@ -145,12 +162,8 @@ static void check_tls(const struct config *config, bool partial, struct config_f
         config_fault(faults, "mqtt.tls.key_file",
                      "needs mqtt.tls.cert_file, the certificate that belongs to it");
     }
-    if (!ca && has_tls_server(config) && !authorities_find(&system) &&
-        !config_is_faulty(faults, "mqtt.tls")) {
-        config_warn(
-            faults, "mqtt.tls.ca_file",
-            "is not set, and this system has no certificate authorities: no mqtts:// or "
-            "wss:// server will be trusted");
+    if (!ca && has_tls_server(config) && !config_is_faulty(faults, "mqtt.tls")) {
+        warn_if_no_authorities(faults);
     }
     if ((ca || cert || key) && !has_tls_server(config) &&
         !config_is_faulty(faults, "mqtt.servers")) {

@@ -318,6 +318,14 @@ def test_unreadable_certificates_are_faults(check, tmp_path):
     assert sorted(line.split(": ")[0] for line in lines) == [f"mqtt.tls.{key}" for key in sorted(files)]
 
 
+def test_a_variable_for_authorities_that_leads_nowhere_is_a_warning(check):
+    config = changed(check.good, "mqtt.servers", ["mqtts://127.0.0.1"])
+    check.bridge.env["SSL_CERT_FILE"] = "/nowhere/ca.pem"
+    [line] = check.run(config, status=0)
+    assert line.startswith("mqtt.tls.ca_file: warning: ") and "SSL_CERT_FILE names /nowhere/ca.pem" in line
+    assert check.run(check.good, status=0) == []  # nothing of it without TLS
+
+
 # A provider that is described here alone; tests/lib/bridge.py has SOURCE of one that the program knows.
 OWN = {
     "name": "own",
