@@ -276,7 +276,7 @@ def docker_compose(args):
     env_file = pathlib.Path(".env")
     if env_file.exists():
         env.update(line.split("=", 1) for line in env_file.read_text().splitlines())
-    if args == ["up", "-d"]:
+    if args in (["up", "-d"], ["up", "-d", "--force-recreate"]):
         if real("docker-compose"):
             run(real("docker-compose"), "config", "--quiet", env=env)
         start_broker(env)
@@ -326,6 +326,7 @@ def start_broker(env):
     process = spawn(["/bin/sh", "-c", script], "mosquitto/log", env)
     (FOLDER / "mosquitto.pid").write_text(str(process.pid))
     wait_until(broker_answers, "the broker listens")
+    wait_until(lambda: "running" in (folder / "log").read_text(), "its log says so at once")
 
 
 TOOLS = {
