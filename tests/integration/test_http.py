@@ -1,7 +1,6 @@
 """Connections: how requests come in, over which sockets, and how long they may take."""
 
 import concurrent.futures
-import contextlib
 import os
 import select
 import socket
@@ -11,6 +10,7 @@ import pytest
 
 from lib import events, http_client, sign
 from lib.bridge import PATH, SECRET, signed
+from lib.ipv6 import has_ipv6
 from lib.wait import holds_for, wait_until
 
 
@@ -203,13 +203,6 @@ def test_a_thousand_idle_connections_do_not_keep_others_out(start):
     bridge.accept(events.body())
     for connection in held:
         connection.close()
-
-
-def has_ipv6():
-    """Containers often have none."""
-    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
-        return True
-    return False
 
 
 def test_it_listens_on_ipv6_and_several_addresses(start):

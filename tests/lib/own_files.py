@@ -5,14 +5,18 @@ import subprocess
 import pytest
 
 
-def own_files(**places):
-    """A wrapper (see Bridge) for a program that finds the given files or folders in these places: hosts=... is
-    /etc/hosts, and so on for everything in /etc."""
-    mounts = "".join(f'mount --bind "{path}" /etc/{name.replace("_", ".")} && ' for name, path in places.items())
+def own_places(places):
+    """A wrapper (see Bridge) for a program that finds the given files or folders in these places: {"/etc": folder}."""
+    mounts = "".join(f'mount --bind "{path}" "{place}" && ' for place, path in places.items())
     wrapper = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", mounts + 'exec "$@"', "own-files"]
     if subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("mounting is not allowed here, as in a container without CAP_SYS_ADMIN")
     return wrapper
+
+
+def own_files(**places):
+    """hosts=... is /etc/hosts, and so on for everything in /etc."""
+    return own_places({f"/etc/{name.replace('_', '.')}": path for name, path in places.items()})
 
 
 def own_names(folder, names):
