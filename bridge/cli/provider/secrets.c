@@ -1,8 +1,9 @@
 /*
  * An API may send a secret back: in a message, in a request that a message quotes, as a member's
  * name. Only decoded texts come here, so the stars usually replace just the secret. A text that
- * quotes JSON or a URL may spell it with escapes, of any depth. Such a text is compared without
- * escapes and by its letters and digits only, and hidden as a whole: rather too often than not.
+ * quotes JSON or a URL may spell it with escapes, of any depth. Whatever those are, they leave
+ * ASCII letters and digits as they are: a text with escapes that has those of a secret is hidden
+ * as a whole, rather too often than not.
  *
  * A secret of one or two characters cannot be hidden: it occurs in ordinary text, and the
  * remaining text would reveal it.
@@ -13,8 +14,6 @@
 #include <string.h>
 
 #include <json-c/json.h>
-
-#include "common/encode.h"
 
 #include "bridge/cli/provider/internal.h"
 
@@ -54,82 +53,35 @@ static size_t match(const struct secrets *secrets, struct slice text)
     return longest;
 }
 
-/* If text ends with an escape (\u0041, \x41 or %41): its length, and the byte it stands for; 0 is
- * any character that is not ASCII. */
-static size_t find_escape(const struct buf *text, char *out_byte)
+/* Whether the runs of ASCII letters and digits in the secret occur in text, in their order. */
+static bool may_spell(struct slice text, struct slice secret)
 {
-    static const char *const marks[] = {"\\u", "\\x", "%"};
-    uint8_t code[2] = {0};
+    while (secret.len > 0) {
+        size_t run = 0;
+        const char *found;
 
-    for (size_t i = 0; i < COUNT_OF(marks); i++) {
-        struct slice mark = slice_of(marks[i]);
-        size_t digits = i == 0 ? 4 : 2, len = mark.len + digits;
-        struct slice end = slice_from(buf_slice(text), text->len < len ? 0 : text->len - len);
-
-        if (end.len == len && slice_starts_with(end, mark) &&
-            decode_hex(slice_from(end, mark.len), code, digits / 2)) {
-            *out_byte = (char)(digits == 2 ? code[0] : code[0] ? 0 : code[1]);
-            return len;
+        while (run < secret.len && isalnum((unsigned char)secret.data[run])) {
+            run++;
         }
+        found = memmem(text.data, text.len, secret.data, run);
+        if (!found) {
+            return false;
+        }
+        text = slice_from(text, (size_t)(found - text.data) + run);
+        secret = slice_from(secret, run < secret.len ? run + 1 : run);
     }
-    return 0;
+    return true;
 }
 
-/* Adds a byte behind others, and undoes the escape that it ends; what that stands for may end
- * another one. Several backslashes are as good as one, and \n and its like are dropped. */
-static void add_decoded(struct buf *out, char byte)
-{
-    size_t len = 0;
-
-    do {
-        bool is_marked = out->len > 0 && out->data[out->len - 1] == '\\';
-
-        if (is_marked && byte && strchr("\\bfnrt", byte)) {
-            out->len -= byte != '\\';
-            return;
-        }
-        buf_add_char(out, byte);
-        len = find_escape(out, &byte);
-        out->len -= len;
-    } while (len > 0);
-}
-
-/* The ASCII letters and digits of text, without its escapes: what is the same of a secret whatever
- * marks a spelling puts between them. */
-static struct buf squeeze(struct slice text)
-{
-    struct buf plain = {0};
-    size_t kept = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        add_decoded(&plain, text.data[i]);
-    }
-    for (size_t i = 0; i < plain.len; i++) {
-        if ((unsigned char)plain.data[i] < 0x80 && isalnum((unsigned char)plain.data[i])) {
-            plain.data[kept++] = plain.data[i];
-        }
-    }
-    plain.len = kept;
-    return plain;
-}
-
-/* Whether a text that quotes something may spell a secret. */
+/* Whether a text that quotes something may spell one with escapes. */
 static bool has_spelled(const struct secrets *secrets, struct slice text)
 {
+    bool has_escapes = memchr(text.data, '\\', text.len) || memchr(text.data, '%', text.len);
     bool found = false;
-    struct buf squeezed = {0};
 
-    if (memchr(text.data, '\\', text.len) || memchr(text.data, '%', text.len)) {
-        squeezed = squeeze(text);
-        for (size_t i = 0; i < secrets->count; i++) {
-            struct buf secret = squeeze(buf_slice(&secrets->items[i]));
-
-            found |= memmem(buf_slice(&squeezed).data, squeezed.len, buf_slice(&secret).data,
-                            secret.len) != NULL;
-            buf_wipe(&secret);
-        }
+    for (size_t i = 0; has_escapes && i < secrets->count; i++) {
+        found |= may_spell(text, buf_slice(&secrets->items[i]));
     }
-    buf_wipe(&squeezed);
     return found;
 }
 
