@@ -125,26 +125,6 @@ enum status file_sync_parent(const char *path, struct err *err)
     return st;
 }
 
-enum status file_lock_parent(const char *path, int *out_fd, struct err *err)
-{
-    int fd = open_parent(path);
-    enum status st = ST_OK;
-
-    if (fd < 0) {
-        return err_set_errno(err, ST_IO, errno, "open the directory of %s", path);
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        st = errno == EWOULDBLOCK
-                 ? err_set(err, ST_BUSY, "the directory of %s is locked by another program",
-                           path)
-                 : err_set_errno(err, ST_IO, errno, "lock the directory of %s", path);
-        (void)close(fd); /* nothing was written */
-        return st;
-    }
-    *out_fd = fd;
-    return ST_OK;
-}
-
 /* The owner of path or, if it does not exist, of its folder. False: neither exists. */
 static bool find_owner(const char *path, struct stat *out_owner)
 {
@@ -174,9 +154,41 @@ static char *name_beside(const char *path)
 
 struct file_draft {
     char *path;
-    char *name; /* of the new file; NULL once it has become path */
-    int fd;
+    char *name;  /* of the new file */
+    int fd;      /* of the new file; -1: there is none */
+    int lock_fd; /* the folder */
 };
+
+static enum status lock_folder(struct file_draft *draft, struct err *err)
+{
+    draft->lock_fd = open_parent(draft->path);
+    if (draft->lock_fd < 0) {
+        return err_set_errno(err, ST_IO, errno, "open the directory of %s", draft->path);
+    }
+    if (flock(draft->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        return ST_OK;
+    }
+    return errno == EWOULDBLOCK
+               ? err_set(err, ST_BUSY,
+                         "another hook2mqtt command is changing %s; try again when it is done",
+                         draft->path)
+               : err_set_errno(err, ST_IO, errno, "lock the directory of %s", draft->path);
+}
+
+enum status file_draft_open(const char *path, struct file_draft **out_draft, struct err *err)
+{
+    struct file_draft *draft = xalloc(sizeof(*draft));
+    enum status st;
+
+    *draft = (struct file_draft){xstrdup(path), name_beside(path), .fd = -1};
+    st = lock_folder(draft, err);
+    if (st != ST_OK) {
+        file_draft_close(draft);
+        return st;
+    }
+    *out_draft = draft;
+    return ST_OK;
+}
 
 /* The new file's name is always the same, so that one left by a killed process is removed here. */
 static enum status create_file(struct file_draft *draft, struct err *err)
@@ -213,39 +225,37 @@ static enum status take_room(const struct file_draft *draft, size_t bytes, struc
     return err_set_errno(err, ST_IO, error, "make room for %s", draft->path);
 }
 
-enum status file_draft_open(const char *path, size_t bytes, struct file_draft **out_draft,
-                            struct err *err)
+static void drop_file(struct file_draft *draft)
 {
-    struct file_draft *draft = xalloc(sizeof(*draft));
-    enum status st;
+    if (draft->fd >= 0) {
+        (void)close(draft->fd);    /* what is in it is not wanted */
+        (void)unlink(draft->name); /* if it fails, the next draft removes it */
+        draft->fd = -1;
+    }
+}
 
-    *draft = (struct file_draft){.path = xstrdup(path), .name = name_beside(path), .fd = -1};
-    st = create_file(draft, err);
-    if (st == ST_OK) {
-        st = take_room(draft, bytes, err);
-    }
+enum status file_draft_reserve(struct file_draft *draft, size_t bytes, struct err *err)
+{
+    enum status st = draft->fd < 0 ? create_file(draft, err) : ST_OK;
+
+    st = st == ST_OK ? take_room(draft, bytes, err) : st;
     if (st != ST_OK) {
-        file_draft_close(draft);
-        return st;
+        drop_file(draft);
     }
-    *out_draft = draft;
-    return ST_OK;
+    return st;
 }
 
 void file_draft_close(struct file_draft *draft)
 {
-    if (!draft) {
-        return;
-    }
-    if (draft->fd >= 0) {
-        (void)close(draft->fd); /* file_draft_put has synced the data */
-        if (draft->name) {
-            (void)unlink(draft->name); /* if it fails, the next draft removes it */
+    if (draft) {
+        drop_file(draft);
+        if (draft->lock_fd >= 0) {
+            (void)close(draft->lock_fd); /* nothing was written to it */
         }
+        free(draft->path);
+        free(draft->name);
+        free(draft);
     }
-    free(draft->path);
-    free(draft->name);
-    free(draft);
 }
 
 static enum status write_synced(int fd, struct slice data, struct err *err)
@@ -272,17 +282,22 @@ static enum status write_synced(int fd, struct slice data, struct err *err)
 enum status file_draft_put(struct file_draft *draft, struct slice data, bool *out_synced,
                            struct err *err)
 {
-    enum status st = write_synced(draft->fd, data, err);
+    enum status st = file_draft_reserve(draft, data.len, err);
 
+    if (st != ST_OK) {
+        return st;
+    }
+    st = write_synced(draft->fd, data, err);
     /* If we die before this, path is as it was, and the next draft removes the new file. */
     if (st == ST_OK && rename(draft->name, draft->path) != 0) {
         st = err_set_errno(err, ST_IO, errno, "rename %s", draft->name);
     }
     if (st != ST_OK) {
+        drop_file(draft);
         return err ? err_wrap(err, "%s", draft->path) : st;
     }
-    free(draft->name);
-    draft->name = NULL;
+    (void)close(draft->fd); /* it is synced */
+    draft->fd = -1;
     *out_synced = file_sync_parent(draft->path, err) == ST_OK;
     return ST_OK;
 }

@@ -45,7 +45,7 @@ static enum status write_verdict(const char *path, const char *text, struct err 
 {
     struct file_draft *draft = NULL;
     bool synced;
-    enum status st = file_draft_open(path, strlen(text), &draft, err);
+    enum status st = file_draft_open(path, &draft, err);
 
     if (st == ST_OK) {
         st = file_draft_put(draft, slice_of(text), &synced, err);

@@ -8,7 +8,6 @@
  *   verb.c             the frame of every verb, and what it prints
  *   api.c              calls of the API: tries, the reason of a failure
  *   state.c            what is stored for a vendor
- *   stash.c            a file for what is handed out only once
  *   secrets.c          hides secrets (pure)
  */
 #ifndef BRIDGE_CLI_PROVIDER_INTERNAL_H
@@ -18,6 +17,7 @@
 #include "bridge/cli/http.h"
 #include "bridge/cli/tree.h"
 
+struct file_draft;
 struct job;
 
 /* ---- secrets.c ---- */
@@ -37,21 +37,6 @@ bool secrets_add_hidden(const struct secrets *secrets, struct buf *out, struct s
  * it for json_object_put. */
 struct json_object *secrets_hide(const struct secrets *secrets, struct json_object *tree);
 
-/* ---- stash.c ---- */
-
-struct stash {
-    const char *path;
-    int lock_fd;              /* -1: not locked */
-    struct file_draft *draft; /* room for the next content; NULL: not taken yet */
-};
-
-/* ST_BUSY: another command has the folder. */
-enum status stash_lock(struct stash *stash, struct err *err) MUST_USE;
-enum status stash_make_room(struct stash *stash, size_t bytes, struct err *err) MUST_USE;
-/* Writes it in one step (file_draft_put). If a power cut may undo that, prints a warning. */
-enum status stash_put(struct stash *stash, struct slice data, struct err *err) MUST_USE;
-void stash_close(struct stash *stash);
-
 /* ---- state.c: logins and subscription codes ----
  *
  * One small JSON file, readable for people too, mode 0600. Entries of other accounts are kept as
@@ -64,27 +49,19 @@ void stash_close(struct stash *stash);
 #define STATE_LOGINS        "/logins"
 #define STATE_SUBSCRIPTIONS "/subscriptions"
 
-struct state {
-    struct stash stash;
-    struct json_object *account; /* the members that all entries of the account have */
-    struct json_object *tree;    /* of the file */
-};
-
-/* The state has an account. Borrows the path. A missing file is an empty one. for_change: locks it
- * until it is closed. ST_INVALID: damaged, or of a newer version. */
-enum status state_open(struct state *state, const char *path, bool for_change,
-                       struct err *err) MUST_USE;
-void state_close(struct state *state);
+/* Reads the file of the job's account; a missing one is empty. ST_INVALID: damaged, or of a newer
+ * version. ST_BUSY: for a change, and another command has it. */
+enum status state_open(struct job *job, bool for_change) MUST_USE;
 /* The account's i-th entry of a list, oldest first; NULL behind the last. Borrowed until it is
  * removed. */
-struct json_object *state_entry(const struct state *state, const char *list, size_t i);
+struct json_object *state_entry(const struct job *job, const char *list, size_t i);
 /* Adds an entry that was made now. Takes its own members. */
-void state_add(struct state *state, const char *list, struct json_object *entry);
+void state_add(struct job *job, const char *list, struct json_object *entry);
 /* Removes the i-th one, if it is there. */
-void state_remove(struct state *state, const char *list, size_t i);
+void state_remove(struct job *job, const char *list, size_t i);
 /* Opened for a change: takes room on the disk for one more entry; writes the changes. */
-enum status state_make_room(struct state *state, struct err *err) MUST_USE;
-enum status state_save(struct state *state, struct err *err) MUST_USE;
+enum status state_make_room(struct job *job) MUST_USE;
+enum status state_save(struct job *job) MUST_USE;
 
 /* ---- a verb, and a job ---- */
 
@@ -145,6 +122,9 @@ struct job {
     struct err err;  /* of the last thing that failed */
     int exit_status; /* so far */
     int stop_fd;     /* can be read once the user wants to stop */
+    /* The file for what a provider hands out only once: locked, and with its room on the disk, before
+     * it is asked for. Neither a full disk nor another command can lose it then. NULL: none. */
+    struct file_draft *draft;
 
     struct api {
         const char *scheme;
@@ -164,8 +144,9 @@ struct job {
     bool is_open;               /* the time was over before the outcome of that was seen */
 
     /* weavy's */
-    struct state state;
-    bool logged_in; /* by this job, and the token has not been accepted yet */
+    struct json_object *account; /* the members that all entries of the account have */
+    struct json_object *state;   /* the tree of state.c */
+    bool logged_in;              /* by this job, and the token has not been accepted yet */
 };
 
 /* ---- api.c ---- */
@@ -223,6 +204,8 @@ void job_end(struct job *job, int exit_status);
 enum status job_url(struct job *job, const char **out_url) MUST_USE;
 /* Sets the token that the configuration gives, else this one. */
 enum status job_set_token(struct job *job, const char *other) MUST_USE;
+/* Writes job->draft. If a power cut may undo that, prints a warning. */
+enum status job_store(struct job *job, struct slice data) MUST_USE;
 /* tree_add_line, with *** for secrets. */
 void job_add_line(const struct job *job, struct buf *out, struct json_object *object,
                   const char *line);

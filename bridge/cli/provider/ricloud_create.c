@@ -66,17 +66,17 @@ static enum status choose_file(struct job *job, const char **out_file, bool *out
 
 /* Locks against a second `create` that would choose the same file, before anything is made at the
  * provider. */
-static enum status prepare(struct job *job, struct stash *stash, bool *out_free)
+static enum status prepare(struct job *job, const char **out_file, bool *out_free)
 {
-    enum status st = choose_file(job, &stash->path, out_free);
+    enum status st = choose_file(job, out_file, out_free);
 
     if (st == ST_OK && job->options.dry_run) {
-        (void)fprintf(stderr, CLI_PREFIX "the secret would go to %s\n", stash->path);
+        (void)fprintf(stderr, CLI_PREFIX "the secret would go to %s\n", *out_file);
         return ST_OK;
     }
-    st = st == ST_OK ? stash_lock(stash, &job->err) : st;
-    st = st == ST_OK ? choose_file(job, &stash->path, out_free) : st; /* taken meanwhile? */
-    return st == ST_OK ? stash_make_room(stash, MAX_SECRET, &job->err) : st;
+    st = st == ST_OK ? file_draft_open(*out_file, &job->draft, &job->err) : st;
+    st = st == ST_OK ? choose_file(job, out_file, out_free) : st; /* taken meanwhile? */
+    return st == ST_OK ? file_draft_reserve(job->draft, MAX_SECRET, &job->err) : st;
 }
 
 static enum status post(struct job *job)
@@ -125,14 +125,14 @@ static enum status check_secret(struct job *job, struct slice *out_secret)
 }
 
 /* id: of the config, for messages. */
-static enum status store_secret(struct job *job, struct stash *stash, bool was_free,
+static enum status store_secret(struct job *job, const char *file, bool was_free,
                                 const char *id)
 {
     struct slice secret;
     enum status st = check_secret(job, &secret);
 
     secrets_add(&job->api.secrets, secret);
-    st = st == ST_OK ? stash_put(stash, secret, &job->err) : st;
+    st = st == ST_OK ? job_store(job, secret) : st;
     if (st != ST_OK) {
         cli_fail("webhook config %s WAS CREATED, BUT ITS SECRET IS NOT STORED: %s", id,
                  job->err.text);
@@ -144,26 +144,26 @@ static enum status store_secret(struct job *job, struct stash *stash, bool was_f
     if (!was_free) {
         cli_fail("the secret that was in %s is replaced: from now on, deliveries signed with "
                  "the old one are refused",
-                 stash->path);
+                 file);
     }
     return ST_OK;
 }
 
 /* After the POST. */
-static enum status finish(struct job *job, struct stash *stash, bool was_free)
+static enum status finish(struct job *job, const char *file, bool was_free)
 {
     struct buf id = {0};
     enum status st;
 
     job_add_line(job, &id, job->config, "{id}");
-    st = store_secret(job, stash, was_free, id.data);
+    st = store_secret(job, file, was_free, id.data);
     if (st == ST_OK) {
-        st = ricloud_report(job, ricloud_settle(job), stash->path);
+        st = ricloud_report(job, ricloud_settle(job), file);
         if (st != ST_OK) {
             err_wrap(&job->err,
                      "webhook config %s was created, and its secret is in %s; but how its test "
                      "went is not known",
-                     id.data, stash->path);
+                     id.data, file);
         }
     } else {
         st = ricloud_report(job, st, NULL);
@@ -174,15 +174,14 @@ static enum status finish(struct job *job, struct stash *stash, bool was_free)
 
 enum status ricloud_create(struct job *job)
 {
-    struct stash stash = {.lock_fd = -1};
+    const char *file;
     bool was_free = false;
-    enum status st = prepare(job, &stash, &was_free);
+    enum status st = prepare(job, &file, &was_free);
 
     if (st == ST_OK) {
         st = post(job);
-        st = st == ST_OK && job->config ? finish(job, &stash, was_free)
+        st = st == ST_OK && job->config ? finish(job, file, was_free)
                                         : ricloud_report(job, st, NULL);
     }
-    stash_close(&stash);
     return st;
 }

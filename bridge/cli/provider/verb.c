@@ -12,6 +12,7 @@
 #include <json-c/json.h>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/units.h"
 #include "common/utf8.h"
 
@@ -134,7 +135,9 @@ static int run(struct job *job, const struct vendor *vendor, const struct verb *
     }
     tree_wipe(job->config);
     tree_wipe(job->test);
-    state_close(&job->state);
+    tree_wipe(job->state);
+    json_object_put(job->account);
+    file_draft_close(job->draft);
     api_close(job);
     (void)fflush(stdout);
     (void)close(job->stop_fd);
@@ -190,6 +193,17 @@ enum status job_set_token(struct job *job, const char *other)
     return api_set_token(job, token->len ? buf_slice(token) : slice_of(other)) == ST_OK
                ? ST_OK
                : err_wrap(&job->err, "source %s: api.token", job->source->name);
+}
+
+enum status job_store(struct job *job, struct slice data)
+{
+    bool synced = true;
+    enum status st = file_draft_put(job->draft, data, &synced, &job->err);
+
+    if (st == ST_OK && !synced) {
+        cli_fail("it is stored, but a power cut may undo that: %s", job->err.text);
+    }
+    return st;
 }
 
 void job_add_line(const struct job *job, struct buf *out, struct json_object *object,

@@ -46,7 +46,7 @@ static void print_subscription(const struct job *job, struct json_object *one,
 
 static struct json_object *subscription(const struct job *job, size_t i)
 {
-    return state_entry(&job->state, STATE_SUBSCRIPTIONS, i);
+    return state_entry(job, STATE_SUBSCRIPTIONS, i);
 }
 
 static enum status list(struct job *job)
@@ -74,8 +74,8 @@ static void keep(struct job *job, struct json_object *one, const char *event)
 {
     enum status st;
 
-    state_add(&job->state, STATE_SUBSCRIPTIONS, one);
-    st = state_save(&job->state, &job->err);
+    state_add(job, STATE_SUBSCRIPTIONS, one);
+    st = state_save(job);
     print_subscription(job, one, st == ST_OK ? "subscribed" : "not stored");
     if (st != ST_OK) {
         job_end(job,
@@ -224,8 +224,8 @@ static bool end_stored(struct job *job, size_t i)
         }
     } else if (!job->options.dry_run) {
         json_object_get(one);
-        state_remove(&job->state, STATE_SUBSCRIPTIONS, i);
-        if (state_save(&job->state, &job->err) != ST_OK) {
+        state_remove(job, STATE_SUBSCRIPTIONS, i);
+        if (state_save(job) != ST_OK) {
             job_end(job, cli_fail("%s", job->err.text));
         }
         print_subscription(job, one, forget ? "forgotten" : "unsubscribed");

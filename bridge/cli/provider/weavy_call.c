@@ -61,14 +61,13 @@ enum status weavy_begin(struct job *job, bool changes)
         return err_set(&job->err, ST_MISSING, "source %s: api.project_code %s", source->name,
                        project_code ? "cannot stand in a URL" : "is missing");
     }
-    job->state.account = TEXTS({"source", source->name}, {"api", job->api.base.data},
-                               {"project_code", project_code});
+    job->account = TEXTS({"source", source->name}, {"api", job->api.base.data},
+                         {"project_code", project_code});
     /* A dry run changes nothing, and keeps nobody waiting. */
-    st = state_open(&job->state, source->api.state_file, changes && !job->options.dry_run,
-                    &job->err);
-    return st == ST_OK ? job_set_token(job, tree_text(state_entry(&job->state, STATE_LOGINS, 0),
-                                                      "/token"))
-                       : st;
+    st = state_open(job, changes && !job->options.dry_run);
+    return st == ST_OK
+               ? job_set_token(job, tree_text(state_entry(job, STATE_LOGINS, 0), "/token"))
+               : st;
 }
 
 static enum status check_credentials(struct job *job)
@@ -80,7 +79,7 @@ static enum status check_credentials(struct job *job)
         return err_set(&job->err, ST_MISSING, "cannot log in without api.password");
     }
     return source->api.username && source->api.password.len > 0
-               ? state_make_room(&job->state, &job->err)
+               ? state_make_room(job)
                : err_set(&job->err, ST_MISSING,
                          "cannot log in: source %s needs api.username and api.password (or "
                          "api.token)",
@@ -99,9 +98,9 @@ static enum status keep_login(struct job *job)
     if (st != ST_OK) {
         return st;
     }
-    state_remove(&job->state, STATE_LOGINS, 0);
-    state_add(&job->state, STATE_LOGINS, TEXTS({"token", token}));
-    return state_save(&job->state, &job->err);
+    state_remove(job, STATE_LOGINS, 0);
+    state_add(job, STATE_LOGINS, TEXTS({"token", token}));
+    return state_save(job);
 }
 
 enum status weavy_login(struct job *job)
@@ -142,7 +141,7 @@ static enum status call_once(struct job *job, const char *entry_point, struct js
 {
     bool is_configured = job->source->api.token.len > 0;
     struct buf path = {0};
-    enum status st = job->options.dry_run ? ST_OK : state_make_room(&job->state, &job->err);
+    enum status st = job->options.dry_run ? ST_OK : state_make_room(job);
 
     if (st != ST_OK) {
         return st;

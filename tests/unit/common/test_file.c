@@ -89,7 +89,7 @@ static void assert_holds(const char *path, const char *text)
 static enum status replace(const char *path, struct slice data, struct err *err)
 {
     struct file_draft *draft = NULL;
-    enum status st = file_draft_open(path, data.len, &draft, err);
+    enum status st = file_draft_open(path, &draft, err);
     bool synced = false;
 
     if (st == ST_OK) {
@@ -114,7 +114,8 @@ static struct file_draft *begin(const struct folder *folder, size_t bytes)
 {
     struct file_draft *draft = NULL;
 
-    assert_int_equal(file_draft_open(folder->file, bytes, &draft, NULL), ST_OK);
+    assert_int_equal(file_draft_open(folder->file, &draft, NULL), ST_OK);
+    assert_int_equal(file_draft_reserve(draft, bytes, NULL), ST_OK);
     return draft;
 }
 
@@ -201,18 +202,19 @@ static void a_failure_leaves_the_old_bytes_and_no_other_file(void **state)
 {
     struct folder *folder = *state;
     static char big[10000];
-    struct file_draft *draft;
+    struct file_draft *draft = NULL;
     struct err err = {0};
     bool synced = false;
 
     assert_replaces(folder->file, "old");
     assert_ptr_not_equal(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
     limit_files_to(4096);
-    assert_int_equal(file_draft_open(folder->file, sizeof(big), &draft, &err), ST_IO);
+    assert_int_equal(file_draft_open(folder->file, &draft, &err), ST_OK);
+    assert_int_equal(file_draft_reserve(draft, sizeof(big), &err), ST_IO);
     assert_int_equal(err.sys_errno, EFBIG);
     assert_non_null(strstr(err.text, folder->file));
     assert_int_equal(each_name(folder->path, NULL), 1);
-    draft = begin(folder, 1);
+    assert_int_equal(file_draft_reserve(draft, 1, &err), ST_OK);
     assert_int_equal(file_draft_put(draft, (struct slice){big, sizeof(big)}, &synced, &err),
                      ST_IO);
     limit_files_to(RLIM_INFINITY);
@@ -404,21 +406,23 @@ static void a_concurrent_reader_finds_the_old_or_the_new_bytes_never_a_part(void
     assert_int_equal(atomic_load(&reader.mixed), 0);
 }
 
-static void a_lock_on_the_folder_holds_until_it_is_closed(void **state)
+static void another_draft_in_the_folder_waits_until_the_first_is_closed(void **state)
 {
     struct folder *folder = *state;
     struct err err = {0};
-    int first = -1, second = -1;
+    struct file_draft *first = begin(folder, 1), *second = NULL;
+    bool synced = false;
 
-    assert_int_equal(file_lock_parent(folder->file, &first, &err), ST_OK);
-    assert_int_not_equal(fcntl(first, F_GETFD) & FD_CLOEXEC, 0);
-    assert_int_equal(file_lock_parent(folder->file, &second, &err), ST_BUSY);
-    assert_int_equal(second, -1);
-    assert_int_equal(close(first), 0);
-    assert_int_equal(file_lock_parent(folder->file, &second, &err), ST_OK);
-    assert_int_equal(close(second), 0);
-    assert_int_equal(each_name(folder->path, NULL), 0);
-    assert_int_equal(file_lock_parent("/tmp/no/such/folder/x", &second, &err), ST_IO);
+    assert_int_equal(file_draft_open(folder->file, &second, &err), ST_BUSY);
+    assert_null(second);
+    assert_int_equal(file_draft_put(first, SLICE("first"), &synced, &err), ST_OK);
+    assert_int_equal(file_draft_open(folder->file, &second, &err), ST_BUSY);
+    assert_int_equal(file_draft_put(first, SLICE("again"), &synced, &err), ST_OK);
+    file_draft_close(first);
+    assert_holds(folder->file, "again");
+    assert_int_equal(file_draft_open(folder->file, &second, &err), ST_OK);
+    file_draft_close(second);
+    assert_int_equal(each_name(folder->path, NULL), 1);
 }
 
 static void assert_real(const char *path, const char *real)
@@ -475,7 +479,7 @@ int main(void)
         IN_A_FOLDER(a_pipe_is_refused_without_waiting_for_it),
         IN_A_FOLDER(a_link_to_a_regular_file_is_read),
         IN_A_FOLDER(a_concurrent_reader_finds_the_old_or_the_new_bytes_never_a_part),
-        IN_A_FOLDER(a_lock_on_the_folder_holds_until_it_is_closed),
+        IN_A_FOLDER(another_draft_in_the_folder_waits_until_the_first_is_closed),
         IN_A_FOLDER(the_real_path_is_behind_every_link_also_of_a_file_that_is_not_there_yet),
     };
 
