@@ -183,6 +183,30 @@ def test_with_json_an_update_or_a_test_whose_outcome_is_not_known_is_an_object(a
     assert row["id"] == 7 and row["test_error"] is None
 
 
+def test_with_json_every_other_change_whose_outcome_is_not_known_is_an_object(api, ricloud):
+    """delete, test and use; each as far as it is known."""
+    api.on("GET", f"{CONFIGS}/7", config("valid"))
+    api.on("GET", "/key", {"id": 5})
+    for answer in (HANG, Answer(503)):
+        api.on("DELETE", f"{CONFIGS}/7", answer)
+        api.on("POST", f"{CONFIGS}/7/test", answer)
+        api.on("POST", "/keys/5", answer)
+        for args, wanted in (
+            (["delete", "7"], {"id": 7, "deleted": None, "state": "unknown"}),
+            (["test", "7"], {"task": None, "state": "unknown", "test_error": None}),
+            (["use", "7"], {"key": 5, "webhook_config": 7, "state": "unknown"}),
+        ):
+            assert ricloud.rows(*args, "--timeout", "1s", expect=1) == [wanted]
+    assert ricloud.run("delete", "7", "--timeout", "1s", expect=1) == "7  unknown\n"
+    # Nothing was done, as nothing was asked for, or it was refused.
+    api.on("DELETE", f"{CONFIGS}/7", 404)
+    api.on("POST", f"{CONFIGS}/7/test", 409)
+    api.on("GET", "/key", 503)
+    api.on("GET", f"{CONFIGS}/8", HANG)
+    for args in (["delete", "7"], ["test", "7"], ["use", "7"], ["get", "8"]):
+        assert ricloud.rows(*args, "--timeout", "1s", expect=1) == []
+
+
 def test_with_json_a_subscription_whose_outcome_is_not_known_is_an_object(api, weavy):
     answer_codes(api)
     weavy.run("subscribe", "NewDeal")

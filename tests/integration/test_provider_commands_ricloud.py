@@ -420,6 +420,18 @@ def test_a_list_that_does_not_get_on_ends(api, ricloud):
     assert [row["id"] for row in ricloud.rows("list", expect=1)] == [1]
 
 
+def test_a_list_without_an_end_ends_with_the_time(api, ricloud):
+    def next_page(request):
+        last = int(request.path.partition("&after_id=")[2] or 0)
+        api.on("GET", f"{CONFIGS}?limit=100&after_id={last + 1}", next_page)
+        return page(last + 1, more=True)
+
+    api.on("GET", f"{CONFIGS}?limit=100", next_page)
+    ricloud.fails("list", "--timeout", "1s", saying="the list has more pages, but the time is over")
+    rows = [int(line.split()[0]) for line in ricloud.out.splitlines()]
+    assert rows == list(range(1, len(rows) + 1))
+
+
 def test_list_passes_its_filters_on(api, ricloud):
     query = "?limit=100&state=deactivated&date_created=2018-08-22T10%3A25%3A05Z"
     api.on("GET", CONFIGS + query, page(more=False))

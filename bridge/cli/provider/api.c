@@ -8,7 +8,6 @@
  * If a try may have been carried out although its answer was lost, the reply is `uncertain`: then
  * there may be a config or a subscription that nobody knows of.
  */
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
 
@@ -37,7 +36,7 @@ void api_open(struct job *job, const char *scheme, int64_t timeout_ms)
     api->scheme = scheme;
     api->ca_file = source->api.ca_file;
     api->deadline_ms = clock_mono_ms() + timeout_ms;
-    buf_add_str(&api->base, source->api.url ? source->api.url : source->provider->api_url);
+    buf_add_str(&api->base, source->provider->api_url);
     while (api->base.data[api->base.len - 1] == '/') {
         api->base.data[--api->base.len] = '\0';
     }
@@ -82,16 +81,14 @@ void api_make(struct job *job, const struct request *request)
 {
     struct json_object *headers = TREE({"Accept", tree_string("application/json")});
     struct slice token = job->options.dry_run ? SLICE("***") : buf_slice(&job->api.token);
-    const char *at = request->id ? strstr(request->path, "{id}") : NULL;
     struct buf url = {0}, value = {0};
 
-    buf_addf(&url, "%s%.*s", job->api.base.data, at ? (int)(at - request->path) : INT_MAX,
-             request->path);
-    if (at) {
+    buf_addf(&url, "%s%s", job->api.base.data, request->path);
+    if (request->id) {
+        buf_add_char(&url, '/');
         cli_http_add_escaped(&url, request->id);
-        buf_add_str(&url, at + strlen("{id}"));
     }
-    buf_add_str(&url, request->query ? request->query : "");
+    buf_add_str(&url, request->more ? request->more : "");
     if (!request->anonymous) {
         buf_reserve(&value, token.len + 64); /* growing would leave a copy behind */
         buf_addf(&value, "%s %.*s", job->api.scheme, SLICE_ARG(token));
@@ -133,54 +130,6 @@ void api_add_request(struct buf *out, const struct job *job)
     json_object_put(shown);
 }
 
-static int64_t left_ms(const struct job *job)
-{
-    int64_t left = job->api.deadline_ms - clock_mono_ms();
-
-    return left > 0 ? left : 0;
-}
-
-/* ST_OK: there was an answer. */
-static enum status try_once(struct job *job, struct err *err)
-{
-    int64_t left = left_ms(job);
-    struct json_object *body = tree_at(job->sent, "/body");
-    struct slice json = slice_of(body ? tree_print(body) : NULL);
-    struct reply *reply = &job->reply;
-    struct buf headers = {0};
-    struct cli_http_request request = {
-        .method = tree_text(job->sent, "/method"),
-        .path = tree_text(job->sent, "/url") + job->api.base.len,
-        .json = body ? &json : NULL,
-        .timeout_ms = left < LAST_TRY_MS      ? LAST_TRY_MS
-                      : left < TRY_TIMEOUT_MS ? left
-                                              : TRY_TIMEOUT_MS,
-    };
-    enum status st;
-
-    buf_reserve(&headers, job->api.token.len + 512);
-    add_headers(&headers, job->sent);
-    request.header = headers.data;
-    st = cli_http_run(job->api.http, &request, &reply->http, err);
-    buf_wipe(&headers);
-    tree_wipe(reply->json);
-    reply->json = tree_parse(reply->http.body, &reply->is_json);
-    reply->is_empty = slice_trim(reply->http.body, " \t\r\n").len == 0;
-    reply->uncertain |=
-        reply->http.sent && (reply->http.status == 0 || reply->http.status >= 500);
-    return st;
-}
-
-static enum status status_of(const struct cli_http_reply *answer)
-{
-    return answer->is_transient || answer->status == 429 || answer->status >= 500
-               ? ST_UNREACHABLE
-           : answer->status / 100 == 2                      ? ST_OK
-           : answer->status == 401                          ? ST_UNAUTHENTIC
-           : answer->status == 404 || answer->status == 410 ? ST_NOT_FOUND
-                                                            : ST_REFUSED;
-}
-
 /* ---- why a try failed ---- */
 
 /* Adds a part of an answer, cut, with a text before and behind it; nothing for an empty object. */
@@ -211,7 +160,7 @@ void api_add_answer(struct buf *out, const struct job *job)
              tree_text(job->sent, "/url"), reply->http.status);
     if (redirect) { /* the query may contain anything, such as the request */
         to = json_object_new_string_len(redirect, (int)strcspn(redirect, "?#"));
-    } else if (!reply->is_json && !reply->is_empty) {
+    } else if (!reply->is_json) {
         buf_add_str(out, ", but not with JSON");
     }
     for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -240,7 +189,63 @@ enum status job_reject(struct job *job, enum status st, const char *what)
     return st;
 }
 
-/* ---- all tries ---- */
+/* ---- tries ---- */
+
+static int64_t left_ms(const struct job *job)
+{
+    int64_t left = job->api.deadline_ms - clock_mono_ms();
+
+    return left > 0 ? left : 0;
+}
+
+static enum status status_of(const struct cli_http_reply *answer)
+{
+    if (answer->is_transient || answer->status == 429 || answer->status >= 500) {
+        return ST_UNREACHABLE;
+    }
+    if (answer->status == 404 || answer->status == 410) {
+        return ST_NOT_FOUND;
+    }
+    return answer->status / 100 == 2 ? ST_OK
+           : answer->status == 401   ? ST_UNAUTHENTIC
+                                     : ST_REFUSED;
+}
+
+/* why: it failed. */
+static enum status try_once(struct job *job, struct buf *why)
+{
+    int64_t left = left_ms(job) < TRY_TIMEOUT_MS ? left_ms(job) : TRY_TIMEOUT_MS;
+    struct json_object *body = tree_at(job->sent, "/body");
+    struct slice json = slice_of(body ? tree_print(body) : NULL);
+    struct reply *reply = &job->reply;
+    struct buf headers = {0};
+    struct cli_http_request request = {
+        .method = tree_text(job->sent, "/method"),
+        .path = tree_text(job->sent, "/url") + job->api.base.len,
+        .json = body ? &json : NULL,
+        .timeout_ms = left > LAST_TRY_MS ? left : LAST_TRY_MS,
+    };
+    struct err no_answer = {0};
+
+    buf_reserve(&headers, job->api.token.len + 512);
+    add_headers(&headers, job->sent);
+    request.header = headers.data;
+    buf_clear(why);
+    if (cli_http_run(job->api.http, &request, &reply->http, &no_answer) != ST_OK) {
+        buf_addf(why, "%s ", request.method);
+        (void)secrets_add_hidden(&job->api.secrets, why, slice_of(no_answer.text));
+    }
+    buf_wipe(&headers);
+    tree_wipe(reply->json);
+    reply->json = tree_parse(reply->http.body, &reply->is_json);
+    reply->is_json |= slice_trim(reply->http.body, " \t\r\n").len == 0;
+    reply->uncertain |= reply->http.sent && strcmp(request.method, "GET") != 0 &&
+                        (reply->http.status == 0 || reply->http.status >= 500);
+    if (reply->http.status) {
+        api_add_answer(why, job);
+    }
+    return status_of(&reply->http);
+}
 
 int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random)
 {
@@ -262,9 +267,7 @@ bool job_wait(const struct job *job, int64_t ms)
     return left > 0 && poll(&stop, 1, (int)(ms < left ? ms : left)) <= 0;
 }
 
-/* After the n-th try, which failed for a reason that may not be there next time: waits until it
- * is time for the next one. False: there will be none; if that is because the API asks for a
- * longer pause than is left, why ends with it. */
+/* Waits until it is time for another try. False: there is none. */
 static bool wait_for_next_try(const struct job *job, unsigned n, struct buf *why)
 {
     unsigned retry_after_s = job->reply.http.retry_after_s;
@@ -273,15 +276,15 @@ static bool wait_for_next_try(const struct job *job, unsigned n, struct buf *why
 
     CHECK(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
     delay = api_retry_delay_ms(n, retry_after_s, random);
-    if (job_is_stopped(job)) {
+    if (n == MAX_TRIES || job_is_stopped(job)) {
         return false;
     }
-    if (n < MAX_TRIES && delay < left_ms(job)) {
+    if (delay < left_ms(job)) {
         cli_fail("%s; trying again in %.1f s (%u of %d)", why->data, (double)delay / 1000,
                  n + 1, MAX_TRIES);
         return job_wait(job, delay);
     }
-    if (n < MAX_TRIES && retry_after_s) {
+    if (retry_after_s) {
         buf_addf(why,
                  "; it wants to be asked again in %u s, which is more than --timeout leaves",
                  retry_after_s);
@@ -293,6 +296,7 @@ static enum status call(struct job *job)
 {
     struct buf why = {0};
     enum status st = ST_OK;
+    unsigned n = 0;
 
     if (job->api.ca_file) {
         st = cli_http_trust(job->api.http, job->api.ca_file, &job->err);
@@ -301,25 +305,11 @@ static enum status call(struct job *job)
         }
         job->api.ca_file = NULL;
     }
-    for (unsigned n = 1;; n++) {
-        struct err no_answer = {0};
-        bool is_answered = try_once(job, &no_answer) == ST_OK;
-
-        st = status_of(&job->reply.http);
-        if (st == ST_OK) {
-            break;
-        }
-        buf_clear(&why);
-        if (is_answered) {
-            api_add_answer(&why, job);
-        } else {
-            buf_addf(&why, "%s ", tree_text(job->sent, "/method"));
-            (void)secrets_add_hidden(&job->api.secrets, &why, slice_of(no_answer.text));
-        }
-        if (st != ST_UNREACHABLE || !wait_for_next_try(job, n, &why)) {
-            err_set(&job->err, st, "%s", why.data);
-            break;
-        }
+    do {
+        st = try_once(job, &why);
+    } while (st == ST_UNREACHABLE && wait_for_next_try(job, ++n, &why));
+    if (st != ST_OK) {
+        err_set(&job->err, st, "%s", why.data);
     }
     buf_free(&why);
     return st;

@@ -3,7 +3,7 @@
  * calls:
  *
  *   provider.c         the vendors, the help, `show`
- *   ricloud.c          its verbs    ricloud_create.c  one of them    ricloud_config.c  what they share
+ *   ricloud.c          its verbs    ricloud_config.c  a config and its test
  *   weavy.c            its verbs    weavy_sample.c    one of them    weavy_call.c      what they share
  *   verb.c             the frame of every verb, and what it prints
  *   api.c              calls of the API: tries, the reason of a failure
@@ -97,9 +97,9 @@ extern const struct vendor ricloud, weavy;
 
 struct request {
     const char *method;
-    const char *path;         /* behind the API's URL; `{id}` in it stands for id */
-    const char *id;           /* any text, escaped; NULL: the path stays as it is */
-    const char *query;        /* with its ?; NULL: none */
+    const char *path;         /* behind the API's URL */
+    const char *id;           /* any text, as a segment behind that; NULL: none */
+    const char *more;         /* behind that, such as a query; NULL: nothing */
     const char *await;        /* the header Ricloud-Await; NULL: none */
     bool anonymous;           /* without the token */
     struct json_object *json; /* the body, to which nobody else refers; NULL: none */
@@ -108,9 +108,9 @@ struct request {
 struct reply {
     struct cli_http_reply http; /* borrowed until the next call */
     struct json_object *json;   /* for tree_wipe; NULL: nothing, `null`, or not JSON */
-    bool is_json, is_empty;
-    /* A request was sent and its outcome is not known: it may have been carried out, also beside
-     * the one that was answered. */
+    bool is_json;               /* or empty */
+    /* A change was asked for and its outcome is not known: it may have been made, also beside the
+     * one that was answered. */
     bool uncertain;
 };
 
@@ -213,12 +213,9 @@ void job_add_line(const struct job *job, struct buf *out, struct json_object *ob
  * In a dry run there are no results. */
 void job_print(const struct job *job, struct json_object *object, const char *line);
 
-/* ---- ricloud_create.c, ricloud_config.c: a webhook config, and how its test went ---- */
+/* ---- ricloud_config.c: a webhook config, and how its test went ---- */
 
 #define RICLOUD_CONFIGS "/configs/webhook"
-#define RICLOUD_CONFIG  RICLOUD_CONFIGS "/{id}"
-
-enum status ricloud_create(struct job *job) MUST_USE;
 
 /* Calls the API about the config (job->config; else the one that argv[1] names; else a new one), and
  * keeps what it answers as job->config: in the state `unknown` if it may have done what it was asked

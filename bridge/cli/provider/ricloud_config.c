@@ -39,15 +39,10 @@ static const char *id_of(const struct job *job)
 enum status ricloud_ask(struct job *job, const char *method, struct json_object *json)
 {
     const char *id = id_of(job), *answered;
-    enum status st = job_call(job, &(struct request){
-                                       .method = method,
-                                       .path = id ? RICLOUD_CONFIG : RICLOUD_CONFIGS,
-                                       .id = id,
-                                       .json = json,
-                                   });
-
-    bool may_be_done = !job->options.dry_run && strcmp(method, "GET") != 0 &&
-                       (st == ST_OK || job->reply.uncertain);
+    enum status st = job_call(
+        job,
+        &(struct request){.method = method, .path = RICLOUD_CONFIGS, .id = id, .json = json});
+    bool may_be_done = strcmp(method, "GET") != 0 && (st == ST_OK || job->reply.uncertain);
 
     answered = tree_text(job->reply.json, "/id");
     if (st == ST_OK && answered && api_is_segment(answered) &&
@@ -55,7 +50,7 @@ enum status ricloud_ask(struct job *job, const char *method, struct json_object 
         job_keep(job, &job->config);
         return ST_OK;
     }
-    if (may_be_done && !job->config) {
+    if (may_be_done && !job->config && !job->options.dry_run) {
         job->config =
             TEXTS({"id", id}, {"url", tree_text(job->sent, "/body/url")}, {"state", "unknown"});
     }
@@ -67,8 +62,9 @@ enum status ricloud_start_test(struct job *job, bool await)
     enum status st =
         job_call(job, &(struct request){
                           .method = "POST",
-                          .path = RICLOUD_CONFIG "/test",
+                          .path = RICLOUD_CONFIGS,
                           .id = id_of(job),
+                          .more = "/test",
                           .await = await ? "10" : NULL, /* seconds; more is not allowed */
                           .json = tree_raw("null"),     /* as the provider's own client */
                       });
@@ -152,19 +148,20 @@ void ricloud_print(const struct job *job, struct json_object *config)
 /* On stderr, what may be wrong. report: what was printed of the config. */
 static void explain(const struct job *job, struct json_object *report)
 {
+    const char *why = tree_text(report, "/test_error") ? ": {test_error}" : "";
     struct buf line = {0}, text = {0};
     char now[CLOCK_TEXT_SIZE];
 
+    if (job->is_open) {
+        why = job_is_stopped(job) ? ": interrupted before its test was finished"
+                                  : ": the API has not finished its test within --timeout";
+    }
     clock_format(clock_unix_ms(), now);
     json_object_object_add(report, "path", tree_string(job->source->path));
     json_object_object_add(report, "source", tree_string(job->source->name));
     json_object_object_add(report, "now", tree_string(now));
-    buf_addf(&line, "webhook config {id} is %s{state}%s\n",
-             job->is_open && !is(job, "new") ? "still " : "",
-             job->is_open && job_is_stopped(job) ? ": interrupted before its test was finished"
-             : job->is_open ? ": the API has not finished its test within --timeout"
-             : tree_text(report, "/test_error") ? ": {test_error}"
-                                                : "");
+    buf_addf(&line, CLI_PREFIX "webhook config {id} is %s{state}%s\n",
+             job->is_open && !is(job, "new") ? "still " : "", why);
     if (is(job, "invalid")) {
         buf_addf(
             &line,
@@ -178,13 +175,11 @@ static void explain(const struct job *job, struct json_object *report)
                   "source {source}, and may its user read it?"
                 : "is the secret of source {source} the one of this config?");
     }
-    buf_add_str(&line,
-                is(job, "deactivated")
-                    ? "  `hook2mqtt provider ricloud update {id} --state new` activates it, "
-                      "and has it tested\n"
-                    : "  `hook2mqtt provider ricloud test {id} --wait` tests it again\n");
+    buf_addf(&line, "  `hook2mqtt provider ricloud %s\n",
+             is(job, "deactivated") ? "update {id} --state new` activates it, and has it tested"
+                                    : "test {id} --wait` tests it again");
     job_add_line(job, &text, report, line.data);
-    (void)fprintf(stderr, CLI_PREFIX "%s", text.data);
+    (void)fputs(text.data, stderr);
     buf_free(&line);
     buf_free(&text);
 }
@@ -203,7 +198,7 @@ enum status ricloud_report(struct job *job, enum status st, const char *secret_f
               secret_file ? CONFIG_LINE "\nits secret is in {secret_file}" : CONFIG_LINE);
     if (st == ST_OK && (!is(job, "valid") || job->is_open)) {
         explain(job, report);
-        job_end(job, EXIT_FAILED);
+        job->exit_status = EXIT_FAILED;
     }
     json_object_put(report);
     return st;

@@ -195,7 +195,7 @@ static enum status end_code(struct job *job, const char *code)
     enum status st = weavy_call(job, "Unsubscribe", TEXTS({"codeWebhookSubscription", code}));
     const struct reply *reply = &job->reply;
 
-    if (st == ST_OK && !reply->is_json && !reply->is_empty) {
+    if (st == ST_OK && !reply->is_json) {
         return job_reject(job, ST_INVALID, "is no JSON");
     }
     /* It may have been ended by a try whose answer was lost. */

@@ -146,10 +146,11 @@ static enum status call_once(struct job *job, const char *entry_point, struct js
     if (st != ST_OK) {
         return st;
     }
-    buf_addf(&path, "/v1/EntryPoints/{id}/process/?c=EPT_Webhook%s", entry_point);
+    buf_addf(&path, "/process/?c=EPT_Webhook%s", entry_point);
     st = job_call(job, &(struct request){.method = "POST",
-                                         .path = path.data,
+                                         .path = "/v1/EntryPoints",
                                          .id = job->source->api.project_code,
+                                         .more = path.data,
                                          .json = tree_copy(json)});
     buf_free(&path);
     if (st == ST_OK && !job->options.dry_run) {
