@@ -216,6 +216,8 @@ def test_with_json_a_subscription_whose_outcome_is_not_known_is_an_object(api, w
         (row,) = weavy.rows(*args, "--timeout", "1s", expect=1)
         assert (row["event"], row["code"], row["status"]) == (args[1], code, "unknown")
     assert codes(weavy) == ["code-NewDeal"]
+    (row,) = weavy.rows("unsubscribe", "a-code", "--timeout", "1s", expect=1)
+    assert (row["event"], row["code"], row["status"]) == (None, "a-code", "unknown"), "also of one that is not stored"
 
 
 # What an API may answer

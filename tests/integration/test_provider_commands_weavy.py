@@ -47,6 +47,22 @@ def test_a_login_that_is_refused_says_so(api, weavy):
     assert not state_file(weavy).exists()
 
 
+@pytest.mark.parametrize("answer", [Answer(401), Answer(403), Answer(200, {"something": "else"})], ids=str)
+def test_a_login_that_fails_ends_the_verb(api, weavy, answer):
+    """As a password that is wrong is so for every event; each further try may lock the account."""
+    answer_codes(api)
+    weavy.run("subscribe", "NewDeal", "NewCustomer", "NewSuspect")
+    api.on("POST", LOGIN, answer)
+    for name in ("Subscribe", "Unsubscribe"):
+        api.on("POST", entry_point(name), 401)
+    for args in (["subscribe", "Own1", "Own2"], ["unsubscribe", "NewDeal", "NewCustomer"], ["unsubscribe", "--all"],
+                 ["unsubscribe", "code-1", "code-2"]):
+        before = len(api.asked("POST", LOGIN))
+        weavy.run(*args, expect=1)
+        assert len(api.asked("POST", LOGIN)) == before + 1 and weavy.err.count("Authenticate") == 1, weavy.err
+    assert len(codes(weavy)) == 3
+
+
 @pytest.mark.parametrize("status", [200, 400])
 @pytest.mark.parametrize("secret", [PASSWORD, AUTH_TOKEN], ids=["password", "token"])
 def test_what_weavy_sends_back_is_printed_without_secrets(api, weavy, secret, status):

@@ -57,8 +57,8 @@ enum status state_open(struct job *job, bool for_change) MUST_USE;
 struct json_object *state_entry(const struct job *job, const char *list, size_t i);
 /* Adds an entry that was made now. Takes its own members. */
 void state_add(struct job *job, const char *list, struct json_object *entry);
-/* Removes the i-th one, if it is there. */
-void state_remove(struct job *job, const char *list, size_t i);
+/* Does nothing if it is not there. */
+void state_remove(struct job *job, const char *list, const struct json_object *entry);
 /* Opened for a change: takes room on the disk for one more entry; writes the changes. */
 enum status state_make_room(struct job *job) MUST_USE;
 enum status state_save(struct job *job) MUST_USE;
@@ -147,6 +147,7 @@ struct job {
     struct json_object *account; /* the members that all entries of the account have */
     struct json_object *state;   /* the tree of state.c */
     bool logged_in;              /* by this job, and the token has not been accepted yet */
+    bool login_failed;           /* the last one: nothing else can be asked for */
 };
 
 /* ---- api.c ---- */
@@ -198,8 +199,6 @@ int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random);
 /* Runs the verb that argv[1] names, from its options to its end. */
 int verb_run(struct cli *cli);
 
-/* Takes the exit status of a step: the first failure becomes the command's. */
-void job_end(struct job *job, int exit_status);
 /* The URL that the provider sends to: --url, else the source's public_url. ST_MISSING. */
 enum status job_url(struct job *job, const char **out_url) MUST_USE;
 /* Sets the token that the configuration gives, else this one. */

@@ -80,29 +80,29 @@ static bool is_ours(const struct job *job, struct json_object *entry)
     return ours;
 }
 
-/* Where the account's i-th entry is; the list's length if there are not so many. */
-static size_t find(const struct job *job, struct json_object *list, size_t i)
-{
-    size_t at = 0, len = json_object_array_length(list);
-
-    while (at < len && !(is_ours(job, json_object_array_get_idx(list, at)) && i-- == 0)) {
-        at++;
-    }
-    return at;
-}
-
 struct json_object *state_entry(const struct job *job, const char *list_name, size_t i)
 {
     struct json_object *list = tree_at(job->state, list_name);
 
-    return json_object_array_get_idx(list, find(job, list, i));
+    for (size_t at = 0; at < json_object_array_length(list); at++) {
+        struct json_object *entry = json_object_array_get_idx(list, at);
+
+        if (is_ours(job, entry) && i-- == 0) {
+            return entry;
+        }
+    }
+    return NULL;
 }
 
-void state_remove(struct job *job, const char *list_name, size_t i)
+void state_remove(struct job *job, const char *list_name, const struct json_object *entry)
 {
     struct json_object *list = tree_at(job->state, list_name);
 
-    json_object_array_del_idx(list, find(job, list, i), 1); /* none, if there is no such */
+    for (size_t at = 0; at < json_object_array_length(list); at++) {
+        if (json_object_array_get_idx(list, at) == entry) {
+            json_object_array_del_idx(list, at, 1);
+        }
+    }
 }
 
 void state_add(struct job *job, const char *list_name, struct json_object *entry)

@@ -131,7 +131,7 @@ static int run(struct job *job, const struct vendor *vendor, const struct verb *
     before = hold_signals(job);
     api_open(job, vendor->scheme, timeout_ms);
     if (vendor->begin(job, verb->changes) != ST_OK || verb->run(job) != ST_OK) {
-        job_end(job, cli_fail("%s", job->err.text));
+        job->exit_status = cli_fail("%s", job->err.text);
     }
     tree_wipe(job->config);
     tree_wipe(job->test);
@@ -166,11 +166,6 @@ int verb_run(struct cli *cli)
 }
 
 /* ---- for the verbs ---- */
-
-void job_end(struct job *job, int exit_status)
-{
-    job->exit_status = job->exit_status == EXIT_DONE ? exit_status : job->exit_status;
-}
 
 enum status job_url(struct job *job, const char **out_url)
 {

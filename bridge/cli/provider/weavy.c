@@ -3,8 +3,7 @@
  * its code. So each code is on disk before the next one is asked for, and is only forgotten when
  * the API has confirmed the end of the subscription, or when the user wants it.
  *
- * Of several events every one is tried, whatever became of the others; the first failure gives
- * the exit status.
+ * Of several events every one is tried, whatever became of the others, unless the login fails.
  */
 #include <limits.h>
 #include <string.h>
@@ -60,8 +59,6 @@ static enum status list(struct job *job)
     return ST_OK;
 }
 
-/* ---- subscribe ---- */
-
 static int check_which(struct job *job)
 {
     return job->options.all != (job->cli->argc > 1)
@@ -69,56 +66,74 @@ static int check_which(struct job *job)
                : cli_misuse(job->cli, "which ones? Either name them, or give --all");
 }
 
-/* Stores it; only then is the event subscribed as far as we are concerned. Takes it. */
-static void keep(struct job *job, struct json_object *one, const char *event)
+/* Does it to each of them, whatever became of the others; but to none after a login that failed. */
+static enum status act_on(struct job *job, struct json_object *list,
+                          void (*act)(struct job *job, struct json_object *one))
+{
+    for (size_t i = 0; i < json_object_array_length(list) && !job->login_failed; i++) {
+        struct json_object *one = json_object_array_get_idx(list, i);
+
+        if (job_is_stopped(job)) {
+            return err_set(&job->err, ST_CLOSED, "interrupted before %s",
+                           tree_text(one, tree_text(one, "/event") ? "/event" : "/code"));
+        }
+        act(job, one);
+    }
+    return ST_OK;
+}
+
+/* ---- subscribe ---- */
+
+/* Only then is the event subscribed as far as we are concerned. */
+static void store(struct job *job, struct json_object *one)
 {
     enum status st;
 
-    state_add(job, STATE_SUBSCRIPTIONS, one);
+    state_add(job, STATE_SUBSCRIPTIONS, json_object_get(one));
     st = state_save(job);
     print_subscription(job, one, st == ST_OK ? "subscribed" : "not stored");
     if (st != ST_OK) {
-        job_end(job,
-                cli_fail("%s IS SUBSCRIBED, BUT ITS CODE IS NOT STORED: %s; `provider weavy "
-                         "unsubscribe CODE` with the code above ends it",
-                         event, job->err.text));
+        job->exit_status =
+            cli_fail("%s IS SUBSCRIBED, BUT ITS CODE IS NOT STORED: %s; `provider weavy "
+                     "unsubscribe CODE` with the code above ends it",
+                     tree_text(one, "/event"), job->err.text);
     }
 }
 
-static void subscribe_at(struct job *job, const char *event, const char *url)
+static void subscribe_anew(struct job *job, struct json_object *one)
 {
-    enum status st = weavy_call(job, "Subscribe", TEXTS({"event", event}, {"hookUrl", url}));
-    bool is_taken = job->reply.http.status / 100 == 2, uncertain = job->reply.uncertain;
-    const char *code =
-        is_taken ? tree_text(job->reply.json, "/result/codeWebhookSubscription") : NULL;
-    bool is_made = code && code[0], is_unknown = uncertain || st == ST_OK;
-    struct json_object *one = TEXTS({"event", event}, {"url", url}, {"code", code});
+    const char *event = tree_text(one, "/event"), *code;
+    enum status st = weavy_call(job, "Subscribe",
+                                TEXTS({"event", event}, {"hookUrl", tree_text(one, "/url")}));
+    bool is_lost = job->reply.uncertain, may_be = is_lost || st == ST_OK;
 
-    if (!is_made && st == ST_OK) {
-        st = job_reject(job, ST_INVALID, "contains no subscription code");
-    }
-    if (st != ST_OK) {
-        cli_fail("%s: %s", event, job->err.text);
-    }
-    if (is_made) { /* even if the answer is an error: the code ends the subscription */
-        if (uncertain) {
+    code = tree_text(job->reply.json, "/result/codeWebhookSubscription");
+    if (code && code[0]) { /* even if the answer is an error: the code ends the subscription */
+        json_object_object_add(one, "code", tree_string(code));
+        if (st != ST_OK) {
+            cli_fail("%s: %s", event, job->err.text);
+        }
+        if (is_lost) {
             cli_fail("%s may be subscribed twice: the answer to a try did not arrive", event);
         }
-        keep(job, one, event);
+        store(job, one);
         return;
     }
-    if (st != ST_OK && is_unknown) {
+    st = st == ST_OK ? job_reject(job, ST_INVALID, "contains no subscription code") : st;
+    if (st != ST_OK) {
+        job->exit_status = cli_fail("%s: %s", event, job->err.text);
+    }
+    if (st != ST_OK && may_be) {
         print_subscription(job, one, "unknown");
         cli_fail("%s may be subscribed all the same, with a code that is not known here%s",
-                 event, uncertain ? ": the answer to a try did not arrive" : "");
+                 event, is_lost ? ": the answer to a try did not arrive" : "");
     }
-    job_end(job, st == ST_OK ? EXIT_DONE : EXIT_FAILED);
-    json_object_put(one);
 }
 
-/* At a URL that has not been subscribed yet. */
-static void subscribe_event(struct job *job, const char *event, const char *url)
+/* one: event and url, to which the code comes. Of --all none is tried after one that failed. */
+static void subscribe_one(struct job *job, struct json_object *one)
 {
+    const char *event = tree_text(one, "/event"), *url = tree_text(one, "/url");
     struct json_object *same;
     size_t i = 0;
 
@@ -126,12 +141,12 @@ static void subscribe_event(struct job *job, const char *event, const char *url)
            !(tree_is(same, "/event", event) && tree_is(same, "/url", url))) {
         i++;
     }
-    if (!same) {
-        subscribe_at(job, event, url);
-    } else if (job->options.dry_run) {
+    if (same && job->options.dry_run) {
         (void)fprintf(stderr, CLI_PREFIX "%s is subscribed already\n", event);
-    } else {
+    } else if (same) {
         print_subscription(job, same, "subscribed already");
+    } else if (!job->options.all || job->exit_status == EXIT_DONE) {
+        subscribe_anew(job, one);
     }
 }
 
@@ -146,24 +161,25 @@ static const char *event_at(const struct job *job, size_t i)
     return i + 1 < (size_t)job->cli->argc ? job->cli->argv[i + 1] : NULL;
 }
 
-/* All that are meant, in two rounds: nothing is sent if one that was named has no path. Of --all
- * only those that have one are meant, and none is tried after one that failed. */
+/* Nothing is sent if one that was named has no path. Of --all only those that have one are meant. */
 static enum status subscribe(struct job *job)
 {
+    struct json_object *list = json_object_new_array();
     struct buf url = {0}, left_out = {0};
     const char *base, *event;
     enum status st = job_url(job, &base);
-    size_t count = 0;
 
     for (size_t i = 0; st == ST_OK && (event = event_at(job, i)); i++) {
+        buf_clear(&url);
         st = weavy_add_url(&url, job, base, event);
-        count += st == ST_OK;
-        if (st != ST_OK && job->options.all) {
+        if (st == ST_OK) {
+            json_object_array_add(list, TEXTS({"event", event}, {"url", url.data}));
+        } else if (job->options.all) {
             buf_addf(&left_out, "%s%s", left_out.len ? ", " : "", event);
             st = ST_OK;
         }
     }
-    if (st == ST_OK && count == 0) {
+    if (st == ST_OK && json_object_array_length(list) == 0) {
         st = err_set(&job->err, ST_NOT_FOUND,
                      "sources[%zu].events names no path for any standard event",
                      job->source_index);
@@ -171,17 +187,8 @@ static enum status subscribe(struct job *job)
         cli_fail("sources[%zu].events names no path for %s: left out", job->source_index,
                  left_out.data);
     }
-    for (size_t i = 0; st == ST_OK && (event = event_at(job, i)); i++) {
-        if (job_is_stopped(job)) {
-            st = err_set(&job->err, ST_CLOSED, "interrupted before %s", event);
-            break;
-        }
-        buf_clear(&url);
-        if (weavy_add_url(&url, job, base, event) == ST_OK &&
-            (!job->options.all || job->exit_status == EXIT_DONE)) {
-            subscribe_event(job, event, url.data);
-        }
-    }
+    st = st == ST_OK ? act_on(job, list, subscribe_one) : st;
+    json_object_put(list);
     buf_free(&url);
     buf_free(&left_out);
     return st;
@@ -193,93 +200,78 @@ static enum status subscribe(struct job *job)
 static enum status end_code(struct job *job, const char *code)
 {
     enum status st = weavy_call(job, "Unsubscribe", TEXTS({"codeWebhookSubscription", code}));
-    const struct reply *reply = &job->reply;
 
-    if (st == ST_OK && !reply->is_json) {
+    if (st == ST_OK && !job->reply.is_json) {
         return job_reject(job, ST_INVALID, "is no JSON");
     }
     /* It may have been ended by a try whose answer was lost. */
-    return reply->uncertain && (reply->http.status == 404 || reply->http.status == 410) ? ST_OK
-                                                                                        : st;
+    return st == ST_NOT_FOUND && job->reply.uncertain ? ST_OK : st;
 }
 
-/* Ends the i-th stored one, and forgets it. Returns whether it did. */
-static bool end_stored(struct job *job, size_t i)
+/* Ends one, and forgets it. One that is not stored here is a code alone. */
+static void end_one(struct job *job, struct json_object *one)
 {
-    struct json_object *one = subscription(job, i);
-    bool forget = job->options.forget;
+    bool is_stored = tree_text(one, "/event") != NULL, forget = job->options.forget;
     enum status st = forget ? ST_OK : end_code(job, tree_text(one, "/code"));
     struct buf which = {0};
 
-    job_add_line(job, &which, one, "{event} {code}");
+    job_add_line(job, &which, one,
+                 is_stored ? "{event} {code}" : "{code}, which is not stored here");
     if (st != ST_OK) {
-        job_end(job, cli_fail("%s: %s", which.data, job->err.text));
+        job->exit_status = cli_fail("%s: %s", which.data, job->err.text);
         if (job->reply.uncertain) {
             print_subscription(job, one, "unknown");
         }
-        if (st == ST_NOT_FOUND || st == ST_REFUSED || st == ST_INVALID) {
+        if (is_stored && (st == ST_NOT_FOUND || st == ST_REFUSED || st == ST_INVALID)) {
             cli_fail("%s is kept here; if it has ended, `unsubscribe --forget` removes it "
                      "without asking the API",
                      which.data);
         }
     } else if (!job->options.dry_run) {
-        json_object_get(one);
-        state_remove(job, STATE_SUBSCRIPTIONS, i);
-        if (state_save(job) != ST_OK) {
-            job_end(job, cli_fail("%s", job->err.text));
+        state_remove(job, STATE_SUBSCRIPTIONS, one);
+        if (is_stored && state_save(job) != ST_OK) {
+            job->exit_status = cli_fail("%s", job->err.text);
         }
         print_subscription(job, one, forget ? "forgotten" : "unsubscribed");
-        json_object_put(one);
     }
     buf_free(&which);
-    return st == ST_OK && !job->options.dry_run;
-}
-
-/* A code that is not stored here, such as one that could not be. */
-static void end_unknown(struct job *job, const char *code)
-{
-    const struct provider *provider = job->source->provider;
-    struct json_object *one = TEXTS({"code", code});
-    struct catalogue_pair pair;
-
-    if (catalogue_find(provider, code, &pair) || provider_url_suffix(provider, code)) {
-        job_end(job, cli_fail("%s is not subscribed", code));
-    } else if (job->options.forget) {
-        job_end(job, cli_fail("%s is not stored here", code));
-    } else if (end_code(job, code) != ST_OK) {
-        job_end(job, cli_fail("%s, which is not stored here: %s", code, job->err.text));
-    } else {
-        print_subscription(job, one, "unsubscribed");
-    }
-    json_object_put(one);
 }
 
 /* All that have this event or code; name of NULL: all there are. */
-static void end_matching(struct job *job, const char *name)
+static enum status end_matching(struct job *job, const char *name)
 {
-    struct json_object *one;
-    bool found = false;
+    const struct provider *provider = job->source->provider;
+    struct json_object *list = json_object_new_array(), *one;
+    struct catalogue_pair pair;
+    enum status st = ST_OK;
 
-    for (size_t i = 0; (one = subscription(job, i)) != NULL && !job_is_stopped(job);) {
-        bool matches = !name || tree_is(one, "/event", name) || tree_is(one, "/code", name);
-
-        found |= matches;
-        i += !(matches && end_stored(job, i)); /* else the next one has moved up */
+    for (size_t i = 0; (one = subscription(job, i)) != NULL; i++) {
+        if (!name || tree_is(one, "/event", name) || tree_is(one, "/code", name)) {
+            json_object_array_add(list, json_object_get(one));
+        }
     }
-    if (name && !found && !job_is_stopped(job)) {
-        end_unknown(job, name);
+    if (!name || json_object_array_length(list) > 0) {
+        st = act_on(job, list, end_one);
+    } else if (catalogue_find(provider, name, &pair) || provider_url_suffix(provider, name)) {
+        job->exit_status = cli_fail("%s is not subscribed", name);
+    } else if (job->options.forget) {
+        job->exit_status = cli_fail("%s is not stored here", name);
+    } else {
+        json_object_array_add(list, TEXTS({"code", name}));
+        st = act_on(job, list, end_one);
     }
+    json_object_put(list);
+    return st;
 }
 
 static enum status unsubscribe(struct job *job)
 {
-    if (job->options.all) {
-        end_matching(job, NULL);
+    enum status st = job->options.all ? end_matching(job, NULL) : ST_OK;
+
+    for (int i = 1; i < job->cli->argc && st == ST_OK; i++) {
+        st = end_matching(job, job->cli->argv[i]);
     }
-    for (int i = 1; i < job->cli->argc; i++) {
-        end_matching(job, job->cli->argv[i]);
-    }
-    return job_is_stopped(job) ? err_set(&job->err, ST_CLOSED, "interrupted") : ST_OK;
+    return st;
 }
 
 /* Run, how many arguments, stores something, check. */

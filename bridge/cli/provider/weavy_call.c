@@ -98,7 +98,7 @@ static enum status keep_login(struct job *job)
     if (st != ST_OK) {
         return st;
     }
-    state_remove(job, STATE_LOGINS, 0);
+    state_remove(job, STATE_LOGINS, state_entry(job, STATE_LOGINS, 0));
     state_add(job, STATE_LOGINS, TEXTS({"token", token}));
     return state_save(job);
 }
@@ -122,6 +122,7 @@ enum status weavy_login(struct job *job)
         st = st == ST_OK ? keep_login(job) : st;
     }
     job->logged_in = st == ST_OK;
+    job->login_failed = st != ST_OK;
     tree_wipe(job->reply.json);
     job->reply = (struct reply){0}; /* is not the reply to what a verb asks */
     return st;
@@ -173,8 +174,7 @@ enum status weavy_call(struct job *job, const char *entry_point, struct json_obj
 
     if (st == ST_UNAUTHENTIC && may_log_in) {
         uncertain = job->reply.uncertain;
-        st = weavy_login(job);
-        st = st == ST_OK ? call_once(job, entry_point, json) : st;
+        st = weavy_login(job) == ST_OK ? call_once(job, entry_point, json) : ST_UNAUTHENTIC;
         job->reply.uncertain |= uncertain;
     }
     json_object_put(json);

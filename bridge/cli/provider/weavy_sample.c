@@ -33,7 +33,7 @@ static void print_answer(struct job *job, const struct cli_http_reply *reply)
               reply->status / 100 != 2       ? "{http_status} {error} {id} {event}"
               : tree_text(object, "/reason") ? "{http_status} {status} {id} {event} ({reason})"
                                              : "{http_status} {status} {id} {event}");
-    job_end(job, cli_http_is_taken(reply) ? EXIT_DONE : EXIT_FAILED);
+    job->exit_status = cli_http_is_taken(reply) ? job->exit_status : EXIT_FAILED;
 }
 
 /* Posts a body to where deliveries of the event arrive. The API has the same sample each time, which
@@ -55,7 +55,7 @@ static void publish(struct job *job, const struct target *target, struct buf *bo
     if (st == ST_OK) {
         print_answer(job, &reply);
     } else {
-        job_end(job, cli_fail("%s", job->err.text));
+        job->exit_status = cli_fail("%s", job->err.text);
     }
 }
 
