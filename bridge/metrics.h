@@ -79,6 +79,7 @@
     X(REJECT_EXPECTATION, "expectation_failed", 417)                                           \
     X(REJECT_HEADERS, "headers_too_large", 431)                                                \
     X(REJECT_NOT_IMPLEMENTED, "not_implemented", 501)                                          \
+    X(REJECT_VERSION, "version_not_supported", 505)                                            \
     X(REJECT_UNAVAILABLE, "unavailable", 503)                                                  \
     X(REJECT_TIMEOUT, "timeout", 0)
 

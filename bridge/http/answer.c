@@ -110,6 +110,7 @@ bool http_request_queue(struct http_request *request)
         request->answer_body.len, request->answer_body.data, MHD_RESPMEM_PERSISTENT);
     bool queued = false;
 
+    http_request_drop_body(request);
     if (response == NULL) {
         return false;
     }

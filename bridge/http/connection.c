@@ -1,23 +1,22 @@
 /*
- * The phases of a connection and their deadlines; lingering.
+ * A connection from its begin to its end; its phases and their deadlines; lingering.
  *
  * A connection is in one queue, that of its phase. All in a queue have the same time limit, so
- * its first one is due first. A connection past its deadline is shut down, which the library
- * notices in its next run and closes.
+ * its first one is due first. A connection past its deadline is closed; if the library has it,
+ * it is shut down, which the library notices in its next run.
  *
  * A request that is refused before its body was read ends the connection while the peer may
  * still be sending. Closing a socket with unread bytes makes the kernel send a reset, which can
- * destroy the answer before the peer has read it. So when the library closes its descriptor, we
- * keep a duplicate for at most HTTP_LINGER_MS, read and discard, and close when the peer does.
- * If that is impossible (no descriptor left), the answer may be lost.
+ * destroy the answer before the peer has read it. So for at most HTTP_LINGER_MS we read and
+ * discard, and close when the peer does.
  */
 #include "bridge/http/internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include <fcntl.h>
-#include <sys/epoll.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 enum { READS_PER_TURN = 16 };
@@ -69,16 +68,84 @@ static void count_connection(struct http_server *server, int change)
     }
 }
 
-struct http_connection *http_connection_open(struct http_server *server,
-                                             struct MHD_Connection *mhd, int fd,
-                                             const struct sockaddr *peer)
+struct http_connection *http_connection_find(const struct http_server *server, int fd)
+{
+    return fd >= 0 && (size_t)fd < server->by_fd_count ? server->by_fd[fd] : NULL;
+}
+
+static void note_fd(struct http_server *server, int fd, struct http_connection *connection)
+{
+    while ((size_t)fd >= server->by_fd_count) {
+        server->by_fd = xrealloc(server->by_fd,
+                                 (server->by_fd_count + 1) * sizeof(struct http_connection *));
+        server->by_fd[server->by_fd_count++] = NULL;
+    }
+    server->by_fd[fd] = connection;
+}
+
+void http_connection_unlist(struct http_connection *connection)
+{
+    struct http_server *server = connection->server;
+
+    if (connection->list != NULL) {
+        server->noted_count -= connection->list == &server->noted;
+        TAILQ_REMOVE(connection->list, connection, listed);
+        connection->list = NULL;
+    }
+}
+
+static void enlist(struct http_connection *connection, struct http_list *list)
+{
+    connection->list = list;
+    TAILQ_INSERT_TAIL(list, connection, listed);
+}
+
+void http_connection_note(struct http_connection *connection)
+{
+    struct http_server *server = connection->server;
+
+    if (connection->list != &server->noted) {
+        http_connection_unlist(connection);
+        enlist(connection, &server->noted);
+        server->noted_count++;
+    }
+}
+
+void http_connection_pass(struct http_connection *connection)
+{
+    if (connection->list == NULL) { /* else it is passed when it has been looked at */
+        enlist(connection, &connection->server->ready);
+    }
+}
+
+/* Edge-triggered: each event tells of all that is there now. */
+static void ready(struct http_server *server, struct http_watch *watch, uint32_t events)
+{
+    struct http_connection *connection = INBOX_ITEM(watch, struct http_connection, watch);
+
+    (void)server;
+    connection->closing |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    connection->readable |= connection->closing || (events & EPOLLIN) != 0;
+    connection->writable |= (events & EPOLLOUT) != 0;
+    http_connection_note(connection);
+}
+
+void http_connection_open(struct http_server *server, int fd, const struct sockaddr *peer)
 {
     struct http_connection *connection = xalloc(sizeof(*connection));
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                .data.ptr = &connection->watch};
+    int on = 1;
 
+    if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) { /* no memory */
+        (void)close(fd);
+        free(connection);
+        return;
+    }
+    /* An answer is sent in one piece, so there is nothing to wait for. Not for a unix socket. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     connection->server = server;
-    connection->mhd = mhd;
-    connection->watch.fd = fd;
-    /* Its first bytes may be so wrong that the library closes it without calling us. */
+    connection->watch = (struct http_watch){fd, ready};
     connection->linger = true;
     connection->peer.any.sa_family = peer->sa_family;
     if (peer->sa_family == AF_INET) {
@@ -86,94 +153,77 @@ struct http_connection *http_connection_open(struct http_server *server,
     } else if (peer->sa_family == AF_INET6) {
         connection->peer.in6 = *(const struct sockaddr_in6 *)(const void *)peer;
     }
+    note_fd(server, fd, connection);
     queue_add(connection, PHASE_READING);
     count_connection(server, +1);
-    return connection;
 }
 
-static void forget(struct http_connection *connection)
+static void destroy(struct http_connection *connection)
 {
+    http_connection_unlist(connection);
     queue_remove(connection);
     count_connection(connection->server, -1);
+    note_fd(connection->server, connection->watch.fd, NULL);
+    (void)close(connection->watch.fd);
+    buf_free(&connection->in);
     free(connection);
 }
 
 /* Reads and discards some of the bytes that have arrived. True when the peer has closed or is
  * gone. */
-static bool drained(int fd)
+static bool drained(struct http_connection *connection)
 {
     char waste[16 * 1024];
     ssize_t len = 1;
 
     for (int i = 0; i < READS_PER_TURN && len > 0; i++) {
-        len = recv(fd, waste, sizeof(waste), MSG_DONTWAIT);
+        len = recv(connection->watch.fd, waste, sizeof(waste), 0);
+    }
+    if (len > 0) {
+        http_connection_note(connection); /* there is more */
     }
     return len == 0 || (len < 0 && errno != EAGAIN);
 }
 
-static void end_lingering(struct http_connection *connection)
+void http_connection_discard(struct http_connection *connection)
 {
-    /* This also removes it from the epoll set: the library has closed its own descriptor. */
-    (void)close(connection->watch.fd);
-    forget(connection);
-}
-
-static void linger_ready(struct http_server *server, struct http_watch *watch)
-{
-    struct http_connection *connection = INBOX_ITEM(watch, struct http_connection, watch);
-
-    (void)server;
-    if (drained(watch->fd)) {
-        end_lingering(connection);
+    if (drained(connection)) {
+        destroy(connection);
     }
-}
-
-/* Starts to linger. False: there is no need to, or no descriptor for it. */
-static bool linger(struct http_connection *connection)
-{
-    struct http_server *server = connection->server;
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &connection->watch};
-    int fd;
-
-    if (!connection->linger || connection->phase == PHASE_CUT ||
-        drained(connection->watch.fd)) {
-        return false;
-    }
-    fd = fcntl(connection->watch.fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0) {
-        return false;
-    }
-    if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-        (void)close(fd);
-        return false;
-    }
-    connection->mhd = NULL;
-    connection->watch = (struct http_watch){.fd = fd, .ready = linger_ready};
-    http_connection_enter(connection, PHASE_LINGERING);
-    return true;
 }
 
 void http_connection_close(struct http_connection *connection)
 {
-    if (!linger(connection)) {
-        forget(connection);
+    if (!connection->linger || connection->phase == PHASE_CUT || drained(connection)) {
+        destroy(connection);
+        return;
     }
+    (void)shutdown(connection->watch.fd, SHUT_WR); /* fails if the peer was faster */
+    buf_free(&connection->in);
+    http_connection_enter(connection, PHASE_LINGERING);
 }
 
 void http_connection_cut(struct http_connection *connection)
 {
+    http_connection_enter(connection, PHASE_CUT);
+    if (connection->mhd == NULL) {
+        destroy(connection);
+        return;
+    }
     /* The library notices in its next run, and closes it. */
     (void)shutdown(connection->watch.fd, SHUT_RDWR); /* fails if the peer was faster */
-    http_connection_enter(connection, PHASE_CUT);
+    connection->refused = true;
+    http_connection_pass(connection);
 }
 
 static void report_timeout(struct http_connection *connection)
 {
     struct http_request *request = connection->request;
 
-    if (request == NULL) { /* no request line has come, so there is only a peer to report */
+    if (request == NULL) { /* if no request line has come, there is only a peer to report */
         request = http_request_take(connection->server);
         request->peer = connection->peer;
+        http_target_add_path(http_head_target(buf_slice(&connection->in)), &request->path);
         http_report_refusal(request, REJECT_TIMEOUT, NULL);
         http_request_give_back(request);
     } else if (request->fault.message == NULL) { /* else it was refused, and its body went on */
@@ -183,10 +233,6 @@ static void report_timeout(struct http_connection *connection)
 
 static void expire(struct http_connection *connection)
 {
-    if (connection->phase == PHASE_LINGERING) {
-        end_lingering(connection);
-        return;
-    }
     if (connection->phase == PHASE_READING) {
         report_timeout(connection);
     }
@@ -222,13 +268,14 @@ int http_connections_wait_ms(const struct http_server *server)
     return wait_ms > 0 ? (int)wait_ms : 0;
 }
 
-void http_connections_end_lingering(struct http_server *server)
+void http_connections_close(struct http_server *server)
 {
-    struct http_connection *next;
+    for (size_t phase = 0; phase < PHASE_COUNT; phase++) {
+        struct http_connection *next;
 
-    for (struct http_connection *c = server->queues[PHASE_LINGERING].first; c != NULL;
-         c = next) {
-        next = c->next;
-        end_lingering(c);
+        for (struct http_connection *c = server->queues[phase].first; c != NULL; c = next) {
+            next = c->next;
+            destroy(c);
+        }
     }
 }

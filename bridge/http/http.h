@@ -3,8 +3,8 @@
  * answers them at once or later. Only this folder uses libmicrohttpd.
  *
  * A server is one loop thread that owns its sockets, its connections and the library's daemon.
- * Requests that RFC 9112 forbids or that exceed a limit are refused here, with the contract's
- * JSON, and never reach the handler.
+ * Requests that RFC 9112 forbids, or that two readers might understand differently, or that exceed
+ * a limit are refused here, with the contract's JSON, and never reach the handler.
  *
  * Limits
  *   head       8 KiB of target (414), 16 KiB of request line and fields (431)
@@ -14,7 +14,7 @@
  *              64 MiB and 10 s for a request, 6.4 MiB/s without a pause (half of that if it does
  *              not read its answers either)
  *   time       a request must be complete request_timeout_ms after its connection was opened
- *              or, on a kept connection, after its request line; the client then has as long
+ *              or, on a kept connection, after its first byte; the client then has as long
  *              again to read the answer. A late connection is cut. A kept connection may be
  *              silent for keep_alive_ms. The time that our own answer takes is never counted.
  *   connections
@@ -22,11 +22,8 @@
  *              least a second) is closed to make room; otherwise new ones wait in the kernel's
  *              queue
  *
- * libmicrohttpd finds some faults first and answers them itself, with an HTML page and
- * Connection: close: a field without a colon, a Content-Length that is not a number, a broken
- * chunk, another major version (505), a head that does not fit into its 32 KiB. To a
- * Content-Length that is not a number, or is too large for 64 bits, it sends its head twice before
- * the page. `refused` hears of those that the library reports.
+ * Every byte is judged before libmicrohttpd sees it (guard.c), and a connection has a part of it
+ * only while a request is under way. `refused` hears of every refusal.
  */
 #ifndef BRIDGE_HTTP_HTTP_H
 #define BRIDGE_HTTP_HTTP_H
@@ -128,7 +125,8 @@ size_t http_header(const struct http_request *request, const char *name,
 struct slice http_body(const struct http_request *request);
 
 /* By the thread that has the request, before it is answered. */
-/* Decoded; no NUL in it. Of a head that could not be read: as it was sent, and cut. */
+/* Decoded, but for escaped slashes (%2F), which are no separators; no NUL in it. Of a head that could
+ * not be read: as it was sent, and cut. */
 struct slice http_path(const struct http_request *request);
 /* Of the body: as many as were announced, or more if more have come. */
 uint64_t http_body_bytes(const struct http_request *request);

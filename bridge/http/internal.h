@@ -3,11 +3,19 @@
  *
  *   server.c      start, stop, and the loop thread
  *   listen.c      accepts connections, within the limit
- *   library.c     libmicrohttpd's callbacks: one request from its first line to its answer
- *   check.c       heads that RFC 9112 forbids and the library lets pass
+ *   library.c     libmicrohttpd's callbacks: one request from its head to its answer
  *   answer.c      takes an answer to the loop, and from there to the library
+ *   seam.c        what libmicrohttpd asks of the kernel: bytes, and who is ready
+ *   guard.c       judges a connection's bytes before the library sees any
  *   connection.c  deadlines by phase; lingering after a refusal
  *   request.c     a request's lifetime and its accessors
+ *   head.c        reads a head, and writes the library's (pure)
+ *   chunks.c      judges a chunked body (pure)
+ *
+ * A connection is ours from its first byte to its last. The library is given a request once the
+ * guard has found its head good, and then the bytes of its body, one request at a time; it never
+ * waits for a socket or reads one. What that costs is less than what it saves: one epoll set for
+ * all sockets, in which a connection stays as it is from begin to end.
  *
  * libmicrohttpd runs in external mode: it has no thread of its own, and only the loop thread
  * makes MHD_* calls. One daemon without a listening socket serves all of ours. We accept, so one
@@ -22,6 +30,8 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "common/inbox.h"
@@ -34,17 +44,19 @@ struct MHD_Daemon;
 enum {
     HTTP_MAX_TARGET_BYTES = 8 * 1024,
     HTTP_MAX_HEAD_BYTES = 16 * 1024,
-    /* The library's memory per connection. It wipes this after every request, so a larger pool
-     * costs time. */
-    HTTP_POOL_BYTES = 32 * 1024,
+    /* The library's memory per connection: for a head of ours, an answer's head, and a piece of a
+     * body. It wipes this after every request, so a larger pool costs time. */
+    HTTP_POOL_BYTES = 16 * 1024,
     HTTP_KEPT_TARGET_BYTES = 1024, /* of a target that could not be decoded */
+    HTTP_READ_BYTES = 16 * 1024,   /* at once, in search of a head */
     HTTP_LINGER_MS = 2 * 1000,
 };
 
-/* A descriptor in the loop's epoll set, and the function to call when it is ready. */
+/* A descriptor in the loop's epoll set, and the function to call when it is ready. events: as of
+ * epoll_wait. */
 struct http_watch {
     int fd;
-    void (*ready)(struct http_server *server, struct http_watch *watch);
+    void (*ready)(struct http_server *server, struct http_watch *watch, uint32_t events);
 };
 
 /* The phase of a connection. Each phase has one time limit, so its queue is in order of the
@@ -70,22 +82,88 @@ union http_peer {
     struct sockaddr_in6 in6;
 };
 
-/* Loop thread only. */
+struct http_fault {
+    enum reject reason;
+    const char *message; /* NULL: no fault */
+};
+
+/* ---- head.c; pure ---- */
+
+/* The slices borrow from the text of the head. */
+struct http_head {
+    size_t bytes; /* with its last line; 0: it is not complete */
+    struct slice method, target;
+    struct slice fields; /* all lines behind the request line */
+    bool http_1_1, chunked, has_length, expects_continue, close, keep_alive;
+    uint64_t length; /* Content-Length, or 0 */
+};
+
+/* Reads the head that text begins with. *scanned: 0 at first, then as the last call left it, for the
+ * same text with more behind it. Gives the first fault (message NULL: none so far). */
+struct http_fault http_head_read(struct slice text, size_t *scanned, struct http_head *head);
+/* What stands in the place of the target in a head that may be incomplete or malformed. */
+struct slice http_head_target(struct slice text);
+/* As http_header, in fields that http_head_read has found good. */
+size_t http_head_find(struct slice fields, struct slice name, struct slice *out_values,
+                      size_t room);
+/* Adds the head that the library gets. */
+void http_head_write(const struct http_head *head, struct buf *out);
+/* True if the target has a byte or an escape that none may have. */
+bool http_target_is_bad(struct slice target);
+/* Adds the path, decoded, but for escaped slashes; of a bad target as it is, cut. */
+void http_target_add_path(struct slice target, struct buf *out);
+
+/* ---- chunks.c; pure ---- */
+
+/* Zeroed at first. */
+struct http_chunks {
+    int state;
+    bool complete; /* the body has ended */
+    unsigned digits;
+    uint64_t left; /* of the chunk */
+    size_t extra;
+};
+
+/* Takes bytes of a body up to its end, and leaves in data those that may be handed on. False: they
+ * are malformed. */
+bool http_chunks_pass(struct http_chunks *chunks, char *data, size_t len, size_t *out_kept,
+                      size_t *out_taken) MUST_USE;
+
+/* ---- */
+
+struct http_connection;
+TAILQ_HEAD(http_list, http_connection);
+
+/* Loop thread only. A new member that owns memory is freed in http_connection_close. */
 struct http_connection {
     struct http_server *server;
-    struct MHD_Connection *mhd;   /* NULL while lingering */
-    struct http_request *request; /* under way; or NULL */
-    struct http_watch watch;      /* its descriptor is ours only while lingering */
+    struct http_watch watch;
     struct http_connection *prev, *next;
     enum http_phase phase;
     int64_t since_ms, deadline_ms;
     bool linger; /* if it were closed now, the peer might still be sending */
     union http_peer peer;
-};
+    struct http_request *request; /* under way; or NULL */
 
-struct http_fault {
-    enum reject reason;
-    const char *message; /* NULL: no fault */
+    /* guard.c */
+    bool readable, writable; /* as far as we know */
+    bool closing;            /* the peer sends no more than what is there, or is gone */
+    bool finished;           /* and all of that has been read */
+    bool refused;            /* by us; the library is to end it */
+    bool blank;              /* an empty line came before the head */
+    struct buf in;           /* what has come, from the head's first byte on */
+    size_t scanned;          /* of it, in search of the head's end */
+    size_t passed;           /* of it, handed on or not to be handed on */
+    size_t head_bytes;       /* of it; 0: no complete head yet */
+    uint64_t left;           /* of the body, to come */
+    struct http_chunks chunks;
+
+    /* seam.c */
+    struct MHD_Connection *mhd; /* NULL: the library does not have it */
+    bool watched;               /* the library waits for it, as */
+    epoll_data_t known_as;
+    struct http_list *list; /* that it is in: server->noted, server->ready or none */
+    TAILQ_ENTRY(http_connection) listed;
 };
 
 enum http_stage {
@@ -94,7 +172,7 @@ enum http_stage {
     STAGE_ANSWER, /* answered, or the handler has it */
 };
 
-/* request.c: http_request_take rebuilds it and keeps three members, path, body and answer_body. A
+/* request.c: http_request_take rebuilds it and keeps four members, head, path, body and answer_body. A
  * new member that owns memory is kept there, too, shrunk in http_request_give_back, and freed in
  * http_request_free. */
 struct http_request {
@@ -106,11 +184,11 @@ struct http_request {
 
     /* owned by the loop thread */
     enum http_stage stage;
-    const char *method, *version; /* the library's; valid until the answer is sent */
-    size_t target_bytes;
-    bool target_bad; /* contains bytes or escapes that no target may have */
+    const char *method; /* the library's; valid until the answer is sent */
+    struct buf head;    /* for the library; written by us */
+    size_t head_passed;
     bool chunked;
-    bool whole;      /* all of it has been read */
+    bool whole;      /* all of it has been handed to the library */
     bool passed;     /* head() let it pass: body() or gone() will follow */
     uint64_t length; /* Content-Length, or 0 */
     size_t max_body_bytes;
@@ -120,7 +198,7 @@ struct http_request {
     struct http_fault fault;
 
     /* owned by the loop or, from body() to its answer, by the handler */
-    struct buf path; /* decoded; until on_request, the target's as it came, cut */
+    struct buf path; /* see http_target_add_path */
     union http_peer peer;
     bool answered;
     _Alignas(max_align_t) unsigned char state[HTTP_STATE_SIZE];
@@ -140,8 +218,6 @@ struct http_server {
     int epoll_fd;
     /* An eventfd: an answer has come in, or quiesced or stop_at_ms has changed. */
     struct http_watch wake;
-    /* The daemon's own epoll set. */
-    struct http_watch inside;
     struct http_watch *listeners;
     size_t listener_count;
     pthread_t thread; /* the main thread's, for joining */
@@ -160,6 +236,12 @@ struct http_server {
     /* At a stop: wait until then for requests that are already on their way. 0: not stopping. */
     int64_t last_requests_ms;
     struct http_queue queues[PHASE_COUNT];
+    struct http_list noted; /* there is something to do for them */
+    size_t noted_count;
+    struct http_list ready; /* and for these, by the library */
+    struct http_connection **by_fd;
+    size_t by_fd_count;
+    char *scratch; /* HTTP_READ_BYTES, for what arrives */
     unsigned connection_count;
     unsigned live_count; /* requests between their request line and the end of their answer */
     size_t held_bytes;   /* of all bodies, as far as they have arrived */
@@ -174,24 +256,49 @@ struct http_server {
 /* All for the loop thread, except where noted. */
 
 /* listen.c */
-void http_listen_ready(struct http_server *server, struct http_watch *listener);
+void http_listen_ready(struct http_server *server, struct http_watch *listener,
+                       uint32_t events);
 /* Every turn: listens again when there is room. */
 void http_listen_update(struct http_server *server);
 void http_listen_stop(struct http_server *server);
 
 /* connection.c */
-struct http_connection *http_connection_open(struct http_server *server,
-                                             struct MHD_Connection *mhd, int fd,
-                                             const struct sockaddr *peer);
-/* The library is about to close the descriptor. */
+/* Takes the descriptor, whose sockets are non-blocking, and watches it. Closes it if that fails. */
+void http_connection_open(struct http_server *server, int fd, const struct sockaddr *peer);
+/* The library does not have it, or no longer: closes it, or lingers. */
 void http_connection_close(struct http_connection *connection);
 void http_connection_enter(struct http_connection *connection, enum http_phase phase);
 void http_connection_cut(struct http_connection *connection);
+/* Has it looked at in the next turn at the latest (noted), or by the library in its next run (ready). */
+void http_connection_note(struct http_connection *connection);
+void http_connection_pass(struct http_connection *connection);
+/* Takes it out of its list. */
+void http_connection_unlist(struct http_connection *connection);
+/* NULL: none has this descriptor. */
+struct http_connection *http_connection_find(const struct http_server *server, int fd);
+/* Lingers on: discards what has come, and closes it at the peer's end. */
+void http_connection_discard(struct http_connection *connection);
 /* Every turn: cuts connections that are late. */
 void http_connections_expire(struct http_server *server);
 /* How long until the next deadline; never more than THREAD_TURN_MS. */
 int http_connections_wait_ms(const struct http_server *server);
-void http_connections_end_lingering(struct http_server *server);
+/* At the end: closes those that the library does not have. */
+void http_connections_close(struct http_server *server);
+
+/* guard.c */
+/* Reads what has come, until a head is complete. Then it is judged: refused here, or handed to the
+ * library. */
+void http_guard_read(struct http_connection *connection);
+/* What the library gets when it reads: as recv(2). */
+ssize_t http_guard_feed(struct http_connection *connection, char *data, size_t room);
+/* Whether it would get something, or see the end. */
+bool http_guard_has_more(const struct http_connection *connection);
+/* The request has ended: what has come behind it is the next one. */
+void http_guard_next(struct http_connection *connection);
+
+/* seam.c */
+/* The server whose library this thread runs from now on. */
+void http_seam_serve(struct http_server *server);
 
 /* library.c */
 /* Main thread. */
@@ -204,17 +311,15 @@ bool http_request_queue(struct http_request *request);
 /* The handler has answered a request that waited: sends it. */
 void http_request_send(struct http_request *request);
 
-/* check.c */
-/* Returns the first fault of the head (message NULL: none). Fills in length and chunked. */
-struct http_fault http_check_head(struct http_request *request);
-/* Pure. True if the request target has a byte or an escape that none may have. */
-bool http_target_is_bad(const char *target);
-
 /* request.c */
 /* Gives an empty request, a spare one if there is one. */
 struct http_request *http_request_take(struct http_server *server);
 /* Tells the handler that http refuses the request. */
 void http_report_refusal(struct http_request *request, enum reject reason, const char *why);
+/* Others may have the room of its body. */
+void http_request_unhold(struct http_request *request);
+/* The same, and nobody needs the body any more. */
+void http_request_drop_body(struct http_request *request);
 /* Gives up the loop's reference. */
 void http_request_give_back(struct http_request *request);
 /* Any thread. Gives up one reference; the last one frees. */

@@ -1,8 +1,7 @@
 /*
- * libmicrohttpd's callbacks, in the order of a request:
+ * libmicrohttpd's callbacks, in the order of a request, whose head the guard has found good:
  *
- * - on_target: the request line has arrived
- * - on_request, first call: the head is complete. It is checked, and the handler may refuse it
+ * - on_request, first call: the handler may refuse it
  * - on_request, more calls: the body arrives, piece by piece
  * - on_request, last call: the body is complete. The handler answers at once, or the connection
  *   is suspended until it does (answer.c)
@@ -17,9 +16,9 @@
  */
 #include "bridge/http/internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include <microhttpd.h>
 
@@ -44,12 +43,6 @@ static bool hold(struct http_request *request, size_t bytes)
     server->held_bytes += bytes;
     request->held_bytes += bytes;
     return true;
-}
-
-static void unhold(struct http_request *request)
-{
-    request->server->held_bytes -= request->held_bytes;
-    request->held_bytes = 0;
 }
 
 /* --- refusing --- */
@@ -82,52 +75,6 @@ static const struct http_fault too_large = {REJECT_TOO_LARGE, "the body is too l
 
 /* --- the callbacks --- */
 
-/* A server must also accept the absolute form (http://host/path): RFC 9112 section 3.2.2. */
-static const char *origin_form(const char *target)
-{
-    const char *authority = NULL;
-    const char *path;
-
-    if (strncasecmp(target, "http://", 7) == 0) {
-        authority = target + 7;
-    } else if (strncasecmp(target, "https://", 8) == 0) {
-        authority = target + 8;
-    } else {
-        return target;
-    }
-    path = strchr(authority, '/');
-    return path != NULL ? path : "/";
-}
-
-/* So that it is known what for, if the library refuses the request before its head is complete. */
-static void note_target(struct http_request *request, const char *target)
-{
-    const char *path = origin_form(target);
-    size_t len = strcspn(path, "?");
-
-    buf_add(&request->path, path, len < HTTP_KEPT_TARGET_BYTES ? len : HTTP_KEPT_TARGET_BYTES);
-}
-
-static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd)
-{
-    struct http_server *server = cls;
-    struct http_request *request = http_request_take(server);
-
-    request->connection =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-    request->connection->request = request;
-    request->peer = request->connection->peer;
-    note_target(request, target == NULL ? "" : target);
-    request->target_bytes = target == NULL ? 0 : strlen(target);
-    request->target_bad = target == NULL || http_target_is_bad(target);
-    request->connection->linger = true;
-    if (request->connection->phase == PHASE_IDLE) {
-        http_connection_enter(request->connection, PHASE_READING);
-    }
-    server->live_count++;
-    return request;
-}
-
 /* Runs the handler; true if it has answered. */
 static bool run_handler(struct http_request *request,
                         void (*step)(void *ctx, struct http_request *request))
@@ -144,15 +91,6 @@ static bool run_handler(struct http_request *request,
 
 static enum MHD_Result head_complete(struct http_request *request)
 {
-    struct http_fault fault = http_check_head(request);
-
-    if (fault.message == NULL && !has_room(request->server, request->length)) {
-        fault = no_room; /* now, rather than after the client has sent it in vain */
-    }
-    if (fault.message != NULL) {
-        report(request, fault);
-        return refuse(request, fault);
-    }
     request->stage = STAGE_BODY;
     request->whole = request->length == 0 && !request->chunked;
     request->passed = !run_handler(request, request->server->handler.head);
@@ -180,8 +118,7 @@ static void give_up_body(struct http_request *request, struct http_fault fault)
 {
     request->fault = fault;
     report(request, fault);
-    buf_free(&request->body);
-    unhold(request);
+    http_request_drop_body(request);
 }
 
 static enum MHD_Result body_piece(struct http_request *request, const char *data, size_t len)
@@ -228,22 +165,29 @@ static enum MHD_Result body_complete(struct http_request *request)
     return MHD_YES;
 }
 
+static struct http_request *request_of(struct MHD_Connection *mhd)
+{
+    const struct http_connection *connection =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+
+    return connection->request;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): the library's callback has eight parameters. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *path,
                                   const char *method, const char *version, const char *data,
                                   size_t *len, void **context)
 {
-    struct http_request *request = *context;
+    struct http_request *request = request_of(mhd);
     size_t piece_len = *len;
 
     (void)cls;
-    (void)mhd;
+    (void)path;
+    (void)version;
+    *context = request;
     switch (request->stage) {
     case STAGE_HEAD:
-        buf_clear(&request->path);
-        buf_add_str(&request->path, origin_form(path));
         request->method = method;
-        request->version = version;
         return head_complete(request);
     case STAGE_BODY:
         *len = 0;
@@ -255,33 +199,16 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     return request->connection->phase == PHASE_CUT ? MHD_NO : queue(request);
 }
 
-/* The library refused the request itself. */
-static void report_library_refusal(struct http_request *request)
+static void end_request(struct http_request *request)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection->mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
-
-    if (request->stage != STAGE_ANSWER && info != NULL) {
-        http_report_refusal(request, reject_of_status(info->http_status), NULL);
-    }
-}
-
-static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
-                         enum MHD_RequestTerminationCode code)
-{
-    struct http_server *server = cls;
-    struct http_request *request = *context;
     struct http_connection *connection = request->connection;
+    struct http_server *server = request->server;
 
-    (void)mhd;
-    (void)code;
-    *context = NULL;
     connection->request = NULL;
-    report_library_refusal(request);
     if (request->passed && server->handler.gone != NULL) {
         server->handler.gone(server->handler.ctx, request);
     }
-    unhold(request);
+    http_request_unhold(request);
     if (connection->phase != PHASE_CUT) {
         http_connection_enter(connection, PHASE_IDLE);
     }
@@ -289,19 +216,35 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     http_request_give_back(request);
 }
 
+static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct http_request *request = *context;
+    struct http_connection *connection = request->connection;
+
+    (void)cls;
+    (void)mhd;
+    (void)code;
+    *context = NULL;
+    end_request(request);
+    http_guard_next(connection);
+}
+
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    switch (code) {
-    case MHD_CONNECTION_NOTIFY_STARTED:
-        *context = http_connection_open(
-            cls, mhd,
-            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
-            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
-        break;
-    case MHD_CONNECTION_NOTIFY_CLOSED:
-        http_connection_close(*context);
-        break;
+    struct http_connection *connection = *context;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        connection = http_connection_find(
+            cls, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+        connection->mhd = mhd;
+        *context = connection;
+        return;
+    }
+    connection->mhd = NULL;
+    if (connection->request != NULL) { /* the library has ended it without a word */
+        end_request(connection->request);
     }
 }
 
@@ -320,25 +263,18 @@ static void log_library(void *cls, const char *format, va_list args)
 
 enum status http_daemon_start(struct http_server *server, struct err *err)
 {
-    unsigned flags =
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    const union MHD_DaemonInfo *info;
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO /* a new connection has a request */ |
+                     MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_CONNECTION_LIMIT, server->max_connections,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_CONNECTION_LIMIT, UINT_MAX /* is ours to hold */,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1 /* blocked, as in all our threads */,
         MHD_OPTION_END);
     if (server->daemon == NULL) {
         return err_set(err, ST_IO, "libmicrohttpd does not start");
     }
-    info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    if (info == NULL || info->epoll_fd < 0) {
-        return err_set(err, ST_IO, "libmicrohttpd has no epoll support");
-    }
-    server->inside.fd = info->epoll_fd;
     return ST_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * Accepts connections and gives them to the library.
+ * Accepts connections.
  *
  * At max_connections, or when descriptors or memory run out, the connection that has been idle
  * longest is cut to make room. Until there is room, the sockets are not watched: newcomers wait
@@ -11,10 +11,7 @@
 
 #include <errno.h>
 
-#include <sys/epoll.h>
 #include <unistd.h>
-
-#include <microhttpd.h>
 
 #include "common/log.h"
 
@@ -107,15 +104,13 @@ static bool accept_one(struct http_server *server, int listen_fd)
         /* Any other error concerns this one newcomer (accept(2), "Error handling"). */
         return errno != EAGAIN && errno != EINVAL && errno != EBADF;
     }
-    /* Takes the descriptor, also on failure. A unix peer's address is useless. */
-    (void)MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer,
-                             peer.ss_family == AF_UNIX ? (socklen_t)sizeof(sa_family_t)
-                                                       : peer_len);
+    http_connection_open(server, fd, (const struct sockaddr *)&peer);
     return true;
 }
 
-void http_listen_ready(struct http_server *server, struct http_watch *listener)
+void http_listen_ready(struct http_server *server, struct http_watch *listener, uint32_t events)
 {
+    (void)events;
     if (!server->listening) {
         return; /* an earlier listener of this turn found no room */
     }

@@ -15,8 +15,6 @@
 #include <arpa/inet.h>
 #include <unistd.h>
 
-#include <microhttpd.h>
-
 enum { KEEP_BYTES = 16 * 1024 }; /* the largest buffer that a spare request keeps */
 
 static void close_fd(int fd)
@@ -33,6 +31,8 @@ void http_server_release(struct http_server *server)
         close_fd(server->epoll_fd);
         close_fd(server->wake.fd);
         free(server->listeners);
+        free(server->by_fd);
+        free(server->scratch);
         free(server);
     }
 }
@@ -54,8 +54,21 @@ static void shrink(struct buf *buf)
     }
 }
 
+void http_request_unhold(struct http_request *request)
+{
+    request->server->held_bytes -= request->held_bytes;
+    request->held_bytes = 0;
+}
+
+void http_request_drop_body(struct http_request *request)
+{
+    http_request_unhold(request);
+    shrink(&request->body);
+}
+
 void http_request_free(struct http_request *request)
 {
+    buf_free(&request->head);
     buf_free(&request->path);
     buf_free(&request->body);
     buf_free(&request->answer_body);
@@ -79,10 +92,12 @@ struct http_request *http_request_take(struct http_server *server)
         .server = server,
         .refs = 1,
         .max_body_bytes = server->max_body_bytes,
+        .head = request->head,
         .path = request->path,
         .body = request->body,
         .answer_body = request->answer_body,
     };
+    buf_clear(&request->head);
     buf_clear(&request->path);
     return request;
 }
@@ -143,39 +158,13 @@ void *http_request_state(struct http_request *request)
     return request->state;
 }
 
-struct header_search {
-    struct slice name;
-    struct slice *values;
-    size_t room, count;
-};
-
-static enum MHD_Result search_header(void *cls, enum MHD_ValueKind kind, const char *key,
-                                     size_t key_len, const char *value, size_t value_len)
-{
-    struct header_search *search = cls;
-
-    (void)kind;
-    if (!slice_equal_nocase((struct slice){key, key_len}, search->name)) {
-        return MHD_YES;
-    }
-    if (search->count < search->room) {
-        /* The library leaves white space behind the value, which is not part of it. */
-        search->values[search->count] =
-            slice_trim((struct slice){value == NULL ? "" : value, value_len}, " \t");
-    }
-    search->count++;
-    return MHD_YES;
-}
-
 size_t http_header(const struct http_request *request, const char *name,
                    struct slice *out_values, size_t room)
 {
-    struct header_search search = {slice_of(name), out_values, room, 0};
+    struct slice fields = {request->connection->in.data, request->connection->head_bytes};
 
-    out_values[0] = SLICE_NONE;
-    (void)MHD_get_connection_values_n(request->connection->mhd, MHD_HEADER_KIND, search_header,
-                                      &search);
-    return search.count;
+    (void)slice_take_until(&fields, '\n'); /* the request line */
+    return http_head_find(fields, slice_of(name), out_values, room);
 }
 
 void http_peer(const struct http_request *request, char out_text[HTTP_PEER_SIZE])

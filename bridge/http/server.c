@@ -3,11 +3,12 @@
  *
  * - wait for a socket, an answer or a deadline
  * - give each answer that has come in to the library, which resumes its connection
+ * - let the guard read and judge heads (guard.c)
  * - let the library read, parse, call back and write
  * - cut late connections; accept again if there is room
  *
- * The library may have work that no descriptor shows (pipelined requests, sockets that it has
- * not read to their end). MHD_get_timeout returns 0 then, and the turn must not wait.
+ * There may be work that no descriptor shows: a second request that came with the first one, a
+ * socket that was not read to its end. Then the turn must not wait.
  *
  * A start can fail for lack of descriptors or memory; everything opened so far is released. A
  * stop waits for live requests until its deadline; the rest are cut, counted and logged.
@@ -17,7 +18,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <microhttpd.h>
@@ -27,6 +27,7 @@
 
 enum {
     EVENTS_PER_TURN = 64,
+    MAX_RUNS = 3, /* of the library in one turn */
     /* At a stop, a client that was just answered may be sending its next request. It gets an
      * answer with Connection: close, not a reset. */
     LAST_REQUESTS_MS = 500,
@@ -35,15 +36,21 @@ enum {
 
 /* --- the loop --- */
 
-static int wait_ms(const struct http_server *server)
+static bool library_is_busy(const struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
-    int wait;
 
-    if (MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0) {
+    return !TAILQ_EMPTY(&server->ready) ||
+           (MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0);
+}
+
+static int wait_ms(const struct http_server *server)
+{
+    int wait = http_connections_wait_ms(server);
+
+    if (!TAILQ_EMPTY(&server->noted) || library_is_busy(server)) {
         return 0;
     }
-    wait = http_connections_wait_ms(server);
     return server->last_requests_ms != 0 && wait > STOPPING_TURN_MS ? STOPPING_TURN_MS : wait;
 }
 
@@ -57,7 +64,7 @@ static void wait_and_dispatch(struct http_server *server)
     for (int i = 0; i < count; i++) {
         struct http_watch *watch = events[i].data.ptr;
 
-        watch->ready(server, watch);
+        watch->ready(server, watch, events[i].events);
     }
 }
 
@@ -74,12 +81,40 @@ static void take_answers(struct http_server *server)
     }
 }
 
+/* Those that are noted meanwhile have to wait for the next turn. */
+static void look_at_noted(struct http_server *server)
+{
+    struct http_connection *connection;
+
+    for (size_t n = server->noted_count;
+         n > 0 && (connection = TAILQ_FIRST(&server->noted)) != NULL; n--) {
+        http_connection_unlist(connection);
+        if (connection->phase == PHASE_LINGERING) {
+            http_connection_discard(connection);
+        } else if (connection->request == NULL && !connection->refused) {
+            http_guard_read(connection);
+        } else {
+            http_connection_pass(connection);
+        }
+    }
+}
+
+/* One run often leaves it with a look at a connection that has nothing; a turn of its own for that
+ * would cost a system call. */
+static void run_library(struct http_server *server)
+{
+    for (int i = 0; i == 0 || (i < MAX_RUNS && library_is_busy(server)); i++) {
+        (void)MHD_run(server->daemon); /* fails only for a daemon of another mode */
+    }
+}
+
 static void turn(struct http_server *server)
 {
     wait_and_dispatch(server);
     heartbeat_now(&server->heartbeat);
     take_answers(server);
-    (void)MHD_run(server->daemon); /* fails only for a daemon of another mode */
+    look_at_noted(server);
+    run_library(server);
     http_connections_expire(server);
     http_listen_update(server);
 }
@@ -131,7 +166,7 @@ static void shut_down(struct http_server *server)
     /* Sends the answers that are ready; MHD_stop_daemon would drop them silently. */
     (void)MHD_run(server->daemon);
     MHD_stop_daemon(server->daemon);
-    http_connections_end_lingering(server);
+    http_connections_close(server);
     CHECK(server->connection_count == 0 && server->live_count == 0 && server->held_bytes == 0);
     while (server->spare_count > 0) {
         http_request_free(server->spare[--server->spare_count]);
@@ -142,6 +177,7 @@ static void *loop_main(void *arg)
 {
     struct http_server *server = arg;
 
+    http_seam_serve(server);
     server->loop_thread = pthread_self();
     server->now_ms = clock_mono_ms();
     heartbeat_now(&server->heartbeat);
@@ -155,19 +191,14 @@ static void *loop_main(void *arg)
 
 /* --- start and stop --- */
 
-static void woken(struct http_server *server, struct http_watch *watch)
+static void woken(struct http_server *server, struct http_watch *watch, uint32_t events)
 {
     uint64_t count;
 
     (void)server;
+    (void)events;
     /* The eventfd is emptied before the inbox, so no wake-up is lost. */
     (void)!read(watch->fd, &count, sizeof(count));
-}
-
-static void inside_ready(struct http_server *server, struct http_watch *watch)
-{
-    (void)server; /* nothing to do: the loop runs the library every turn */
-    (void)watch;
 }
 
 static struct http_server *server_alloc(const struct http_options *options)
@@ -183,7 +214,9 @@ static struct http_server *server_alloc(const struct http_options *options)
     server->queues[PHASE_IDLE].timeout_ms = options->keep_alive_ms;
     server->queues[PHASE_LINGERING].timeout_ms = HTTP_LINGER_MS;
     server->wake = (struct http_watch){.fd = -1, .ready = woken};
-    server->inside = (struct http_watch){.fd = -1, .ready = inside_ready};
+    TAILQ_INIT(&server->noted);
+    TAILQ_INIT(&server->ready);
+    server->scratch = xalloc(HTTP_READ_BYTES);
     server->epoll_fd = -1;
     server->listener_count = options->listen_count;
     server->listeners = xalloc((options->listen_count + 1) * sizeof(*server->listeners));
@@ -220,10 +253,7 @@ static enum status server_open(struct http_server *server, struct err *err)
         return err_set_errno(err, ST_IO, errno, "create an eventfd");
     }
     st = http_daemon_start(server, err);
-    if (st == ST_OK) {
-        st = watch_add(server, &server->wake, err);
-    }
-    return st == ST_OK ? watch_add(server, &server->inside, err) : st;
+    return st == ST_OK ? watch_add(server, &server->wake, err) : st;
 }
 
 enum status http_start(const struct http_options *options, struct http_server **out_server,
