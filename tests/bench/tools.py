@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,9 +26,9 @@ def tool(name):
     newest = max(path.stat().st_mtime for path in [*sources, *HERE.glob("*.h")])
     if not program.exists() or program.stat().st_mtime < newest:
         BUILD.mkdir(parents=True, exist_ok=True)
-        compiler = os.environ.get("CC", "cc")
+        compiler = shlex.split(os.environ.get("CC", "cc"))
         fresh = program.with_suffix(f".{os.getpid()}")
-        subprocess.run([compiler, *FLAGS, "-o", fresh, *sources, "-lcrypto"], check=True)
+        subprocess.run([*compiler, *FLAGS, "-o", fresh, *sources, "-lcrypto"], check=True)
         fresh.replace(program)  # at once: another test may compile or run it just now
     return program
 

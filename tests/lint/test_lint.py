@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -131,7 +132,7 @@ def compile_all(root, files):
     for name in files:
         target = root / "obj" / pathlib.PurePath(name).with_suffix(".o")
         target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([os.environ.get("CC", "cc"), "-w", "-c", "-o", target, root / name], check=True)
+        subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-w", "-c", "-o", target, root / name], check=True)
 
 
 def test_calls_down_a_folder_pass(tmp_path):

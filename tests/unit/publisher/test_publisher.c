@@ -340,13 +340,15 @@ static bool is_stalled(const struct fake_broker *broker, size_t want)
 }
 
 /* How often the broker received this topic. */
-static unsigned seen(const struct rig *rig, const char *topic)
+static unsigned seen(struct rig *rig, const char *topic)
 {
     unsigned n = 0;
 
+    CHECK(pthread_mutex_lock(&rig->broker.mu) == 0);
     for (size_t i = 0; i < rig->broker.count; i++) {
         n += strcmp(rig->broker.messages[i].topic, topic) == 0;
     }
+    CHECK(pthread_mutex_unlock(&rig->broker.mu) == 0);
     return n;
 }
 
@@ -389,7 +391,7 @@ static void assert_order(const struct rig *rig, int last)
 }
 
 /* Every event but the missing one was taken, or is among those that the broker saw at least. */
-static void assert_all_seen(const struct rig *rig, int last, int missing)
+static void assert_all_seen(struct rig *rig, int last, int missing)
 {
     char topic[32];
 
