@@ -90,7 +90,7 @@ def test_create_says_why_it_stays_invalid_and_keeps_the_secret(api, ricloud, sec
         **shown(config("invalid")), "test_error": "receiver_answered_401", "secret_file": str(secret_file)
     }
     assert "webhook config 7 is invalid: receiver_answered_401" in ricloud.err
-    for hint in ("hook2mqtt health", PUBLIC_URL, str(secret_file), "test 7 --wait"):
+    for hint in ("hook2mqtt health", PUBLIC_URL, "source backups", "test 7 --wait"):
         assert hint in ricloud.err
     assert len(api.asked("POST", f"{CONFIGS}/7/test")) == 1
     assert secret_file.read_text() == HOOK_SECRET

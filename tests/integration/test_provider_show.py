@@ -49,6 +49,7 @@ def test_an_unknown_or_missing_name_is_answered_with_the_names(idle, args, reaso
     assert done.stdout == b""
     text = done.stderr.decode()
     assert text.startswith(f"hook2mqtt: {reason}{', '.join(NAMES)}"), text
+    assert text.endswith("\nusage: hook2mqtt provider show NAME\n"), text
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)

@@ -4,10 +4,9 @@
  *
  *   provider.c         the vendors, the help, `show`
  *   ricloud.c          its verbs    ricloud_config.c  a config and its test
- *   weavy.c            its verbs    weavy_sample.c    one of them    weavy_call.c      what they share
+ *   weavy.c            its verbs    weavy_sample.c   one of them    weavy_account.c  what they share
  *   verb.c             the frame of every verb, and what it prints
  *   api.c              calls of the API: tries, the reason of a failure
- *   state.c            what is stored for a vendor
  *   secrets.c          hides secrets (pure)
  */
 #ifndef BRIDGE_CLI_PROVIDER_INTERNAL_H
@@ -36,32 +35,6 @@ bool secrets_add_hidden(const struct secrets *secrets, struct buf *out, struct s
  * member that is named like a secret (authToken). It may share values with the other one. Gives
  * it for json_object_put. */
 struct json_object *secrets_hide(const struct secrets *secrets, struct json_object *tree);
-
-/* ---- state.c: logins and subscription codes ----
- *
- * One small JSON file, readable for people too, mode 0600. Entries of other accounts are kept as
- * they are, and not seen.
- *
- *   {"version": 1,
- *    "logins": [{"token", "source", "api", "project_code", "since"}],
- *    "subscriptions": [{"event", "url", "code", "source", "api", "project_code", "since"}]} */
-
-#define STATE_LOGINS        "/logins"
-#define STATE_SUBSCRIPTIONS "/subscriptions"
-
-/* Reads the file of the job's account; a missing one is empty. ST_INVALID: damaged, or of a newer
- * version. ST_BUSY: for a change, and another command has it. */
-enum status state_open(struct job *job, bool for_change) MUST_USE;
-/* The account's i-th entry of a list, oldest first; NULL behind the last. Borrowed until it is
- * removed. */
-struct json_object *state_entry(const struct job *job, const char *list, size_t i);
-/* Adds an entry that was made now. Takes its own members. */
-void state_add(struct job *job, const char *list, struct json_object *entry);
-/* Does nothing if it is not there. */
-void state_remove(struct job *job, const char *list, const struct json_object *entry);
-/* Opened for a change: takes room on the disk for one more entry; writes the changes. */
-enum status state_make_room(struct job *job) MUST_USE;
-enum status state_save(struct job *job) MUST_USE;
 
 /* ---- a verb, and a job ---- */
 
@@ -145,7 +118,7 @@ struct job {
 
     /* weavy's */
     struct json_object *account; /* the members that all entries of the account have */
-    struct json_object *state;   /* the tree of state.c */
+    struct json_object *state;   /* of the account; the tree of its file */
     bool logged_in;              /* by this job, and the token has not been accepted yet */
     bool login_failed;           /* the last one: nothing else can be asked for */
 };
@@ -235,22 +208,31 @@ void ricloud_print(const struct job *job, struct json_object *config);
  * its secret was stored; NULL: not by this command. */
 enum status ricloud_report(struct job *job, enum status st, const char *secret_file);
 
-/* ---- weavy_sample.c, weavy_call.c: logging in, calling, where deliveries of an event go ---- */
+/* ---- weavy_sample.c, weavy_account.c ---- */
 
 enum status weavy_sample(struct job *job) MUST_USE;
 
-/* Opens the state, and sets the token that the configuration gives, else the last login's. */
+/* Reads what is stored for the account (ST_INVALID: damaged, or of a newer version; ST_BUSY: for a
+ * change, and another command has it), and sets the configured token, else the last login's. */
 enum status weavy_begin(struct job *job, bool changes) MUST_USE;
 /* Logs in with user name and password, and keeps the token. */
 enum status weavy_login(struct job *job) MUST_USE;
-/* Calls an entry point, such as `Subscribe`. Takes json, the request's body. Logs in before if
- * there is no token, and again if the token is no longer accepted. A 2xx answer with an error in it
- * is ST_REFUSED, too. See job_call. */
+/* Calls an entry point, behind the project's URL. Takes json, the request's body. Logs in before if
+ * there is no token, and again if it is no longer accepted. See job_call; ST_UNAUTHENTIC: the login
+ * failed, too; ST_REFUSED: a 2xx answer with an error in it, too. */
+#define WEAVY_SUBSCRIBE   "/process/?c=EPT_WebhookSubscribe"
+#define WEAVY_UNSUBSCRIBE "/process/?c=EPT_WebhookUnsubscribe"
+#define WEAVY_SAMPLE      "/process/?c=EPT_WebhookPerformList"
 enum status weavy_call(struct job *job, const char *entry_point,
                        struct json_object *json) MUST_USE;
-/* Adds where deliveries of an event go. base: of the source, a URL or a path; slashes at its end are
- * ignored. ST_NOT_FOUND: nowhere. Where the source has `events`, the bridge takes those only; else
- * each one that is a single segment of a path. */
+/* The account's i-th subscription, oldest first; NULL behind the last. Borrowed until it is
+ * forgotten. */
+struct json_object *weavy_subscription(const struct job *job, size_t i);
+/* Stores one that was made now, and removes one. */
+enum status weavy_keep(struct job *job, struct json_object *one) MUST_USE;
+enum status weavy_forget(struct job *job, struct json_object *one) MUST_USE;
+/* Adds where deliveries of an event go. base: of the source, a URL or a path. ST_NOT_FOUND: nowhere.
+ * Where the source has `events`, the bridge takes those only; else each that is one segment. */
 enum status weavy_add_url(struct buf *out, struct job *job, const char *base,
                           const char *event) MUST_USE;
 

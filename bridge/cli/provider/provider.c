@@ -18,6 +18,7 @@ static int show(struct cli *cli)
     char question[NEAREST_TEXT_SIZE];
     struct buf names = {0};
 
+    (void)snprintf(cli->words, sizeof(cli->words), "provider show"); /* for the usage */
     if (!cli_arguments(cli, NULL, 0, 1)) {
         return EXIT_USAGE;
     }
@@ -49,6 +50,43 @@ static int run(struct cli *cli)
     return cli_dispatch(cli, vendors);
 }
 
+static const char notes[] =
+    "\nThe source's api and public_url say where the provider is and how it reaches the "
+    "bridge.\n"
+    "A request that fails for now (no connection, a time-out, 429, 5xx) is tried again.\n\n"
+    "ricloud: webhook configs.\n"
+    "  create           makes one; its secret goes to the first file among the source's\n"
+    "                   secrets that is missing or empty. Waits for the provider's test, and\n"
+    "                   fails unless the config ends up valid\n"
+    "  update           changes one; waits for a test that this starts, as create does\n"
+    "  test             has one tested; --wait waits for the outcome, and fails unless the\n"
+    "                   config is seen to be valid\n"
+    "  use              makes the key whose token is api.token send to this config\n\n"
+    "weavy: subscriptions, each with a code that ends it, kept in api.state_file.\n"
+    "  login            gets a new token with api.username and api.password; the other\n"
+    "                   verbs log in by themselves when they need to\n"
+    "  subscribe        has an event sent to URL/EVENT, or if the source has events, to its\n"
+    "                   path there; --all: every standard event, or those with a path there\n"
+    "  unsubscribe      ends one, and keeps its code until the provider has said that it\n"
+    "                   has ended; --forget: removes it here without asking the provider\n"
+    "  list             the subscriptions that are stored here; the provider is not asked\n"
+    "  sample           prints what the provider would send; --publish sends that to the\n"
+    "                   running bridge, as the provider would, and fails if it is not taken\n\n"
+    "show: prints the preset of a provider, over which a source's keys are merged.\n\n"
+    "Keys of an object:\n"
+    "  config           id, url, state, organisation, date_created; and with create,\n"
+    "                   update and test --wait: test_error, secret_file\n"
+    "  test             task, state, test_error\n"
+    "  deletion         id, deleted\n"
+    "  use              key, webhook_config\n"
+    "  login            username, project_code, state_file\n"
+    "  subscription     event, code, url, since; and if something was done: status\n"
+    "  request          method, url, headers, body (with --dry-run)\n"
+    "  sample --publish event, http_status, and what the bridge says: status, id, reason,\n"
+    "                   error, message, or null\n"
+    "Where nobody knows whether a change was made, its state or status is unknown.\n"
+    "A sample that is only printed has the keys that weavy would send.\n\n";
+
 const struct cli_command provider_command = {
     .name = "provider",
     .usage = "provider ricloud create [--url URL] [--replace-secret]\n"
@@ -64,47 +102,6 @@ const struct cli_command provider_command = {
              "provider show NAME",
     .summary = "Register the bridge at a provider, through the provider's API",
     .options = verb_options,
-    .notes =
-        "\nThe source's api and public_url say where the provider is and how it reaches the "
-        "bridge.\n"
-        "A request that fails for now (no connection, a time-out, 429, 5xx) is tried again.\n\n"
-        "ricloud: webhook configs.\n"
-        "  create           makes one; its secret goes to the first file among the source's\n"
-        "                   secrets that is missing or empty. Waits for the provider's test,\n"
-        "                   and fails unless the config ends up valid\n"
-        "  update           changes one; if that starts a new test, waits for it as create "
-        "does\n"
-        "  test             has one tested; --wait waits for the outcome, and fails unless "
-        "the\n"
-        "                   config is seen to be valid\n"
-        "  use              makes the key whose token is api.token send to this config\n\n"
-        "weavy: subscriptions, each with a code that ends it, kept in api.state_file.\n"
-        "  login            gets a new token with api.username and api.password; the other\n"
-        "                   verbs log in by themselves when they need to\n"
-        "  subscribe        has an event sent to URL/EVENT, or if the source has events, to "
-        "its\n"
-        "                   path there; --all: every standard event, or those with a path "
-        "there\n"
-        "  unsubscribe      ends one, and keeps its code until the provider has said that it "
-        "has\n"
-        "                   ended; --forget: removes it here without asking the provider\n"
-        "  list             the subscriptions that are stored here; the provider is not asked\n"
-        "  sample           prints what the provider would send; --publish sends that to the\n"
-        "                   running bridge, as the provider would, and fails if it is not "
-        "taken\n\n"
-        "show: prints the preset of a provider, over which a source's keys are merged.\n\n"
-        "Keys of an object:\n"
-        "  config           id, url, state, organisation, date_created; and with create, "
-        "update\n"
-        "                   and test --wait: test_error, secret_file\n"
-        "  test             task, state, test_error\n"
-        "  deletion         id, deleted\n"
-        "  use              key, webhook_config\n"
-        "  login            username, project_code, state_file\n"
-        "  subscription     event, code, url, since; and if something was done: status\n"
-        "  request          method, url, headers, body (with --dry-run)\n"
-        "  sample --publish event, http_status, and what the bridge says: status, id, reason,\n"
-        "                   error, message, or null\n"
-        "A sample that is only printed has the keys that weavy would send.\n\n",
+    .notes = notes,
     .run = run,
 };

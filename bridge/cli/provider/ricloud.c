@@ -63,17 +63,12 @@ static enum status choose_file(struct job *job, const char **out_file, bool *out
         st = file ? is_free(file, out_free, &job->err) : ST_OK;
         *out_file = *out_free || !*out_file ? file : *out_file;
     }
-    if (st == ST_OK && !*out_file) {
-        st = err_set(&job->err, ST_MISSING,
-                     "source %s has no secret that is a file; add {\"file\": \"PATH\"} to its "
-                     "secrets, and create stores the secret there",
-                     source->name);
-    } else if (st == ST_OK && !*out_free && !job->options.replace_secret) {
-        st = err_set(&job->err, ST_FULL,
-                     "every secret file of source %s contains one already; add another "
-                     "{\"file\": \"PATH\"} to its secrets, or give --replace-secret to replace "
-                     "the one in %s",
-                     source->name, *out_file);
+    if (st == ST_OK && !*out_free && !(*out_file && job->options.replace_secret)) {
+        return err_set(&job->err, ST_FULL,
+                       "source %s has no file for the secret: add {\"file\": \"PATH\"} to its "
+                       "secrets%s%s",
+                       source->name, *out_file ? ", or give --replace-secret to replace " : "",
+                       *out_file ? *out_file : "");
     }
     return st;
 }
@@ -100,22 +95,16 @@ static enum status prepare(struct job *job, const char **out_file, bool *out_fre
     return st == ST_OK ? file_draft_reserve(job->draft, MAX_SECRET, &job->err) : st;
 }
 
-/* ST_INVALID: a secret file cannot have it. ST_TOO_LARGE: the configuration would not take it. */
-static enum status check_secret(struct job *job, struct slice secret)
+/* Why a secret file, or the configuration, cannot have it; NULL: it can. */
+static const char *fault_of(struct slice secret)
 {
     if (secret.len == 0) {
-        return err_set(&job->err, ST_INVALID, "the API's answer contains no secret");
+        return "the API's answer contains no secret";
     }
     if (strcspn(secret.data, "\r\n") < secret.len) {
-        return err_set(&job->err, ST_INVALID,
-                       "the API's secret contains a line break or a NUL, which a secret file "
-                       "cannot have");
+        return "the API's secret contains a line break or a NUL";
     }
-    return secret.len <= VERIFY_MAX_SECRET
-               ? ST_OK
-               : err_set(&job->err, ST_TOO_LARGE,
-                         "the API's secret has %zu bytes; a secret may have %d at most",
-                         secret.len, VERIFY_MAX_SECRET);
+    return secret.len > VERIFY_MAX_SECRET ? "the API's secret is too long" : NULL;
 }
 
 /* id: of the config, for messages. */
@@ -126,7 +115,8 @@ static enum status store_secret(struct job *job, const char *file, bool was_free
         tree_at(job->config, "/secret"); /* has no length if no string */
     struct slice secret = {json_object_get_string(value),
                            (size_t)json_object_get_string_len(value)};
-    enum status st = check_secret(job, secret);
+    const char *fault = fault_of(secret);
+    enum status st = fault ? err_set(&job->err, ST_INVALID, "%s", fault) : ST_OK;
 
     secrets_add(&job->api.secrets, secret);
     st = st == ST_OK ? job_store(job, secret) : st;
@@ -134,13 +124,13 @@ static enum status store_secret(struct job *job, const char *file, bool was_free
         cli_fail("webhook config %s WAS CREATED, BUT ITS SECRET IS NOT STORED: %s", id,
                  job->err.text);
         return err_set(&job->err, st,
-                       "the bridge will refuse its events; `provider ricloud delete %s` "
-                       "removes it; then create a new one",
+                       "the bridge will refuse its events: `provider ricloud delete %s`, then "
+                       "create a new one",
                        id);
     }
     if (!was_free) {
-        cli_fail("the secret that was in %s is replaced: from now on, deliveries signed with "
-                 "the old one are refused",
+        cli_fail("the secret that was in %s is replaced: deliveries signed with it are refused "
+                 "from now on",
                  file);
     }
     return ST_OK;
@@ -169,7 +159,7 @@ static enum status finish(struct job *job, const char *file, bool was_free)
 
 static enum status create(struct job *job)
 {
-    const char *file, *url, *which = NULL;
+    const char *file, *url;
     bool was_free = false;
     enum status st = prepare(job, &file, &was_free);
 
@@ -178,15 +168,9 @@ static enum status create(struct job *job)
         return st;
     }
     st = ricloud_ask(job, "POST", TEXTS({"url", url}));
-    if (job->reply.uncertain) {
-        which = "a try whose answer did not arrive may have made a config, too";
-    } else if (st != ST_OK && job->config) {
-        which = "a config may have been made all the same";
-    }
-    if (which) {
-        cli_fail(
-            "%s: `provider ricloud list` shows it, `provider ricloud delete ID` removes it",
-            which);
+    if (job->reply.uncertain || (st != ST_OK && job->config)) {
+        cli_fail("a config may have been made all the same: `provider ricloud list` shows it, "
+                 "`provider ricloud delete ID` removes it");
     }
     return st == ST_OK && job->config ? finish(job, file, was_free)
                                       : ricloud_report(job, st, NULL);

@@ -163,17 +163,12 @@ static void explain(const struct job *job, struct json_object *report)
     buf_addf(&line, CLI_PREFIX "webhook config {id} is %s{state}%s\n",
              job->is_open && !is(job, "new") ? "still " : "", why);
     if (is(job, "invalid")) {
-        buf_addf(
-            &line,
-            "  does the bridge run? `hook2mqtt health` asks it\n"
-            "  does {url} lead to {path} of the bridge, from outside too?\n"
-            "  %s\n"
-            "  is the clock right? Here it is {now}; an event that is signed too long ago is "
-            "refused\n",
-            tree_text(report, "/secret_file")
-                ? "does the running bridge have {secret_file} among the secrets of "
-                  "source {source}, and may its user read it?"
-                : "is the secret of source {source} the one of this config?");
+        buf_add_str(
+            &line, "  does the bridge run? `hook2mqtt health` asks it\n"
+                   "  does {url} lead to {path} of the bridge, from outside too?\n"
+                   "  has source {source} of the running bridge the secret of this config, and "
+                   "may its user read the file?\n"
+                   "  is the clock right? Here it is {now}\n");
     }
     buf_addf(&line, "  `hook2mqtt provider ricloud %s\n",
              is(job, "deactivated") ? "update {id} --state new` activates it, and has it tested"

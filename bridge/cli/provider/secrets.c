@@ -53,9 +53,12 @@ static size_t match(const struct secrets *secrets, struct slice text)
     return longest;
 }
 
-/* Whether the runs of ASCII letters and digits in the secret occur in text, in their order. */
+/* Whether text has escapes, and the runs of ASCII letters and digits of the secret in their order. */
 static bool may_spell(struct slice text, struct slice secret)
 {
+    if (!memchr(text.data, '\\', text.len) && !memchr(text.data, '%', text.len)) {
+        return false;
+    }
     while (secret.len > 0) {
         size_t run = 0;
         const char *found;
@@ -73,18 +76,6 @@ static bool may_spell(struct slice text, struct slice secret)
     return true;
 }
 
-/* Whether a text that quotes something may spell one with escapes. */
-static bool has_spelled(const struct secrets *secrets, struct slice text)
-{
-    bool has_escapes = memchr(text.data, '\\', text.len) || memchr(text.data, '%', text.len);
-    bool found = false;
-
-    for (size_t i = 0; has_escapes && i < secrets->count; i++) {
-        found |= may_spell(text, buf_slice(&secrets->items[i]));
-    }
-    return found;
-}
-
 bool secrets_add_hidden(const struct secrets *secrets, struct buf *out, struct slice text)
 {
     size_t before = out->len, len;
@@ -95,10 +86,12 @@ bool secrets_add_hidden(const struct secrets *secrets, struct buf *out, struct s
         any |= len > 0;
         buf_add(out, len ? "***" : text.data, len ? 3 : 1);
     }
-    if (has_spelled(secrets, slice_from(buf_slice(out), before))) {
-        out->len = before;
-        buf_add_str(out, "***");
-        any = true;
+    for (size_t i = 0; i < secrets->count; i++) {
+        if (may_spell(slice_from(buf_slice(out), before), buf_slice(&secrets->items[i]))) {
+            out->len = before;
+            buf_add_str(out, "***");
+            any = true;
+        }
     }
     return any;
 }

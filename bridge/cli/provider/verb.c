@@ -48,52 +48,51 @@ static int check_usage(struct job *job, const struct vendor *vendor, const struc
 {
     const struct cli *cli = job->cli;
     const char *url = job->options.url;
-    int status = verb->check ? verb->check(job) : EXIT_DONE;
 
-    for (int i = 1; i < cli->argc && status == EXIT_DONE; i++) {
+    for (int i = 1; i < cli->argc; i++) {
         if (!api_is_segment(cli->argv[i])) {
-            status = cli_misuse(cli, "'%s' is not %s", cli->argv[i], vendor->argument);
+            return cli_misuse(cli, "'%s' is not %s", cli->argv[i], vendor->argument);
         }
     }
     /* The URL is not shown: it may contain a password, which is one of the faults. */
-    if (status == EXIT_DONE && url && !utf8_is_fit(slice_of(url))) {
-        status = cli_misuse(cli, "--url must not contain control characters");
-    } else if (status == EXIT_DONE && url && config_check_url(url, &job->err) != ST_OK) {
-        status = cli_misuse(cli, "--url %s", job->err.text);
+    if (url && !utf8_is_fit(slice_of(url))) {
+        return cli_misuse(cli, "--url must not contain control characters");
     }
-    return status;
+    if (url && config_check_url(url, &job->err) != ST_OK) {
+        return cli_misuse(cli, "--url %s", job->err.text);
+    }
+    return verb->check ? verb->check(job) : EXIT_DONE;
 }
 
-/* The one that --source names, else the vendor's only one. NULL: why not has been printed. */
-static const struct config_source *find_source(const struct job *job, const char *vendor)
+/* The one that is wanted, else the vendor's only one. NULL: why not has been printed. */
+static const struct config_source *find_source(const struct cli *cli, const char *wanted,
+                                               const char *vendor)
 {
-    const struct config *config = job->cli->config;
-    const char *wanted = job->options.source;
-    const struct config_source *found = wanted ? cli_source(job->cli, wanted) : NULL;
+    const struct config_source *found = wanted ? cli_source(cli, wanted) : NULL;
     struct buf names = {0};
-    size_t count = 0;
+    size_t count = found != NULL;
 
-    for (size_t i = 0; !wanted && i < config->source_count; i++) {
-        if (strcmp(config->sources[i].preset->name, vendor) == 0) {
-            found = &config->sources[i];
+    for (size_t i = 0; !wanted && i < cli->config->source_count; i++) {
+        if (strcmp(cli->config->sources[i].preset->name, vendor) == 0) {
+            found = &cli->config->sources[i];
             buf_addf(&names, "%s%s", count++ ? ", " : "", found->name);
         }
     }
-    if (found && strcmp(found->preset->name, vendor) != 0) {
-        cli_fail("source %s is of the provider %s, not %s", wanted, found->preset->name,
-                 vendor);
-        found = NULL;
-    } else if (count > 1) {
+    if (count > 1) {
         cli_fail("which source? Name one with --source: %s", names.data);
-        found = NULL;
-    } else if (!found && !wanted) {
-        cli_fail("%s: no source has \"provider\": \"%s\"", job->cli->config_path, vendor);
-    } else if (found && !found->api.url && !found->provider->api_url) {
-        cli_fail("source %s has no api.url", found->name);
-        found = NULL;
+    } else if (!wanted && !found) {
+        cli_fail("%s: no source has \"provider\": \"%s\"", cli->config_path, vendor);
     }
     buf_free(&names);
-    return found;
+    if (count == 1 && strcmp(found->preset->name, vendor) != 0) {
+        cli_fail("source %s is of the provider %s, not %s", wanted, found->preset->name,
+                 vendor);
+    } else if (count == 1 && !found->provider->api_url) {
+        cli_fail("source %s has no api.url", found->name);
+    } else if (count == 1) {
+        return found;
+    }
+    return NULL;
 }
 
 /* A signal does not end us between an answer and its storing: it can be read from job->stop_fd, and
@@ -123,7 +122,9 @@ static int run(struct job *job, const struct vendor *vendor, const struct verb *
 {
     sigset_t before;
 
-    job->source = cli_read_config(job->cli) ? find_source(job, vendor->name) : NULL;
+    if (cli_read_config(job->cli)) {
+        job->source = find_source(job->cli, job->options.source, vendor->name);
+    }
     if (!job->source) {
         return EXIT_FAILED;
     }

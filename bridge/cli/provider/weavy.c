@@ -43,17 +43,12 @@ static void print_subscription(const struct job *job, struct json_object *one,
               status ? "{event}  {code}  {status}  {url}" : "{event}  {code}  {since}  {url}");
 }
 
-static struct json_object *subscription(const struct job *job, size_t i)
-{
-    return state_entry(job, STATE_SUBSCRIPTIONS, i);
-}
-
 static enum status list(struct job *job)
 {
     struct json_object *one;
 
     job->options.dry_run = false; /* the provider is not asked */
-    for (size_t i = 0; (one = subscription(job, i)) != NULL; i++) {
+    for (size_t i = 0; (one = weavy_subscription(job, i)) != NULL; i++) {
         print_subscription(job, one, NULL);
     }
     return ST_OK;
@@ -84,13 +79,10 @@ static enum status act_on(struct job *job, struct json_object *list,
 
 /* ---- subscribe ---- */
 
-/* Only then is the event subscribed as far as we are concerned. */
-static void store(struct job *job, struct json_object *one)
+static void keep(struct job *job, struct json_object *one)
 {
-    enum status st;
+    enum status st = weavy_keep(job, one);
 
-    state_add(job, STATE_SUBSCRIPTIONS, json_object_get(one));
-    st = state_save(job);
     print_subscription(job, one, st == ST_OK ? "subscribed" : "not stored");
     if (st != ST_OK) {
         job->exit_status =
@@ -103,7 +95,7 @@ static void store(struct job *job, struct json_object *one)
 static void subscribe_anew(struct job *job, struct json_object *one)
 {
     const char *event = tree_text(one, "/event"), *code;
-    enum status st = weavy_call(job, "Subscribe",
+    enum status st = weavy_call(job, WEAVY_SUBSCRIBE,
                                 TEXTS({"event", event}, {"hookUrl", tree_text(one, "/url")}));
     bool is_lost = job->reply.uncertain, may_be = is_lost || st == ST_OK;
 
@@ -116,7 +108,7 @@ static void subscribe_anew(struct job *job, struct json_object *one)
         if (is_lost) {
             cli_fail("%s may be subscribed twice: the answer to a try did not arrive", event);
         }
-        store(job, one);
+        keep(job, one);
         return;
     }
     st = st == ST_OK ? job_reject(job, ST_INVALID, "contains no subscription code") : st;
@@ -137,7 +129,7 @@ static void subscribe_one(struct job *job, struct json_object *one)
     struct json_object *same;
     size_t i = 0;
 
-    while ((same = subscription(job, i)) &&
+    while ((same = weavy_subscription(job, i)) &&
            !(tree_is(same, "/event", event) && tree_is(same, "/url", url))) {
         i++;
     }
@@ -199,7 +191,8 @@ static enum status subscribe(struct job *job)
 /* Ends one at the provider. */
 static enum status end_code(struct job *job, const char *code)
 {
-    enum status st = weavy_call(job, "Unsubscribe", TEXTS({"codeWebhookSubscription", code}));
+    enum status st =
+        weavy_call(job, WEAVY_UNSUBSCRIBE, TEXTS({"codeWebhookSubscription", code}));
 
     if (st == ST_OK && !job->reply.is_json) {
         return job_reject(job, ST_INVALID, "is no JSON");
@@ -228,8 +221,7 @@ static void end_one(struct job *job, struct json_object *one)
                      which.data);
         }
     } else if (!job->options.dry_run) {
-        state_remove(job, STATE_SUBSCRIPTIONS, one);
-        if (is_stored && state_save(job) != ST_OK) {
+        if (is_stored && weavy_forget(job, one) != ST_OK) {
             job->exit_status = cli_fail("%s", job->err.text);
         }
         print_subscription(job, one, forget ? "forgotten" : "unsubscribed");
@@ -245,7 +237,7 @@ static enum status end_matching(struct job *job, const char *name)
     struct catalogue_pair pair;
     enum status st = ST_OK;
 
-    for (size_t i = 0; (one = subscription(job, i)) != NULL; i++) {
+    for (size_t i = 0; (one = weavy_subscription(job, i)) != NULL; i++) {
         if (!name || tree_is(one, "/event", name) || tree_is(one, "/code", name)) {
             json_object_array_add(list, json_object_get(one));
         }

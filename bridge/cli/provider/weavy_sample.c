@@ -82,8 +82,7 @@ static enum status take_all(struct job *job, const struct target *target, struct
 {
     bool is_array = json_kind_of(json) == JSON_ARRAY;
     struct json_value result = json_find(json, SLICE("result"));
-    struct slice items = is_array ? json : result.raw;
-    struct slice item;
+    struct slice items = is_array ? json : result.raw, item;
     size_t count = 0;
 
     if (!is_array && result.kind == JSON_OBJECT) {
@@ -122,7 +121,7 @@ enum status weavy_sample(struct job *job)
     if (st != ST_OK) {
         return st;
     }
-    st = weavy_call(job, "PerformList", TEXTS({"event", event}));
+    st = weavy_call(job, WEAVY_SAMPLE, TEXTS({"event", event}));
     if (st == ST_OK && !job->options.dry_run) {
         /* Printed without secrets, sent as it is. */
         shown = secrets_hide(&job->api.secrets, job->reply.json);
