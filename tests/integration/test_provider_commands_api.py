@@ -142,7 +142,7 @@ def test_an_api_that_does_not_answer_is_given_up(api, ricloud):
 def test_a_redirect_is_not_followed(api, ricloud):
     elsewhere = ApiServer()
     api.on("GET", f"{CONFIGS}/7", Answer(302, headers=[("Location", f"{elsewhere.url}/x")]))
-    ricloud.fails("get", "7", saying=f"a redirect to {elsewhere.url}/x, which is not followed")
+    ricloud.fails("get", "7", saying=f"a redirect that is not followed, to {elsewhere.url}/x")
     assert len(api.requests) == 1 and elsewhere.requests == []
     elsewhere.close()
 

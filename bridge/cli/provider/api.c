@@ -132,16 +132,16 @@ void api_add_request(struct buf *out, const struct job *job)
 
 /* ---- why a try failed ---- */
 
-/* Adds a part of an answer, cut, with a text before and behind it; nothing for an empty object. */
+/* Adds a part of an answer, cut, with a text before it; nothing for an empty object. */
 static void add_part(struct buf *out, const struct job *job, const char *before,
-                     struct json_object *part, const char *behind)
+                     struct json_object *part)
 {
     struct json_object *shown = secrets_hide(&job->api.secrets, part);
     const char *text = tree_text(shown, "");
 
     text = text ? text : tree_print(shown);
     if (part && strcmp(text, "{}") != 0) {
-        buf_addf(out, "%s%.*s%s", before, MAX_WORDS, text, behind);
+        buf_addf(out, "%s%.*s", before, MAX_WORDS, text);
     }
     json_object_put(shown);
 }
@@ -169,10 +169,10 @@ void api_add_answer(struct buf *out, const struct job *job)
         while (*name && !tree_text(reply->json, *name)) {
             name++;
         }
-        add_part(out, job, ": ", *name ? tree_at(reply->json, *name) : NULL, "");
+        add_part(out, job, ": ", *name ? tree_at(reply->json, *name) : NULL);
     }
-    add_part(out, job, ", ", tree_at(reply->json, "/params"), "");
-    add_part(out, job, ", a redirect to ", to, ", which is not followed");
+    add_part(out, job, ", ", tree_at(reply->json, "/params"));
+    add_part(out, job, ", a redirect that is not followed, to ", to);
     json_object_put(to);
 }
 
@@ -322,15 +322,19 @@ enum status job_call(struct job *job, const struct request *request)
     tree_wipe(job->reply.json);
     job->reply = (struct reply){0};
     api_make(job, request);
-    if (!job->options.dry_run) {
-        return job_is_stopped(job)
-                   ? err_set(&job->err, ST_CLOSED, "interrupted before it was asked for")
-                   : call(job);
+    if (job->options.dry_run) {
+        api_add_request(&text, job);
+        (void)fputs(text.data, stdout); /* main looks whether it has arrived */
+        buf_free(&text);
+        return ST_OK;
     }
-    api_add_request(&text, job);
-    (void)fputs(text.data, stdout); /* main looks whether it has arrived */
-    buf_free(&text);
-    return ST_OK;
+    if (job_is_stopped(job)) {
+        return err_set(&job->err, ST_CLOSED, "interrupted before it was asked for");
+    }
+    return request->anonymous || job->api.token.len > 0
+               ? call(job)
+               : err_set(&job->err, ST_MISSING, "source %s has no api.token",
+                         job->source->name);
 }
 
 void job_keep(struct job *job, struct json_object **kept)

@@ -26,14 +26,13 @@ struct secrets {
     size_t count;
 };
 
-/* Keeps a copy. An empty one is allowed, and hides nothing. */
+/* Keeps a copy; hides none that is shorter than three characters. */
 void secrets_add(struct secrets *secrets, struct slice secret);
 void secrets_wipe(struct secrets *secrets);
 /* Adds text with *** for each secret. Returns whether there was one. */
 bool secrets_add_hidden(const struct secrets *secrets, struct buf *out, struct slice text);
-/* A tree with *** for each secret in its strings, numbers and names, and for the value of each
- * member that is named like a secret (authToken). It may share values with the other one. Gives
- * it for json_object_put. */
+/* The same for a tree's strings, numbers and names, and each member that is named like a secret
+ * (authToken). Gives a tree for json_object_put, which may share values with the other one. */
 struct json_object *secrets_hide(const struct secrets *secrets, struct json_object *tree);
 
 /* ---- a verb, and a job ---- */
@@ -63,7 +62,7 @@ struct vendor {
     const char *scheme;           /* of the header Authorization, such as `Token` */
     const char *argument;         /* what each argument is, such as `an id` */
     const struct cli_verb *verbs; /* without a run; the last row has no name */
-    /* Gets a token and, if need be, the state. */
+    /* Sets the token; NULL: the configured one is needed. */
     enum status (*begin)(struct job *job, bool changes);
 };
 extern const struct vendor ricloud, weavy;
@@ -135,16 +134,15 @@ enum status api_set_token(struct job *job, struct slice token) MUST_USE;
 /* Makes a request, and fills in job->sent and job->reply. Takes request->json. ST_OK: answered 2xx.
  * Else job->err has the reason, in the API's own words if it gave one: ST_UNAUTHENTIC: 401;
  * ST_NOT_FOUND: 404 or 410; ST_REFUSED: anything else that asking again would not change;
- * ST_UNREACHABLE: no usable answer after all tries; ST_IO: ca_file cannot be read, and nobody was
- * asked. In a dry run the request is printed instead; the reply is empty. */
+ * ST_UNREACHABLE: no usable answer after all tries; ST_IO, ST_MISSING, ST_CLOSED: nobody was asked,
+ * without ca_file, without a token, or after a signal. In a dry run the request is printed instead. */
 enum status job_call(struct job *job, const struct request *request) MUST_USE;
 /* The reply was 2xx but is of no use: job->err says `the API's answer <what>: GET …`. Gives st; ST_OK
  * in a dry run. */
 enum status job_reject(struct job *job, enum status st, const char *what);
 /* Takes the JSON out of the reply; replaces the one before, for tree_wipe. */
 void job_keep(struct job *job, struct json_object **kept);
-/* The user wants to stop: a call under way is given some seconds for its answer, and no other one is
- * made (ST_CLOSED). What was answered is stored as ever. */
+/* The user wants to stop: a call under way gets some seconds for its answer, and is the last one. */
 bool job_is_stopped(const struct job *job);
 /* False if the time is over, or the user wants to stop; else waits (less, if less is left). */
 bool job_wait(const struct job *job, int64_t ms);
@@ -225,12 +223,11 @@ enum status weavy_login(struct job *job) MUST_USE;
 #define WEAVY_SAMPLE      "/process/?c=EPT_WebhookPerformList"
 enum status weavy_call(struct job *job, const char *entry_point,
                        struct json_object *json) MUST_USE;
-/* The account's i-th subscription, oldest first; NULL behind the last. Borrowed until it is
- * forgotten. */
+/* The account's i-th subscription, oldest first; NULL behind the last. Borrowed until it is removed. */
 struct json_object *weavy_subscription(const struct job *job, size_t i);
-/* Stores one that was made now, and removes one. */
-enum status weavy_keep(struct job *job, struct json_object *one) MUST_USE;
-enum status weavy_forget(struct job *job, struct json_object *one) MUST_USE;
+/* Removes and adds one, each may be NULL; stores what is left. Takes the new one. */
+enum status weavy_replace(struct job *job, struct json_object *old,
+                          struct json_object *new) MUST_USE;
 /* Adds where deliveries of an event go. base: of the source, a URL or a path. ST_NOT_FOUND: nowhere.
  * Where the source has `events`, the bridge takes those only; else each that is one segment. */
 enum status weavy_add_url(struct buf *out, struct job *job, const char *base,

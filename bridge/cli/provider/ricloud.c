@@ -16,18 +16,6 @@
 
 enum { PAGE_SIZE = 100, MAX_SECRET = 64 * 1024 };
 
-static enum status begin(struct job *job, bool changes)
-{
-    enum status st = job_set_token(job, NULL);
-
-    (void)changes;
-    return st != ST_OK || job->api.token.len > 0 || job->options.dry_run
-               ? st
-               : err_set(&job->err, ST_MISSING,
-                         "source %s has no api.token: the token of a key of ricloud",
-                         job->source->name);
-}
-
 /* ---- create, which is more than one call: the API makes the secret, answers with it, and begins
  * to test the bridge at the same moment.
  *
@@ -398,4 +386,4 @@ static const struct cli_verb verbs[] = {
     {0},
 };
 
-const struct vendor ricloud = {"ricloud", "Token", "an id", verbs, begin};
+const struct vendor ricloud = {"ricloud", "Token", "an id", verbs, NULL};

@@ -121,6 +121,7 @@ static int run(struct job *job, const struct vendor *vendor, const struct verb *
                int64_t timeout_ms)
 {
     sigset_t before;
+    enum status st;
 
     if (cli_read_config(job->cli)) {
         job->source = find_source(job->cli, job->options.source, vendor->name);
@@ -131,7 +132,8 @@ static int run(struct job *job, const struct vendor *vendor, const struct verb *
     job->source_index = (size_t)(job->source - job->cli->config->sources);
     before = hold_signals(job);
     api_open(job, vendor->scheme, timeout_ms);
-    if (vendor->begin(job, verb->changes) != ST_OK || verb->run(job) != ST_OK) {
+    st = vendor->begin ? vendor->begin(job, verb->changes) : job_set_token(job, NULL);
+    if (st != ST_OK || verb->run(job) != ST_OK) {
         job->exit_status = cli_fail("%s", job->err.text);
     }
     tree_wipe(job->config);

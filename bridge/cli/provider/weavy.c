@@ -81,7 +81,7 @@ static enum status act_on(struct job *job, struct json_object *list,
 
 static void keep(struct job *job, struct json_object *one)
 {
-    enum status st = weavy_keep(job, one);
+    enum status st = weavy_replace(job, NULL, json_object_get(one));
 
     print_subscription(job, one, st == ST_OK ? "subscribed" : "not stored");
     if (st != ST_OK) {
@@ -221,7 +221,7 @@ static void end_one(struct job *job, struct json_object *one)
                      which.data);
         }
     } else if (!job->options.dry_run) {
-        if (is_stored && weavy_forget(job, one) != ST_OK) {
+        if (is_stored && weavy_replace(job, one, NULL) != ST_OK) {
             job->exit_status = cli_fail("%s", job->err.text);
         }
         print_subscription(job, one, forget ? "forgotten" : "unsubscribed");

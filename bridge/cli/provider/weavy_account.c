@@ -61,26 +61,6 @@ static enum status check_tree(struct job *job)
                          is_whole ? version : "");
 }
 
-static enum status open_state(struct job *job, bool for_change)
-{
-    const char *path = job->source->api.state_file;
-    enum status st = for_change ? file_draft_open(path, &job->draft, &job->err) : ST_OK;
-    struct buf text = {0};
-
-    buf_reserve(&text, USUAL_BYTES);
-    st = st == ST_OK ? file_read_regular(path, MAX_BYTES, &text, &job->err) : st;
-    if (st == ST_NOT_FOUND) {
-        buf_add_str(&text, "{\"version\":1,\"logins\":[],\"subscriptions\":[]}");
-        st = ST_OK;
-    }
-    if (st == ST_OK) {
-        job->state = tree_parse(buf_slice(&text), NULL);
-        st = check_tree(job);
-    }
-    buf_wipe(&text);
-    return st;
-}
-
 static bool is_ours(const struct job *job, struct json_object *entry)
 {
     bool ours = true;
@@ -106,31 +86,6 @@ static struct json_object *entry_at(const struct job *job, const char *list_name
     return NULL;
 }
 
-static void remove_entry(struct job *job, const char *list_name,
-                         const struct json_object *entry)
-{
-    struct json_object *list = tree_at(job->state, list_name);
-
-    for (size_t at = 0; at < json_object_array_length(list); at++) {
-        if (json_object_array_get_idx(list, at) == entry) {
-            json_object_array_del_idx(list, at, 1);
-        }
-    }
-}
-
-static void add_entry(struct job *job, const char *list_name, struct json_object *entry)
-{
-    char now[CLOCK_TEXT_SIZE];
-
-    clock_format(clock_unix_ms(), now);
-    json_object_object_foreach(job->account, name, value)
-    {
-        json_object_object_add(entry, name, json_object_get(value));
-    }
-    json_object_object_add(entry, "since", tree_string(now));
-    json_object_array_add(tree_at(job->state, list_name), entry);
-}
-
 /* Borrowed until the tree changes. */
 static struct slice print(const struct job *job)
 {
@@ -144,8 +99,27 @@ static enum status make_room(struct job *job)
     return file_draft_reserve(job->draft, print(job).len + MAX_GROWTH, &job->err);
 }
 
-static enum status save(struct job *job)
+/* Removes the old one, if it is there, adds the new one, which was made now, and stores the list. */
+static enum status replace(struct job *job, const char *list_name, struct json_object *old,
+                           struct json_object *new)
 {
+    struct json_object *list = tree_at(job->state, list_name);
+    char now[CLOCK_TEXT_SIZE];
+
+    for (size_t at = 0; at < json_object_array_length(list); at++) {
+        if (json_object_array_get_idx(list, at) == old) {
+            json_object_array_del_idx(list, at, 1);
+        }
+    }
+    if (new) {
+        clock_format(clock_unix_ms(), now);
+        json_object_object_foreach(job->account, name, value)
+        {
+            json_object_object_add(new, name, json_object_get(value));
+        }
+        json_object_object_add(new, "since", tree_string(now));
+        json_object_array_add(list, new);
+    }
     return job_store(job, print(job));
 }
 
@@ -154,16 +128,9 @@ struct json_object *weavy_subscription(const struct job *job, size_t i)
     return entry_at(job, SUBSCRIPTIONS, i);
 }
 
-enum status weavy_keep(struct job *job, struct json_object *one)
+enum status weavy_replace(struct job *job, struct json_object *old, struct json_object *new)
 {
-    add_entry(job, SUBSCRIPTIONS, json_object_get(one));
-    return save(job);
-}
-
-enum status weavy_forget(struct job *job, struct json_object *one)
-{
-    remove_entry(job, SUBSCRIPTIONS, one);
-    return save(job);
+    return replace(job, SUBSCRIPTIONS, old, new);
 }
 
 /* ---- the login, and calls ---- */
@@ -171,8 +138,9 @@ enum status weavy_forget(struct job *job, struct json_object *one)
 enum status weavy_begin(struct job *job, bool changes)
 {
     const struct config_source *source = job->source;
-    const char *project_code = source->api.project_code;
-    enum status st;
+    const char *project_code = source->api.project_code, *path = source->api.state_file;
+    enum status st = ST_OK;
+    struct buf text = {0};
 
     if (!project_code || !api_is_segment(project_code)) {
         return err_set(&job->err, ST_MISSING, "source %s: api.project_code %s", source->name,
@@ -180,8 +148,20 @@ enum status weavy_begin(struct job *job, bool changes)
     }
     job->account = TEXTS({"source", source->name}, {"api", job->api.base.data},
                          {"project_code", project_code});
-    /* A dry run changes nothing, and keeps nobody waiting. */
-    st = open_state(job, changes && !job->options.dry_run);
+    if (changes && !job->options.dry_run) { /* else nobody is kept waiting */
+        st = file_draft_open(path, &job->draft, &job->err);
+    }
+    buf_reserve(&text, USUAL_BYTES);
+    st = st == ST_OK ? file_read_regular(path, MAX_BYTES, &text, &job->err) : st;
+    if (st == ST_NOT_FOUND) {
+        buf_add_str(&text, "{\"version\":1,\"logins\":[],\"subscriptions\":[]}");
+        st = ST_OK;
+    }
+    if (st == ST_OK) {
+        job->state = tree_parse(buf_slice(&text), NULL);
+        st = check_tree(job);
+    }
+    buf_wipe(&text);
     return st == ST_OK ? job_set_token(job, tree_text(entry_at(job, LOGINS, 0), "/token")) : st;
 }
 
@@ -204,18 +184,13 @@ static enum status check_credentials(struct job *job)
 static enum status keep_login(struct job *job)
 {
     const char *token = tree_text(job->reply.json, "/authToken");
-    enum status st;
 
     if (!token || !token[0]) {
         return job_reject(job, ST_REFUSED, "contains no authToken");
     }
-    st = api_set_token(job, slice_of(token));
-    if (st != ST_OK) {
-        return st;
-    }
-    remove_entry(job, LOGINS, entry_at(job, LOGINS, 0));
-    add_entry(job, LOGINS, TEXTS({"token", token}));
-    return save(job);
+    return api_set_token(job, slice_of(token)) == ST_OK
+               ? replace(job, LOGINS, entry_at(job, LOGINS, 0), TEXTS({"token", token}))
+               : job->err.status;
 }
 
 enum status weavy_login(struct job *job)
