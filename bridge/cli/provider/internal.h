@@ -46,15 +46,20 @@ struct verb_options {
     bool replace_secret, wait, all, forget, publish;
 };
 extern const struct cli_option verb_options[];
-#define VERB_OPTIONS "--source --timeout --dry-run --json" /* what every verb takes */
 
 /* The data of a vendor's cli_verb. */
 struct verb {
     enum status (*run)(struct job *job); /* if it fails, job->err is printed */
     int min_count, max_count;            /* of arguments */
-    bool changes;                        /* stores something */
+    bool changes;                        /* what is stored for weavy */
     int (*check)(struct job *job);       /* of the usage, as cli_misuse returns it; or NULL */
 };
+/* A row; more: options that not every verb takes; then a struct verb. */
+#define VERB(name, more, ...)                                                                  \
+    name, NULL, "--source --timeout --dry-run --json" more, &(const struct verb)               \
+    {                                                                                          \
+        __VA_ARGS__                                                                            \
+    }
 
 /* The data of the cli_verb that verb_run runs. */
 struct vendor {
@@ -153,16 +158,14 @@ bool job_wait(const struct job *job, int64_t ms);
 void api_make(struct job *job, const struct request *request);
 /* Adds it, with *** for secrets: as lines, or with --json as an object. */
 void api_add_request(struct buf *out, const struct job *job);
-/* Adds `GET https://…: answered 400: <the API's own words>`: a code, a message and parameters, under
- * one of the names that APIs give them. An answer without those is not quoted: it may contain a
- * secret that nobody knows to be one. */
+/* Adds `GET https://…: answered 400: <code>: <message>, <parameters>`, under the names that APIs give
+ * them. Nothing else is quoted: it may contain a secret that nobody knows to be one. */
 void api_add_answer(struct buf *out, const struct job *job);
-/* False if text, even escaped, would not be a segment of its own: it is empty, . or .. , which
- * clients and servers resolve, or not UTF-8 without control characters. */
+/* False if text, even escaped, would not be a segment of its own: empty, . or .. , not UTF-8, or with
+ * control characters. */
 bool api_is_segment(const char *text) MUST_USE;
 /* How long to wait after the n-th try, from 1: as long as the API asked for (0: it did not), else
- * twice as long each time, of which random takes off up to a half, so that many callers do not
- * come back at once. */
+ * twice as long each time, of which random takes off up to a half: many callers spread out. */
 int64_t api_retry_delay_ms(unsigned n, unsigned retry_after_s, uint32_t random);
 
 /* ---- verb.c ---- */
@@ -176,7 +179,7 @@ enum status job_url(struct job *job, const char **out_url) MUST_USE;
 enum status job_set_token(struct job *job, const char *other) MUST_USE;
 /* Writes job->draft. If a power cut may undo that, prints a warning. */
 enum status job_store(struct job *job, struct slice data) MUST_USE;
-/* tree_add_line, with *** for secrets. */
+/* tree_add_line, with *** for secrets; line of NULL: the object as JSON. */
 void job_add_line(const struct job *job, struct buf *out, struct json_object *object,
                   const char *line);
 /* Prints a result: with --json the object, with *** for secrets, else the line. Takes the object.
@@ -193,11 +196,10 @@ void job_print(const struct job *job, struct json_object *object, const char *li
 enum status ricloud_ask(struct job *job, const char *method, struct json_object *json) MUST_USE;
 /* Has it tested, and keeps job->test. await: the API may answer when the test has ended. */
 enum status ricloud_start_test(struct job *job, bool await) MUST_USE;
-/* Asks again until the config shows how the test ended, or the time is over. */
+/* Asks again until the config shows how that ended, or the time is over. */
 enum status ricloud_wait_test(struct job *job) MUST_USE;
-/* The same for the test that a change has begun. Has it tested once more if it was `invalid`, or
- * still is `new` after some seconds: the first test may have come before the bridge had the
- * secret, and there are APIs that repeat one only after minutes. */
+/* The same for the test that a change has begun. If the config becomes `invalid`, or is still `new`
+ * after some seconds, has it tested once more: that test may have come before the secret. */
 enum status ricloud_settle(struct job *job) MUST_USE;
 /* Prints a config; nothing if it is NULL. */
 void ricloud_print(const struct job *job, struct json_object *config);

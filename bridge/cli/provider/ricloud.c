@@ -371,18 +371,14 @@ static enum status list(struct job *job)
     return st;
 }
 
-/* Run, how many arguments, stores something, check. */
 static const struct cli_verb verbs[] = {
-    {"create", NULL, VERB_OPTIONS " --url --replace-secret",
-     &(const struct verb){create, 0, 0, true, NULL}},
-    {"get", NULL, VERB_OPTIONS, &(const struct verb){get, 1, 1, false, NULL}},
-    {"list", NULL, VERB_OPTIONS " --state --date-created",
-     &(const struct verb){list, 0, 0, false, NULL}},
-    {"update", NULL, VERB_OPTIONS " --url --state",
-     &(const struct verb){update, 1, 1, false, check_update}},
-    {"test", NULL, VERB_OPTIONS " --wait", &(const struct verb){test, 1, 1, false, NULL}},
-    {"delete", NULL, VERB_OPTIONS, &(const struct verb){remove_config, 1, 1, false, NULL}},
-    {"use", NULL, VERB_OPTIONS, &(const struct verb){use, 1, 1, false, NULL}},
+    {VERB("create", " --url --replace-secret", create, 0, 0, false, NULL)},
+    {VERB("get", "", get, 1, 1, false, NULL)},
+    {VERB("list", " --state --date-created", list, 0, 0, false, NULL)},
+    {VERB("update", " --url --state", update, 1, 1, false, check_update)},
+    {VERB("test", " --wait", test, 1, 1, false, NULL)},
+    {VERB("delete", "", remove_config, 1, 1, false, NULL)},
+    {VERB("use", "", use, 1, 1, false, NULL)},
     {0},
 };
 

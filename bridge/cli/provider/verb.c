@@ -209,24 +209,22 @@ void job_add_line(const struct job *job, struct buf *out, struct json_object *ob
 {
     struct json_object *shown = secrets_hide(&job->api.secrets, object);
 
-    tree_add_line(out, shown, line);
+    if (line) {
+        tree_add_line(out, shown, line);
+    } else {
+        buf_add_str(out, tree_print(shown));
+    }
     json_object_put(shown);
 }
 
 void job_print(const struct job *job, struct json_object *object, const char *line)
 {
-    struct json_object *shown = secrets_hide(&job->api.secrets, object);
     struct buf text = {0};
 
-    if (job->options.json) {
-        buf_add_str(&text, tree_print(shown));
-    } else {
-        tree_add_line(&text, shown, line);
-    }
     if (!job->options.dry_run) {
+        job_add_line(job, &text, object, job->options.json ? NULL : line);
         puts(text.data);
     }
     buf_free(&text);
-    json_object_put(shown);
     json_object_put(object);
 }

@@ -266,16 +266,12 @@ static enum status unsubscribe(struct job *job)
     return st;
 }
 
-/* Run, how many arguments, stores something, check. */
 static const struct cli_verb verbs[] = {
-    {"login", NULL, VERB_OPTIONS, &(const struct verb){login, 0, 0, true, NULL}},
-    {"subscribe", NULL, VERB_OPTIONS " --url --all",
-     &(const struct verb){subscribe, 0, INT_MAX, true, check_which}},
-    {"unsubscribe", NULL, VERB_OPTIONS " --all --forget",
-     &(const struct verb){unsubscribe, 0, INT_MAX, true, check_which}},
-    {"list", NULL, VERB_OPTIONS, &(const struct verb){list, 0, 0, false, NULL}},
-    {"sample", NULL, VERB_OPTIONS " --publish",
-     &(const struct verb){weavy_sample, 1, 1, true, NULL}},
+    {VERB("login", "", login, 0, 0, true, NULL)},
+    {VERB("subscribe", " --url --all", subscribe, 0, INT_MAX, true, check_which)},
+    {VERB("unsubscribe", " --all --forget", unsubscribe, 0, INT_MAX, true, check_which)},
+    {VERB("list", "", list, 0, 0, false, NULL)},
+    {VERB("sample", " --publish", weavy_sample, 1, 1, true, NULL)},
     {0},
 };
 

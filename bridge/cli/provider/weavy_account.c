@@ -168,12 +168,11 @@ enum status weavy_begin(struct job *job, bool changes)
 static enum status check_credentials(struct job *job)
 {
     const struct config_source *source = job->source;
+    const struct buf *password = &source->api.password;
 
-    if (!cli_secret_was_read(job->cli, &source->api.password, "sources[%zu].api.password",
-                             job->source_index)) {
-        return err_set(&job->err, ST_MISSING, "cannot log in without api.password");
-    }
-    return source->api.username && source->api.password.len > 0
+    return cli_secret_was_read(job->cli, password, "sources[%zu].api.password",
+                               job->source_index) &&
+                   source->api.username && password->len > 0
                ? make_room(job)
                : err_set(&job->err, ST_MISSING,
                          "cannot log in: source %s needs api.username and api.password (or "
