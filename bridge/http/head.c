@@ -14,160 +14,56 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "common/encode.h"
-
 #include "bridge/delivery.h"
 
 enum {
     MAX_METHOD_BYTES = 32,
-    /* Of the request line, beside its target: the method, two spaces, the version, the line end. */
-    MAX_LINE_REST = MAX_METHOD_BYTES + 16,
+    /* Beside the target: the method, two spaces, the version, the line end. */
+    MAX_LINE_BYTES = HTTP_MAX_TARGET_BYTES + MAX_METHOD_BYTES + 16,
+    /* Of a query, which no provider sends; many of them are an attack on whoever splits them. */
+    MAX_PARAMETERS = 256,
 };
 
 #define FAULT(why, text) ((struct http_fault){.reason = (why), .message = (text)})
 #define NO_FAULT         ((struct http_fault){.message = NULL})
 
 static const char malformed_line[] = "the request line is malformed";
+static const char long_target[] = "the request target is too long";
 static const char malformed_field[] = "a header field is malformed";
 
 /* ---- where it ends ---- */
 
-/* Lines end with CR LF. Goes on at the line that begins at *scanned. */
+/* Lines end with CR LF. Goes on at the line that begins at *scanned. Does not look beyond a limit, so
+ * the verdict is the same however the bytes come. */
 static struct http_fault find_end(struct slice text, size_t *scanned, size_t *out_bytes)
 {
-    const char *end;
-
-    while ((end = memchr(text.data + *scanned, '\n', text.len - *scanned)) != NULL) {
-        size_t line = *scanned, at = (size_t)(end - text.data);
-
-        if (at == line || text.data[at - 1] != '\r') {
-            return FAULT(REJECT_BAD_REQUEST, "a line must end with CR LF");
-        }
-        *scanned = at + 1;
-        if (at == line + 1) {
-            *out_bytes = *scanned;
-            break;
-        }
-    }
-    return NO_FAULT;
-}
-
-static struct http_fault check_size(struct slice text, size_t scanned)
-{
-    bool in_line = scanned == 0;
-
-    if (in_line && text.len > 0 && !delivery_is_token((struct slice){text.data, 1})) {
+    if (*scanned == 0 && text.len > 0 && !delivery_is_token((struct slice){text.data, 1})) {
         return FAULT(REJECT_BAD_REQUEST, malformed_line); /* not HTTP, such as TLS */
     }
-    if (in_line && text.len > HTTP_MAX_TARGET_BYTES + MAX_LINE_REST) {
-        return FAULT(REJECT_URI_TOO_LONG, "the request target is too long");
-    }
-    if (text.len > HTTP_MAX_HEAD_BYTES) {
-        return FAULT(REJECT_HEADERS, "the request's header fields are too large");
+    while (*out_bytes == 0) {
+        bool in_line = *scanned == 0;
+        size_t line = *scanned, most = in_line ? MAX_LINE_BYTES : HTTP_MAX_HEAD_BYTES;
+        size_t len = text.len < most ? text.len : most;
+        const char *end = memchr(text.data + line, '\n', len - line);
+
+        if (end == NULL) {
+            return len == text.len ? NO_FAULT
+                   : in_line
+                       ? FAULT(REJECT_URI_TOO_LONG, long_target)
+                       : FAULT(REJECT_HEADERS, "the request's header fields are too large");
+        }
+        *scanned = (size_t)(end - text.data) + 1;
+        if (*scanned < line + 2 || end[-1] != '\r') {
+            return FAULT(REJECT_BAD_REQUEST, "a line must end with CR LF");
+        }
+        if (*scanned == line + 2) {
+            *out_bytes = *scanned;
+        }
     }
     return NO_FAULT;
 }
 
 /* ---- the request line: RFC 9112 section 3 ---- */
-
-bool http_target_is_bad(struct slice target)
-{
-    for (size_t i = 0; i < target.len; i++) {
-        unsigned char c = (unsigned char)target.data[i];
-
-        if (c <= ' ' || c >= 0x7f || c == '#') {
-            return true;
-        }
-        if (c == '%' && (target.len - i < 3 || !isxdigit((unsigned char)target.data[i + 1]) ||
-                         !isxdigit((unsigned char)target.data[i + 2]) ||
-                         memcmp(target.data + i, "%00", 3) == 0)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* uri-host [ ":" port ], of RFC 3986; but no comma, which would join two hosts of careless
- * proxies. The bytes are those of a target or a field's value. */
-static bool is_host(struct slice host)
-{
-    bool literal = slice_starts_with(host, SLICE("["));
-    size_t i = literal ? 1 : 0;
-
-    while (i < host.len && (literal ? isxdigit((unsigned char)host.data[i]) != 0 ||
-                                          host.data[i] == ':' || host.data[i] == '.'
-                                    : isalnum((unsigned char)host.data[i]) != 0 ||
-                                          strchr("-._~%!$&'()*+;=", host.data[i]) != NULL)) {
-        i++;
-    }
-    if (literal && (i < 3 || i == host.len || host.data[i++] != ']')) {
-        return false;
-    }
-    if (i < host.len && host.data[i++] != ':') {
-        return false;
-    }
-    while (i < host.len && isdigit((unsigned char)host.data[i])) {
-        i++;
-    }
-    return i == host.len;
-}
-
-/* A target in origin form (/path?query), or in absolute form, which a server must take as well:
- * its path, with what follows it. Absent: it is neither. */
-static struct slice path_of(struct slice target)
-{
-    static const char *const schemes[] = {"http://", "https://"};
-    struct slice path = slice_starts_with(target, SLICE("/")) ? target : SLICE_NONE;
-
-    for (size_t i = 0; i < COUNT_OF(schemes); i++) {
-        size_t len = strlen(schemes[i]), end;
-        struct slice rest = slice_from(target, len < target.len ? len : target.len);
-        struct slice scheme = {target.data, target.len - rest.len};
-
-        if (slice_equal_nocase(scheme, slice_of(schemes[i]))) {
-            end = 0;
-            while (end < rest.len && rest.data[end] != '/' && rest.data[end] != '?') {
-                end++;
-            }
-            path = end > 0 && is_host((struct slice){rest.data, end}) ? slice_from(rest, end)
-                                                                      : SLICE_NONE;
-            path =
-                path.data != NULL && (path.len == 0 || path.data[0] == '?') ? SLICE("/") : path;
-        }
-    }
-    return path;
-}
-
-/* A slash that is escaped is no separator, so it stays as it is. */
-static void add_decoded(struct slice path, struct buf *out)
-{
-    for (; path.len > 0; path = slice_from(path, 1)) {
-        uint8_t byte = (uint8_t)path.data[0];
-
-        if (byte == '%' && decode_hex((struct slice){path.data + 1, 2}, &byte, 1)) {
-            if (byte == '/') {
-                byte = '%';
-            } else {
-                path = slice_from(path, 2);
-            }
-        }
-        buf_add_char(out, (char)byte);
-    }
-}
-
-void http_target_add_path(struct slice target, struct buf *out)
-{
-    struct slice rest = path_of(target);
-    struct slice path = slice_take_until(&rest, '?');
-
-    if (path.data != NULL && !http_target_is_bad(target)) {
-        add_decoded(path, out);
-    } else {
-        path = slice_take_until(&target, '?');
-        buf_add(out, path.data,
-                path.len < HTTP_KEPT_TARGET_BYTES ? path.len : HTTP_KEPT_TARGET_BYTES);
-    }
-}
 
 /* Up to the space, which is skipped in *rest. */
 static struct slice take_word(struct slice *rest)
@@ -180,7 +76,7 @@ static struct http_fault read_line(struct slice line, struct http_head *head)
     struct slice version = line, method = take_word(&version), target = take_word(&version);
 
     if (target.len > HTTP_MAX_TARGET_BYTES) {
-        return FAULT(REJECT_URI_TOO_LONG, "the request target is too long");
+        return FAULT(REJECT_URI_TOO_LONG, long_target);
     }
     if (!delivery_is_token(method) || version.len != strlen("HTTP/1.1") ||
         memcmp(version.data, "HTTP/", 5) != 0 || !isdigit((unsigned char)version.data[5]) ||
@@ -193,8 +89,11 @@ static struct http_fault read_line(struct slice line, struct http_head *head)
     if (version.data[7] > '1') {
         return FAULT(REJECT_BAD_REQUEST, "this is not HTTP/1.1");
     }
-    if (http_target_is_bad(target) || path_of(target).data == NULL) {
+    if (http_target_is_bad(target) || !http_target_has_path(target)) {
         return FAULT(REJECT_BAD_REQUEST, malformed_line);
+    }
+    if (http_target_parameters(target) > MAX_PARAMETERS) {
+        return FAULT(REJECT_URI_TOO_LONG, "the query has too many parameters");
     }
     if (method.len > MAX_METHOD_BYTES) {
         return FAULT(REJECT_NOT_IMPLEMENTED, "the method is not known");
@@ -216,17 +115,24 @@ static struct slice take_line(struct slice *rest)
     return line;
 }
 
+/* The value is absent if there is no colon. */
+static void split_field(struct slice line, struct slice *out_name, struct slice *out_value)
+{
+    *out_name = slice_take_until(&line, ':');
+    *out_value = slice_trim(line, " \t");
+}
+
 /* False: no colon, or white space or nothing before it; or a byte that no value may have, such as
  * the CR of an old fold. A folded line begins with white space, which no name has. */
 static bool read_field(struct slice line, struct slice *out_name, struct slice *out_value)
 {
-    struct slice value = line;
+    struct slice value;
 
-    *out_name = slice_take_until(&value, ':');
+    split_field(line, out_name, out_value);
+    value = *out_value;
     if (value.data == NULL || !delivery_is_token(*out_name)) {
         return false;
     }
-    *out_value = slice_trim(value, " \t");
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.data[i];
 
@@ -320,6 +226,7 @@ static struct http_fault read_fields(struct slice rest, struct http_head *head)
 {
     struct framing framing = {0};
     const unsigned *count = framing.count;
+    struct http_fault fault;
     struct slice name, value;
 
     while (rest.len > 2) { /* the empty line */
@@ -333,7 +240,7 @@ static struct http_fault read_fields(struct slice rest, struct http_head *head)
     if (count[HOST] > 1 || (head->http_1_1 && count[HOST] == 0)) {
         return FAULT(REJECT_BAD_REQUEST, "exactly one Host field is required");
     }
-    if (count[HOST] > 0 && !is_host(framing.value[HOST])) {
+    if (count[HOST] > 0 && !http_is_host(framing.value[HOST])) {
         return FAULT(REJECT_BAD_REQUEST, "the Host field is malformed");
     }
     if (head->http_1_1 && count[EXPECT] > 0 &&
@@ -341,10 +248,13 @@ static struct http_fault read_fields(struct slice rest, struct http_head *head)
          !slice_equal_nocase(framing.value[EXPECT], SLICE("100-continue")))) {
         return FAULT(REJECT_EXPECTATION, "the only expectation supported is 100-continue");
     }
-    head->expects_continue = head->http_1_1 && count[EXPECT] > 0;
     head->close = framing.close;
     head->keep_alive = framing.keep_alive;
-    return read_framing(&framing, head);
+    fault = read_framing(&framing, head);
+    /* without a body there is nothing to wait for: RFC 9110 section 10.1.1 */
+    head->expects_continue =
+        head->http_1_1 && count[EXPECT] > 0 && (head->chunked || head->length > 0);
+    return fault;
 }
 
 struct http_fault http_head_read(struct slice text, size_t *scanned, struct http_head *head)
@@ -354,16 +264,10 @@ struct http_fault http_head_read(struct slice text, size_t *scanned, struct http
 
     *head = (struct http_head){0};
     fault = find_end(text, scanned, &head->bytes);
-    if (head->bytes > 0) {
-        text.len = head->bytes;
-    }
-    if (fault.message == NULL) {
-        fault = check_size(text, head->bytes > 0 ? head->bytes : *scanned);
-    }
     if (fault.message != NULL || head->bytes == 0) {
         return fault;
     }
-    rest = text;
+    rest = (struct slice){text.data, head->bytes};
     line = take_line(&rest);
     head->fields = rest;
     fault = read_line(line, head);
@@ -386,7 +290,8 @@ size_t http_head_find(struct slice fields, struct slice name, struct slice *out_
 
     out_values[0] = SLICE_NONE;
     while (fields.len > 2) {
-        if (read_field(take_line(&fields), &found, &value) && slice_equal_nocase(found, name)) {
+        split_field(take_line(&fields), &found, &value);
+        if (slice_equal_nocase(found, name)) {
             if (count < room) {
                 out_values[count] = value;
             }

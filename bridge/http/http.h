@@ -7,7 +7,7 @@
  * a limit are refused here, with the contract's JSON, and never reach the handler.
  *
  * Limits
- *   head       8 KiB of target (414), 16 KiB of request line and fields (431)
+ *   head       8 KiB of target and 256 parameters in it (414), 16 KiB of request line and fields (431)
  *   body       max_body_bytes, or what the handler says for this request (413). All bodies that have
  *              arrived and are not answered yet may take max_held_bytes together; beyond it 503.
  *              Their buffers take up to about twice that. To fill it a client must send it: with

@@ -10,6 +10,7 @@
  *   connection.c  deadlines by phase; lingering after a refusal
  *   request.c     a request's lifetime and its accessors
  *   head.c        reads a head, and writes the library's (pure)
+ *   target.c      reads its target (pure)
  *   chunks.c      judges a chunked body (pure)
  *
  * A connection is ours from its first byte to its last. The library is given a request once the
@@ -108,10 +109,19 @@ size_t http_head_find(struct slice fields, struct slice name, struct slice *out_
                       size_t room);
 /* Adds the head that the library gets. */
 void http_head_write(const struct http_head *head, struct buf *out);
+/* ---- target.c; pure ---- */
+
 /* True if the target has a byte or an escape that none may have. */
 bool http_target_is_bad(struct slice target);
+/* In origin form (/path?query), or in absolute form, which a server must take as well. */
+bool http_target_has_path(struct slice target);
+/* How many its query has; empty ones count. */
+size_t http_target_parameters(struct slice target);
 /* Adds the path, decoded, but for escaped slashes; of a bad target as it is, cut. */
 void http_target_add_path(struct slice target, struct buf *out);
+/* uri-host [ ":" port ], of RFC 3986; but no comma, which would join two hosts of careless
+ * proxies. */
+bool http_is_host(struct slice host);
 
 /* ---- chunks.c; pure ---- */
 
