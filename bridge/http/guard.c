@@ -155,6 +155,8 @@ static bool judge(struct http_connection *connection)
         fault = check_body(request, &head);
     }
     if (fault.message == NULL) {
+        /* no need to ask for a body that is coming already */
+        head.expects_continue &= connection->in.len == head.bytes;
         hand_on(connection, request, &head);
         return true;
     }
@@ -166,16 +168,24 @@ static bool judge(struct http_connection *connection)
     return true;
 }
 
-/* One empty line before a head may be ignored, for old clients: RFC 9112 section 2.2. */
-static void skip_blank(struct http_connection *connection)
+/* One empty line before a head may be ignored, for old clients: RFC 9112 section 2.2. False: half of
+ * it has come. */
+static bool skip_blank(struct http_connection *connection)
 {
     struct buf *in = &connection->in;
 
-    if (!connection->blank && slice_starts_with(buf_slice(in), SLICE("\r\n"))) {
+    if (connection->blank || !slice_starts_with(buf_slice(in), SLICE("\r"))) {
+        return true;
+    }
+    if (in->len == 1) {
+        return false;
+    }
+    if (in->data[1] == '\n') {
         connection->blank = true;
         in->len -= 2;
         memmove(in->data, in->data + 2, in->len + 1);
     }
+    return true;
 }
 
 void http_guard_read(struct http_connection *connection)
@@ -184,14 +194,15 @@ void http_guard_read(struct http_connection *connection)
     ssize_t len = 1;
 
     while (len > 0) {
-        skip_blank(connection);
-        if (connection->in.len > 0 && judge(connection)) {
+        bool begun = skip_blank(connection) && connection->in.len > 0;
+
+        if (begun && connection->phase == PHASE_IDLE) {
+            http_connection_enter(connection, PHASE_READING);
+        }
+        if (begun && judge(connection)) {
             return;
         }
         len = connection->readable ? receive(connection, scratch, HTTP_READ_BYTES) : 0;
-        if (len > 0 && connection->phase == PHASE_IDLE) {
-            http_connection_enter(connection, PHASE_READING);
-        }
         buf_add(&connection->in, scratch, len > 0 ? (size_t)len : 0);
     }
     if (connection->finished) {
@@ -316,7 +327,9 @@ ssize_t http_guard_feed(struct http_connection *connection, char *data, size_t r
     if (request->head_passed < request->head.len) {
         len = (ssize_t)take(&request->head, &request->head_passed, data, room);
     }
-    if (len == 0 || (connection->in.len > connection->passed && body_is_open(connection))) {
+    /* The head goes alone if what is behind it may be refused here: the library may answer it. */
+    if (len == 0 || (!request->chunked && connection->in.len > connection->passed &&
+                     body_is_open(connection))) {
         more = read_body(connection, data + len, room - (size_t)len);
     }
     if (http_guard_has_more(connection)) {

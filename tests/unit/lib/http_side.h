@@ -276,7 +276,7 @@ static inline void wait_connections(int count)
 
 static inline int connect_fd(int listen_fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(address);
     struct timeval limit = {.tv_sec = DEADLINE_MS / 1000};
     int fd;
