@@ -82,7 +82,7 @@ static void what_was_pipelined_must_be_complete_in_time(void **state)
         int fd = connect_client();
         int64_t begin_ms = clock_mono_ms();
 
-        snprintf(text, sizeof(text), "%s%s", POST("/", 1) "x", begun[i]);
+        (void)snprintf(text, sizeof(text), "%s%s", POST("/", 1) "x", begun[i]);
         send_text(fd, text);
         assert_reply(fd, 200, "x");
         assert_closed(fd);
