@@ -32,7 +32,8 @@ bool slice_starts_with(struct slice s, struct slice prefix)
 
 struct slice slice_from(struct slice s, size_t offset)
 {
-    return (struct slice){s.data + offset, s.len - offset};
+    /* of an absent slice nothing is left out; C does not define NULL + 0 */
+    return (struct slice){offset == 0 ? s.data : s.data + offset, s.len - offset};
 }
 
 static bool is_in(char c, const char *set)

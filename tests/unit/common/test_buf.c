@@ -53,6 +53,7 @@ static void trimming_removes_bytes_of_the_set_at_either_end(void **state)
     assert_int_equal(slice_trim(SLICE("\0"), " \t").len, 1); /* the set's NUL is not in it */
     assert_null(slice_trim(SLICE_NONE, " \t").data);
     assert_true(slice_equal(slice_from(SLICE("abc"), 1), SLICE("bc")));
+    assert_null(slice_from(SLICE_NONE, 0).data);
 }
 
 static void a_buffer_grows_and_stays_terminated(void **state)
