@@ -110,8 +110,16 @@ $B/unit/%: tests/unit/%.c $(PAHO_OURS) $(LIBRARY) $(MHD)
 	$Q$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter-out %.h $(MHD),$^) -lcmocka $(LIBS)
 -include $(UNIT_TESTS:=.d)
 
+# Fuzz targets on given files, without a fuzzer.
+REPLAYS := $(patsubst tests/fuzz/%.c,$B/replay/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+$B/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PAHO_OURS) $(LIBRARY) $(MHD)
+	@mkdir -p $(@D)
+	$(call say,REPLAY $<)
+	$Q$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter-out $(MHD),$^) $(LIBS)
+
 .PHONY: unit
-unit: $(UNIT_TESTS)
+unit: $(UNIT_TESTS) $(REPLAYS)
 
 # ---- Debian 12 packages: what each target needs beyond a minimal system ----
 
@@ -224,12 +232,13 @@ FUZZ_SECONDS ?= 60
 FUZZ_RUNS    ?=
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-fuzz: deps-lint deps-test $(EMBEDDED)
+fuzz: deps-lint deps-test $(EMBEDDED) $(MHD)
 	@set -e; for f in $(FUZZERS); do \
 	    mkdir -p build/fuzz/$$f; \
 	    clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -std=gnu17 $(CPPFLAGS) \
 	        -o build/fuzz/$$f.bin tests/fuzz/$$f.c common/*.c \
-	        $$(find bridge/provider bridge/parse bridge/verify -name '*.c') bridge/delivery.c $(EMBEDDED) -ljson-c -lcrypto; \
+	        $$(find bridge/provider bridge/parse bridge/verify bridge/http -name '*.c') bridge/delivery.c bridge/metrics.c \
+	        $(EMBEDDED) $(MHD) -lgnutls -ljson-c -lcrypto; \
 	    echo "== $$f"; \
 	    build/fuzz/$$f.bin $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=$(FUZZ_SECONDS)) -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/$$f tests/fuzz/corpus/$${f#fuzz_} 2>&1 | grep -E '^stat::number|^Done|ERROR|CHECK|Test unit'; \
 	    test $${PIPESTATUS[0]} -eq 0; \
@@ -257,7 +266,7 @@ help:
 	@echo 'make demo       three providers, played by stand-ins: registers with them, and shows all their events arriving'
 	@echo 'make test       everything quick;   make lint   layers, format, static analysis'
 	@echo 'make chaos      200 kills of the bridge, 50 of the broker, every crash point, 100,000 and a million events of backlog'
-	@echo 'make bench      throughput beside Fastify + mqtt.js;   make fuzz   the parsers'
+	@echo 'make bench      throughput beside Fastify + mqtt.js;   make fuzz   the parsers, the listener'
 	@echo 'make install    PREFIX=/usr/local, DESTDIR=;   make uninstall'
 	@echo 'SAN=address,undefined or SAN=thread builds and tests a variant; PAHO=stock links the shared Paho'
 
