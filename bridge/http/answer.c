@@ -115,7 +115,6 @@ bool http_request_queue(struct http_request *request)
         return false;
     }
     if (add_fields(response, &request->answer, last)) {
-        connection->linger = last || !request->whole;
         http_connection_enter(connection, PHASE_SENDING);
         queued =
             MHD_queue_response(connection->mhd, request->answer.status, response) == MHD_YES;

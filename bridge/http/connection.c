@@ -5,10 +5,10 @@
  * its first one is due first. A connection past its deadline is closed; if the library has it,
  * it is shut down, which the library notices in its next run.
  *
- * A request that is refused before its body was read ends the connection while the peer may
- * still be sending. Closing a socket with unread bytes makes the kernel send a reset, which can
- * destroy the answer before the peer has read it. So for at most HTTP_LINGER_MS we read and
- * discard, and close when the peer does.
+ * When we end a connection, the peer may still be sending: a body that was refused, or something
+ * behind its last request. Closing a socket with unread bytes makes the kernel send a reset, which
+ * can destroy the answer before the peer has read it. So for at most HTTP_LINGER_MS we read and
+ * discard, and close when the peer does (RFC 9112 section 9.6).
  */
 #include "bridge/http/internal.h"
 
@@ -146,7 +146,6 @@ void http_connection_open(struct http_server *server, int fd, const struct socka
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     connection->server = server;
     connection->watch = (struct http_watch){fd, ready};
-    connection->linger = true;
     connection->peer.any.sa_family = peer->sa_family;
     if (peer->sa_family == AF_INET) {
         connection->peer.in = *(const struct sockaddr_in *)(const void *)peer;
@@ -194,7 +193,7 @@ void http_connection_discard(struct http_connection *connection)
 
 void http_connection_close(struct http_connection *connection)
 {
-    if (!connection->linger || connection->phase == PHASE_CUT || drained(connection)) {
+    if (connection->phase == PHASE_CUT || drained(connection)) {
         destroy(connection);
         return;
     }

@@ -163,7 +163,6 @@ static bool judge(struct http_connection *connection)
     http_report_refusal(request, fault.reason, fault.message);
     http_request_give_back(request);
     send_refusal(connection, fault);
-    connection->linger = true;
     end(connection);
     return true;
 }
@@ -283,7 +282,7 @@ static void refuse_chunk(struct http_connection *connection)
         http_report_refusal(request, request->fault.reason, request->fault.message);
     }
     send_refusal(connection, request->fault);
-    connection->linger = connection->refused = true;
+    connection->refused = true;
 }
 
 /* Of a body in chunks: what is left of them. What is behind it stays. */

@@ -7,7 +7,7 @@
  *   answer.c      takes an answer to the loop, and from there to the library
  *   seam.c        what libmicrohttpd asks of the kernel: bytes, and who is ready
  *   guard.c       judges a connection's bytes before the library sees any
- *   connection.c  deadlines by phase; lingering after a refusal
+ *   connection.c  deadlines by phase; lingering
  *   request.c     a request's lifetime and its accessors
  *   head.c        reads a head, and writes the library's (pure)
  *   target.c      reads its target (pure)
@@ -151,7 +151,6 @@ struct http_connection {
     struct http_connection *prev, *next;
     enum http_phase phase;
     int64_t since_ms, deadline_ms;
-    bool linger; /* if it were closed now, the peer might still be sending */
     union http_peer peer;
     struct http_request *request; /* under way; or NULL */
 

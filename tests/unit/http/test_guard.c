@@ -93,6 +93,29 @@ static void what_was_pipelined_must_be_complete_in_time(void **state)
     stop(DEADLINE_MS);
 }
 
+/* A socket that is closed with unread bytes is reset, which can destroy the answer on its way. */
+static void an_answer_is_not_lost_to_what_comes_behind_it(void **state)
+{
+    static const char *const last[] = {LINE "Connection: close\r\nContent-Length: 1\r\n\r\nx",
+                                       "POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\nx"};
+    static char more[64 * 1024];
+
+    (void)state;
+    start(usual);
+    for (size_t i = 0; i < COUNT_OF(last); i++) {
+        int fd = connect_client();
+        char byte;
+
+        send_text(fd, last[i]);
+        send_bytes(fd, more, sizeof(more));
+        poll(NULL, 0, 100);
+        assert_reply(fd, 200, "x");
+        assert_int_equal(recv(fd, &byte, 1, 0), 0); /* an end, no reset */
+        close(fd);
+    }
+    stop(DEADLINE_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +123,7 @@ int main(void)
         TEST(a_body_is_asked_for_only_if_it_does_not_come_by_itself),
         TEST(an_empty_line_before_a_head_may_come_in_two_pieces),
         TEST(what_was_pipelined_must_be_complete_in_time),
+        TEST(an_answer_is_not_lost_to_what_comes_behind_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
