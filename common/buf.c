@@ -38,7 +38,10 @@ struct slice slice_from(struct slice s, size_t offset)
 
 static bool is_in(char c, const char *set)
 {
-    return c != '\0' && strchr(set, c) != NULL;
+    while (*set != '\0' && *set != c) {
+        set++;
+    }
+    return *set != '\0';
 }
 
 struct slice slice_trim(struct slice s, const char *set)

@@ -115,24 +115,17 @@ static struct slice take_line(struct slice *rest)
     return line;
 }
 
-/* The value is absent if there is no colon. */
-static void split_field(struct slice line, struct slice *out_name, struct slice *out_value)
-{
-    *out_name = slice_take_until(&line, ':');
-    *out_value = slice_trim(line, " \t");
-}
-
 /* False: no colon, or white space or nothing before it; or a byte that no value may have, such as
  * the CR of an old fold. A folded line begins with white space, which no name has. */
 static bool read_field(struct slice line, struct slice *out_name, struct slice *out_value)
 {
-    struct slice value;
+    struct slice value = line;
 
-    split_field(line, out_name, out_value);
-    value = *out_value;
+    *out_name = slice_take_until(&value, ':');
     if (value.data == NULL || !delivery_is_token(*out_name)) {
         return false;
     }
+    *out_value = slice_trim(value, " \t");
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.data[i];
 
@@ -165,16 +158,19 @@ static bool has_item(struct slice list, struct slice word)
 
 static void note_field(struct framing *framing, struct slice name, struct slice value)
 {
-    static const char *const names[FRAMING] = {"host", "content-length", "transfer-encoding",
-                                               "expect", "connection"};
+    static const struct slice names[FRAMING] = {SLICE("host"), SLICE("content-length"),
+                                                SLICE("transfer-encoding"), SLICE("expect"),
+                                                SLICE("connection")};
+    size_t i = 0;
 
-    for (size_t i = 0; i < FRAMING; i++) {
-        if (slice_equal_nocase(name, slice_of(names[i]))) {
-            framing->count[i]++;
-            framing->value[i] = value;
-        }
+    while (i < FRAMING && !slice_equal_nocase(name, names[i])) {
+        i++;
     }
-    if (slice_equal_nocase(name, slice_of(names[CONNECTION]))) {
+    if (i < FRAMING) {
+        framing->count[i]++;
+        framing->value[i] = value;
+    }
+    if (i == CONNECTION) {
         framing->close |= has_item(value, SLICE("close"));
         framing->keep_alive |= has_item(value, SLICE("keep-alive"));
     }
@@ -285,15 +281,16 @@ struct slice http_head_target(struct slice text)
 size_t http_head_find(struct slice fields, struct slice name, struct slice *out_values,
                       size_t room)
 {
-    struct slice found, value;
+    struct slice line;
     size_t count = 0;
 
     out_values[0] = SLICE_NONE;
     while (fields.len > 2) {
-        split_field(take_line(&fields), &found, &value);
-        if (slice_equal_nocase(found, name)) {
+        line = take_line(&fields);
+        if (line.len > name.len && line.data[name.len] == ':' &&
+            slice_equal_nocase((struct slice){line.data, name.len}, name)) {
             if (count < room) {
-                out_values[count] = value;
+                out_values[count] = slice_trim(slice_from(line, name.len + 1), " \t");
             }
             count++;
         }
