@@ -179,7 +179,8 @@ def test_the_service_manager_is_told_when_it_is_ready_alive_and_stopping(start, 
         )
         bridge.start(ready=False)
         assert b"READY=1" in manager.recv(4096)
-        # When it says so it is.
+        # When it says so it is; its log may come later.
+        bridge.wait_log(lambda: len(bridge.lines("listening")) == 2, "its addresses")
         assert bridge.get("/readyz").status == 200
         assert b"WATCHDOG=1" in manager.recv(4096)
         assert b"WATCHDOG=1" in manager.recv(4096)
