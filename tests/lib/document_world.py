@@ -76,6 +76,7 @@ class World:
         os.utime(self.checkout / "Makefile", (1, 1))
         (self.checkout / "common").mkdir()
         (self.checkout / "build/run").mkdir(parents=True)
+        self._touch("build/libmicrohttpd.a", 2)
         self._touch("build/libhook2mqtt.a", 3)
         shutil.copy(program, self.checkout / "build/hook2mqtt")
 
