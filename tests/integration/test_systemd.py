@@ -68,8 +68,8 @@ def may_run():
     """Everything that systemd needs, in namespaces of its own."""
     probe = "mount --make-rprivate / && mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/r && " \
             "mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r && " \
-            "mount -t cgroup -o none,name=systemd cgroup /mnt/r/mnt"
-    command = ["unshare", "--pid", "--mount", "--cgroup", "--fork", "sh", "-c", probe]
+            "mount -t cgroup -o none,name=systemd cgroup /mnt/r/mnt && ip link set lo up"
+    command = ["unshare", "--pid", "--mount", "--net", "--cgroup", "--fork", "sh", "-c", probe]
     return os.path.exists("/lib/systemd/systemd") and not is_sanitized() and \
         subprocess.run(command, capture_output=True, check=False).returncode == 0
 
