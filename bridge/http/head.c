@@ -46,11 +46,12 @@ static struct http_fault find_end(struct slice text, size_t *scanned, size_t *ou
         size_t len = text.len < most ? text.len : most;
         const char *end = memchr(text.data + line, '\n', len - line);
 
+        if (end == NULL && len < text.len) {
+            return in_line ? FAULT(REJECT_URI_TOO_LONG, long_target)
+                           : FAULT(REJECT_HEADERS, "the request's header fields are too large");
+        }
         if (end == NULL) {
-            return len == text.len ? NO_FAULT
-                   : in_line
-                       ? FAULT(REJECT_URI_TOO_LONG, long_target)
-                       : FAULT(REJECT_HEADERS, "the request's header fields are too large");
+            return NO_FAULT;
         }
         *scanned = (size_t)(end - text.data) + 1;
         if (*scanned < line + 2 || end[-1] != '\r') {
