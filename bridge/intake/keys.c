@@ -3,32 +3,21 @@
  * when the file has changed. Each file is handled by itself, so that a missing one does not
  * keep another one's new secret out.
  *
- * A stamp (the file's identity and time of change) tells whether a file has changed. It is
- * taken before the file is read, so a write in between is found the next time. If a read fails
- * for a reason that may pass (no descriptor left), it is tried again; for any other reason it
- * waits for the next change. Until a file gives a usable secret the old one stays, and that is
- * logged once for each change.
+ * A stamp (common/stamp.h) tells whether a file has changed. If a read fails for a reason that may
+ * pass (no descriptor left), it is tried again; for any other reason it waits for the next change.
+ * Until a file gives a usable secret the old one stays, and that is logged once for each change.
  */
 #include "bridge/intake/internal.h"
 
 #include <stdlib.h>
 
-#include <sys/stat.h>
-
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/stamp.h"
 
 enum {
     LOOK_EVERY_MS = 1000,
     REPLACED_MS = 60 * 1000, /* longer than most requests take, or may take */
-};
-
-struct stamp {
-    bool taken;   /* false: never read; differs from every real stamp */
-    dev_t device; /* this and all that follows is 0 if there is no such file */
-    ino_t inode;
-    off_t size;
-    struct timespec modified, changed;
 };
 
 struct key {
@@ -47,35 +36,6 @@ struct intake_keys {
     int64_t forget_replaced_ms;
     int64_t next_look_ms; /* monotonic; INT64_MAX: no secret is from a file */
 };
-
-/* --- files --- */
-
-static struct stamp stamp_of(const char *file)
-{
-    struct stat info;
-
-    if (stat(file, &info) != 0) {
-        return (struct stamp){.taken = true}; /* reading it will tell why */
-    }
-    return (struct stamp){.taken = true,
-                          .device = info.st_dev,
-                          .inode = info.st_ino,
-                          .size = info.st_size,
-                          .modified = info.st_mtim,
-                          .changed = info.st_ctim};
-}
-
-static bool same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool same_stamp(const struct stamp *a, const struct stamp *b)
-{
-    return a->taken == b->taken && a->device == b->device && a->inode == b->inode &&
-           a->size == b->size && same_time(a->modified, b->modified) &&
-           same_time(a->changed, b->changed);
-}
 
 /* --- the verifier --- */
 
@@ -123,7 +83,7 @@ static bool renew_verifier(struct intake_keys *keys)
 static void warn_once(const struct intake_keys *keys, struct key *key,
                       const struct stamp *stamp, const struct err *err)
 {
-    if (!same_stamp(stamp, &key->warned)) {
+    if (!stamp_equal(stamp, &key->warned)) {
         key->warned = *stamp;
         log_warn("a secret file has changed but cannot be used; the old secret stays",
                  L_STR("source", keys->config->name), L_STR("error", err->text));
@@ -141,7 +101,7 @@ static bool look_at_file(struct intake_keys *keys, size_t at)
     enum status st;
     bool changed;
 
-    if (same_stamp(&stamp, &key->read)) {
+    if (stamp_equal(&stamp, &key->read)) {
         return false;
     }
     st = config_read_secret_again(keys->config, at, &value, &err);
