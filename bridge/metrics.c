@@ -75,6 +75,7 @@ static struct {
     counter by_source[COUNT_OF(by_source_table)][METRICS_MAX_SOURCES];
     counter rejected[COUNT_OF(reject_table)][METRICS_MAX_SOURCES];
     counter refused[REASON_CODES];
+    counter certificates[LISTENER_COUNT];
     struct histogram histograms[COUNT_OF(histogram_table)];
 } values;
 
@@ -156,6 +157,18 @@ void metrics_reject(enum reject reason, unsigned source)
 void metrics_refused(int reason_code)
 {
     add(&values.refused[(unsigned)reason_code % REASON_CODES], 1);
+}
+
+const char *metrics_listener_name(enum metric_listener listener)
+{
+    static const char *const names[LISTENER_COUNT] = {"ingress", "admin"};
+
+    return names[listener];
+}
+
+void metrics_set_certificate(enum metric_listener listener, int64_t expires_s)
+{
+    atomic_store_explicit(&values.certificates[listener], expires_s, memory_order_relaxed);
 }
 
 int64_t metrics_total(enum metric_by_source metric)
@@ -265,6 +278,23 @@ static void write_refused(struct buf *out)
     }
 }
 
+/* Only of listeners that have one. */
+static void write_certificates(struct buf *out)
+{
+    write_head(out,
+               &(struct description){PREFIX "certificate_expiry_timestamp_seconds", "gauge",
+                                     "When the listener's certificate expires, or one "
+                                     "that is sent with it; Unix time."});
+    for (enum metric_listener listener = 0; listener < LISTENER_COUNT; listener++) {
+        int64_t expires_s = get(&values.certificates[listener]);
+
+        if (expires_s != 0) {
+            buf_addf(out, PREFIX "certificate_expiry_timestamp_seconds{listener=\"%s\"} %lld\n",
+                     metrics_listener_name(listener), (long long)expires_s);
+        }
+    }
+}
+
 /* Writes microseconds as seconds, exactly. */
 static void write_value(struct buf *out, enum metric_histogram histogram, int64_t value)
 {
@@ -309,6 +339,7 @@ void metrics_write(struct buf *out)
     }
     write_rejected(out);
     write_refused(out);
+    write_certificates(out);
     for (size_t i = 0; i < COUNT_OF(histogram_table); i++) {
         write_histogram(out, (enum metric_histogram)i);
     }

@@ -81,7 +81,8 @@
     X(REJECT_NOT_IMPLEMENTED, "not_implemented", 501)                                          \
     X(REJECT_VERSION, "version_not_supported", 505)                                            \
     X(REJECT_UNAVAILABLE, "unavailable", 503)                                                  \
-    X(REJECT_TIMEOUT, "timeout", 0)
+    X(REJECT_TIMEOUT, "timeout", 0)                                                            \
+    X(REJECT_TLS, "tls", 0)
 
 /* Durations are recorded in microseconds and written as seconds. */
 #define METRICS_HISTOGRAMS(X)                                                                  \
@@ -113,6 +114,9 @@ enum metric_histogram {
 #undef METRIC_ENUM
 };
 
+/* Whose certificate expires. */
+enum metric_listener { LISTENER_INGRESS, LISTENER_ADMIN, LISTENER_COUNT };
+
 enum { METRICS_MAX_SOURCES = 256, METRICS_NO_SOURCE = 0 };
 
 /* The index of a source's counters; the same name always has the same index. METRICS_NO_SOURCE is
@@ -129,6 +133,10 @@ void metrics_count(enum metric_by_source metric, unsigned source);
 void metrics_reject(enum reject reason, unsigned source);
 /* Counts a message that the broker refused, by MQTT 5 reason code (0..255). */
 void metrics_refused(int reason_code);
+/* When the listener's certificate expires, in seconds since 1970; 0: it has none. */
+void metrics_set_certificate(enum metric_listener listener, int64_t expires_s);
+/* "ingress", "admin"; a constant. */
+const char *metrics_listener_name(enum metric_listener listener);
 /* The sum over all sources. */
 int64_t metrics_total(enum metric_by_source metric);
 /* value: microseconds; for HISTOGRAM_BATCH, events. */

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 
 #include "bridge/health.h"
 #include "bridge/metrics.h"
@@ -118,6 +119,23 @@ static void body_complete(void *ctx, struct http_request *request)
     admin_api_run(request, admin->outbox);
 }
 
+/* Of what http refuses by itself, at most one line a second for each reason. */
+static void refused(void *ctx, struct http_request *request, enum reject reason,
+                    const char *why)
+{
+    static struct log_limit limits[REJECT_COUNT];
+    char peer[HTTP_PEER_SIZE];
+    int64_t left_out;
+
+    (void)ctx;
+    metrics_reject(reason, METRICS_NO_SOURCE);
+    if (log_allows(&limits[reason], &left_out)) {
+        http_peer(request, peer);
+        log_warn("operator's request refused", L_STR("reason", reject_code(reason)),
+                 L_STR("peer", peer), L_STR("why", why), L_INT("left_out", left_out));
+    }
+}
+
 static void admin_free(struct admin *admin)
 {
     buf_wipe(&admin->token);
@@ -133,7 +151,11 @@ enum status admin_start(const struct admin_options *options, struct admin **out_
         .name = "admin",
         .listen_fds = options->listen_fds,
         .listen_count = options->listen_count,
-        .handler = {.head = head_complete, .body = body_complete, .ctx = admin},
+        .tls = options->tls,
+        .handler = {.head = head_complete,
+                    .body = body_complete,
+                    .refused = refused,
+                    .ctx = admin},
         .max_body_bytes = MAX_BODY_BYTES,
         .max_held_bytes = MAX_HELD_BYTES,
         .max_connections = MAX_CONNECTIONS,

@@ -28,6 +28,7 @@ struct admin_options {
     struct outbox *outbox; /* this and the sockets are borrowed until admin_stop */
     const int *listen_fds;
     size_t listen_count;
+    struct tls *tls; /* borrowed likewise; NULL: no TLS */
 };
 
 /* Main thread. Copies options. */

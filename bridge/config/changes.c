@@ -19,11 +19,25 @@ bool config_admin_token_is_live(const struct config *before, const struct config
     return setting_is_equal(find_row("admin", "listen"), before, after);
 }
 
+bool config_tls_is_live(const struct config_tls *before, const struct config_tls *after)
+{
+    return (before->cert_file != NULL) == (after->cert_file != NULL);
+}
+
+static bool is_below(const struct setting *setting, const char *path)
+{
+    return strncmp(setting->path, path, strlen(path)) == 0;
+}
+
 /* Can it change while the bridge runs? */
 static bool is_live(const struct setting *setting, const struct config *before,
                     const struct config *after)
 {
-    return strncmp(setting->path, "sources", strlen("sources")) == 0 ||
+    return is_below(setting, "sources") ||
+           (is_below(setting, "ingress.tls.") &&
+            config_tls_is_live(&before->ingress.tls, &after->ingress.tls)) ||
+           (is_below(setting, "admin.tls.") &&
+            config_tls_is_live(&before->admin.tls, &after->admin.tls)) ||
            (strcmp(setting->path, "admin.token") == 0 &&
             config_admin_token_is_live(before, after));
 }

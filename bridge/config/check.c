@@ -104,17 +104,6 @@ static bool has_tls_server(const struct config *config)
     return false;
 }
 
-static void warn_if_world_readable(const char *setting, const char *file,
-                                   struct config_faults *faults)
-{
-    struct stat info;
-
-    if (file && stat(file, &info) == 0 && (info.st_mode & S_IROTH)) {
-        config_warn(faults, setting, "every user of this machine can read %s; chmod o-r helps",
-                    file);
-    }
-}
-
 static void check_tls_files(const struct config *config, bool partial,
                             struct config_faults *faults)
 {
@@ -157,7 +146,7 @@ static void check_tls(const struct config *config, bool partial, struct config_f
     const char *key = config->mqtt.key_file;
 
     check_tls_files(config, partial, faults);
-    warn_if_world_readable("mqtt.tls.key_file", key, faults);
+    config_warn_if_world_readable("mqtt.tls.key_file", key, faults);
     if (key && !cert && !config_is_faulty(faults, "mqtt.tls.cert_file")) {
         config_fault(faults, "mqtt.tls.key_file",
                      "needs mqtt.tls.cert_file, the certificate that belongs to it");
@@ -211,6 +200,9 @@ static void check_outbox(const struct config *config, struct config_faults *faul
 void config_check_whole(struct config *config, bool partial, struct config_faults *faults)
 {
     check_listeners(config, faults);
+    if (!partial) { /* commands do not serve anybody */
+        config_check_tls(config, faults);
+    }
     check_mqtt(config, partial, faults);
     check_outbox(config, faults);
     config_check_sources(config, partial, faults);
@@ -249,4 +241,5 @@ void config_check_machine(const struct config *config, struct config_faults *fau
         config_fault(faults, "outbox.path", "cannot be written: %s: %s", at, strerror(error));
     }
     free(copy);
+    config_check_tls_dates(config, faults);
 }

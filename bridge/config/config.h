@@ -44,6 +44,11 @@ struct config_secret {
 /* What no setting lets pass; http reads no larger body for any source. */
 enum { CONFIG_MAX_BODY_BYTES = 64 << 20 };
 
+/* A listener's TLS; without a cert_file it has none. */
+struct config_tls {
+    char *cert_file, *key_file, *client_ca_file;
+};
+
 /* NULL text: not set. All text is NUL-terminated and contains no NUL; secrets are bytes. */
 struct config_source {
     char *name;
@@ -100,10 +105,12 @@ struct config {
         int64_t request_timeout_ms;
         int64_t keep_alive_ms; /* of both listeners */
         int64_t threads;
+        struct config_tls tls;
     } ingress;
     struct {
         struct config_list listen;
         struct buf token; /* empty: none */
+        struct config_tls tls;
     } admin;
     struct {
         struct config_list servers;
@@ -182,7 +189,7 @@ void config_note_secret(const struct config_source *source, size_t i, struct sli
  * was read for the same source before, what was read last stays. */
 void config_keep_secrets(struct config *config, const struct config *before);
 
-/* Main thread. The settings outside of `sources` and admin.token that differ, by their path:
+/* Main thread. The settings outside of `sources`, admin.token and a listener's certificates that differ, by their path:
  * what a running bridge cannot change. Adds "outbox.max_size, mqtt.servers" to out; nothing if
  * there are none. */
 void config_list_changes(const struct config *before, const struct config *after,
@@ -190,6 +197,9 @@ void config_list_changes(const struct config *before, const struct config *after
 /* Main thread. May admin.token change without a restart? Only if the listeners stay: another
  * token, or none, may be right for the new ones alone. */
 bool config_admin_token_is_live(const struct config *before, const struct config *after);
+
+/* Main thread. May the listener's certificates change without a restart? Not between TLS and none. */
+bool config_tls_is_live(const struct config_tls *before, const struct config_tls *after);
 
 /* Main thread. Every error is about something outside of the file: trying again may help. */
 bool config_may_pass(const struct config_faults *faults);

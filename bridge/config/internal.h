@@ -5,6 +5,7 @@
  *   check.c      values against each other and the machine: check_sources.c, check_provider.c,
  *                check_trust.c, check_repeats.c, check_samples.c, check_overrides.c; trial.c:
  *                a sample as a delivery
+ *   check_tls.c  the listeners' certificates
  *   document.c   the table as Markdown and JSON Schema
  *   changes.c    what a reload cannot change
  *   read.c       walks the tree with the table of settings
@@ -156,6 +157,13 @@ enum status config_normalise_server(const char *url, struct buf *out, struct err
 /* Checks values against each other. Fills in what depends on other values (topic, trusted,
  * state_file). */
 void config_check_whole(struct config *config, bool partial, struct config_faults *faults);
+
+/* Of the listeners' certificates; whether they are outdated is a fault for `check` alone. */
+void config_check_tls(const struct config *config, struct config_faults *faults);
+void config_check_tls_dates(const struct config *config, struct config_faults *faults);
+/* Warns, at the setting, if every user of the machine can read the file. NULL is allowed. */
+void config_warn_if_world_readable(const char *setting, const char *file,
+                                   struct config_faults *faults);
 
 /* The source that is being checked, and what it takes to name its settings. */
 struct source_view {

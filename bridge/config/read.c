@@ -296,14 +296,16 @@ static void read_setting(struct reader *reader, const struct setting *setting,
     }
 }
 
-static void read_default(struct reader *reader, const struct setting *setting, void *base)
+/* given: the object that it belongs to is there. */
+static void read_default(struct reader *reader, const struct setting *setting, bool given,
+                         void *base)
 {
     struct json_object *value;
     struct buf wanted = {0};
 
     if (setting->type == SETTING_OBJECT) {
         read_object(reader, setting->path, NULL, base);
-    } else if (setting->required) {
+    } else if (setting->required && given) {
         config_add_wanted(&wanted, setting);
         config_fault(reader->faults, reader_path(reader), "is missing; it must be %s",
                      wanted.data);
@@ -342,7 +344,7 @@ static void read_object(struct reader *reader, const char *parent, struct json_o
             !json_object_object_get_ex(object, setting_key(setting), NULL)) {
             size_t offset = reader_enter_key(reader, slice_of(setting_key(setting)));
 
-            read_default(reader, setting, base);
+            read_default(reader, setting, object != NULL, base);
             reader_leave(reader, offset);
         }
     }

@@ -14,6 +14,16 @@ const struct setting settings_of_bridge[] = {
     OBJECT(HOME_CONFIG, "ingress", "The HTTP listener that takes webhooks."),
     ROW("ingress.listen", ADDRESSES, CONFIG(ingress.listen), "[\"127.0.0.1:8080\"]", 1,
         MAX_LISTENERS, "Addresses that take webhooks: host:port, [ipv6]:port or unix:/path."),
+    OBJECT(HOME_CONFIG, "ingress.tls", "TLS for webhooks; unix sockets stay without."),
+    ROW("ingress.tls.cert_file", FILE, CONFIG(ingress.tls.cert_file), NULL, 1, 4095,
+        "PEM file of the server's certificate and those that lead to its authority, in this "
+        "order; read again when it changes.",
+        .required = true),
+    ROW("ingress.tls.key_file", FILE, CONFIG(ingress.tls.key_file), NULL, 1, 4095,
+        "PEM file of that certificate's private key; not needed if cert_file contains it."),
+    ROW("ingress.tls.client_ca_file", FILE, CONFIG(ingress.tls.client_ca_file), NULL, 1, 4095,
+        "PEM file of the authorities of client certificates; if set, every client must show "
+        "one."),
     ROW("ingress.max_body", SIZE, CONFIG(ingress.max_body), "\"1MiB\"", KIB(1),
         CONFIG_MAX_BODY_BYTES,
         "The largest body that is accepted; a larger one is answered 413. If it is not set, "
@@ -39,6 +49,16 @@ const struct setting settings_of_bridge[] = {
     ROW("admin.token", SECRET, CONFIG(admin.token), NULL, 0, 0,
         "The bearer token that metrics and control ask for; without it they are open to "
         "whoever can connect."),
+    OBJECT(HOME_CONFIG, "admin.tls", "TLS for operators; unix sockets stay without."),
+    ROW("admin.tls.cert_file", FILE, CONFIG(admin.tls.cert_file), NULL, 1, 4095,
+        "PEM file of the server's certificate and those that lead to its authority, in this "
+        "order; read again when it changes.",
+        .required = true),
+    ROW("admin.tls.key_file", FILE, CONFIG(admin.tls.key_file), NULL, 1, 4095,
+        "PEM file of that certificate's private key; not needed if cert_file contains it."),
+    ROW("admin.tls.client_ca_file", FILE, CONFIG(admin.tls.client_ca_file), NULL, 1, 4095,
+        "PEM file of the authorities of client certificates; if set, every client must show "
+        "one."),
 
     OBJECT(HOME_CONFIG, "mqtt", "The broker that events are published to."),
     ROW("mqtt.servers", SERVERS, CONFIG(mqtt.servers), "[\"mqtt://127.0.0.1:1883\"]", 1,

@@ -131,6 +131,19 @@ static enum status start_publisher(struct daemon *d, struct err *err)
     return st == ST_OK ? publisher_start(d->publisher, err) : st;
 }
 
+static enum status open_certificates(struct daemon *d, struct err *err)
+{
+    struct tls_files files;
+    enum status st = ST_OK;
+
+    for (enum metric_listener i = 0; i < LISTENER_COUNT && st == ST_OK; i++) {
+        if (daemon_tls_files(d->config, i, &files)) {
+            st = tls_open(i, &files, &d->tls[i], err);
+        }
+    }
+    return st;
+}
+
 static enum status start_listeners(struct daemon *d, struct err *err)
 {
     enum status st = ST_OK;
@@ -138,7 +151,8 @@ static enum status start_listeners(struct daemon *d, struct err *err)
     for (int64_t i = 0; i < d->config->ingress.threads && i < DAEMON_MAX_THREADS && st == ST_OK;
          i++) {
         st = ingress_start(d->config, d->outbox, d->ingress_sockets.fds,
-                           d->ingress_sockets.count, &d->ingress[d->ingress_count], err);
+                           d->ingress_sockets.count, d->tls[LISTENER_INGRESS],
+                           &d->ingress[d->ingress_count], err);
         d->ingress_count += st == ST_OK;
     }
     if (st == ST_OK && d->admin_sockets.count > 0) {
@@ -148,6 +162,7 @@ static enum status start_listeners(struct daemon *d, struct err *err)
             .outbox = d->outbox,
             .listen_fds = d->admin_sockets.fds,
             .listen_count = d->admin_sockets.count,
+            .tls = d->tls[LISTENER_ADMIN],
         };
 
         st = admin_start(&options, &d->admin, err);
@@ -167,6 +182,9 @@ static enum status start(struct daemon *d, struct err *err)
     st = daemon_sockets_open(&d->ingress_sockets, &d->config->ingress.listen, 0666, err);
     if (st == ST_OK) {
         st = daemon_sockets_open(&d->admin_sockets, &d->config->admin.listen, 0600, err);
+    }
+    if (st == ST_OK) {
+        st = open_certificates(d, err);
     }
     if (st == ST_OK) {
         st = start_outbox(d, err);
@@ -196,6 +214,9 @@ static void stop(struct daemon *d)
         publisher_stop(d->publisher, failed ? 0 : DRAIN_WAIT_MS);
     }
     admin_stop(d->admin, ANSWER_WAIT_MS);
+    for (size_t i = 0; i < LISTENER_COUNT; i++) {
+        tls_close(d->tls[i]);
+    }
     outbox_close(d->outbox);
     publisher_destroy(d->publisher); /* not earlier: the outbox reported its progress to it */
     daemon_reparser_fini(&d->reparser);

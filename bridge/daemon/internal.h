@@ -4,7 +4,7 @@
  *   daemon.c   start, watch, stop
  *   reload.c   another configuration, while everything runs
  *   verdict.c  what became of a reload, for who asked for it
- *   sockets.c  the sockets of the two listeners
+ *   sockets.c  the sockets of the two listeners, and their certificates
  */
 #ifndef BRIDGE_DAEMON_INTERNAL_H
 #define BRIDGE_DAEMON_INTERNAL_H
@@ -24,6 +24,7 @@
 #include "bridge/intake/intake.h"
 #include "bridge/outbox/outbox.h"
 #include "bridge/publisher/publisher.h"
+#include "bridge/tls/tls.h"
 
 enum {
     DAEMON_MAX_LISTENERS = 32,
@@ -53,6 +54,7 @@ struct daemon {
     struct reparser reparser;
     struct outbox *outbox;
     struct publisher *publisher;
+    struct tls *tls[LISTENER_COUNT]; /* NULL: that listener has none */
     struct ingress *ingress[DAEMON_MAX_THREADS];
     size_t ingress_count;
     struct admin *admin;
@@ -97,5 +99,9 @@ enum status daemon_sockets_open(struct sockets *sockets, const struct config_lis
                                 mode_t mode, struct err *err) MUST_USE;
 void daemon_sockets_log(const struct sockets *sockets, const char *listener);
 void daemon_sockets_close(struct sockets *sockets);
+
+/* The files of a listener's TLS; false: it has none. Borrows from config. */
+bool daemon_tls_files(const struct config *config, enum metric_listener listener,
+                      struct tls_files *out_files);
 
 #endif

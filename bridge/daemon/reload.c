@@ -2,7 +2,7 @@
  * Another configuration, while everything runs:
  *
  * - read and check it as at the start, and make an intake of it for each listener and for dead
- *   letters. If anything is wrong it is logged, and nothing has changed
+ *   letters, and read the certificates again. If anything is wrong it is logged, and nothing has changed
  * - hand over, which cannot fail. Each listener uses its new intake from its next request on. A
  *   request whose head came before is judged by the old intake, which keeps the old configuration
  *   as long as it is needed
@@ -152,11 +152,29 @@ static void log_changes(const struct daemon *d, const struct config *config)
 
 /* --- the steps --- */
 
-/* One intake for each thread that uses one. */
+/* One intake for each thread that uses one, and the listeners' certificates, read again. */
 struct intakes {
     struct intake *listeners[DAEMON_MAX_THREADS];
     struct intake *reparser;
+    struct tls_next *tls[LISTENER_COUNT]; /* NULL: that listener has none, and gets none */
 };
+
+static enum status read_certificates(const struct daemon *d, const struct config *config,
+                                     struct intakes *intakes, struct err *err)
+{
+    struct tls_files files;
+    enum status st = ST_OK;
+
+    for (enum metric_listener i = 0; i < LISTENER_COUNT && st == ST_OK; i++) {
+        if (d->tls[i] != NULL && daemon_tls_files(config, i, &files)) {
+            st = tls_prepare(d->tls[i], &files, &intakes->tls[i], err);
+            if (st != ST_OK) {
+                (void)err_wrap(err, "%s.tls", metrics_listener_name(i));
+            }
+        }
+    }
+    return st;
+}
 
 static enum status make_intakes(const struct daemon *d, struct config *config,
                                 struct intakes *intakes, struct err *err)
@@ -175,6 +193,9 @@ static void drop_intakes(struct intakes *intakes)
         intake_drop(intakes->listeners[i]);
     }
     intake_drop(intakes->reparser);
+    for (size_t i = 0; i < LISTENER_COUNT; i++) {
+        tls_drop(intakes->tls[i]);
+    }
 }
 
 /* Gives the new configuration and its intakes, or logs why not. */
@@ -189,7 +210,10 @@ static bool prepare(const struct daemon *d, struct config **out_config, struct i
     config_faults_free(&faults);
     if (st == ST_OK) {
         config_keep_secrets(config, d->config);
-        st = make_intakes(d, config, intakes, &err);
+        st = read_certificates(d, config, intakes, &err);
+        if (st == ST_OK) {
+            st = make_intakes(d, config, intakes, &err);
+        }
         if (st != ST_OK) {
             log_error("configuration", L_STR("error", err.text));
             drop_intakes(intakes);
@@ -211,6 +235,11 @@ static void hand_over(struct daemon *d, const struct config *config,
     daemon_reparser_set(&d->reparser, intakes->reparser);
     for (size_t i = 0; i < d->ingress_count; i++) {
         ingress_reload(d->ingress[i], intakes->listeners[i]);
+    }
+    for (size_t i = 0; i < LISTENER_COUNT; i++) {
+        if (intakes->tls[i] != NULL) {
+            tls_put(d->tls[i], intakes->tls[i]);
+        }
     }
     if (d->admin != NULL && config_admin_token_is_live(d->started_with, config)) {
         admin_set_token(d->admin, buf_slice(&config->admin.token));

@@ -75,3 +75,15 @@ void daemon_sockets_close(struct sockets *sockets)
     }
     sockets->count = 0;
 }
+
+bool daemon_tls_files(const struct config *config, enum metric_listener listener,
+                      struct tls_files *out_files)
+{
+    const struct config_tls *tls =
+        listener == LISTENER_INGRESS ? &config->ingress.tls : &config->admin.tls;
+
+    *out_files = (struct tls_files){.cert_file = tls->cert_file,
+                                    .key_file = tls->key_file,
+                                    .client_ca_file = tls->client_ca_file};
+    return tls->cert_file != NULL;
+}

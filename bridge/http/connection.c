@@ -127,6 +127,8 @@ static void ready(struct http_server *server, struct http_watch *watch, uint32_t
     connection->closing |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     connection->readable |= connection->closing || (events & EPOLLIN) != 0;
     connection->writable |= (events & EPOLLOUT) != 0;
+    /* TLS may have to write before it can read on. */
+    connection->readable |= connection->ssl != NULL && (events & EPOLLOUT) != 0;
     http_connection_note(connection);
 }
 
@@ -152,6 +154,7 @@ void http_connection_open(struct http_server *server, int fd, const struct socka
     } else if (peer->sa_family == AF_INET6) {
         connection->peer.in6 = *(const struct sockaddr_in6 *)(const void *)peer;
     }
+    http_transport_open(connection);
     note_fd(server, fd, connection);
     queue_add(connection, PHASE_READING);
     count_connection(server, +1);
@@ -163,12 +166,13 @@ static void destroy(struct http_connection *connection)
     queue_remove(connection);
     count_connection(connection->server, -1);
     note_fd(connection->server, connection->watch.fd, NULL);
+    http_transport_end(connection);
     (void)close(connection->watch.fd);
     buf_free(&connection->in);
     free(connection);
 }
 
-/* Reads and discards some of the bytes that have arrived. True when the peer has closed or is
+/* Reads and discards some of the bytes that have arrived, as they are. True when the peer has closed or is
  * gone. */
 static bool drained(struct http_connection *connection)
 {
@@ -193,6 +197,7 @@ void http_connection_discard(struct http_connection *connection)
 
 void http_connection_close(struct http_connection *connection)
 {
+    http_transport_end(connection);
     if (connection->phase == PHASE_CUT || drained(connection)) {
         destroy(connection);
         return;
@@ -210,6 +215,7 @@ void http_connection_cut(struct http_connection *connection)
         return;
     }
     /* The library notices in its next run, and closes it. */
+    http_transport_end(connection);
     (void)shutdown(connection->watch.fd, SHUT_RDWR); /* fails if the peer was faster */
     connection->refused = true;
     http_connection_pass(connection);

@@ -24,11 +24,12 @@
 /* As recv(2). Knows from what comes whether there may be more, to save the call that says no. */
 static ssize_t receive(struct http_connection *connection, char *data, size_t room)
 {
-    ssize_t len = recv(connection->watch.fd, data, room, 0);
+    bool more = false;
+    ssize_t len = http_transport_receive(connection, data, room, &more);
 
     if (len > 0) {
         /* epoll tells of what comes now; but it has told of the end already */
-        connection->readable = (size_t)len == room || connection->closing;
+        connection->readable = more || connection->closing;
     } else if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
         connection->readable = errno == EINTR;
     } else {
@@ -53,7 +54,7 @@ static void add_date(struct buf *out)
 
 /* Sent at once: nothing else waits to be sent here, and a peer that leaves no room for a few hundred
  * bytes has not read the answers before. */
-static void send_refusal(const struct http_connection *connection, struct http_fault fault)
+static void send_refusal(struct http_connection *connection, struct http_fault fault)
 {
     bool is_head = slice_starts_with(buf_slice(&connection->in), SLICE("HEAD "));
     char text[HTTP_ERROR_SIZE];
@@ -71,7 +72,7 @@ static void send_refusal(const struct http_connection *connection, struct http_f
         "Content-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
         answer.body.len);
     buf_add(&out, answer.body.data, is_head ? 0 : answer.body.len);
-    (void)!send(connection->watch.fd, out.data, out.len, MSG_NOSIGNAL);
+    (void)!http_transport_send(connection, out.data, out.len);
     buf_free(&out);
 }
 
@@ -187,11 +188,48 @@ static bool skip_blank(struct http_connection *connection)
     return true;
 }
 
+static void report_handshake(struct http_connection *connection, enum reject reason,
+                             const char *why)
+{
+    struct http_request *request = begin_request(connection);
+
+    http_report_refusal(request, reason, why);
+    http_request_give_back(request);
+}
+
+/* False: the handshake goes on, or has failed, and with it the connection. */
+static bool is_shaken(struct http_connection *connection)
+{
+    static const struct http_fault plain = {REJECT_BAD_REQUEST, "this port takes TLS only"};
+    char why[HTTP_WHY_SIZE];
+
+    switch (http_transport_shake(connection, why)) {
+    case HANDSHAKE_DONE:
+        return true;
+    case HANDSHAKE_GOES_ON:
+        return false;
+    case HANDSHAKE_HTTP:
+        report_handshake(connection, plain.reason, plain.message);
+        send_refusal(connection, plain);
+        break;
+    case HANDSHAKE_FAILED:
+        if (why[0] != '\0') {
+            report_handshake(connection, REJECT_TLS, why);
+        }
+        break;
+    }
+    end(connection);
+    return false;
+}
+
 void http_guard_read(struct http_connection *connection)
 {
     char *scratch = connection->server->scratch;
     ssize_t len = 1;
 
+    if (!is_shaken(connection)) {
+        return;
+    }
     while (len > 0) {
         bool begun = skip_blank(connection) && connection->in.len > 0;
 

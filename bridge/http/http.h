@@ -22,6 +22,10 @@
  *              least a second) is closed to make room; otherwise new ones wait in the kernel's
  *              queue
  *
+ * With TLS the time for a request includes the handshake. A client that does not get through it is
+ * reported (REJECT_TLS), unless it closes before it has sent anything; one that speaks plain HTTP
+ * gets a plain 400. Unix sockets stay without TLS: what they carry does not leave the machine.
+ *
  * Every byte is judged before libmicrohttpd sees it (guard.c), and a connection has a part of it
  * only while a request is under way. `refused` hears of every refusal.
  */
@@ -35,6 +39,7 @@
 #include "bridge/metrics.h"
 
 struct http_server;
+struct tls;
 struct http_request;
 
 struct http_answer {
@@ -63,7 +68,7 @@ struct http_handler {
     void (*gone)(void *ctx, struct http_request *request);
     /* Loop thread; http itself refuses a request, before the handler sees it or while its body
      * arrives, or cuts it, too slow (REJECT_TIMEOUT). Not for an answer, but to be counted and
-     * logged. why: a constant; NULL: the reason says it. If not even a request line has come, the
+     * logged. why: until it returns; NULL: the reason says it. If not even a request line has come, the
      * request has a peer and nothing else. May be NULL. */
     void (*refused)(void *ctx, struct http_request *request, enum reject reason,
                     const char *why);
@@ -77,6 +82,7 @@ struct http_options {
     /* Borrowed, non-blocking; the caller keeps them open until http_stop. */
     const int *listen_fds;
     size_t listen_count;
+    struct tls *tls; /* borrowed likewise; NULL: no TLS */
     struct http_handler handler;
     size_t max_body_bytes;    /* the largest body that any request may have */
     size_t max_held_bytes;    /* at least as much */

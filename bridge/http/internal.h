@@ -8,6 +8,7 @@
  *   seam.c        what libmicrohttpd asks of the kernel: bytes, and who is ready
  *   guard.c       judges a connection's bytes before the library sees any
  *   connection.c  deadlines by phase; lingering
+ *   transport.c   a connection's bytes: as they are, or by TLS
  *   request.c     a request's lifetime and its accessors
  *   head.c        reads a head, and writes the library's (pure)
  *   target.c      reads its target (pure)
@@ -41,6 +42,7 @@
 
 struct MHD_Connection;
 struct MHD_Daemon;
+struct ssl_st; /* OpenSSL's SSL */
 
 enum {
     HTTP_MAX_TARGET_BYTES = 8 * 1024,
@@ -141,6 +143,14 @@ bool http_chunks_pass(struct http_chunks *chunks, char *data, size_t len, size_t
 
 /* ---- */
 
+enum http_transport {
+    TRANSPORT_PLAIN,
+    TRANSPORT_AWAITED, /* TLS, and nothing has come yet */
+    TRANSPORT_SHAKING, /* the handshake is under way */
+    TRANSPORT_TLS,
+    TRANSPORT_ENDED, /* no more is read or sent */
+};
+
 struct http_connection;
 TAILQ_HEAD(http_list, http_connection);
 
@@ -153,6 +163,11 @@ struct http_connection {
     int64_t since_ms, deadline_ms;
     union http_peer peer;
     struct http_request *request; /* under way; or NULL */
+
+    /* transport.c */
+    enum http_transport transport;
+    struct ssl_st *ssl; /* while TRANSPORT_SHAKING or _TLS */
+    bool emptied;       /* the socket had no more in the last read by TLS */
 
     /* guard.c */
     bool readable, writable; /* as far as we know */
@@ -223,6 +238,7 @@ struct http_server {
     size_t max_body_bytes;
     size_t max_held_bytes;
     unsigned max_connections;
+    struct tls *tls; /* NULL: none */
     struct MHD_Daemon *daemon;
     int epoll_fd;
     /* An eventfd: an answer has come in, or quiesced or stop_at_ms has changed. */
@@ -293,6 +309,33 @@ void http_connections_expire(struct http_server *server);
 int http_connections_wait_ms(const struct http_server *server);
 /* At the end: closes those that the library does not have. */
 void http_connections_close(struct http_server *server);
+
+/* transport.c */
+enum http_handshake {
+    HANDSHAKE_DONE, /* or there is none */
+    HANDSHAKE_GOES_ON,
+    HANDSHAKE_FAILED, /* the peer has been told, if that is possible */
+    HANDSHAKE_HTTP, /* the peer speaks HTTP without TLS, and so does the connection from now on */
+};
+enum { HTTP_WHY_SIZE = 128 };
+
+/* The peer is known. */
+void http_transport_open(struct http_connection *connection);
+/* Goes on with the handshake, as far as it gets. Failed: out_why says why; it is empty if nothing has
+ * come at all. */
+enum http_handshake http_transport_shake(struct http_connection *connection,
+                                         char out_why[HTTP_WHY_SIZE]);
+/* As recv(2). *out_more, if something was read: there may be more. */
+ssize_t http_transport_receive(struct http_connection *connection, char *data, size_t room,
+                               bool *out_more);
+/* As send(2) and sendmsg(2), without a SIGPIPE. What could not be sent must be sent again, from its
+ * begin. */
+ssize_t http_transport_send(struct http_connection *connection, const void *data, size_t len);
+ssize_t http_transport_sendmsg(struct http_connection *connection,
+                               const struct msghdr *message);
+/* Tells the peer that nothing more will be sent, and frees what TLS needs. What still comes is no
+ * longer read by it. */
+void http_transport_end(struct http_connection *connection);
 
 /* guard.c */
 /* Reads what has come, until a head is complete. Then it is judged: refused here, or handed to the

@@ -50,11 +50,8 @@ ssize_t http_seam_recv(int fd, void *data, size_t room, int flags)
     return http_guard_feed(connection, data, room);
 }
 
-static ssize_t note_sent(int fd, ssize_t sent)
+static ssize_t note_sent(struct http_connection *connection, ssize_t sent)
 {
-    struct http_connection *connection = find(fd);
-
-    CHECK(connection != NULL);
     if (sent < 0 && errno == EAGAIN) {
         connection->writable = false;
     }
@@ -63,14 +60,20 @@ static ssize_t note_sent(int fd, ssize_t sent)
 
 ssize_t http_seam_send(int fd, const void *data, size_t len, int flags)
 {
+    struct http_connection *connection = find(fd);
+
     (void)flags;
-    return note_sent(fd, send(fd, data, len, MSG_NOSIGNAL));
+    CHECK(connection != NULL);
+    return note_sent(connection, http_transport_send(connection, data, len));
 }
 
 ssize_t http_seam_sendmsg(int fd, const struct msghdr *message, int flags)
 {
+    struct http_connection *connection = find(fd);
+
     (void)flags;
-    return note_sent(fd, sendmsg(fd, message, MSG_NOSIGNAL));
+    CHECK(connection != NULL);
+    return note_sent(connection, http_transport_sendmsg(connection, message));
 }
 
 int http_seam_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)

@@ -6,6 +6,7 @@
  * - let the guard read and judge heads (guard.c)
  * - let the library read, parse, call back and write
  * - cut late connections; accept again if there is room
+ * - see whether the certificate has been renewed
  *
  * There may be work that no descriptor shows: a second request that came with the first one, a
  * socket that was not read to its end. Then the turn must not wait.
@@ -24,6 +25,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+
+#include "bridge/tls/tls.h"
 
 enum {
     EVENTS_PER_TURN = 64,
@@ -117,6 +120,9 @@ static void turn(struct http_server *server)
     run_library(server);
     http_connections_expire(server);
     http_listen_update(server);
+    if (server->tls != NULL) {
+        tls_look(server->tls, server->now_ms);
+    }
 }
 
 static bool is_quiet(const struct http_server *server)
@@ -209,6 +215,7 @@ static struct http_server *server_alloc(const struct http_options *options)
     server->max_body_bytes = options->max_body_bytes;
     server->max_held_bytes = options->max_held_bytes;
     server->max_connections = options->max_connections;
+    server->tls = options->tls;
     server->queues[PHASE_READING].timeout_ms = options->request_timeout_ms;
     server->queues[PHASE_SENDING].timeout_ms = options->request_timeout_ms;
     server->queues[PHASE_IDLE].timeout_ms = options->keep_alive_ms;

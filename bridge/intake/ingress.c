@@ -269,13 +269,15 @@ static size_t held_bytes(const struct config *config)
 }
 
 enum status ingress_start(struct config *config, struct outbox *outbox, const int *listen_fds,
-                          size_t listen_count, struct ingress **out_ingress, struct err *err)
+                          size_t listen_count, struct tls *tls, struct ingress **out_ingress,
+                          struct err *err)
 {
     struct ingress *ingress = xalloc(sizeof(*ingress));
     struct http_options options = {
         .name = "ingress",
         .listen_fds = listen_fds,
         .listen_count = listen_count,
+        .tls = tls,
         .handler = {.head = head_complete,
                     .body = body_complete,
                     .gone = gone,

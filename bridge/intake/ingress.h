@@ -22,10 +22,10 @@
 struct ingress;
 
 /* Main thread. One ingress is one loop thread with an intake of its own; config.ingress.threads
- * of them share the sockets and max_connections. Borrows outbox and the sockets until
+ * of them share the sockets, tls (NULL: none) and max_connections. Borrows these and outbox until
  * ingress_stop; keeps a reference to config as long as it needs one. */
 enum status ingress_start(struct config *config, struct outbox *outbox, const int *listen_fds,
-                          size_t listen_count, struct ingress **out_ingress,
+                          size_t listen_count, struct tls *tls, struct ingress **out_ingress,
                           struct err *err) MUST_USE;
 /* Main thread. Takes the intake: it judges every request whose head completes after this has
  * returned. The loop thread fetches it at the next request. Until then the new intake belongs to

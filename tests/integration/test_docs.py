@@ -93,7 +93,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     authority = certs.Authority(folder)
     cert, key = authority.issue("client")
-    return {"folder": folder, "ca_file": authority.cert, "cert_file": cert, "key_file": key}
+    return {"folder": folder, "ca_file": authority.cert, "cert_file": cert, "key_file": key, "client_ca_file": authority.cert}
 
 
 def merged(base, patch):
@@ -135,7 +135,7 @@ def with_files(value, files):
         return value
     out = {key: with_files(one, files) for key, one in value.items()}
     for key, path in out.items():
-        if key in ("ca_file", "cert_file", "key_file"):
+        if key in ("ca_file", "cert_file", "key_file", "client_ca_file"):
             out[key] = str(files[key])
         elif key in ("file", "path", "state_file") and isinstance(path, str) and re.match(r"/(etc|var|run)/", path):
             moved = files["folder"] / path[1:]

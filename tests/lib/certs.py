@@ -15,11 +15,11 @@ class Authority:
             *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
         )
 
-    def issue(self, name, alt_names="IP:127.0.0.1,DNS:localhost", days=2):
-        """Gives (certificate, key) for a server or a client."""
+    def issue(self, name, alt_names="IP:127.0.0.1,DNS:localhost", days=2, more=""):
+        """Gives (certificate, key) for a server, a client or, with more extensions, an authority below this one."""
         key, request = self.folder / f"{name}.key", self.folder / f"{name}.csr"
         cert, extensions = self.folder / f"{name}.crt", self.folder / f"{name}.ext"
-        extensions.write_text(f"subjectAltName={alt_names}\n")
+        extensions.write_text(f"subjectAltName={alt_names}\n{more}")
         openssl(
             *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
             *("-subj", f"/CN={name}", "-keyout", key, "-out", request),

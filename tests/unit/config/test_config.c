@@ -180,7 +180,6 @@ static void an_unknown_key_is_a_fault_and_a_near_miss_is_suggested(void **state)
 static void settings_of_later_versions_are_unknown(void **state)
 {
     (void)state;
-    assert_fault(WITH("'ingress':{'tls':{}}"), "ingress.tls");
     assert_fault(WITH("'ingress':{'trusted_proxies':[]}"), "ingress.trusted_proxies");
     assert_fault(WITH_SOURCE("'allow_from':[]"), "sources[0].allow_from");
     assert_fault(WITH_SOURCE("'rate_limit':'1/s'"), "sources[0].rate_limit");
@@ -256,7 +255,7 @@ static void all_faults_are_reported_in_one_run(void **state)
         ST_INVALID);
     assert_found(false, "ingress.listen[0]");
     assert_found(false, "ingress.max_body");
-    assert_found(false, "ingress.tls");
+    assert_found(false, "ingress.tls.cert_file");
     assert_found(false, "mqtt.version");
     assert_found(false, "mqtt.servers[0]");
     assert_found(false, "mqtt.servers[2]");

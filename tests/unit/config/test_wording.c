@@ -54,10 +54,11 @@ static const struct {
      "unknown key; known here: path, max_size, keep_delivered, dedupe_window, dedupe_entries"},
     {WITH("'a b\\n':1"), false, "\"a b\\n\"",
      "unknown key; known here: ingress, admin, mqtt, outbox, sources"},
-    {WITH("'ingress':{'tls':{}}"), false, "ingress.tls",
-     "unknown key here, did you mean mqtt.tls?"},
+    {WITH("'ingress':{'tls':{}}"), false, "ingress.tls.cert_file",
+     "is missing; it must be a file's path in quotes"},
     {WITH("'ingress':{'trusted_proxies':[]}"), false, "ingress.trusted_proxies",
-     "unknown key; known here: listen, max_body, max_connections, request_timeout, keep_alive, "
+     "unknown key; known here: listen, tls, max_body, max_connections, request_timeout, "
+     "keep_alive, "
      "threads"},
     {WITH_SOURCE("'allow_from':[]"), false, "sources[0].allow_from",
      "unknown key; known here: name, provider, path, max_body, secrets, verify, topic, qos, "

@@ -208,7 +208,7 @@ static int set_up(void **state)
     config.ingress.request_timeout_ms = 10 * 1000;
     config.ingress.keep_alive_ms = 10 * 1000;
     return listen_somewhere() != ST_OK ||
-           ingress_start(&config, NULL, &listen_fd, 1, &ingress, &err) != ST_OK;
+           ingress_start(&config, NULL, &listen_fd, 1, NULL, &ingress, &err) != ST_OK;
 }
 
 static int tear_down(void **state)
