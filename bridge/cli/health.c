@@ -41,6 +41,7 @@ static int health(struct cli *cli)
 {
     struct choice choice = {0};
     const struct config_list *listen;
+    const struct config_tls *tls;
     struct cli_http *http = NULL;
     struct err err = {0};
     int status;
@@ -54,10 +55,12 @@ static int health(struct cli *cli)
     /* Both listeners answer; the admin one is never the busy one. */
     listen = cli->config->admin.listen.count ? &cli->config->admin.listen
                                              : &cli->config->ingress.listen;
+    tls = cli->config->admin.listen.count ? &cli->config->admin.tls : &cli->config->ingress.tls;
     if (listen->count == 0) {
         return cli_fail("the configuration names no address to ask");
     }
-    if (cli_http_open(listen->items[0], TIMEOUT_MS, &http, &err) != ST_OK) {
+    /* A renewed certificate that cannot be used must not make a running bridge look dead. */
+    if (cli_http_open_listener(listen, tls, true, TIMEOUT_MS, &http, &err) != ST_OK) {
         return cli_fail("%s", err.text);
     }
     status = ask(http, choice.ready ? "/readyz" : "/healthz");

@@ -24,6 +24,7 @@
 
 #include "bridge/cli/cli.h"
 #include "bridge/cli/tree.h"
+#include "bridge/tls/tls.h"
 
 enum {
     MAX_REPLY = 4 * 1024 * 1024,
@@ -56,7 +57,8 @@ static size_t take_reply(char *data, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
-static enum status set_target(struct cli_http *http, const char *target, struct err *err)
+static enum status set_target(struct cli_http *http, const char *target, const char *scheme,
+                              struct err *err)
 {
     struct net_address address;
     enum status st;
@@ -77,7 +79,7 @@ static enum status set_target(struct cli_http *http, const char *target, struct 
     if (address.port == 0) {
         return err_set(err, ST_INVALID, "%s: port 0 is not where the bridge listens", target);
     }
-    buf_addf(&http->base, address.family == NET_IPV6 ? "http://[%s]:%u" : "http://%s:%u",
+    buf_addf(&http->base, address.family == NET_IPV6 ? "%s://[%s]:%u" : "%s://%s:%u", scheme,
              net_reachable_host(&address), address.port);
     return ST_OK;
 }
@@ -124,11 +126,11 @@ static struct cli_http *create(int64_t timeout_ms)
     return http;
 }
 
-enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_http **out_http,
-                          struct err *err)
+static enum status open_bridge(const char *target, const char *scheme, int64_t timeout_ms,
+                               struct cli_http **out_http, struct err *err)
 {
     struct cli_http *http = create(timeout_ms);
-    enum status st = set_target(http, target, err);
+    enum status st = set_target(http, target, scheme, err);
 
     if (st != ST_OK) {
         cli_http_close(http);
@@ -137,6 +139,69 @@ enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_htt
     curl_easy_setopt(http->curl, CURLOPT_PROXY, ""); /* not the environment's */
     *out_http = http;
     return ST_OK;
+}
+
+enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_http **out_http,
+                          struct err *err)
+{
+    return open_bridge(target, "http", timeout_ms, out_http, err);
+}
+
+static const char *choose_address(const struct config_list *listen)
+{
+    for (size_t i = 0; i < listen->count; i++) {
+        if (strncmp(listen->items[i], "unix:", strlen("unix:")) == 0) {
+            return listen->items[i];
+        }
+    }
+    return listen->items[0];
+}
+
+/* It is the listener itself that we know, not an authority. */
+static enum status expect(struct cli_http *http, const struct config_tls *tls, bool anybody,
+                          struct err *err)
+{
+    struct buf pin = {0};
+    enum status st = ST_OK;
+
+    curl_easy_setopt(http->curl, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(http->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    if (!anybody) {
+        st = tls_add_pin(tls->cert_file, &pin, err);
+        if (st == ST_OK) {
+            curl_easy_setopt(http->curl, CURLOPT_PINNEDPUBLICKEY, pin.data);
+        }
+    }
+    buf_free(&pin);
+    return st;
+}
+
+enum status cli_http_open_listener(const struct config_list *listen,
+                                   const struct config_tls *tls, bool anybody,
+                                   int64_t timeout_ms, struct cli_http **out_http,
+                                   struct err *err)
+{
+    struct cli_http *http;
+    const char *address;
+    enum status st;
+
+    CHECK(listen->count > 0);
+    if (!tls->cert_file) {
+        return cli_http_open(listen->items[0], timeout_ms, out_http, err);
+    }
+    address = choose_address(listen);
+    st = open_bridge(address, "https", timeout_ms, &http, err);
+    if (st == ST_OK && strncmp(address, "unix:", strlen("unix:")) != 0) {
+        st = expect(http, tls, anybody, err);
+        if (st != ST_OK) {
+            cli_http_close(http);
+            return st;
+        }
+    }
+    if (st == ST_OK) {
+        *out_http = http;
+    }
+    return st;
 }
 
 struct cli_http *cli_http_open_api(const char *url, int stop_fd)

@@ -19,6 +19,16 @@ struct cli_http;
  * client for cli_http_close. */
 enum status cli_http_open(const char *target, int64_t timeout_ms, struct cli_http **out_http,
                           struct err *err) MUST_USE;
+/* The same, for a listener of the running bridge: at its first address, or by TLS if it has that. With
+ * TLS it must have the key of the certificate in its cert_file, whatever name that is for and however
+ * old it is; with anybody, whoever answers is asked, so send nothing that matters. A unix socket is
+ * preferred then, as it has no TLS, and wants no client certificate. */
+struct config_list;
+struct config_tls;
+enum status cli_http_open_listener(const struct config_list *listen,
+                                   const struct config_tls *tls, bool anybody,
+                                   int64_t timeout_ms, struct cli_http **out_http,
+                                   struct err *err) MUST_USE;
 /* For a provider's API: through the environment's proxies, but never without TLS. A request that
  * is not a GET gets a new connection: on an old one that has died, libcurl would silently send
  * it again. stop_fd: once it can be read (a signalfd), the request under way gets a few more

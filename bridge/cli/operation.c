@@ -273,7 +273,7 @@ static enum status operate_through_bridge(const struct cli *cli, const struct or
     if (!cli_secret_was_read(cli, &cli->config->admin.token, "admin.token")) {
         return err_set(err, ST_MISSING, "the running bridge wants its admin.token");
     }
-    st = cli_http_open(listen->items[0], TIMEOUT_MS, &http, err);
+    st = cli_http_open_listener(listen, &cli->config->admin.tls, false, TIMEOUT_MS, &http, err);
     if (st == ST_OK) {
         st = post(http, &cli->config->admin.token, order, out_result, err);
     }

@@ -238,7 +238,8 @@ static enum status connect_to_bridge(struct trigger *trigger, const struct confi
                        "ingress.listen names no address: where to is for --url to say");
     }
     trigger->path = slice_of(trigger->source->path);
-    return cli_http_open(listen->items[0], TIMEOUT_MS, &trigger->http, err);
+    return cli_http_open_listener(listen, &config->ingress.tls, false, TIMEOUT_MS,
+                                  &trigger->http, err);
 }
 
 static int send_events(struct cli *cli, struct trigger *trigger,

@@ -507,6 +507,23 @@ def commands(start, tls_files, *, unix=False):
     return bridge.start()
 
 
+@pytest.mark.parametrize("unix", [False, True])
+def test_the_commands_reach_the_bridge_through_its_tls(start, authority, server, unix):
+    bridge = commands(start, tls(server, authority.cert if unix else None), unix=unix)
+    assert bridge.cli("health").stdout == b"ok\n"
+    assert bridge.cli("trigger", "partners", "project:resource.updated").stdout.startswith(b"200 accepted ")
+    assert bridge.cli("outbox", "drop", "--all").stdout == b"dropped 1\n"
+
+
+def test_commands_that_send_something_want_the_bridges_own_key(start, authority, server):
+    bridge = commands(start, tls(server))
+    bridge.config["admin"]["tls"] = bridge.config["ingress"]["tls"] = tls(authority.issue("other"))
+    bridge.write_config()
+    assert b"pinned" in bridge.cli("trigger", "partners", "project:resource.updated", expect=1).stderr
+    assert b"pinned" in bridge.cli("outbox", "drop", "--all", expect=None).stderr or not bridge.rows("outbox")
+    assert bridge.cli("health").stdout == b"ok\n"
+
+
 def test_operators_are_served_and_refused_alike(start, authority, server):
     bridge = commands(start, tls(server, authority.cert), unix=True)
     address = bridge.address("admin")
