@@ -19,6 +19,9 @@
 
 #include <microhttpd.h>
 
+static const struct http_fault too_large = {REJECT_TOO_LARGE, "the body is too large"};
+static const struct http_fault broken_chunk = {REJECT_BAD_REQUEST, "a chunk is malformed"};
+
 /* ---- the socket ---- */
 
 /* As recv(2). Knows from what comes whether there may be more, to save the call that says no. */
@@ -95,7 +98,7 @@ static struct http_fault check_body(const struct http_request *request,
     const struct http_server *server = request->server;
 
     if (head->length > request->max_body_bytes) {
-        return (struct http_fault){REJECT_TOO_LARGE, "the body is too large"};
+        return too_large;
     }
     if (head->length > server->max_held_bytes - server->held_bytes) {
         /* now, rather than after the client has sent it in vain */
@@ -311,13 +314,14 @@ static ssize_t refill(struct http_connection *connection, size_t room)
     return len;
 }
 
-static void refuse_chunk(struct http_connection *connection)
+/* The answer does not wait for the end of a body that is malformed, or announces too much. */
+static void refuse_body(struct http_connection *connection, struct http_fault fault)
 {
     struct http_request *request = connection->request;
 
     if (request->fault.message == NULL) {
-        request->fault = (struct http_fault){REJECT_BAD_REQUEST, "a chunk is malformed"};
-        http_report_refusal(request, request->fault.reason, request->fault.message);
+        request->fault = fault;
+        http_report_refusal(request, fault.reason, fault.message);
     }
     send_refusal(connection, request->fault);
     connection->refused = true;
@@ -335,7 +339,12 @@ static ssize_t read_chunks(struct http_connection *connection, char *data, size_
         }
         taken = take(&connection->in, &connection->passed, data, room);
         if (!http_chunks_pass(&connection->chunks, data, taken, &kept, &used)) {
-            refuse_chunk(connection);
+            refuse_body(connection, broken_chunk);
+            return 0;
+        }
+        /* Far too much is announced: there is no need to see it. A little too much shows as it comes. */
+        if (connection->chunks.left > connection->request->max_body_bytes) {
+            refuse_body(connection, too_large);
             return 0;
         }
         connection->passed -= taken - used;

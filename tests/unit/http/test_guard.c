@@ -116,6 +116,25 @@ static void an_answer_is_not_lost_to_what_comes_behind_it(void **state)
     stop(DEADLINE_MS);
 }
 
+static void a_chunk_that_is_too_large_is_refused_by_its_size(void **state)
+{
+    static const char *const sizes[] = {"7d0\r\nx", "ffffffffffffffff\r\nx", "fffff"};
+
+    (void)state;
+    start(usual);
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        char text[256];
+        int fd = connect_client();
+
+        (void)snprintf(text, sizeof(text), "%s%s", CHUNKED("/") "\r\n1\r\nx\r\n", sizes[i]);
+        send_text(fd, text);
+        assert_refused(fd, 413, "too_large");
+        close(fd);
+        assert_int_equal(side.refused_count, i + 1);
+    }
+    stop(DEADLINE_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +143,7 @@ int main(void)
         TEST(an_empty_line_before_a_head_may_come_in_two_pieces),
         TEST(what_was_pipelined_must_be_complete_in_time),
         TEST(an_answer_is_not_lost_to_what_comes_behind_it),
+        TEST(a_chunk_that_is_too_large_is_refused_by_its_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
