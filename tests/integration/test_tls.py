@@ -406,6 +406,20 @@ def test_a_reload_reads_it_again(renewable, authority):
     assert shown(renewable, authority) != before
 
 
+def test_every_thread_takes_a_renewed_certificate_while_clients_come(start, authority, tmp_path):
+    put(tmp_path, authority.issue("first"))
+    files = tls((tmp_path / "fullchain.pem", tmp_path / "privkey.pem"))
+    bridge = start.bridge(None, {"ingress": {"tls": files, "threads": 3}})
+    for name in ("second", "third"):
+        before, found = shown(bridge, authority), len(bridge.lines(READ_AGAIN))
+        put(tmp_path, authority.issue(name))
+        while len(bridge.lines(READ_AGAIN)) == found:
+            shown(bridge, authority)
+        assert before not in [shown(bridge, authority) for _ in range(30)]
+        bridge.reload()
+    assert len(bridge.lines(READ_AGAIN)) == 4  # by itself and by the reload, each once
+
+
 @pytest.mark.parametrize("fault", ["mismatch", "nonsense", "missing", "expired"])
 def test_a_bad_new_certificate_leaves_the_old_one_in_force(renewable, authority, fault):
     before = shown(renewable, authority)
