@@ -33,7 +33,6 @@ static const struct {
 enum {
     LOG_MAX_VALUE = 256, /* a peer's text is cut here, so that lines stay readable */
     END_ROOM = 40,       /* for fields_left_out and the end of the line */
-    LIMIT_MS = 1000,     /* log_limit: one line per interval */
 };
 
 struct line {
@@ -272,13 +271,13 @@ void log_stop(int64_t wait_ms)
 
 /* ---- limits and options ---- */
 
-bool log_allows(struct log_limit *limit, int64_t *out_left_out)
+bool log_allows(struct log_limit *limit, int64_t interval_ms, int64_t *out_left_out)
 {
     int64_t now_ms = clock_mono_ms();
     int64_t next_ms = atomic_load(&limit->next_ms);
 
     if (now_ms < next_ms ||
-        !atomic_compare_exchange_strong(&limit->next_ms, &next_ms, now_ms + LIMIT_MS)) {
+        !atomic_compare_exchange_strong(&limit->next_ms, &next_ms, now_ms + interval_ms)) {
         atomic_fetch_add(&limit->left_out, 1);
         return false;
     }

@@ -54,15 +54,16 @@ struct log_field {
  * (SLICE_NONE) is left out. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields);
 
-/* For lines that a peer can cause: at most one a second for each limit. Zero-initialised, it
+/* For lines that a peer can cause: at most one for each limit and interval. Zero-initialised, it
  * allows the next line. */
+enum { LOG_SECOND_MS = 1000, LOG_MINUTE_MS = 60000 };
 struct log_limit {
     _Atomic int64_t next_ms;
     _Atomic int64_t left_out;
 };
 /* Any thread. True: write the line now, with *out_left_out, the number of lines that were left out
- * before it. */
-bool log_allows(struct log_limit *limit, int64_t *out_left_out);
+ * before it; then none for interval_ms. */
+bool log_allows(struct log_limit *limit, int64_t interval_ms, int64_t *out_left_out);
 
 /* Main thread, before others start. Lines below this level are not written. At first LOG_INFO. */
 void log_set_level(enum log_level level);

@@ -129,7 +129,7 @@ static void refused(void *ctx, struct http_request *request, enum reject reason,
 
     (void)ctx;
     metrics_reject(reason, METRICS_NO_SOURCE);
-    if (log_allows(&limits[reason], &left_out)) {
+    if (log_allows(&limits[reason], LOG_SECOND_MS, &left_out)) {
         http_peer(request, peer);
         log_warn("operator's request refused", L_STR("reason", reject_code(reason)),
                  L_STR("peer", peer), L_STR("why", why), L_INT("left_out", left_out));

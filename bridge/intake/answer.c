@@ -38,7 +38,8 @@ static bool count_refusal(struct http_request *request, enum reject reason,
     const struct request_state *state = http_request_state(request);
 
     metrics_reject(reason, state->source_index);
-    return log_allows(&refusal_limits[state->source_index][reason], out_left_out);
+    return log_allows(&refusal_limits[state->source_index][reason], LOG_SECOND_MS,
+                      out_left_out);
 }
 
 static void log_refusal(struct http_request *request, enum reject reason, const char *why,
@@ -176,7 +177,7 @@ void ingress_answer_challenge(struct http_request *request, struct slice challen
     json_add_string(&text, challenge);
     buf_add_char(&text, '}');
     metrics_count(METRIC_CHALLENGES, state->source_index);
-    if (log_allows(&challenge_limit, &left_out)) {
+    if (log_allows(&challenge_limit, LOG_SECOND_MS, &left_out)) {
         log_info("challenge answered", L_STR("source", source_name_of(state)),
                  L_INT("left_out", left_out));
     }

@@ -114,40 +114,31 @@ static bool is_in_future(int64_t event_ms, int64_t received_ms)
     return event_ms != CLOCK_NONE && event_ms > received_ms + MAX_AHEAD_MS;
 }
 
-/* A source may send such times with every webhook: the rest is counted. */
-static bool may_warn(int64_t *next_ms)
-{
-    enum { INTERVAL_MS = 60000 };
-    int64_t now_ms = clock_mono_ms();
-
-    if (now_ms < *next_ms) {
-        return false;
-    }
-    *next_ms = now_ms + INTERVAL_MS;
-    return true;
-}
-
+/* A source may send such times with every webhook. */
 static void count_odd_time(const struct intake_source *source, const struct parsed *parsed,
                            const struct event *event)
 {
     struct intake_logged *logged = source->logged;
+    int64_t left_out;
 
     if (!source->trusted[PARSE_TIME]) {
         return;
     }
     if (parsed->unreadable_time) {
         metrics_count(METRIC_UNREADABLE_TIMES, source->metrics_index);
-        if (may_warn(&logged->next_unreadable_time_ms)) {
+        if (log_allows(&logged->unreadable_time, LOG_MINUTE_MS, &left_out)) {
             log_warn("event time not understood; the order of arrival decides about states",
-                     L_UUID("id", event->id), L_SLICE("source", source->name));
+                     L_UUID("id", event->id), L_SLICE("source", source->name),
+                     L_INT("left_out", left_out));
         }
     }
     if (is_in_future(parsed->event_ms, event->received_ms)) {
         metrics_count(METRIC_FUTURE_TIMES, source->metrics_index);
-        if (may_warn(&logged->next_future_time_ms)) {
+        if (log_allows(&logged->future_time, LOG_MINUTE_MS, &left_out)) {
             log_warn("event time is in the future; the time of receipt counts",
                      L_UUID("id", event->id), L_SLICE("source", source->name),
-                     L_INT("ahead_s", (parsed->event_ms - event->received_ms) / 1000));
+                     L_INT("ahead_s", (parsed->event_ms - event->received_ms) / 1000),
+                     L_INT("left_out", left_out));
         }
     }
 }

@@ -12,6 +12,7 @@
 #define BRIDGE_INTAKE_INTERNAL_H
 
 #include "common/json.h"
+#include "common/log.h"
 
 #include "bridge/http/http.h"
 #include "bridge/intake/intake.h"
@@ -28,7 +29,7 @@ enum { INTAKE_LOGGED_MAX = 64 };
 struct intake_logged {
     uint64_t hashes[INTAKE_LOGGED_MAX];
     size_t count;
-    int64_t next_unreadable_time_ms, next_future_time_ms; /* monotonic */
+    struct log_limit unreadable_time, future_time;
 };
 
 /* A new member that owns memory is freed in intake_source_fini (source.c). */

@@ -366,7 +366,9 @@ static void a_dropped_event_still_counts_for_dedupe_after_a_restart(void **state
 static void keep_nothing(struct fixture *f, uint64_t seq)
 {
     deliver(f, seq);
-    while (stats_on_disk(f).first_seq > 0 && stats_on_disk(f).first_seq <= seq) {
+    for (int64_t until_ms = clock_mono_ms() + DEADLINE_S * 1000;
+         stats_on_disk(f).first_seq > 0 && stats_on_disk(f).first_seq <= seq;) {
+        assert_true(clock_mono_ms() < until_ms);
         usleep(1000); /* the committer looks by itself */
     }
 }
