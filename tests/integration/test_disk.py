@@ -8,6 +8,7 @@ import pytest
 
 from lib import events
 from lib.bridge import PROGRAM
+from lib.mqtt_server import refuse
 from lib.small_disk import SmallDisk
 from lib.wait import wait_until
 
@@ -480,6 +481,33 @@ def test_of_a_damaged_outbox_every_row_that_can_be_read_is_saved(start, broker):
     assert bridge.stop() == 0
     assert b"whole" in bridge.cli("outbox", "salvage").stdout
     bridge.start()
+
+
+def test_a_salvage_keeps_what_was_held_undelivered_and_in_order(start, broker):
+    """The watermark has passed the held ones: who takes it for delivery loses them."""
+    server = start.mqtt_server(refuse("held", 0x97))
+    bridge = start.bridge(server).wait_connected()
+    held = [bridge.accept(events.body(gid="held", pad=f"<h{i}>" * 500)) for i in range(3)]
+    passed = [bridge.accept(events.body(gid=f"g{i}", pad=f"<{i}>" * 500)) for i in range(60)]
+    bridge.wait_metric("published_total", 60)
+    bridge.wait_metric("held_events", 3)
+    waiting = [row["id"] for row in bridge.rows("outbox", "--undelivered")]
+    assert waiting == held
+    assert bridge.stop() == 0
+    damage_page_with(bridge.folder / "outbox.db", b"<50><50><50>")
+    said = bridge.cli("outbox", "salvage").stdout.decode()
+    assert "rows could not be read" in said
+    waiting = [row["id"] for row in bridge.rows("outbox", "--undelivered")]
+    assert waiting[:3] == held and set(waiting) <= {*held, *passed} and passed[50] not in waiting
+    subscriber = start.subscriber(broker)
+    bridge.config["mqtt"]["servers"] = [broker.url]
+    bridge.write_config()
+    bridge.start()
+    bridge.wait_settled()
+    arrived = [m.property("id") for m in subscriber.wait_under("partners/", len(waiting))]
+    assert [one for one in arrived if one in held] == held, "in order, each once"
+    assert [one for one in arrived if one in passed] == [one for one in waiting if one in passed]
+    assert bridge.metrics().value("held_events") == 0 and bridge.metrics().value("dead_letters") == 0
 
 
 def test_salvage_changes_nothing_where_there_is_nothing_to_do(start):
