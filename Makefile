@@ -129,7 +129,8 @@ BUILD_PACKAGES := gcc libc6-dev libmicrohttpd-dev libpaho-mqtt-dev libssl-dev li
 # COMMAND:PACKAGE is for a command that may be there without the package, from elsewhere.
 RUN_PACKAGES   := mosquitto:mosquitto mosquitto_sub:mosquitto-clients openssl:openssl curl:curl
 TEST_PACKAGES  := $(RUN_PACKAGES) libcmocka-dev python3-pytest python3-pytest-xdist python3-paho-mqtt python3-jsonschema \
-                  strace:strace systemd-analyze:systemd pgrep:procps ip:iproute2 nginx:nginx haproxy:haproxy
+                  strace:strace systemd-analyze:systemd pgrep:procps ip:iproute2 nginx:nginx haproxy:haproxy \
+                  nats-server:nats-server
 LINT_PACKAGES  := clang libclang-rt-14-dev clang-format clang-tidy cppcheck:cppcheck shellcheck:shellcheck python3-pyflakes
 BENCH_PACKAGES := mosquitto:mosquitto node:nodejs npm:npm
 

@@ -22,6 +22,7 @@
 #include "bridge/publisher/internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -277,6 +278,12 @@ bool publisher_held_has_room(struct publisher *pub)
 
 /* --- suspects --- */
 
+/* NATS closes the connection on these without a word, and nothing tells that it is NATS. */
+static const char *likely_cause(const char *topic)
+{
+    return strpbrk(topic, ". ") != NULL ? ": NATS refuses topics with a dot or a space" : "";
+}
+
 void publisher_suspect(struct publisher *pub, struct parcel *parcel, int reason)
 {
     struct backoff_record *record = &parcel->record;
@@ -290,7 +297,8 @@ void publisher_suspect(struct publisher *pub, struct parcel *parcel, int reason)
             (void)snprintf(why, sizeof(why), "lost the connection %u times (0x%02X %s)",
                            record->losses, (unsigned)reason, mqtt_reason_text(reason));
         } else {
-            (void)snprintf(why, sizeof(why), "lost the connection %u times", record->losses);
+            (void)snprintf(why, sizeof(why), "lost the connection %u times%s", record->losses,
+                           likely_cause(parcel->topic));
         }
         bury(pub, parcel, HOLD_SUSPECT, why);
         return;
