@@ -147,13 +147,14 @@ void http_connection_open(struct http_server *server, int fd, const struct socka
     /* An answer is sent in one piece, so there is nothing to wait for. Not for a unix socket. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     connection->server = server;
-    connection->watch = (struct http_watch){fd, ready};
+    connection->watch = (struct http_watch){.fd = fd, .ready = ready};
     connection->peer.any.sa_family = peer->sa_family;
     if (peer->sa_family == AF_INET) {
         connection->peer.in = *(const struct sockaddr_in *)(const void *)peer;
     } else if (peer->sa_family == AF_INET6) {
         connection->peer.in6 = *(const struct sockaddr_in6 *)(const void *)peer;
     }
+    connection->client = http_client_take(server, &connection->peer);
     http_transport_open(connection);
     note_fd(server, fd, connection);
     queue_add(connection, PHASE_READING);
@@ -164,6 +165,7 @@ static void destroy(struct http_connection *connection)
 {
     http_connection_unlist(connection);
     queue_remove(connection);
+    http_client_drop(connection->server, connection->client);
     count_connection(connection->server, -1);
     note_fd(connection->server, connection->watch.fd, NULL);
     http_transport_end(connection);

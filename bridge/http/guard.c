@@ -95,12 +95,10 @@ static void end(struct http_connection *connection)
 static struct http_fault check_body(const struct http_request *request,
                                     const struct http_head *head)
 {
-    const struct http_server *server = request->server;
-
     if (head->length > request->max_body_bytes) {
         return too_large;
     }
-    if (head->length > server->max_held_bytes - server->held_bytes) {
+    if (!http_client_may_hold(request->server, request->connection->client, head->length)) {
         /* now, rather than after the client has sent it in vain */
         return (struct http_fault){REJECT_UNAVAILABLE,
                                    "too many bodies at once, try again later"};

@@ -9,18 +9,18 @@
  * Limits
  *   head       8 KiB of target and 256 parameters in it (414), 16 KiB of request line and fields (431)
  *   body       max_body_bytes, or what the handler says for this request (413). All bodies that have
- *              arrived and are not answered yet may take max_held_bytes together; beyond it 503.
- *              Their buffers take up to about twice that. To fill it a client must send it: with
- *              64 MiB and 10 s for a request, 6.4 MiB/s without a pause (half of that if it does
- *              not read its answers either)
+ *              arrived and are not answered yet may take max_held_bytes together, and those of one
+ *              address three times as many as are then still free; beyond it 503. Their buffers
+ *              take up to about twice that
  *   time       a request must be complete request_timeout_ms after its connection was opened
  *              or, on a kept connection, after its first byte; the client then has as long
  *              again to read the answer. A late connection is cut. A kept connection may be
  *              silent for keep_alive_ms. The time that our own answer takes is never counted.
  *   connections
  *              max_connections. When all are taken, the one that has been silent longest (at
- *              least a second) is closed to make room; otherwise new ones wait in the kernel's
- *              queue
+ *              least a second) is closed to make room, else the oldest without a whole request of
+ *              the address that has most of them, if it has a quarter of all; otherwise new ones
+ *              wait in the kernel's queue
  *
  * With TLS the time for a request includes the handshake. A client that does not get through it is
  * reported (REJECT_TLS), unless it closes before it has sent anything; one that speaks plain HTTP

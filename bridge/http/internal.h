@@ -10,6 +10,7 @@
  *   connection.c  deadlines by phase; lingering
  *   transport.c   a connection's bytes: as they are, or by TLS
  *   request.c     a request's lifetime and its accessors
+ *   clients.c     what each address holds
  *   head.c        reads a head, and writes the library's (pure)
  *   target.c      reads its target (pure)
  *   chunks.c      judges a chunked body (pure)
@@ -59,6 +60,7 @@ enum {
  * epoll_wait. */
 struct http_watch {
     int fd;
+    bool knocked; /* a listener's: somebody waits */
     void (*ready)(struct http_server *server, struct http_watch *watch, uint32_t events);
 };
 
@@ -151,6 +153,29 @@ enum http_transport {
     TRANSPORT_ENDED, /* no more is read or sent */
 };
 
+/* ---- clients.c ---- */
+
+enum { HTTP_CLIENT_KEY_SIZE = 16 };
+
+struct http_client {
+    struct http_client *next; /* in its bucket */
+    uint8_t key[HTTP_CLIENT_KEY_SIZE];
+    unsigned connection_count;
+    size_t held_bytes; /* its share of server->held_bytes */
+};
+
+void http_clients_init(struct http_server *server);
+/* For a new connection; each is for one http_client_drop. */
+struct http_client *http_client_take(struct http_server *server, const union http_peer *peer);
+void http_client_drop(struct http_server *server, struct http_client *client);
+/* Whether it may hold so many bytes more. */
+bool http_client_may_hold(const struct http_server *server, const struct http_client *client,
+                          uint64_t bytes);
+/* The client with most connections, if it has a good part of all; or NULL. */
+const struct http_client *http_client_crowding(const struct http_server *server);
+
+/* ---- */
+
 struct http_connection;
 TAILQ_HEAD(http_list, http_connection);
 
@@ -162,6 +187,7 @@ struct http_connection {
     enum http_phase phase;
     int64_t since_ms, deadline_ms;
     union http_peer peer;
+    struct http_client *client;
     struct http_request *request; /* under way; or NULL */
 
     /* transport.c */
@@ -270,6 +296,8 @@ struct http_server {
     unsigned connection_count;
     unsigned live_count; /* requests between their request line and the end of their answer */
     size_t held_bytes;   /* of all bodies, as far as they have arrived */
+    struct http_client **clients; /* a table by address */
+    uint64_t client_seed;
     struct http_request *current; /* its handler is running and has not answered yet */
     struct http_request *spare[HTTP_MAX_SPARE]; /* for reuse, with some of their memory */
     size_t spare_count;
@@ -283,6 +311,8 @@ struct http_server {
 /* listen.c */
 void http_listen_ready(struct http_server *server, struct http_watch *listener,
                        uint32_t events);
+/* Every turn, when all events have been seen: lets newcomers in. It may end connections to make room. */
+void http_listen_accept(struct http_server *server);
 /* Every turn: listens again when there is room. */
 void http_listen_update(struct http_server *server);
 void http_listen_stop(struct http_server *server);

@@ -28,19 +28,16 @@ enum {
     MAX_EXCESS_BYTES = 1024 * 1024,
 };
 
-static bool has_room(const struct http_server *server, uint64_t bytes)
-{
-    return bytes <= server->max_held_bytes - server->held_bytes;
-}
-
 static bool hold(struct http_request *request, size_t bytes)
 {
     struct http_server *server = request->server;
+    struct http_client *client = request->connection->client;
 
-    if (!has_room(server, bytes)) {
+    if (!http_client_may_hold(server, client, bytes)) {
         return false;
     }
     server->held_bytes += bytes;
+    client->held_bytes += bytes;
     request->held_bytes += bytes;
     return true;
 }

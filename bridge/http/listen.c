@@ -2,10 +2,10 @@
  * Accepts connections.
  *
  * At max_connections, or when descriptors or memory run out, the connection that has been idle
- * longest is cut to make room. Until there is room, the sockets are not watched: newcomers wait
- * in the kernel's queue, and the loop does not spin on sockets that it cannot serve. If no
- * connection is idle, that is logged, at most once a minute. A newcomer that fails by itself is
- * skipped.
+ * longest is cut to make room, or one of a client that has many and sends nothing whole. Until
+ * there is room, the sockets are not watched: newcomers wait in the kernel's queue, and the loop
+ * does not spin on sockets that it cannot serve. If there is nobody to be cut, that is logged, at
+ * most once a minute. A newcomer that fails by itself is skipped.
  */
 #include "bridge/http/internal.h"
 
@@ -41,11 +41,26 @@ void http_listen_stop(struct http_server *server)
     }
 }
 
+/* The oldest connection of the client that crowds others out, of those that have not sent a whole
+ * request. However many it opens, it only loses its own. */
+static struct http_connection *crowding(const struct http_server *server)
+{
+    const struct http_client *client = http_client_crowding(server);
+    struct http_connection *c = client != NULL ? server->queues[PHASE_READING].first : NULL;
+
+    while (c != NULL && c->client != client) {
+        c = c->next;
+    }
+    return c;
+}
+
 static struct http_connection *replaceable(const struct http_server *server)
 {
     struct http_connection *oldest = server->queues[PHASE_IDLE].first;
 
-    return oldest != NULL && server->now_ms - oldest->since_ms >= MIN_IDLE_MS ? oldest : NULL;
+    return oldest != NULL && server->now_ms - oldest->since_ms >= MIN_IDLE_MS
+               ? oldest
+               : crowding(server);
 }
 
 void http_listen_update(struct http_server *server)
@@ -69,8 +84,8 @@ static void complain(struct http_server *server, const char *why)
     }
 }
 
-/* A newcomer waits, in the kernel's queue, and there is no room for it. */
-static void make_room(struct http_server *server, const char *why)
+/* A newcomer waits, in the kernel's queue, and there is no room for it. False: nor is there now. */
+static bool make_room(struct http_server *server, const char *why)
 {
     struct http_connection *oldest = replaceable(server);
 
@@ -79,7 +94,7 @@ static void make_room(struct http_server *server, const char *why)
     } else {
         complain(server, why);
     }
-    http_listen_stop(server); /* until http_listen_update finds room */
+    return server->connection_count < server->max_connections;
 }
 
 static bool out_of_resources(int error)
@@ -98,7 +113,8 @@ static bool accept_one(struct http_server *server, int listen_fd)
     if (fd < 0) {
         if (out_of_resources(errno)) {
             server->listen_again_ms = server->now_ms + PAUSE_MS;
-            make_room(server, "no more descriptors or memory");
+            (void)make_room(server, "no more descriptors or memory");
+            http_listen_stop(server); /* until http_listen_update finds that it may go on */
             return false;
         }
         /* Any other error concerns this one newcomer (accept(2), "Error handling"). */
@@ -108,20 +124,39 @@ static bool accept_one(struct http_server *server, int listen_fd)
     return true;
 }
 
-void http_listen_ready(struct http_server *server, struct http_watch *listener, uint32_t events)
+static void accept_newcomers(struct http_server *server, int listen_fd)
 {
-    (void)events;
-    if (!server->listening) {
-        return; /* an earlier listener of this turn found no room */
-    }
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         bool full = server->connection_count >= server->max_connections;
 
-        if (full && i == 0) {
-            make_room(server, "max_connections is reached");
+        if (full && i > 0) {
+            return; /* only the first one is known to wait */
         }
-        if (full || !accept_one(server, listener->fd)) {
+        if (full && !make_room(server, "max_connections is reached")) {
+            http_listen_stop(server); /* until http_listen_update finds room */
             return;
         }
+        if (!accept_one(server, listen_fd)) {
+            return;
+        }
+    }
+}
+
+void http_listen_ready(struct http_server *server, struct http_watch *listener, uint32_t events)
+{
+    (void)server;
+    (void)events;
+    listener->knocked = true;
+}
+
+void http_listen_accept(struct http_server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct http_watch *listener = &server->listeners[i];
+
+        if (listener->knocked && server->listening) {
+            accept_newcomers(server, listener->fd);
+        }
+        listener->knocked = false;
     }
 }

@@ -32,6 +32,7 @@ void http_server_release(struct http_server *server)
         close_fd(server->wake.fd);
         free(server->listeners);
         free(server->by_fd);
+        free(server->clients);
         free(server->scratch);
         free(server);
     }
@@ -57,6 +58,7 @@ static void shrink(struct buf *buf)
 void http_request_unhold(struct http_request *request)
 {
     request->server->held_bytes -= request->held_bytes;
+    request->connection->client->held_bytes -= request->held_bytes;
     request->held_bytes = 0;
 }
 

@@ -69,6 +69,7 @@ static void wait_and_dispatch(struct http_server *server)
 
         watch->ready(server, watch, events[i].events);
     }
+    http_listen_accept(server);
 }
 
 /* The loop's end of handoff B; http_answer (answer.c) is the other one. */
@@ -221,6 +222,7 @@ static struct http_server *server_alloc(const struct http_options *options)
     server->queues[PHASE_IDLE].timeout_ms = options->keep_alive_ms;
     server->queues[PHASE_LINGERING].timeout_ms = HTTP_LINGER_MS;
     server->wake = (struct http_watch){.fd = -1, .ready = woken};
+    http_clients_init(server);
     TAILQ_INIT(&server->noted);
     TAILQ_INIT(&server->ready);
     server->scratch = xalloc(HTTP_READ_BYTES);

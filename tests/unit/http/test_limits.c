@@ -237,16 +237,19 @@ static void assert_no_room(int fd, unsigned refused_count)
     assert_int_equal(side.refused_last, 503);
 }
 
-static void bodies_in_memory_are_bounded_together(void **state)
+static void bodies_in_memory_are_bounded_and_shared(void **state)
 {
-    struct http_request *held[4];
-    int fds[4], fd;
+    struct http_request *held[3];
+    int fds[3], fd;
 
     (void)state;
     start_with_quarters();
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 3; i++) { /* all that one client may have */
         fds[i] = hold_body(QUARTER, &held[i]);
     }
+    fd = connect_from(listen_fds[0], "127.0.0.2"); /* what is left is for others */
+    ask(fd, POST("/", 1) "x", 200, "x");
+    close(fd);
     fd = connect_client(); /* announces a body */
     send_text(fd, POST("/", 1));
     assert_no_room(fd, 1);
@@ -260,7 +263,7 @@ static void bodies_in_memory_are_bounded_together(void **state)
     release_body(fds[0], held[0]);
     ask(fd, POST("/", 1) "x", 200, "x");
     close(fd);
-    for (size_t i = 1; i < 4; i++) {
+    for (size_t i = 1; i < 3; i++) {
         release_body(fds[i], held[i]);
     }
     wait_refused(2);
@@ -269,12 +272,12 @@ static void bodies_in_memory_are_bounded_together(void **state)
 
 static void a_body_that_finds_no_room_midway_is_refused_at_its_end(void **state)
 {
-    struct http_request *held[4];
-    int fds[4], fd;
+    struct http_request *held[3];
+    int fds[3], fd;
 
     (void)state;
     start_with_quarters();
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 2; i++) {
         fds[i] = hold_body(QUARTER, &held[i]);
     }
     fd = connect_client();
@@ -282,14 +285,14 @@ static void a_body_that_finds_no_room_midway_is_refused_at_its_end(void **state)
     read_reply_head(fd);
     assert_int_equal(reply.status, 100);
     send_bytes(fd, quarter, 500);
-    fds[3] = hold_body(QUARTER - 1000, &held[3]); /* leaves 1000 for the one above */
+    fds[2] = hold_body(QUARTER - 1000, &held[2]); /* leaves 1000 for the one above */
     send_bytes(fd, quarter, QUARTER - 500);
     assert_no_room(fd, 1);
 
     fd = connect_client(); /* the refused body's room is free again */
     ask(fd, POST("/", 10) "0123456789", 200, "0123456789");
     close(fd);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 3; i++) {
         release_body(fds[i], held[i]);
     }
     wait_refused(1);
@@ -408,6 +411,37 @@ static void connections_are_limited_and_a_silent_one_makes_room(void **state)
     stop(DEADLINE_MS);
 }
 
+static void a_crowd_from_one_address_only_takes_places_from_itself(void **state)
+{
+    enum { PLACES = 40, CROWD = 60 };
+    struct http_options options = usual;
+    int crowd[CROWD], kept, fd;
+
+    (void)state;
+    options.max_connections = PLACES;
+    start(options);
+    kept = connect_from(listen_fds[0], "127.0.0.3");
+    send_text(kept, POST("/later", 1) "k");
+    struct http_request *request = take_pending();
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd[i] = connect_from(listen_fds[0], "127.0.0.2");
+        send_text(crowd[i], i % 2 ? "POST / HTTP/1.1\r\n" : POST("/", 5) "half");
+    }
+    for (size_t i = 0; i < 100; i++) {
+        fd = connect_from(listen_fds[0], "127.0.0.1");
+        ask(fd, POST("/", 2) "ok", 200, "ok");
+        close(fd);
+    }
+    answer_text(request, 200, SLICE("kept"));
+    assert_reply(kept, 200, "kept");
+    assert_closed(crowd[0]); /* the oldest */
+    for (size_t i = 0; i < CROWD; i++) {
+        close(crowd[i]);
+    }
+    close(kept);
+    stop(DEADLINE_MS);
+}
+
 static void more_than_a_thousand_connections_are_served(void **state)
 {
     enum { MANY = 1500 };
@@ -450,12 +484,13 @@ int main(void)
         TEST(a_chunked_body_over_the_limit_is_refused_at_its_end),
         TEST(a_chunked_body_without_end_is_cut),
         TEST(an_announced_length_takes_no_room_by_itself),
-        TEST(bodies_in_memory_are_bounded_together),
+        TEST(bodies_in_memory_are_bounded_and_shared),
         TEST(a_body_that_finds_no_room_midway_is_refused_at_its_end),
         TEST(a_client_that_drips_is_cut_and_counted),
         TEST(time_that_our_answer_takes_is_not_limited),
         TEST(a_client_that_does_not_read_its_answer_is_cut),
         TEST(connections_are_limited_and_a_silent_one_makes_room),
+        TEST(a_crowd_from_one_address_only_takes_places_from_itself),
         TEST(more_than_a_thousand_connections_are_served),
     };
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -274,7 +275,8 @@ static inline void wait_connections(int count)
 
 /* --- the client's side --- */
 
-static inline int connect_fd(int listen_fd)
+/* host: the client's own address, such as 127.0.0.2; NULL: any. */
+static inline int connect_from(int listen_fd, const char *host)
 {
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(address);
@@ -284,9 +286,20 @@ static inline int connect_fd(int listen_fd)
     assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&address, &len), 0);
     fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
+    if (host != NULL) {
+        struct sockaddr_in own = {.sin_family = AF_INET};
+
+        assert_int_equal(inet_pton(AF_INET, host, &own.sin_addr), 1);
+        assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
+    }
     assert_int_equal(connect(fd, (struct sockaddr *)&address, len), 0);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
     return fd;
+}
+
+static inline int connect_fd(int listen_fd)
+{
+    return connect_from(listen_fd, NULL);
 }
 
 static inline int connect_client(void)
