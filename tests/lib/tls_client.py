@@ -2,7 +2,7 @@
 
 import ssl
 
-from lib import http_client
+from lib import events, http_client
 
 
 class TlsConnection(http_client.Connection):
@@ -35,3 +35,17 @@ def context(authority, client=None, version=None):
 def serial(connection):
     """Which certificate the server has shown."""
     return connection.socket.getpeercert()["serialNumber"]
+
+
+def files_of(pair, client_ca=None):
+    """The setting `tls` for a pair (certificate, key)."""
+    files = {"cert_file": str(pair[0]), "key_file": str(pair[1])}
+    if client_ca:
+        files["client_ca_file"] = str(client_ca)
+    return files
+
+
+def accept(bridge, connection, body=None):
+    answer = bridge.post(body or events.body(), connection=connection)
+    assert answer.status == 200 and answer.json()["status"] == "accepted", answer
+    return answer
