@@ -127,6 +127,7 @@ static void ready(struct http_server *server, struct http_watch *watch, uint32_t
     connection->closing |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     connection->readable |= connection->closing || (events & EPOLLIN) != 0;
     connection->writable |= (events & EPOLLOUT) != 0;
+    connection->emptied &= !connection->readable;
     /* TLS may have to write before it can read on. */
     connection->readable |= connection->ssl != NULL && (events & EPOLLOUT) != 0;
     http_connection_note(connection);

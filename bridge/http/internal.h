@@ -193,7 +193,7 @@ struct http_connection {
     /* transport.c */
     enum http_transport transport;
     struct ssl_st *ssl; /* while TRANSPORT_SHAKING or _TLS */
-    bool emptied;       /* the socket had no more in the last read by TLS */
+    bool emptied;       /* the socket has no more, by TLS's last read and the events since */
 
     /* guard.c */
     bool readable, writable; /* as far as we know */

@@ -147,6 +147,18 @@ def test_chunks_and_requests_in_one_go_are_answered_in_order(bridge, authority):
     assert [row["id"] for row in kept] == ids
 
 
+def test_records_that_come_while_others_wait_to_be_read_are_read(bridge, authority):
+    """Each request is a record; the next ones arrive while one is being answered and OpenSSL holds another."""
+    with connect(bridge, authority) as connection:
+        for _ in range(20):
+            for i in range(100):
+                body = events.body(gid=f"r{i}")
+                connection.send(http_client.request_bytes("GET", "/healthz"))
+                connection.send(http_client.request_bytes("POST", PATH, signed(body), body))
+            for _ in range(200):
+                assert connection.answer().status == 200
+
+
 def test_it_may_come_byte_by_byte(bridge, authority):
     """The handshake and the request, each byte in a segment of its own."""
     into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
