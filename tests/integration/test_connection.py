@@ -1,11 +1,17 @@
 """The connection to the broker: TLS, log-in, several servers, loss and return."""
 
+import contextlib
+import fcntl
+import os
 import re
+import subprocess
+import termios
 
 import pytest
 
 from lib import events
-from lib.certs import Authority
+from lib.bridge import PROGRAM
+from lib.certs import Authority, openssl
 from lib.wait import free_port, holds_for, wait_until
 
 
@@ -275,3 +281,45 @@ def test_the_version_is_never_guessed(start):
     wait_until(lambda: len([s for s in server.sessions if s.connect]) >= 2, "a second attempt")
     assert {s.connect.version for s in server.sessions if s.connect} == {5}
     assert_refuses(bridge, "version")
+
+
+def on_a_terminal(command, env, log):
+    """Starts it with a terminal of its own, on which a library could ask; gives the process and the terminal."""
+    ours, theirs = os.openpty()
+
+    def take_terminal():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    with open(log, "ab") as errors:
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=errors, env=env, preexec_fn=take_terminal)
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    return process, ours
+
+
+def test_an_encrypted_key_is_refused_and_never_asked_for_on_a_terminal(start, authority, tmp_path):
+    """`check` refuses it; if it comes later, each connect fails, and SIGTERM works."""
+    broker = tls_broker(start, authority, client_certificates=True)
+    cert, key = authority.issue("client")
+    live = tmp_path / "live.key"
+    live.write_bytes(key.read_bytes())
+    bridge = start.bridge(broker, tls_config(authority, (cert, live)), start=False)
+    process, terminal = on_a_terminal([PROGRAM, *bridge.command("run")], bridge.env, bridge.stderr_file)
+    bridge.process = process
+    try:
+        bridge.wait_ready()
+        bridge.wait_connected()
+        openssl("pkey", "-in", key, "-aes256", "-passout", "pass:secret", "-out", live)
+        assert b"is encrypted" in bridge.cli("check", expect=1).stdout
+        broker.restart()
+        bridge.wait_log(lambda: bridge.lines("cannot reach broker"), "the connect fails")
+        assert bridge.lines("broker connection lost")
+        bridge.accept(events.body())
+        assert bridge.stop() == 0, "SIGTERM works"
+        asked = b""
+        with contextlib.suppress(OSError):  # at the end there is no terminal any more
+            asked = os.read(terminal, 1000)
+        assert asked == b""
+    finally:
+        os.close(terminal)
