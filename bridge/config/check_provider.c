@@ -333,6 +333,13 @@ static void check_api(struct source_view *view)
                     "is not used: `hook2mqtt provider` does not know %s",
                     source->provider->name);
     }
+    if (source->preset->api_url && !source->provider->api_url &&
+        !source_is_faulty(view, "api")) {
+        config_fault(view->faults, source_path(view, "api.url"),
+                     "must not be null: that takes out where the API of %s is; leave the key "
+                     "out",
+                     source->preset->title);
+    }
     if (source->api.url && config_url_in_clear(source->api.url)) {
         config_fault(view->faults, source_path(view, "api.url"),
                      "must begin with https://: what logs in would travel in clear");

@@ -162,6 +162,20 @@ static void check_replay(struct source_view *view)
     }
 }
 
+/* A signature proves a body; a token only that the sender has seen one before. */
+static void check_token(struct source_view *view)
+{
+    const struct config_source *source = view->source;
+
+    if (source->provider->signature.scheme == SCHEME_TOKEN &&
+        source->preset->signature.scheme == SCHEME_HMAC) {
+        config_warn(view->faults, source_path(view, "signature.scheme"),
+                    "is weaker than what %s does, which signs: who reads one delivery has the "
+                    "token, and can send anything",
+                    source->preset->title);
+    }
+}
+
 void config_check_trust(struct source_view *view, const struct parser *parser)
 {
     struct config_source *source = view->source;
@@ -176,6 +190,7 @@ void config_check_trust(struct source_view *view, const struct parser *parser)
     check_own_fields(view, parser);
     check_event_time(view, parser);
     check_replay(view);
+    check_token(view);
     check_deletion(view, parser);
     if (source->trust_unsigned) {
         config_warn(view->faults, source_path(view, "trust_unsigned"), "%s",

@@ -161,9 +161,11 @@ static void add_value(struct json_object *to, const struct setting *setting)
     " {\"if\": {\"properties\": {\"signature\": {\"properties\": {\"scheme\": {\"const\": "    \
     "\"none\"}}, \"required\": [\"scheme\"]}}, \"required\": [\"signature\"]}, "               \
     "\"then\": " VERIFIES_NOTHING "},"                                                         \
-    " {\"if\": {\"properties\": {\"sample_defaults\": {\"required\": [\"body\"]}}, "           \
-    "\"required\": [\"sample_defaults\"]}, \"else\": {\"properties\": {\"samples\": "          \
-    "{\"items\": "                                                                             \
+    " {\"if\": {\"anyOf\": [{\"properties\": {\"sample_defaults\": {\"required\": "            \
+    "[\"body\"]}}, "                                                                           \
+    "\"required\": [\"sample_defaults\"]}, {\"properties\": {\"provider\": {\"not\": "         \
+    "{\"const\": "                                                                             \
+    "\"custom\"}}}}]}, \"else\": {\"properties\": {\"samples\": {\"items\": "                  \
     "{\"required\": [\"body\"]}}}}}]"
 
 /* Presets that leave something to be set. */
@@ -265,7 +267,7 @@ static void add_object(struct json_object *to, const char *parent)
     for (size_t i = 0; (setting = setting_at(i)); i++) {
         if (setting_is_below(setting, parent)) {
             add(properties, setting_key(setting), make_property(setting));
-            /* A sample's body may come from sample_defaults: see the rules. */
+            /* A sample's body may come from sample_defaults, the preset's too: see the rules. */
             if (setting->required && setting->type != SETTING_BODY) {
                 json_object_array_add(required, json_object_new_string(setting_key(setting)));
             }

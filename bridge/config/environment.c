@@ -287,10 +287,12 @@ static void say_unread(struct environment *environment, struct reader *reader, e
 {
     environment->unreadable = st != ST_NOT_FOUND;
     if (named_file) {
-        config_fault(reader->faults, environment->path, "cannot be read: %s", err->text);
+        config_fault(reader->faults, environment->path, "cannot be read: %s",
+                     config_without_name(err->text, environment->path));
         reader->faults->items[reader->faults->count - 1].outside = true;
     } else if (st != ST_NOT_FOUND) {
-        config_warn(reader->faults, environment->path, "cannot be read: %s", err->text);
+        config_warn(reader->faults, environment->path, "cannot be read: %s",
+                    config_without_name(err->text, environment->path));
     }
 }
 

@@ -33,6 +33,9 @@ void config_fault(struct config_faults *faults, const char *path, const char *fo
     PRINTF_LIKE(3, 4);
 void config_warn(struct config_faults *faults, const char *path, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* What common/file.h says of a file, without its name: for a finding whose path that is. Borrows
+ * text. */
+const char *config_without_name(const char *text, const char *path);
 /* Something is known to be wrong at this path or below it, so nothing needs to be concluded
  * from it. */
 bool config_is_faulty(const struct config_faults *faults, const char *path);

@@ -59,7 +59,6 @@ static const struct {
     {"signature.timestamp_key", NULL, NEED_TIMESTAMP_KEY, PRESENT},
     {"signature.timestamp_key", NULL, NEED_NO_TIMESTAMP_KEY, ABSENT},
     {"signature.timestamp_header", NULL, NEED_NO_TIMESTAMP_HEADER, ABSENT},
-    {"samples", NULL, NEED_SAME_SAMPLES, UNCHANGED},
 };
 
 static bool has_needs(unsigned needs, struct json_object *source, struct json_object *preset)

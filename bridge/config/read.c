@@ -135,11 +135,14 @@ static struct provider *create_provider(void)
     return provider;
 }
 
-/* Without {timestamp} there is nothing to tolerate. */
+/* Without {timestamp} there is nothing to tolerate. A source may take all of the preset's
+ * sample_defaults out. */
 static void complete_provider(struct provider *provider)
 {
     const char *message = provider->signature.message;
 
+    provider->gid_form = provider->gid_form ? provider->gid_form : xstrdup("############");
+    provider->time_zone = provider->time_zone ? provider->time_zone : xstrdup("Z");
     if (provider->signature.tolerance_ms < 0 && !(message && strstr(message, "{timestamp}"))) {
         provider->signature.tolerance_ms = 0;
     }

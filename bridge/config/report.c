@@ -38,6 +38,15 @@ static void add_finding(struct config_faults *faults, bool warning, const char *
     faults->error_count += !warning;
 }
 
+const char *config_without_name(const char *text, const char *path)
+{
+    static const char open[] = "open ";
+    const char *rest = strncmp(text, open, strlen(open)) == 0 ? text + strlen(open) : text;
+    size_t len = strlen(path);
+
+    return strncmp(rest, path, len) == 0 ? rest + len + strspn(rest + len, ": ") : text;
+}
+
 bool config_may_pass(const struct config_faults *faults)
 {
     for (size_t i = 0; i < faults->count; i++) {

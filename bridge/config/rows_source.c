@@ -180,9 +180,10 @@ const struct setting settings_of_source[] = {
     ROW("sources[].sample_defaults.url", TEXT, PROVIDER(sample_suffix), NULL, 1, 256,
         "What follows the source's path."),
     ROW("sources[].sample_defaults.headers", HEADERS, NOWHERE, NULL, 1, 64,
-        "Headers beside the signature's.", .needs = NEED_SAME_SAMPLES),
+        "Headers beside the signature's."),
     ROW("sources[].sample_defaults.body", BODY, NOWHERE, NULL, 0, 0,
-        "What the samples' bodies are merged over.", .needs = NEED_SAME_SAMPLES),
+        "What the samples' bodies are merged over, the source's own ones, too; null leaves the "
+        "preset's out."),
     ROW("sources[].samples", SAMPLES, PROVIDER(samples), NULL, 1, 256,
         "Deliveries for trigger, instead of the provider's: @EVENT@ @ACTION@ @TYPE@ @GID@ "
         "@NOW@ @UNIX@ @UUID@ and @N@ are replaced in them, and \"@GID_VALUE@\", "

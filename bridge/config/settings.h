@@ -71,7 +71,6 @@ enum setting_need {
     NEED_TIMESTAMP_KEY = 32,
     NEED_NO_TIMESTAMP_KEY = 64,
     NEED_NO_TIMESTAMP_HEADER = 128,
-    NEED_SAME_SAMPLES = 256,
 };
 
 struct setting {

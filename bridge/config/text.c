@@ -18,7 +18,7 @@
 
 #include "bridge/config/internal.h"
 
-enum { MAX_FILE_BYTES = 1 << 20, MAX_REPEATED_KEYS = 100 };
+enum { MAX_FILE_BYTES = 1 << 20, MAX_FINDINGS = 100 };
 
 struct position {
     size_t line, column; /* from 1; columns in characters */
@@ -175,6 +175,61 @@ static char next_char(struct walk *walk)
     return walk->text.data[walk->at];
 }
 
+/* The number of four hexadecimal digits behind `\u`; 0: something else is there. */
+static unsigned escaped_unit(const char *at, const char *end)
+{
+    char digits[5] = "";
+
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u') {
+        return 0;
+    }
+    memcpy(digits, at + 2, 4);
+    return (unsigned)strtoul(digits, NULL, 16);
+}
+
+/* The first half of a surrogate pair without the other one, which stands for no character; NULL:
+ * there is none (RFC 8259 section 7). */
+static const char *find_lone_half(const char *at, const char *end)
+{
+    while ((at = memchr(at, '\\', (size_t)(end - at))) != NULL) {
+        unsigned unit = escaped_unit(at, end);
+        bool high = unit >= 0xD800 && unit < 0xDC00;
+
+        if (unit >= 0xDC00 && unit < 0xE000) {
+            return at;
+        }
+        if (high) {
+            unsigned low = escaped_unit(at + 6, end);
+
+            if (low < 0xDC00 || low >= 0xE000) {
+                return at;
+            }
+            at += 6;
+        }
+        at += unit != 0 ? 6 : 2;
+        if (at >= end) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* json-c would put U+FFFD in its place, in a secret, too. */
+static void check_halves(struct walk *walk, const char *string, size_t len)
+{
+    const char *half = find_lone_half(string, string + len);
+    struct position pos;
+
+    if (half && walk->reader.faults->count < MAX_FINDINGS) {
+        pos = position_of(walk->text, (size_t)(half - walk->text.data));
+        config_fault(
+            walk->reader.faults, reader_path(&walk->reader),
+            "contains half of a character (a surrogate without the other half) on line "
+            "%zu, column %zu",
+            pos.line, pos.column);
+    }
+}
+
 /* A string, number, true, false or null, by json-c. */
 static struct json_object *read_scalar(struct walk *walk)
 {
@@ -192,6 +247,7 @@ static struct json_object *read_scalar(struct walk *walk)
             walk->at = end;
             return json_object_new_string_len(string, (int)len);
         }
+        check_halves(walk, string, len);
     } else {
         while (end < walk->text.len && !strchr(",:]} \t\r\n", walk->text.data[end])) {
             end++;
@@ -209,7 +265,7 @@ static void check_key(struct walk *walk, struct json_object *object, struct slic
 {
     struct position pos;
 
-    if (walk->reader.faults->count >= MAX_REPEATED_KEYS) {
+    if (walk->reader.faults->count >= MAX_FINDINGS) {
         return;
     }
     if (memchr(name.data, '\0', name.len)) {
@@ -323,7 +379,7 @@ enum status config_text_load(const char *path, struct json_object **out_root,
     enum status st = file_read(path, MAX_FILE_BYTES, &file, &err);
 
     if (st != ST_OK) {
-        config_fault(faults, "", "cannot be read: %s", err.text);
+        config_fault(faults, "", "cannot be read: %s", config_without_name(err.text, path));
     } else {
         st = config_text_parse(&file, out_root, faults);
     }

@@ -91,16 +91,16 @@ static void notify_reloading(int64_t begun_us)
     service_notify(text);
 }
 
-static void log_faults(const struct config_faults *faults)
+static void log_faults(const struct config_faults *faults, const char *config_path)
 {
     for (size_t i = 0; i < faults->count; i++) {
         const struct config_fault *fault = &faults->items[i];
+        const char *path = fault->path[0] ? fault->path : config_path;
 
         if (fault->warning) {
-            log_warn("configuration", L_STR("path", fault->path),
-                     L_STR("warning", fault->text));
+            log_warn("configuration", L_STR("path", path), L_STR("warning", fault->text));
         } else {
-            log_error("configuration", L_STR("path", fault->path), L_STR("error", fault->text));
+            log_error("configuration", L_STR("path", path), L_STR("error", fault->text));
         }
     }
 }
@@ -206,7 +206,7 @@ static bool prepare(const struct daemon *d, struct config **out_config, struct i
     struct err err = {0};
     enum status st = config_load(d->config_path, &config, &faults);
 
-    log_faults(&faults);
+    log_faults(&faults, d->config_path);
     config_faults_free(&faults);
     if (st == ST_OK) {
         config_keep_secrets(config, d->config);

@@ -502,6 +502,40 @@ def test_a_file_that_is_not_there_is_named(check, tmp_path):
     assert f"{tmp_path}/none.json: cannot be read" in done.stdout.decode()
 
 
+HALF = r"\ud83d"
+
+
+@pytest.mark.parametrize("text", [HALF, r"\ude00", r"\ude00\ud83d", r"\ud83d\ud83d\ude00", r"x\\\ud83dy", r"\ud83dA", r"\n\ud83d"])
+def test_half_of_a_character_is_a_fault_at_its_place(check, text):
+    good = json.dumps(check.good, indent=1)
+    [line] = [x for x in check.run(text=good.replace('"name": "partners"', f'"name": "{text}"')) if x.startswith("sources[0].name: contains")]
+    at = good[: good.index('"name": "partners"')].count("\n") + 1
+    assert "half of a character" in line and f"on line {at}, column " in line
+    assert [x for x in check.run(text=good.replace('"name":', f'"{text}":')) if "contains half of a character" in x]
+
+
+@pytest.mark.parametrize("text", [r"\ud83d\ude00", r"\\ud83d", r"\u00e4\u0041", r"\\\\ud83d"])
+def test_whole_characters_are_fine(check, text):
+    good = json.dumps(check.good, indent=1)
+    config = good.replace('"topic": "', f'"title": "{text}", "topic": "')
+    assert config != good
+    assert check.run(text=config, status=0) == []
+
+
+def test_an_api_without_its_address_is_a_fault(check):
+    for provider in ("weavy", "ricloud"):
+        base = {**check.good["sources"][0], "provider": provider}
+        for api in ({"url": None}, None):
+            config = changed(check.good, "sources", [{**base, "api": api}])
+            assert [x for x in check.run(config) if x.startswith("sources[0].api.url: must not be null")]
+
+
+def test_a_file_that_cannot_be_read_is_named_once(check, tmp_path):
+    for config, reason in ((tmp_path / "none.json", "No such file or directory"), (tmp_path, "read: Is a directory")):
+        done = subprocess.run([PROGRAM, "check", config], capture_output=True, check=False)
+        assert done.stdout.decode().splitlines()[0] == f"{config}: cannot be read: {reason}"
+
+
 def test_all_faults_come_in_one_run(check):
     config = check.good
     faults = {

@@ -53,6 +53,15 @@ def test_a_variable_of_a_topic_that_no_sample_has_is_warned_of(warnings, key):
     ]
 
 
+def test_a_token_in_place_of_a_signature_is_warned_of(warnings):
+    token = {"scheme": "token", "header": "X-Token"}
+    weaker = "signature.scheme: warning: is weaker than what GitHub does, which signs"
+    nothing = {key: None for key in ("algorithm", "form", "mark", "encoding", "key", "message")}
+    for signature in (token, {**nothing, **token}):
+        assert [x for x in warnings(provider="github", signature=signature) if x.startswith(weaker)]
+    assert not [x for x in warnings(provider="gitlab") if "weaker" in x]
+
+
 def test_what_some_sample_has_is_fine(warnings):
     assert not warnings(provider="creads", fields={"gid": "{body.resource_gid}"}, topic="{source}/{id}/{type}/{action}/{gid}")
 

@@ -78,7 +78,7 @@ def test_a_refused_event_is_a_failure(start):
 
 def test_an_event_that_becomes_a_dead_letter_is_a_failure_with_its_reason(start):
     samples = [{"event": "resource.updated", "body": {"event": "@EVENT@", "resource_type": "project"}}]
-    bridge = start.bridge(None, {"sources": [{**SOURCE, "samples": samples}]}, start=False)
+    bridge = start.bridge(None, {"sources": [{**SOURCE, "sample_defaults": None, "samples": samples}]}, start=False)
     bridge.config["ingress"]["listen"] = [f"unix:{bridge.folder}/in.sock"]
     bridge.write_config()
     bridge.start()

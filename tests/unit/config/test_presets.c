@@ -246,6 +246,17 @@ static void samples_are_merged_over_what_they_have_in_common(void **state)
                                         "\"m\":null},\"l\":[3]}");
     assert_string_equal(sample[1].body, "{\"type\":\"@EVENT@\",\"data\":{\"id\":\"@GID@\","
                                         "\"n\":null},\"l\":[1,2]}");
+    /* Also where the source has only the one, and its preset the other. */
+    assert_no_finding(OF("github", "'samples':[{'event':'star','headers':{'X-A':'1'},'body':{"
+                                   "'repository':{'full_name':'a/b'}}}]"));
+    sample = config->sources[0].provider->samples;
+    assert_non_null(strstr(sample[0].headers, "X-GitHub-Event: @TYPE@"));
+    assert_non_null(strstr(sample[0].headers, "X-A: 1"));
+    assert_null(sample[1].events);
+    assert_no_finding(OF("github",
+                         "'sample_defaults':{'headers':null},'fields':{'event':'{body."
+                         "e}'},'samples':[{'event':'star','body':{'e':'star'}}]"));
+    assert_null(config->sources[0].provider->samples[0].headers);
     /* A preset's own samples, too. */
     assert_no_finding(OF("stripe", "'sample_defaults':{'headers':{'X-A':'1'}}"));
     assert_string_equal(config->sources[0].provider->samples[0].headers, "X-A: 1");

@@ -55,8 +55,9 @@ static void a_sample_that_makes_no_event_is_told_with_the_reason(void **state)
     assert_checked(CUSTOM(SAMPLES("{'event':'a.b','body':{'type':'@EVENT@','id':'1'}},"
                                   "{'event':'a.c','body':{'type':'@EVENT@'}}")),
                    "sources[0].samples[1]");
-    assert_checked(OF("github", SECRETS "," SAMPLES("{'event':'push','body':{}}")),
-                   "sources[0].samples[0]");
+    assert_checked(
+        OF("github", SECRETS ",'sample_defaults':null," SAMPLES("{'event':'push','body':{}}")),
+        "sources[0].samples[0]");
 }
 
 static void a_time_that_cannot_be_read_is_told(void **state)
