@@ -128,8 +128,6 @@ struct publisher {
     struct parcel *sending; /* some of its messages are sent, some not */
     struct buf drops;       /* swapped with posted_drops */
     int64_t due_ms;         /* when to look at the resting ones again */
-    uint64_t watermark_seq; /* the outbox was told */
-    int64_t watermark_at_ms;
     bool held_full_logged;
 
     /* events read, and not yet in the window */

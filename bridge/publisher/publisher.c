@@ -27,10 +27,6 @@
 enum {
     /* How long the broker has to acknowledge "offline", even if the drain time is used up. */
     OFFLINE_WAIT_MS = 1000,
-    /* How far the outbox's watermark may stay behind what is settled, while few events are in
-     * flight: so long, and so small a part of the window. */
-    WATERMARK_MS = 10,
-    WATERMARK_SHARE = 8,
     /* One per message in flight. */
     MAX_ANSWERS = PUBLISHER_MAX_IN_FLIGHT + STATUS_MAX_IN_FLIGHT,
 };
@@ -122,32 +118,6 @@ const struct heartbeat *publisher_heartbeat(const struct publisher *pub)
     return &pub->heartbeat;
 }
 
-/* --- the watermark --- */
-
-static void post_watermark(struct publisher *pub)
-{
-    uint64_t settled_seq = window_settled(pub->window);
-
-    if (settled_seq > pub->watermark_seq) {
-        outbox_set_watermark(pub->outbox, settled_seq);
-        pub->watermark_seq = settled_seq;
-        pub->watermark_at_ms = clock_mono_ms();
-    }
-}
-
-/* Each new watermark may cost a transaction. A resource that moves at one event a round trip would
- * have one for each event, and with that cost more than the sending: so while few are in flight,
- * and their answers on the way, several events share one. With many, the window needs its room. */
-static bool watermark_can_wait(const struct publisher *pub)
-{
-    size_t few = pub->options.max_in_flight / WATERMARK_SHARE;
-    size_t in_flight = lanes_sent_count(pub->lanes);
-
-    return in_flight > 0 && in_flight < few &&
-           window_settled(pub->window) - pub->watermark_seq < few &&
-           clock_mono_ms() - pub->watermark_at_ms < WATERMARK_MS;
-}
-
 /* --- the thread --- */
 
 static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
@@ -160,10 +130,6 @@ static int64_t sleep_ms(const struct publisher *pub, int64_t now_ms)
     if (pub->up && lanes_resting(pub->lanes) > 0 && pub->due_ms > now_ms &&
         pub->due_ms < until_ms) {
         until_ms = pub->due_ms;
-    }
-    if (window_settled(pub->window) > pub->watermark_seq && watermark_can_wait(pub) &&
-        pub->watermark_at_ms + WATERMARK_MS < until_ms) {
-        until_ms = pub->watermark_at_ms + WATERMARK_MS;
     }
     if (pub->seen.stop && pub->seen.stop_by_ms < until_ms) {
         until_ms = pub->seen.stop_by_ms;
@@ -226,6 +192,16 @@ static void wait_for_signals(struct publisher *pub)
     publisher_unlock(pub);
 }
 
+static void post_watermark(struct publisher *pub, uint64_t *posted)
+{
+    uint64_t settled = window_settled(pub->window);
+
+    if (settled > *posted) {
+        outbox_set_watermark(pub->outbox, settled);
+        *posted = settled;
+    }
+}
+
 static bool may_stop(const struct publisher *pub)
 {
     return pub->seen.stop &&
@@ -279,20 +255,19 @@ static void say_goodbye(struct publisher *pub)
 static void *publisher_main(void *arg)
 {
     struct publisher *pub = arg;
+    uint64_t posted = window_settled(pub->window);
 
     while (!may_stop(pub)) {
         heartbeat_now(&pub->heartbeat);
         take_turn(pub);
-        if (!watermark_can_wait(pub)) {
-            post_watermark(pub);
-        }
+        post_watermark(pub, &posted);
         if (!may_stop(pub)) {
             wait_for_signals(pub);
         }
     }
     publisher_take_answers(pub);
     say_goodbye(pub);
-    post_watermark(pub);
+    post_watermark(pub, &posted);
     /* Without an acknowledged "offline", leave it to the will. */
     mqtt_disconnect(pub->mq, pub->status_due == 0 && pub->status_in_flight == 0);
     publisher_close_epoch(pub);
@@ -300,7 +275,7 @@ static void *publisher_main(void *arg)
     log_info("publisher stopped", L_INT("in_flight", lanes_sent_count(pub->lanes)));
     /* What was sent and not acknowledged must not keep back the watermark of the rest. */
     publisher_hold_all(pub);
-    post_watermark(pub);
+    post_watermark(pub, &posted);
     return NULL;
 }
 
@@ -331,7 +306,7 @@ enum status publisher_create(const struct publisher_options *options, struct out
     pub->outbox = outbox;
     pub->known = xalloc(options->server_count * sizeof(*pub->known));
     pub->started_ms = pub->down_since_ms = clock_mono_ms();
-    pub->read_seq = pub->watermark_seq = settled_seq;
+    pub->read_seq = settled_seq;
     init_shared(pub, settled_seq);
     pub->window = window_create(pub->options.max_in_flight, settled_seq);
     pub->lanes = lanes_create(pub->options.mqtt.version != 5);

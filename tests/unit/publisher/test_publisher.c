@@ -43,7 +43,6 @@ struct outbox {
     uint64_t count;
     uint64_t watermark, on_disk, released;
     bool disk_is_slow; /* the watermark does not reach it */
-    size_t watermarks; /* that were told: each may cost a transaction */
     bool held[MAX_EVENTS + 1], dropped[MAX_EVENTS + 1];
     int hold_reasons[MAX_EVENTS + 1];
     size_t held_count, most_held, expired_count, holds;
@@ -96,7 +95,6 @@ void outbox_set_watermark(struct outbox *ob, uint64_t seq)
     CHECK(pthread_mutex_lock(&ob->mu) == 0);
     CHECK(seq > ob->watermark && seq <= ob->count);
     ob->watermark = seq;
-    ob->watermarks++;
     if (!ob->disk_is_slow) {
         ob->on_disk = seq;
     }
@@ -865,21 +863,6 @@ static void one_of_a_resource_is_in_flight_at_a_time_unless_no_broker_can_refuse
     }
 }
 
-/* One event a round trip: with a transaction for each the disk would set the pace. */
-static void events_of_one_resource_share_watermarks(void **state)
-{
-    struct rig *rig = rig_new(5);
-
-    (void)state;
-    rig->options.max_in_flight = 256;
-    rig_start(rig);
-    add_of(rig, "g1", 1000);
-    commit(rig);
-    wait_watermark(rig, 1000, 10000);
-    assert_in_range(rig->ob.watermarks, 1, 500);
-    rig_end(rig);
-}
-
 /* The window would hold nothing but events that wait for the first. */
 static void a_busy_resource_does_not_set_the_pace_for_the_others(void **state)
 {
@@ -1268,7 +1251,6 @@ int main(void)
         cmocka_unit_test(a_resource_is_in_order_although_one_of_it_is_refused_and_taken_later),
         cmocka_unit_test(a_shared_state_topic_is_in_order_too),
         cmocka_unit_test(one_of_a_resource_is_in_flight_at_a_time_unless_no_broker_can_refuse),
-        cmocka_unit_test(events_of_one_resource_share_watermarks),
         cmocka_unit_test(a_busy_resource_does_not_set_the_pace_for_the_others),
         cmocka_unit_test(others_pass_a_suspect_while_it_rests),
         cmocka_unit_test(who_waited_behind_a_suspect_is_no_suspect_later),
