@@ -238,7 +238,7 @@ fuzz: deps-lint deps-test $(EMBEDDED) $(MHD)
 	    mkdir -p build/fuzz/$$f; \
 	    clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -std=gnu17 $(CPPFLAGS) \
 	        -o build/fuzz/$$f.bin tests/fuzz/$$f.c common/*.c \
-	        $$(find bridge/provider bridge/parse bridge/verify bridge/http -name '*.c') bridge/delivery.c bridge/metrics.c \
+	        $$(find bridge/provider bridge/parse bridge/verify bridge/http bridge/tls -name '*.c') bridge/delivery.c bridge/metrics.c \
 	        $(EMBEDDED) $(MHD) -lgnutls -ljson-c -lssl -lcrypto; \
 	    echo "== $$f"; \
 	    build/fuzz/$$f.bin $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=$(FUZZ_SECONDS)) -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/$$f tests/fuzz/corpus/$${f#fuzz_} 2>&1 | grep -E '^stat::number|^Done|ERROR|CHECK|Test unit'; \
