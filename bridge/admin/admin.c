@@ -5,9 +5,12 @@
  */
 #include "bridge/admin/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
+#include <arpa/inet.h>
 #include <pthread.h>
 
 #include "common/clock.h"
@@ -90,6 +93,35 @@ static void refuse_stranger(struct http_request *request)
     http_answer(request, &answer);
 }
 
+/* A web page can have its own name lead to an address of this machine (DNS rebinding), and then reads
+ * what answers there. So without a token only a host that no page can have is answered: an address,
+ * or localhost. A unix socket is out of a page's reach. */
+static bool is_own_host(const struct http_request *request)
+{
+    char host[HTTP_PEER_SIZE];
+    struct in_addr address;
+    struct slice given, name;
+
+    http_peer(request, host);
+    if (strcmp(host, "unix") == 0 || http_header(request, "Host", &given, 1) == 0) {
+        return true;
+    }
+    name = slice_take_until(&given, ':');
+    (void)snprintf(host, sizeof(host), "%.*s", SLICE_ARG(name));
+    return slice_equal_nocase(name, SLICE("localhost")) ||
+           slice_starts_with(name, SLICE("[")) || inet_pton(AF_INET, host, &address) == 1;
+}
+
+static bool has_token(struct admin *admin)
+{
+    bool has;
+
+    CHECK(pthread_mutex_lock(&admin->token_mu) == 0);
+    has = admin->token.len > 0;
+    CHECK(pthread_mutex_unlock(&admin->token_mu) == 0);
+    return has;
+}
+
 /* The token is checked first, so that a stranger does not even learn which paths exist. */
 static void head_complete(void *ctx, struct http_request *request)
 {
@@ -101,6 +133,9 @@ static void head_complete(void *ctx, struct http_request *request)
     }
     if (!is_token(admin, given_token(request))) {
         refuse_stranger(request);
+    } else if (!has_token(admin) && !is_own_host(request)) {
+        admin_refuse(request, REJECT_FORBIDDEN,
+                     "without an admin token, only localhost and addresses are answered");
     } else if (slice_equal(http_path(request), SLICE("/metrics"))) {
         if (http_allows_read(request)) {
             answer_metrics(request, admin->outbox);

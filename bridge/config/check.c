@@ -83,8 +83,8 @@ static void check_listeners(const struct config *config, struct config_faults *f
     for (size_t i = ingress; i < ingress + admin; i++) {
         if (config->admin.token.len == 0 && !net_is_loopback(&listeners[i].address) &&
             !config_is_faulty(faults, "admin.token")) {
-            config_warn(faults, listeners[i].path,
-                        "other machines can reach this, and there is no admin.token");
+            config_fault(faults, listeners[i].path,
+                         "other machines can reach this: it needs an admin.token");
         }
     }
     free(listeners);

@@ -208,6 +208,22 @@ def test_an_unknown_path_of_the_admin_listener_is_answered_404(bridge, path):
     assert bridge.get(path).status == 404
 
 
+@pytest.mark.parametrize("host, status", [
+    ("localhost", 200), ("LOCALHOST:9180", 200), ("127.0.0.1:9180", 200), ("10.1.2.3", 200), ("[::1]:9180", 200),
+    ("evil.example", 403), ("evil.example:9180", 403), ("127.0.0.1.evil.example", 403), ("localhost.evil.example", 403), ("", 403),
+])
+def test_without_a_token_no_name_of_a_web_page_is_answered_by_the_admin_listener(start, host, status):
+    bridge = start.bridge(None, {"admin": {"listen": ["127.0.0.1:0"]}})
+    assert http_client.fetch(bridge.admin, "GET", "/metrics", {"Host": host}).status == status
+    assert http_client.fetch(bridge.admin, "GET", "/healthz", {"Host": host}).status == 200
+
+
+def test_with_a_token_any_name_leads_to_the_admin_listener(start):
+    bridge = start.bridge(None, {"admin": {"listen": ["127.0.0.1:0"], "token": "a-token-of-our-own"}})
+    headers = {"Host": "bridge.example", "Authorization": "Bearer a-token-of-our-own"}
+    assert http_client.fetch(bridge.admin, "GET", "/metrics", headers).status == 200
+
+
 def test_health_and_metrics_take_no_other_method(bridge):
     for path in ("/healthz", "/readyz", "/metrics"):
         answer = http_client.fetch(bridge.admin, "DELETE", path)

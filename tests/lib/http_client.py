@@ -55,7 +55,7 @@ class Connection:
     def send(self, data):
         self.socket.sendall(data)
 
-    def request(self, method, path, headers=(), body=b"", host="bridge.test"):
+    def request(self, method, path, headers=(), body=b"", host="localhost"):
         """Sends a well-formed request and returns its answer."""
         self.send(request_bytes(method, path, headers, body, host))
         return self.answer(head_only=method == "HEAD")
@@ -139,7 +139,7 @@ class Connection:
         return found
 
 
-def request_bytes(method, path, headers=(), body=b"", host="bridge.test", version="HTTP/1.1"):
+def request_bytes(method, path, headers=(), body=b"", host="localhost", version="HTTP/1.1"):
     """headers: pairs or a mapping. Content-Length and Host are added unless they are given."""
     pairs = list(headers.items() if hasattr(headers, "items") else headers)
     names = {name.lower() for name, _ in pairs}

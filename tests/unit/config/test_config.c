@@ -442,10 +442,10 @@ static void two_listeners_at_one_address_are_a_fault(void **state)
         WITH("'ingress':{'listen':['127.0.0.1:0','127.0.0.1:0','[::1]:1','127.0.0.1:1']}"));
 }
 
-static void an_open_admin_listener_is_warned_about(void **state)
+static void an_open_admin_listener_is_a_fault(void **state)
 {
     (void)state;
-    assert_warning(WITH("'admin':{'listen':['0.0.0.0:9180']}"), "admin.listen[0]");
+    assert_fault(WITH("'admin':{'listen':['0.0.0.0:9180']}"), "admin.listen[0]");
     assert_no_finding(
         WITH("'admin':{'listen':['0.0.0.0:9180'],'token':{'env':'TEST_SECRET'}}"));
     assert_no_finding(WITH("'admin':{'listen':['unix:/run/a','[::1]:2']}"));
@@ -669,7 +669,7 @@ int main(void)
         cmocka_unit_test(an_impossible_topic_template_is_a_fault),
         cmocka_unit_test(a_server_is_a_url_of_the_four_kinds),
         cmocka_unit_test(two_listeners_at_one_address_are_a_fault),
-        cmocka_unit_test(an_open_admin_listener_is_warned_about),
+        cmocka_unit_test(an_open_admin_listener_is_a_fault),
         cmocka_unit_test(what_works_but_loses_something_is_warned_about),
         cmocka_unit_test(tls_files_are_read_and_belong_together),
         cmocka_unit_test(check_wants_a_directory_for_the_outbox_and_load_does_not),

@@ -65,7 +65,8 @@ static inline void ask(const char *line, const char *fields, const char *body)
     char request[1024];
 
     snprintf(request, sizeof(request),
-             "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n%s",
+             "%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: "
+             "%zu\r\n%s\r\n%s",
              line, strlen(body), fields, body);
     assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
     read_all(fd);
