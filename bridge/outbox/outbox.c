@@ -92,6 +92,15 @@ static void outbox_free(struct outbox *ob)
     free(ob);
 }
 
+/* They lie beside max_size, and may not take from the bound on disk what events need. */
+static uint64_t identities_on_disk(const struct outbox_options *options)
+{
+    enum { SHARE_BYTES = 20 * 1048576, ROW_BYTES = 72 }; /* a row takes up to so much */
+    uint64_t most = (options->max_bytes / 2 + SHARE_BYTES) / ROW_BYTES;
+
+    return options->dedupe_entries < most ? options->dedupe_entries : most;
+}
+
 enum status outbox_open(const struct outbox_options *options, struct outbox **out_outbox,
                         struct err *err)
 {
@@ -105,7 +114,7 @@ enum status outbox_open(const struct outbox_options *options, struct outbox **ou
         st = store_open_reader(options->path, &ob->reader, err);
     }
     if (st == ST_OK) {
-        store_keep_identities(ob->writer, options->dedupe_entries);
+        store_keep_identities(ob->writer, identities_on_disk(options));
         st = rebuild_dedupe(ob, err);
     }
     if (st == ST_OK) {

@@ -584,3 +584,37 @@ def test_on_a_full_disk_it_starts_or_says_why_not_and_later_delivers_everything(
         bridge.start()
     arrived = [m.payload for m in subscriber.wait_under("partners/", 20)]
     assert list(dict.fromkeys(arrived)) == bodies
+
+
+IDENTITY_BYTES = 72
+
+
+@pytest.mark.parametrize("mib", (1, 8))
+def test_identities_leave_room_in_the_bound_however_many_are_asked_for(start, broker, mib):
+    """A table as full as it gets, beside a small max_size."""
+    outbox = {"max_size": f"{mib}MiB", "keep_delivered": "0s", "dedupe_entries": 16_777_216}
+    bridge = start.bridge(broker, {"outbox": outbox}).wait_connected()
+    most = ((mib << 20) // 2 + (20 << 20)) // IDENTITY_BYTES
+    assert most > 262_144, "the default is never lowered"
+    assert bridge.stop() == 0
+    path = bridge.folder / "outbox.db"
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO identity"
+            " (dedupe_key, digest, id, received_ms) SELECT randomblob(16), randomblob(16), randomblob(16), 1 FROM n",
+            (most,),
+        )
+    database.close()
+    bridge.start().wait_connected()
+    bound, largest = 2 * (mib << 20) + (32 << 20), 0
+    for i in range(3000):
+        bridge.accept(events.body(gid=f"i{i}"))
+        largest = max(largest, files_bytes(bridge)) if i % 50 == 0 else largest
+    bridge.wait_settled()
+    print(f"{largest / 2**20:.1f} of {bound / 2**20:.0f} MiB")
+    assert largest <= bound
+    assert bridge.stop() == 0
+    with sqlite3.connect(path) as database:
+        [count] = database.execute("SELECT count(*) FROM identity").fetchone()
+    database.close()
+    assert count <= most
