@@ -161,6 +161,11 @@ static bool read_count(const char *text, uint64_t *out_count)
     return true;
 }
 
+static bool read_time(const char *text, int64_t *out_ms)
+{
+    return units_parse_time(slice_of(text), out_ms) && *out_ms > 0;
+}
+
 static bool read_when(const char *text, int64_t *out_unix_ms)
 {
     int64_t ago_ms;
@@ -186,6 +191,8 @@ static const char *store_value(const struct cli_option *option, void *values, co
         return NULL;
     case CLI_COUNT:
         return read_count(text, value) ? NULL : "a whole number from 1";
+    case CLI_TIME:
+        return read_time(text, value) ? NULL : "a time such as 30s or 2m";
     case CLI_WHEN:
         return read_when(text, value)
                    ? NULL

@@ -47,6 +47,7 @@ enum cli_kind {
     CLI_FLAG,  /* bool; no value */
     CLI_TEXT,  /* const char *; borrows from argv */
     CLI_COUNT, /* uint64_t; at least 1 */
+    CLI_TIME,  /* int64_t, ms, at least 1: such as 30s */
     CLI_WHEN,  /* int64_t, Unix ms: RFC 3339, or a time ago such as 1h */
 };
 struct cli_option {

@@ -28,14 +28,14 @@ enum {
     MAX_WORDS = 200,    /* bytes of each of the API's own words in an error */
 };
 
-void api_open(struct job *job, const char *scheme, int64_t timeout_ms)
+void api_open(struct job *job, const char *scheme)
 {
     const struct config_source *source = job->source;
     struct api *api = &job->api;
 
     api->scheme = scheme;
     api->ca_file = source->api.ca_file;
-    api->deadline_ms = clock_mono_ms() + timeout_ms;
+    api->deadline_ms = clock_mono_ms() + job->options.timeout_ms;
     buf_add_str(&api->base, source->provider->api_url);
     while (api->base.data[api->base.len - 1] == '/') {
         api->base.data[--api->base.len] = '\0';

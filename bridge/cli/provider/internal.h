@@ -39,7 +39,8 @@ struct json_object *secrets_hide(const struct secrets *secrets, struct json_obje
 
 /* A verb looks at those that its row names. */
 struct verb_options {
-    const char *source, *timeout;
+    const char *source;
+    int64_t timeout_ms;
     bool json, dry_run;
     const char *url, *state;
     int64_t created_ms; /* CLOCK_NONE: not given */
@@ -131,7 +132,7 @@ struct job {
 
 /* The API of the job's source has a URL: https, or http to this machine, as the configuration has
  * made sure. Hides the source's secrets. */
-void api_open(struct job *job, const char *scheme, int64_t timeout_ms);
+void api_open(struct job *job, const char *scheme);
 void api_close(struct job *job);
 /* Keeps a copy, and hides it. ST_INVALID: it cannot stand in a header. */
 enum status api_set_token(struct job *job, struct slice token) MUST_USE;

@@ -13,7 +13,6 @@
 
 #include "common/clock.h"
 #include "common/file.h"
-#include "common/units.h"
 #include "common/utf8.h"
 
 #include "bridge/cli/provider/internal.h"
@@ -23,7 +22,7 @@ enum { DEFAULT_TIMEOUT_MS = 60000 };
 const struct cli_option verb_options[] = {
     {"--source", CLI_TEXT, offsetof(struct verb_options, source), "NAME",
      "for this source; needed if the provider has several"},
-    {"--timeout", CLI_TEXT, offsetof(struct verb_options, timeout), "TIME",
+    {"--timeout", CLI_TIME, offsetof(struct verb_options, timeout_ms), "TIME",
      "gives up after this time, tries and waits included (default 60s)"},
     {"--dry-run", CLI_FLAG, offsetof(struct verb_options, dry_run), NULL,
      "prints the requests, without tokens and passwords, and sends none"},
@@ -117,8 +116,7 @@ static sigset_t hold_signals(struct job *job)
 }
 
 /* Everything from the configuration to the end. */
-static int run(struct job *job, const struct vendor *vendor, const struct verb *verb,
-               int64_t timeout_ms)
+static int run(struct job *job, const struct vendor *vendor, const struct verb *verb)
 {
     sigset_t before;
     enum status st;
@@ -131,7 +129,7 @@ static int run(struct job *job, const struct vendor *vendor, const struct verb *
     }
     job->source_index = (size_t)(job->source - job->cli->config->sources);
     before = hold_signals(job);
-    api_open(job, vendor->scheme, timeout_ms);
+    api_open(job, vendor->scheme);
     st = vendor->begin ? vendor->begin(job, verb->changes) : job_set_token(job, NULL);
     if (st != ST_OK || verb->run(job) != ST_OK) {
         job->exit_status = cli_fail("%s", job->err.text);
@@ -151,21 +149,19 @@ static int run(struct job *job, const struct vendor *vendor, const struct verb *
 int verb_run(struct cli *cli)
 {
     const struct vendor *vendor = cli->verb->data;
-    struct job job = {.cli = cli, .options = {.created_ms = CLOCK_NONE}};
+    struct job job = {
+        .cli = cli,
+        .options = {.created_ms = CLOCK_NONE, .timeout_ms = DEFAULT_TIMEOUT_MS},
+    };
     const struct cli_verb *chosen = cli_choose(cli, vendor->verbs);
     const struct verb *verb = chosen ? chosen->data : NULL;
-    const char **timeout = &job.options.timeout;
-    int64_t timeout_ms = DEFAULT_TIMEOUT_MS;
     int status;
 
     if (!verb || !cli_arguments(cli, &job.options, verb->min_count, verb->max_count)) {
         return EXIT_USAGE;
     }
-    if (*timeout && (!units_parse_time(slice_of(*timeout), &timeout_ms) || timeout_ms <= 0)) {
-        return cli_misuse(cli, "--timeout %s: not a time such as 30s or 2m", *timeout);
-    }
     status = check_usage(&job, vendor, verb);
-    return status == EXIT_DONE ? run(&job, vendor, verb, timeout_ms) : status;
+    return status == EXIT_DONE ? run(&job, vendor, verb) : status;
 }
 
 /* ---- for the verbs ---- */
