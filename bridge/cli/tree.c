@@ -181,7 +181,8 @@ struct json_object *tree_texts(const struct tree_text *members)
     return object;
 }
 
-void tree_pick(struct json_object *object, struct json_object *from, const char *const *names)
+struct json_object *tree_pick(struct json_object *object, struct json_object *from,
+                              const char *const *names)
 {
     for (; *names; names++) {
         struct json_object *value = NULL;
@@ -189,6 +190,7 @@ void tree_pick(struct json_object *object, struct json_object *from, const char 
         json_object_object_get_ex(from, *names, &value);
         json_object_object_add(object, *names, json_object_get(value));
     }
+    return object;
 }
 
 struct json_object *tree_string(const char *text)

@@ -45,9 +45,12 @@ struct tree_text {
 };
 #define TEXTS(...) tree_texts((const struct tree_text[]){__VA_ARGS__, {NULL, NULL}})
 struct json_object *tree_texts(const struct tree_text *members);
-/* Adds to an object these members of another one (names end with NULL); null where they are
- * missing. */
-void tree_pick(struct json_object *object, struct json_object *from, const char *const *names);
+/* Adds to an object these members of another one, TREE_PICK(object, from, "id", …); null where they
+ * are missing. Gives the object. */
+#define TREE_PICK(object, from, ...)                                                           \
+    tree_pick(object, from, (const char *const[]){__VA_ARGS__, NULL})
+struct json_object *tree_pick(struct json_object *object, struct json_object *from,
+                              const char *const *names);
 /* A string; and JSON that is printed as it is spelled. NULL gives NULL, which is `null`. */
 struct json_object *tree_string(const char *text);
 struct json_object *tree_raw(const char *json);

@@ -148,10 +148,9 @@ def test_where_the_source_chooses_the_paths_all_are_the_standard_events_that_hav
     commands.run("subscribe", "--all")
     urls = {"NewDeal": "https://hooks.example/crm/deals/new", "NewCustomer": "https://hooks.example/crm/new-customer"}
     assert subscribed_urls(api) == urls
-    (line,) = commands.err.splitlines()
-    assert line.startswith("hook2mqtt: sources[0].events names no path for ")
-    for event in EVENTS:
-        assert (event in line) == (event not in urls)
+    assert set(commands.err.splitlines()) == {
+        f"hook2mqtt: sources[0].events names no path for {event}; the bridge would not take it: left out"
+        for event in EVENTS if event not in urls}
     commands.run("subscribe", "OwnEvent")
     assert subscribed_urls(api)["OwnEvent"] == "https://hooks.example/crm/own"
 

@@ -226,10 +226,14 @@ enum status weavy_login(struct job *job) MUST_USE;
 #define WEAVY_SAMPLE      "/process/?c=EPT_WebhookPerformList"
 enum status weavy_call(struct job *job, const char *entry_point,
                        struct json_object *json) MUST_USE;
-/* The account's i-th subscription, oldest first; NULL behind the last. Borrowed until it is removed. */
-struct json_object *weavy_subscription(const struct job *job, size_t i);
-/* Removes and adds one, each may be NULL; stores what is left. Takes the new one. */
-enum status weavy_replace(struct job *job, struct json_object *old,
+/* The account's i-th login or subscription, oldest first; NULL behind the last. Borrowed until it is
+ * removed. */
+#define WEAVY_LOGINS        "/logins"
+#define WEAVY_SUBSCRIPTIONS "/subscriptions"
+struct json_object *weavy_entry(const struct job *job, const char *list_name, size_t i);
+/* Removes and adds one, each may be NULL; stores what is left. Takes the new one, which gets the time
+ * and the account. */
+enum status weavy_replace(struct job *job, const char *list_name, struct json_object *old,
                           struct json_object *new) MUST_USE;
 /* Adds where deliveries of an event go. base: of the source, a URL or a path. ST_NOT_FOUND: nowhere.
  * Where the source has `events`, the bridge takes those only; else each that is one segment. */

@@ -130,12 +130,8 @@ enum status ricloud_settle(struct job *job)
 /* The members of a config that are printed. */
 static struct json_object *describe(struct json_object *config)
 {
-    static const char *const names[] = {"id",           "url",          "state",
-                                        "organisation", "date_created", NULL};
-    struct json_object *object = json_object_new_object();
-
-    tree_pick(object, config, names);
-    return object;
+    return TREE_PICK(json_object_new_object(), config, "id", "url", "state", "organisation",
+                     "date_created");
 }
 
 void ricloud_print(const struct job *job, struct json_object *config)

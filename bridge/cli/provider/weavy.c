@@ -32,10 +32,9 @@ static enum status login(struct job *job)
 static void print_subscription(const struct job *job, struct json_object *one,
                                const char *status)
 {
-    static const char *const names[] = {"event", "code", "url", "since", NULL};
-    struct json_object *object = json_object_new_object();
+    struct json_object *object =
+        TREE_PICK(json_object_new_object(), one, "event", "code", "url", "since");
 
-    tree_pick(object, one, names);
     if (status) {
         json_object_object_add(object, "status", tree_string(status));
     }
@@ -48,7 +47,7 @@ static enum status list(struct job *job)
     struct json_object *one;
 
     job->options.dry_run = false; /* the provider is not asked */
-    for (size_t i = 0; (one = weavy_subscription(job, i)) != NULL; i++) {
+    for (size_t i = 0; (one = weavy_entry(job, WEAVY_SUBSCRIPTIONS, i)) != NULL; i++) {
         print_subscription(job, one, NULL);
     }
     return ST_OK;
@@ -81,7 +80,7 @@ static enum status act_on(struct job *job, struct json_object *list,
 
 static void keep(struct job *job, struct json_object *one)
 {
-    enum status st = weavy_replace(job, NULL, json_object_get(one));
+    enum status st = weavy_replace(job, WEAVY_SUBSCRIPTIONS, NULL, json_object_get(one));
 
     print_subscription(job, one, st == ST_OK ? "subscribed" : "not stored");
     if (st != ST_OK) {
@@ -129,7 +128,7 @@ static void subscribe_one(struct job *job, struct json_object *one)
     struct json_object *same;
     size_t i = 0;
 
-    while ((same = weavy_subscription(job, i)) &&
+    while ((same = weavy_entry(job, WEAVY_SUBSCRIPTIONS, i)) &&
            !(tree_is(same, "/event", event) && tree_is(same, "/url", url))) {
         i++;
     }
@@ -157,7 +156,7 @@ static const char *event_at(const struct job *job, size_t i)
 static enum status subscribe(struct job *job)
 {
     struct json_object *list = json_object_new_array();
-    struct buf url = {0}, left_out = {0};
+    struct buf url = {0};
     const char *base, *event;
     enum status st = job_url(job, &base);
 
@@ -167,7 +166,7 @@ static enum status subscribe(struct job *job)
         if (st == ST_OK) {
             json_object_array_add(list, TEXTS({"event", event}, {"url", url.data}));
         } else if (job->options.all) {
-            buf_addf(&left_out, "%s%s", left_out.len ? ", " : "", event);
+            cli_fail("%s: left out", job->err.text);
             st = ST_OK;
         }
     }
@@ -175,14 +174,10 @@ static enum status subscribe(struct job *job)
         st = err_set(&job->err, ST_NOT_FOUND,
                      "sources[%zu].events names no path for any standard event",
                      job->source_index);
-    } else if (st == ST_OK && left_out.len > 0) {
-        cli_fail("sources[%zu].events names no path for %s: left out", job->source_index,
-                 left_out.data);
     }
     st = st == ST_OK ? act_on(job, list, subscribe_one) : st;
     json_object_put(list);
     buf_free(&url);
-    buf_free(&left_out);
     return st;
 }
 
@@ -221,7 +216,7 @@ static void end_one(struct job *job, struct json_object *one)
                      which.data);
         }
     } else if (!job->options.dry_run) {
-        if (is_stored && weavy_replace(job, one, NULL) != ST_OK) {
+        if (is_stored && weavy_replace(job, WEAVY_SUBSCRIPTIONS, one, NULL) != ST_OK) {
             job->exit_status = cli_fail("%s", job->err.text);
         }
         print_subscription(job, one, forget ? "forgotten" : "unsubscribed");
@@ -237,7 +232,7 @@ static enum status end_matching(struct job *job, const char *name)
     struct catalogue_pair pair;
     enum status st = ST_OK;
 
-    for (size_t i = 0; (one = weavy_subscription(job, i)) != NULL; i++) {
+    for (size_t i = 0; (one = weavy_entry(job, WEAVY_SUBSCRIPTIONS, i)) != NULL; i++) {
         if (!name || tree_is(one, "/event", name) || tree_is(one, "/code", name)) {
             json_object_array_add(list, json_object_get(one));
         }

@@ -22,9 +22,6 @@
 
 #include "bridge/cli/provider/internal.h"
 
-#define LOGINS        "/logins"
-#define SUBSCRIPTIONS "/subscriptions"
-
 enum {
     MAX_BYTES = 4 * 1024 * 1024,
     USUAL_BYTES = 64 * 1024, /* growing buffers would leave copies of tokens behind */
@@ -49,8 +46,8 @@ static enum status check_tree(struct job *job)
     static const char *const login[] = {"/token", NULL};
     static const char *const subscription[] = {"/event", "/url", "/code", "/since", NULL};
     const char *version = tree_text(job->state, "/version");
-    bool is_whole = version && is_list(tree_at(job->state, LOGINS), login) &&
-                    is_list(tree_at(job->state, SUBSCRIPTIONS), subscription);
+    bool is_whole = version && is_list(tree_at(job->state, WEAVY_LOGINS), login) &&
+                    is_list(tree_at(job->state, WEAVY_SUBSCRIPTIONS), subscription);
 
     return is_whole && strcmp(version, "1") == 0
                ? ST_OK
@@ -72,7 +69,7 @@ static bool is_ours(const struct job *job, struct json_object *entry)
     return ours;
 }
 
-static struct json_object *entry_at(const struct job *job, const char *list_name, size_t i)
+struct json_object *weavy_entry(const struct job *job, const char *list_name, size_t i)
 {
     struct json_object *list = tree_at(job->state, list_name);
 
@@ -99,9 +96,8 @@ static enum status make_room(struct job *job)
     return file_draft_reserve(job->draft, print(job).len + MAX_GROWTH, &job->err);
 }
 
-/* Removes the old one, if it is there, adds the new one, which was made now, and stores the list. */
-static enum status replace(struct job *job, const char *list_name, struct json_object *old,
-                           struct json_object *new)
+enum status weavy_replace(struct job *job, const char *list_name, struct json_object *old,
+                          struct json_object *new)
 {
     struct json_object *list = tree_at(job->state, list_name);
     char now[CLOCK_TEXT_SIZE];
@@ -121,16 +117,6 @@ static enum status replace(struct job *job, const char *list_name, struct json_o
         json_object_array_add(list, new);
     }
     return job_store(job, print(job));
-}
-
-struct json_object *weavy_subscription(const struct job *job, size_t i)
-{
-    return entry_at(job, SUBSCRIPTIONS, i);
-}
-
-enum status weavy_replace(struct job *job, struct json_object *old, struct json_object *new)
-{
-    return replace(job, SUBSCRIPTIONS, old, new);
 }
 
 /* ---- the login, and calls ---- */
@@ -162,7 +148,9 @@ enum status weavy_begin(struct job *job, bool changes)
         st = check_tree(job);
     }
     buf_wipe(&text);
-    return st == ST_OK ? job_set_token(job, tree_text(entry_at(job, LOGINS, 0), "/token")) : st;
+    return st == ST_OK
+               ? job_set_token(job, tree_text(weavy_entry(job, WEAVY_LOGINS, 0), "/token"))
+               : st;
 }
 
 static enum status check_credentials(struct job *job)
@@ -188,7 +176,8 @@ static enum status keep_login(struct job *job)
         return job_reject(job, ST_REFUSED, "contains no authToken");
     }
     return api_set_token(job, slice_of(token)) == ST_OK
-               ? replace(job, LOGINS, entry_at(job, LOGINS, 0), TEXTS({"token", token}))
+               ? weavy_replace(job, WEAVY_LOGINS, weavy_entry(job, WEAVY_LOGINS, 0),
+                               TEXTS({"token", token}))
                : job->err.status;
 }
 

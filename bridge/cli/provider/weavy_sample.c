@@ -21,13 +21,12 @@ struct target {
 /* `200 accepted 0190b8e4-… NewCustomer`, or `202 quarantined … NewCustomer (no_gid)` */
 static void print_answer(struct job *job, const struct cli_http_reply *reply)
 {
-    static const char *const names[] = {"status", "id", "reason", "error", "message", NULL};
     /* A proxy may answer for the bridge, in words of its own. */
     struct json_object *answer = tree_parse(reply->body, NULL);
     struct json_object *object = TREE({"event", tree_string(job->cli->argv[1])},
                                       {"http_status", json_object_new_int64(reply->status)});
 
-    tree_pick(object, answer, names);
+    TREE_PICK(object, answer, "status", "id", "reason", "error", "message");
     json_object_put(answer);
     job_print(job, object,
               reply->status / 100 != 2       ? "{http_status} {error} {id} {event}"
