@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 
 #include "common/net.h"
+#include "common/utf8.h"
 
 #include "bridge/config/internal.h"
 #include "bridge/delivery.h"
@@ -194,6 +195,9 @@ enum status config_check_url(const char *url, struct err *err)
     const char *authority = behind_scheme(url), *path;
     struct slice host, port;
 
+    if (!utf8_is_fit(slice_of(url))) {
+        return err_set(err, ST_INVALID, "must not contain control characters");
+    }
     if (strchr(url, '@')) {
         return err_set(err, ST_INVALID, "must not hold a user, a password or any other @");
     }

@@ -88,7 +88,7 @@ def test_an_event_that_becomes_a_dead_letter_is_a_failure_with_its_reason(start)
     assert dead["reason"]
 
 
-@pytest.mark.parametrize("url", ["nonsense", "127.0.0.1:8080", "unix:/run/x", "http:///x", "http://127.0.0.1/a b", ""])
+@pytest.mark.parametrize("url", ["nonsense", "127.0.0.1:8080", "unix:/run/x", "http:///x", "http://127.0.0.1/a b", "http://127.0.0.1/a\nb", ""])
 def test_a_url_that_is_none_is_wrong_usage(start, url):
     bridge = start.bridge(None, start=False)
     done = bridge.cli("trigger", "partners", "work:resource.created", "--url", url, expect=2)

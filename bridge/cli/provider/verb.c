@@ -13,7 +13,6 @@
 
 #include "common/clock.h"
 #include "common/file.h"
-#include "common/utf8.h"
 
 #include "bridge/cli/provider/internal.h"
 
@@ -54,9 +53,6 @@ static int check_usage(struct job *job, const struct vendor *vendor, const struc
         }
     }
     /* The URL is not shown: it may contain a password, which is one of the faults. */
-    if (url && !utf8_is_fit(slice_of(url))) {
-        return cli_misuse(cli, "--url must not contain control characters");
-    }
     if (url && config_check_url(url, &job->err) != ST_OK) {
         return cli_misuse(cli, "--url %s", job->err.text);
     }
