@@ -154,13 +154,13 @@ void api_add_answer(struct buf *out, const struct job *job)
     };
     const struct reply *reply = &job->reply;
     const char *redirect = reply->http.redirect;
-    struct json_object *to = NULL;
+    /* The query may contain anything, such as the request. */
+    struct json_object *to =
+        redirect ? json_object_new_string_len(redirect, (int)strcspn(redirect, "?#")) : NULL;
 
     buf_addf(out, "%s %s: answered %ld", tree_text(job->sent, "/method"),
              tree_text(job->sent, "/url"), reply->http.status);
-    if (redirect) { /* the query may contain anything, such as the request */
-        to = json_object_new_string_len(redirect, (int)strcspn(redirect, "?#"));
-    } else if (!reply->is_json) {
+    if (!redirect && !reply->is_json) {
         buf_add_str(out, ", but not with JSON");
     }
     for (size_t i = 0; i < COUNT_OF(names); i++) {

@@ -83,18 +83,6 @@ static enum status prepare(struct job *job, const char **out_file, bool *out_fre
     return st == ST_OK ? file_draft_reserve(job->draft, MAX_SECRET, &job->err) : st;
 }
 
-/* Why a secret file, or the configuration, cannot have it; NULL: it can. */
-static const char *fault_of(struct slice secret)
-{
-    if (secret.len == 0) {
-        return "the API's answer contains no secret";
-    }
-    if (strcspn(secret.data, "\r\n") < secret.len) {
-        return "the API's secret contains a line break or a NUL";
-    }
-    return secret.len > VERIFY_MAX_SECRET ? "the API's secret is too long" : NULL;
-}
-
 /* id: of the config, for messages. */
 static enum status store_secret(struct job *job, const char *file, bool was_free,
                                 const char *id)
@@ -103,11 +91,17 @@ static enum status store_secret(struct job *job, const char *file, bool was_free
         tree_at(job->config, "/secret"); /* has no length if no string */
     struct slice secret = {json_object_get_string(value),
                            (size_t)json_object_get_string_len(value)};
-    const char *fault = fault_of(secret);
-    enum status st = fault ? err_set(&job->err, ST_INVALID, "%s", fault) : ST_OK;
+    /* As a secret file, and the configuration, can have it. */
+    bool is_fit = secret.len > 0 && secret.len <= VERIFY_MAX_SECRET &&
+                  strcspn(secret.data, "\r\n") == secret.len;
+    enum status st;
 
     secrets_add(&job->api.secrets, secret);
-    st = st == ST_OK ? job_store(job, secret) : st;
+    st = is_fit
+             ? job_store(job, secret)
+             : err_set(&job->err, ST_INVALID,
+                       "the API's answer contains no secret of one line and at most %d bytes",
+                       VERIFY_MAX_SECRET);
     if (st != ST_OK) {
         cli_fail("webhook config %s WAS CREATED, BUT ITS SECRET IS NOT STORED: %s", id,
                  job->err.text);

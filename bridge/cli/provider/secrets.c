@@ -38,21 +38,6 @@ void secrets_wipe(struct secrets *secrets)
     *secrets = (struct secrets){0};
 }
 
-/* The length of the longest secret that text begins with; 0: none. */
-static size_t match(const struct secrets *secrets, struct slice text)
-{
-    size_t longest = 0;
-
-    for (size_t i = 0; i < secrets->count; i++) {
-        struct slice secret = buf_slice(&secrets->items[i]);
-
-        if (secret.len > longest && slice_starts_with(text, secret)) {
-            longest = secret.len;
-        }
-    }
-    return longest;
-}
-
 /* Whether text has escapes, and the runs of ASCII letters and digits of the secret in their order. */
 static bool may_spell(struct slice text, struct slice secret)
 {
@@ -82,7 +67,12 @@ bool secrets_add_hidden(const struct secrets *secrets, struct buf *out, struct s
     bool any = false;
 
     for (; text.len > 0; text = slice_from(text, len ? len : 1)) {
-        len = match(secrets, text);
+        len = 0; /* of the longest one that stands here */
+        for (size_t i = 0; i < secrets->count; i++) {
+            struct slice secret = buf_slice(&secrets->items[i]);
+
+            len = secret.len > len && slice_starts_with(text, secret) ? secret.len : len;
+        }
         any |= len > 0;
         buf_add(out, len ? "***" : text.data, len ? 3 : 1);
     }

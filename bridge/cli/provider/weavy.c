@@ -111,10 +111,11 @@ static void subscribe_anew(struct job *job, struct json_object *one)
         return;
     }
     st = st == ST_OK ? job_reject(job, ST_INVALID, "contains no subscription code") : st;
-    if (st != ST_OK) {
-        job->exit_status = cli_fail("%s: %s", event, job->err.text);
+    if (st == ST_OK) {
+        return; /* a dry run */
     }
-    if (st != ST_OK && may_be) {
+    job->exit_status = cli_fail("%s: %s", event, job->err.text);
+    if (may_be) {
         print_subscription(job, one, "unknown");
         cli_fail("%s may be subscribed all the same, with a code that is not known here%s",
                  event, is_lost ? ": the answer to a try did not arrive" : "");
