@@ -79,15 +79,19 @@ static const struct config_source *find_source(const struct cli *cli, const char
         cli_fail("%s: no source has \"provider\": \"%s\"", cli->config_path, vendor);
     }
     buf_free(&names);
-    if (count == 1 && strcmp(found->preset->name, vendor) != 0) {
+    if (!found || count > 1) {
+        return NULL;
+    }
+    if (strcmp(found->preset->name, vendor) != 0) {
         cli_fail("source %s is of the provider %s, not %s", wanted, found->preset->name,
                  vendor);
-    } else if (count == 1 && !found->provider->api_url) {
-        cli_fail("source %s has no api.url", found->name);
-    } else if (count == 1) {
-        return found;
+        return NULL;
     }
-    return NULL;
+    if (!found->provider->api_url) {
+        cli_fail("source %s has no api.url", found->name);
+        return NULL;
+    }
+    return found;
 }
 
 /* A signal does not end us between an answer and its storing: it can be read from job->stop_fd, and
