@@ -222,6 +222,7 @@ chaos: deps-test
 	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/chaos.py --bridge-kills 50 --broker-kills 10 --disk 60m
 	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/crashpoints.py
 	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/backlog.py
+	HOOK2MQTT_BUILD=$B $(PYTHON) tests/fault/attacks.py
 
 bench: deps-bench deps-test
 	@$(MAKE) --no-print-directory all
@@ -266,7 +267,7 @@ help:
 	@echo 'make run        deps, build, a local Mosquitto, the bridge on CONFIG=config/bridge.json'
 	@echo 'make demo       three providers, played by stand-ins: registers with them, and shows all their events arriving'
 	@echo 'make test       everything quick;   make lint   layers, format, static analysis'
-	@echo 'make chaos      200 kills of the bridge, 50 of the broker, every crash point, 100,000 and a million events of backlog'
+	@echo 'make chaos      200 kills of the bridge, 50 of the broker, every crash point, long backlogs, hostile clients'
 	@echo 'make bench      throughput beside Fastify + mqtt.js;   make fuzz   the parsers, the listener'
 	@echo 'make install    PREFIX=/usr/local, DESTDIR=;   make uninstall'
 	@echo 'SAN=address,undefined or SAN=thread builds and tests a variant; PAHO=stock links the shared Paho'

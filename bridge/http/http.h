@@ -18,9 +18,9 @@
  *              silent for keep_alive_ms. The time that our own answer takes is never counted.
  *   connections
  *              max_connections. When all are taken, the one that has been silent longest (at
- *              least a second) is closed to make room, else the oldest without a whole request of
- *              the address that has most of them, if it has a quarter of all; otherwise new ones
- *              wait in the kernel's queue
+ *              least a second) is closed to make room, else one that lingers behind its last
+ *              answer, else the oldest without a whole request of the address that has most of
+ *              them, if it has a quarter of all; otherwise new ones wait in the kernel's queue
  *
  * With TLS the time for a request includes the handshake. A client that does not get through it is
  * reported (REJECT_TLS), unless it closes before it has sent anything; one that speaks plain HTTP

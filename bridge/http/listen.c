@@ -2,8 +2,8 @@
  * Accepts connections.
  *
  * At max_connections, or when descriptors or memory run out, the connection that has been idle
- * longest is cut to make room, or one of a client that has many and sends nothing whole. Until
- * there is room, the sockets are not watched: newcomers wait in the kernel's queue, and the loop
+ * longest is cut to make room, or one that has its last answer and does not close, or one of a
+ * client that has many and sends nothing whole. Until there is room, the sockets are not watched: newcomers wait in the kernel's queue, and the loop
  * does not spin on sockets that it cannot serve. If there is nobody to be cut, that is logged, at
  * most once a minute. A newcomer that fails by itself is skipped.
  */
@@ -57,10 +57,12 @@ static struct http_connection *crowding(const struct http_server *server)
 static struct http_connection *replaceable(const struct http_server *server)
 {
     struct http_connection *oldest = server->queues[PHASE_IDLE].first;
+    struct http_connection *answered = server->queues[PHASE_LINGERING].first;
 
-    return oldest != NULL && server->now_ms - oldest->since_ms >= MIN_IDLE_MS
-               ? oldest
-               : crowding(server);
+    if (oldest != NULL && server->now_ms - oldest->since_ms >= MIN_IDLE_MS) {
+        return oldest;
+    }
+    return answered != NULL ? answered : crowding(server);
 }
 
 void http_listen_update(struct http_server *server)
