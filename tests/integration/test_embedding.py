@@ -71,7 +71,7 @@ def test_a_file_that_is_added_is_a_provider_without_any_c(folder, tmp_path):
         '{"sources": [{"name": "a", "provider": "acme", "path": "/a", "secrets": ["hush"]}]}')
     generated = embed(folder, tmp_path / "out")
     run("cc", "-std=gnu17", "-I.", "-D_GNU_SOURCE", "-o", str(tmp_path / "main"), str(tmp_path / "main.c"),
-        str(generated), str(BUILD / "libhook2mqtt.a"), "-ljson-c", "-lcrypto", "-lpthread")
+        str(generated), str(BUILD / "libhook2mqtt.a"), "-ljson-c", "-lssl", "-lcrypto", "-lpthread")
     said = run(str(tmp_path / "main"), str(tmp_path / "config.json")).splitlines()
     assert said == ["acme/{event}/{gid}", *names]
 
