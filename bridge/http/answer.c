@@ -16,6 +16,10 @@
 
 #include <microhttpd.h>
 
+const struct http_fault http_too_large = {REJECT_TOO_LARGE, "the body is too large"};
+const struct http_fault http_no_room = {REJECT_UNAVAILABLE,
+                                        "too many bodies at once, try again later"};
+
 static void keep_answer(struct http_request *request, const struct http_answer *answer)
 {
     request->answer = *answer;

@@ -43,11 +43,6 @@ static bool is_token(char c)
     return delivery_is_token((struct slice){&c, 1});
 }
 
-static bool is_text(char c)
-{
-    return ((unsigned char)c >= ' ' && c != 0x7f) || c == '\t';
-}
-
 static int in_size(const struct http_chunks *chunks, char c)
 {
     if (isxdigit((unsigned char)c)) {
@@ -69,7 +64,7 @@ static int in_extension(char c)
 
 static int in_quotes(char c)
 {
-    return !is_text(c) ? WRONG : c == '"' ? EXTENSION : c == '\\' ? ESCAPED : QUOTED;
+    return !http_is_text(c) ? WRONG : c == '"' ? EXTENSION : c == '\\' ? ESCAPED : QUOTED;
 }
 
 /* The state behind a byte that is not data. */
@@ -93,11 +88,11 @@ static int next_state(const struct http_chunks *chunks, char c)
     case QUOTED:
         return in_quotes(c);
     case ESCAPED:
-        return is_text(c) ? QUOTED : WRONG;
+        return http_is_text(c) ? QUOTED : WRONG;
     case NAME:
         return c == ':' ? VALUE : is_token(c) ? NAME : WRONG;
     case VALUE:
-        return c == '\r' ? VALUE_LF : is_text(c) ? VALUE : WRONG;
+        return c == '\r' ? VALUE_LF : http_is_text(c) ? VALUE : WRONG;
     default:
         return chunks->state == VALUE_LF && c == '\n' ? TRAILER : WRONG;
     }

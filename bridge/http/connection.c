@@ -229,9 +229,7 @@ static void report_timeout(struct http_connection *connection)
     struct http_request *request = connection->request;
 
     if (request == NULL) { /* if no request line has come, there is only a peer to report */
-        request = http_request_take(connection->server);
-        request->peer = connection->peer;
-        http_target_add_path(http_head_target(buf_slice(&connection->in)), &request->path);
+        request = http_request_take(connection);
         http_report_refusal(request, REJECT_TIMEOUT, NULL);
         http_request_give_back(request);
     } else if (request->fault.message == NULL) { /* else it was refused, and its body went on */

@@ -19,7 +19,6 @@
 
 #include <microhttpd.h>
 
-static const struct http_fault too_large = {REJECT_TOO_LARGE, "the body is too large"};
 static const struct http_fault broken_chunk = {REJECT_BAD_REQUEST, "a chunk is malformed"};
 
 /* ---- the socket ---- */
@@ -96,12 +95,10 @@ static struct http_fault check_body(const struct http_request *request,
                                     const struct http_head *head)
 {
     if (head->length > request->max_body_bytes) {
-        return too_large;
+        return http_too_large;
     }
     if (!http_client_may_hold(request->server, request->connection->client, head->length)) {
-        /* now, rather than after the client has sent it in vain */
-        return (struct http_fault){REJECT_UNAVAILABLE,
-                                   "too many bodies at once, try again later"};
+        return http_no_room; /* now, rather than after the client has sent it in vain */
     }
     return (struct http_fault){.message = NULL};
 }
@@ -129,17 +126,6 @@ static void hand_on(struct http_connection *connection, struct http_request *req
     }
 }
 
-/* The request that has come, or nearly; for the handler it has a path and a peer. */
-static struct http_request *begin_request(struct http_connection *connection)
-{
-    struct http_request *request = http_request_take(connection->server);
-
-    request->connection = connection;
-    request->peer = connection->peer;
-    http_target_add_path(http_head_target(buf_slice(&connection->in)), &request->path);
-    return request;
-}
-
 /* True if there is a head, good or bad. */
 static bool judge(struct http_connection *connection)
 {
@@ -151,7 +137,7 @@ static bool judge(struct http_connection *connection)
     if (fault.message == NULL && head.bytes == 0) {
         return false;
     }
-    request = begin_request(connection);
+    request = http_request_take(connection);
     request->length = head.length;
     if (fault.message == NULL) {
         fault = check_body(request, &head);
@@ -192,7 +178,7 @@ static bool skip_blank(struct http_connection *connection)
 static void report_handshake(struct http_connection *connection, enum reject reason,
                              const char *why)
 {
-    struct http_request *request = begin_request(connection);
+    struct http_request *request = http_request_take(connection);
 
     http_report_refusal(request, reason, why);
     http_request_give_back(request);
@@ -342,7 +328,7 @@ static ssize_t read_chunks(struct http_connection *connection, char *data, size_
         }
         /* Far too much is announced: there is no need to see it. A little too much shows as it comes. */
         if (connection->chunks.left > connection->request->max_body_bytes) {
-            refuse_body(connection, too_large);
+            refuse_body(connection, http_too_large);
             return 0;
         }
         connection->passed -= taken - used;

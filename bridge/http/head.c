@@ -128,9 +128,7 @@ static bool read_field(struct slice line, struct slice *out_name, struct slice *
     }
     *out_value = slice_trim(value, " \t");
     for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-
-        if ((c < ' ' && c != '\t') || c == 0x7f) {
+        if (!http_is_text(value.data[i])) {
             return false;
         }
     }

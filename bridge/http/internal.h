@@ -92,6 +92,15 @@ struct http_fault {
     const char *message; /* NULL: no fault */
 };
 
+/* Of a body; answer.c. */
+extern const struct http_fault http_too_large, http_no_room;
+
+/* What a field's value may consist of, and the text of a chunk's extension. */
+static inline bool http_is_text(char c)
+{
+    return ((unsigned char)c >= ' ' && c != 0x7f) || c == '\t';
+}
+
 /* ---- head.c; pure ---- */
 
 /* The slices borrow from the text of the head. */
@@ -394,8 +403,9 @@ bool http_request_queue(struct http_request *request);
 void http_request_send(struct http_request *request);
 
 /* request.c */
-/* Gives an empty request, a spare one if there is one. */
-struct http_request *http_request_take(struct http_server *server);
+/* Gives a request, a spare one if there is one, with the connection's peer, and the path as far as
+ * it has come. */
+struct http_request *http_request_take(struct http_connection *connection);
 /* Tells the handler that http refuses the request. */
 void http_report_refusal(struct http_request *request, enum reject reason, const char *why);
 /* Others may have the room of its body. */

@@ -66,10 +66,6 @@ static enum MHD_Result refuse(struct http_request *request, struct http_fault fa
     return queue(request);
 }
 
-static const struct http_fault no_room = {REJECT_UNAVAILABLE,
-                                          "too many bodies at once, try again later"};
-static const struct http_fault too_large = {REJECT_TOO_LARGE, "the body is too large"};
-
 /* --- the callbacks --- */
 
 /* Runs the handler; true if it has answered. */
@@ -127,9 +123,9 @@ static enum MHD_Result body_piece(struct http_request *request, const char *data
         return discard(request);
     }
     if (len > max_bytes - request->body.len) {
-        give_up_body(request, too_large);
+        give_up_body(request, http_too_large);
     } else if (!hold(request, len)) {
-        give_up_body(request, no_room);
+        give_up_body(request, http_no_room);
     } else {
         buf_add(&request->body, data, len);
     }

@@ -84,14 +84,17 @@ void http_request_release(struct http_request *request)
     }
 }
 
-struct http_request *http_request_take(struct http_server *server)
+struct http_request *http_request_take(struct http_connection *connection)
 {
+    struct http_server *server = connection->server;
     struct http_request *request = server->spare_count > 0
                                        ? server->spare[--server->spare_count]
                                        : xalloc(sizeof(*request));
 
     *request = (struct http_request){
         .server = server,
+        .connection = connection,
+        .peer = connection->peer,
         .refs = 1,
         .max_body_bytes = server->max_body_bytes,
         .head = request->head,
@@ -101,6 +104,7 @@ struct http_request *http_request_take(struct http_server *server)
     };
     buf_clear(&request->head);
     buf_clear(&request->path);
+    http_target_add_path(http_head_target(buf_slice(&connection->in)), &request->path);
     return request;
 }
 
