@@ -7,6 +7,21 @@ enum { MAX_LISTENERS = 16, MAX_SERVERS = 16 };
 
 static const struct setting_choice mqtt_versions[] = {{"5", 5}, {"3.1.1", 4}, {NULL, 0}};
 
+/* The files of a listener's TLS. NOLINTBEGIN(bugprone-macro-parentheses): it names a member. */
+#define LISTENER_TLS_ROWS(listener)                                                            \
+    ROW(#listener ".tls.cert_file", FILE, CONFIG(listener.tls.cert_file), NULL, 1, 4095,       \
+        "PEM file of the server's certificate and those that lead to its authority, in this "  \
+        "order; read again when it changes.",                                                  \
+        .required = true),                                                                     \
+        ROW(#listener ".tls.key_file", FILE, CONFIG(listener.tls.key_file), NULL, 1, 4095,     \
+            "PEM file of that certificate's private key; not needed if cert_file contains "    \
+            "it."),                                                                            \
+        ROW(#listener ".tls.client_ca_file", FILE, CONFIG(listener.tls.client_ca_file), NULL,  \
+            1, 4095,                                                                           \
+            "PEM file of the authorities of client certificates; if set, every client must "   \
+            "show one.")
+/* NOLINTEND(bugprone-macro-parentheses) */
+
 const struct setting settings_of_bridge[] = {
     ROW("$schema", IGNORED, .home = HOME_CONFIG, NULL, 0, 0,
         "Where an editor finds this file's schema; the bridge does not read it."),
@@ -15,15 +30,7 @@ const struct setting settings_of_bridge[] = {
     ROW("ingress.listen", ADDRESSES, CONFIG(ingress.listen), "[\"127.0.0.1:8080\"]", 1,
         MAX_LISTENERS, "Addresses that take webhooks: host:port, [ipv6]:port or unix:/path."),
     OBJECT(HOME_CONFIG, "ingress.tls", "TLS for webhooks; unix sockets stay without."),
-    ROW("ingress.tls.cert_file", FILE, CONFIG(ingress.tls.cert_file), NULL, 1, 4095,
-        "PEM file of the server's certificate and those that lead to its authority, in this "
-        "order; read again when it changes.",
-        .required = true),
-    ROW("ingress.tls.key_file", FILE, CONFIG(ingress.tls.key_file), NULL, 1, 4095,
-        "PEM file of that certificate's private key; not needed if cert_file contains it."),
-    ROW("ingress.tls.client_ca_file", FILE, CONFIG(ingress.tls.client_ca_file), NULL, 1, 4095,
-        "PEM file of the authorities of client certificates; if set, every client must show "
-        "one."),
+    LISTENER_TLS_ROWS(ingress),
     ROW("ingress.max_body", SIZE, CONFIG(ingress.max_body), "\"1MiB\"", KIB(1),
         CONFIG_MAX_BODY_BYTES,
         "The largest body that is accepted; a larger one is answered 413. If it is not set, "
@@ -50,15 +57,7 @@ const struct setting settings_of_bridge[] = {
         "The bearer token that metrics and control ask for; without it they are open to "
         "whoever can connect."),
     OBJECT(HOME_CONFIG, "admin.tls", "TLS for operators; unix sockets stay without."),
-    ROW("admin.tls.cert_file", FILE, CONFIG(admin.tls.cert_file), NULL, 1, 4095,
-        "PEM file of the server's certificate and those that lead to its authority, in this "
-        "order; read again when it changes.",
-        .required = true),
-    ROW("admin.tls.key_file", FILE, CONFIG(admin.tls.key_file), NULL, 1, 4095,
-        "PEM file of that certificate's private key; not needed if cert_file contains it."),
-    ROW("admin.tls.client_ca_file", FILE, CONFIG(admin.tls.client_ca_file), NULL, 1, 4095,
-        "PEM file of the authorities of client certificates; if set, every client must show "
-        "one."),
+    LISTENER_TLS_ROWS(admin),
 
     OBJECT(HOME_CONFIG, "mqtt", "The broker that events are published to."),
     ROW("mqtt.servers", SERVERS, CONFIG(mqtt.servers), "[\"mqtt://127.0.0.1:1883\"]", 1,
