@@ -41,7 +41,7 @@ const struct setting settings_of_bridge[] = {
     ROW("ingress.request_timeout", TIME, CONFIG(ingress.request_timeout_ms), "\"10s\"", 100,
         HOURS(1),
         "How long a request may take, counted from the opening of its connection or, on a kept "
-        "connection, from its request line."),
+        "connection, from its first byte."),
     ROW("ingress.keep_alive", TIME, CONFIG(ingress.keep_alive_ms), "\"75s\"", SEC(1), HOURS(1),
         "How long a connection may be silent between two requests, here and at the operators' "
         "listener; longer than clients and proxies keep theirs, or they meet a closed one."),
@@ -54,8 +54,8 @@ const struct setting settings_of_bridge[] = {
         MAX_LISTENERS,
         "Addresses of the operators' listener, as ingress.listen; an empty list turns it off."),
     ROW("admin.token", SECRET, CONFIG(admin.token), NULL, 0, 0,
-        "The bearer token that metrics and control ask for; without it they are open to "
-        "whoever can connect."),
+        "The bearer token that metrics and control ask for. Without it they are open to every "
+        "program on this machine, and other machines must not reach the listener."),
     OBJECT(HOME_CONFIG, "admin.tls", "TLS for operators; unix sockets stay without."),
     LISTENER_TLS_ROWS(admin),
 
