@@ -1,4 +1,4 @@
-"""Fixtures of `provider …`: an API that answers as it is told, and a source of each vendor for it."""
+"""Fixtures: authorities for TLS; for `provider …` an API that answers as it is told, and a source of each vendor for it."""
 
 import pytest
 
@@ -31,6 +31,17 @@ def weavy(start, api):
     return Commands(start, "weavy", weavy_source(api))
 
 
-@pytest.fixture
-def authority(tmp_path):
-    return Authority(tmp_path)
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
+
+
+@pytest.fixture(scope="module")
+def server_pair(authority):
+    """A certificate and its key."""
+    return authority.issue("server")

@@ -11,18 +11,8 @@ import pytest
 
 from lib import events
 from lib.bridge import PROGRAM
-from lib.certs import Authority, openssl
+from lib.certs import openssl
 from lib.wait import free_port, holds_for, wait_until
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def stranger(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
 
 
 def tls_broker(start, authority, *, name="server", alt_names="IP:127.0.0.1,DNS:localhost", **options):

@@ -18,11 +18,6 @@ from lib.wait import free_port
 BOTH = [("::1", "both.example"), ("127.0.0.1", "both.example")]
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):

@@ -12,32 +12,13 @@ import pytest
 from lib import events, http_client
 from lib.bridge import PATH, is_sanitized, signed
 from lib.certs import Authority
-from lib.tls_client import TlsConnection, accept, context, files_of, serial
+from lib.tls_client import TlsConnection, accept, connect, context, files_of, serial
 from lib.wait import DEADLINE_S, free_port, wait_until
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def server(authority):
-    return authority.issue("server")
-
-
-@pytest.fixture(scope="module")
-def stranger(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
-
-
 @pytest.fixture
-def bridge(start, server):
-    return start.bridge(None, {"ingress": {"tls": files_of(server)}})
-
-
-def connect(bridge, authority, **options):
-    return TlsConnection(bridge.ingress, authority, **options)
+def bridge(start, server_pair):
+    return start.bridge(None, {"ingress": {"tls": files_of(server_pair)}})
 
 
 def refusals(bridge, reason="tls"):
@@ -99,9 +80,9 @@ def test_the_whole_chain_is_sent(start, authority, tmp_path):
     assert s_client(bridge, "-showcerts").count("BEGIN CERTIFICATE") == 2
 
 
-def test_one_file_may_hold_the_certificate_and_its_key(start, authority, server, tmp_path):
+def test_one_file_may_hold_the_certificate_and_its_key(start, authority, server_pair, tmp_path):
     both = tmp_path / "both.pem"
-    both.write_bytes(server[1].read_bytes() + server[0].read_bytes())
+    both.write_bytes(server_pair[1].read_bytes() + server_pair[0].read_bytes())
     bridge = start.bridge(None, {"ingress": {"tls": {"cert_file": str(both)}}})
     with connect(bridge, authority) as connection:
         accept(bridge, connection)
@@ -125,8 +106,8 @@ def test_a_session_is_resumed_by_its_ticket(bridge, tmp_path):
 # HTTP through it
 
 
-def test_bodies_of_every_size_come_through(start, authority, server):
-    bridge = start.bridge(None, {"ingress": {"tls": files_of(server), "max_body": "20MiB"}, "outbox": {"max_size": "200MiB"}})
+def test_bodies_of_every_size_come_through(start, authority, server_pair):
+    bridge = start.bridge(None, {"ingress": {"tls": files_of(server_pair), "max_body": "20MiB"}, "outbox": {"max_size": "200MiB"}})
     with connect(bridge, authority) as connection:
         for size in (1, 16383, 16384, 16385, 70000, 1 << 20, 15 << 20):
             accept(bridge, connection, events.body(padding="x" * size))
@@ -229,10 +210,10 @@ def test_the_end_is_told(bridge, authority):
         assert connection.socket.recv(1) == b""  # by close_notify; else Python raises SSLEOFError
 
 
-def test_a_large_answer_waits_for_its_reader(start, server, authority):
+def test_a_large_answer_waits_for_its_reader(start, server_pair, authority):
     """/metrics, over and over, to a client that reads nothing until the buffers are full."""
     port = free_port()
-    bridge = start.bridge(None, {"admin": {"listen": [f"127.0.0.1:{port}"], "tls": files_of(server)}}, start=False)
+    bridge = start.bridge(None, {"admin": {"listen": [f"127.0.0.1:{port}"], "tls": files_of(server_pair)}}, start=False)
     bridge.is_ready = lambda: True
     bridge.start()
     with TlsConnection(("127.0.0.1", port), authority) as connection:
@@ -242,8 +223,8 @@ def test_a_large_answer_waits_for_its_reader(start, server, authority):
             assert connection.answer().body.endswith(b"\n")
 
 
-def test_a_thousand_connections_are_served(start, authority, server):
-    bridge = start.bridge(None, {"ingress": {"tls": files_of(server)}})
+def test_a_thousand_connections_are_served(start, authority, server_pair):
+    bridge = start.bridge(None, {"ingress": {"tls": files_of(server_pair)}})
     before_kb = bridge.resident_kb()
     connections = [connect(bridge, authority) for _ in range(1000)]
     for connection in connections:
@@ -259,8 +240,8 @@ def test_a_thousand_connections_are_served(start, authority, server):
 # Who gets no further
 
 
-def test_a_stalled_handshake_is_cut_by_the_request_timeout(start, authority, server):
-    bridge = start.bridge(None, {"ingress": {"tls": files_of(server), "request_timeout": "1s"}})
+def test_a_stalled_handshake_is_cut_by_the_request_timeout(start, authority, server_pair):
+    bridge = start.bridge(None, {"ingress": {"tls": files_of(server_pair), "request_timeout": "1s"}})
     into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = context(authority).wrap_bio(into, out)
     with pytest.raises(ssl.SSLWantReadError):
@@ -306,8 +287,8 @@ def test_a_client_that_does_not_trust_us_says_so_in_our_log(bridge, stranger):
 
 
 @pytest.fixture
-def strict(start, authority, server):
-    return start.bridge(None, {"ingress": {"tls": files_of(server, authority.cert)}})
+def strict(start, authority, server_pair):
+    return start.bridge(None, {"ingress": {"tls": files_of(server_pair, authority.cert)}})
 
 
 def refused_client(bridge, authority, client, version):

@@ -10,36 +10,17 @@ import tempfile
 import pytest
 
 from lib import documents, http_client
-from lib.certs import Authority, openssl
-from lib.tls_client import TlsConnection, accept, files_of, serial
+from lib.certs import openssl
+from lib.tls_client import TlsConnection, accept, connect, files_of, serial
 from lib.wait import free_port
 
 READ_AGAIN = "certificate read again"
 UNUSABLE = "a certificate has changed but cannot be used; the old one stays"
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def server(authority):
-    return authority.issue("server")
-
-
-@pytest.fixture(scope="module")
-def stranger(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
-
-
 @pytest.fixture
-def bridge(start, server):
-    return start.bridge(None, {"ingress": {"tls": files_of(server)}})
-
-
-def connect(bridge, authority, **options):
-    return TlsConnection(bridge.ingress, authority, **options)
+def bridge(start, server_pair):
+    return start.bridge(None, {"ingress": {"tls": files_of(server_pair)}})
 
 
 # Renewal
@@ -157,7 +138,7 @@ def check(start, files, listener="ingress"):
     return done.returncode, (done.stdout + done.stderr).decode()
 
 
-def test_check_finds_what_is_wrong(start, authority, stranger, server, tmp_path):
+def test_check_finds_what_is_wrong(start, authority, stranger, server_pair, tmp_path):
     fine, key = authority.issue("fine", days=60)
     other = authority.issue("other", days=60)
     os.chmod(key, 0o600)
@@ -180,7 +161,7 @@ def test_check_finds_what_is_wrong(start, authority, stranger, server, tmp_path)
     status, said = check(start, {"key_file": str(key)})
     assert status == 1 and "ingress.tls.cert_file: is missing" in said
 
-    status, said = check(start, files_of(server))
+    status, said = check(start, files_of(server_pair))
     assert status == 0 and re.search(r"ingress\.tls\.cert_file: warning: expires on .*, in 1 days", said), said
     pem.write_bytes(authority.cert.read_bytes() + fine.read_bytes())
     status, said = check(start, files_of((pem, key)))
@@ -195,8 +176,8 @@ def test_check_finds_what_is_wrong(start, authority, stranger, server, tmp_path)
     assert check(start, files_of((tmp_path / "pipe", key)))[0] == 1
 
 
-def test_it_does_not_start_without_its_certificate(start, server, tmp_path):
-    bridge = start.bridge(None, {"ingress": {"tls": files_of((tmp_path / "none", server[1]))}}, start=False)
+def test_it_does_not_start_without_its_certificate(start, server_pair, tmp_path):
+    bridge = start.bridge(None, {"ingress": {"tls": files_of((tmp_path / "none", server_pair[1]))}}, start=False)
     bridge.start(ready=False)
     assert bridge.wait_end() not in (0, 78)  # it may still come
 
@@ -221,15 +202,15 @@ def commands(start, tls_files, *, unix=False):
 
 
 @pytest.mark.parametrize("unix", [False, True])
-def test_the_commands_reach_the_bridge_through_its_tls(start, authority, server, unix):
-    bridge = commands(start, files_of(server, authority.cert if unix else None), unix=unix)
+def test_the_commands_reach_the_bridge_through_its_tls(start, authority, server_pair, unix):
+    bridge = commands(start, files_of(server_pair, authority.cert if unix else None), unix=unix)
     assert bridge.cli("health").stdout == b"ok\n"
     assert bridge.cli("trigger", "partners", "project:resource.updated").stdout.startswith(b"200 accepted ")
     assert bridge.cli("outbox", "drop", "--all").stdout == b"dropped 1\n"
 
 
-def test_commands_that_send_something_want_the_bridges_own_key(start, authority, server):
-    bridge = commands(start, files_of(server))
+def test_commands_that_send_something_want_the_bridges_own_key(start, authority, server_pair):
+    bridge = commands(start, files_of(server_pair))
     bridge.config["admin"]["tls"] = bridge.config["ingress"]["tls"] = files_of(authority.issue("other"))
     bridge.write_config()
     assert b"pinned" in bridge.cli("trigger", "partners", "project:resource.updated", expect=1).stderr
@@ -237,8 +218,8 @@ def test_commands_that_send_something_want_the_bridges_own_key(start, authority,
     assert bridge.cli("health").stdout == b"ok\n"
 
 
-def test_operators_are_served_and_refused_alike(start, authority, server):
-    bridge = commands(start, files_of(server, authority.cert), unix=True)
+def test_operators_are_served_and_refused_alike(start, authority, server_pair):
+    bridge = commands(start, files_of(server_pair, authority.cert), unix=True)
     address = bridge.address("admin")
     with TlsConnection(address, authority, client=authority.issue("operator")) as connection:
         assert b"hook2mqtt_" in connection.request("GET", "/metrics").body
@@ -248,7 +229,7 @@ def test_operators_are_served_and_refused_alike(start, authority, server):
     bridge.wait_log(lambda: bridge.lines("operator's request refused", reason="tls"), "a line")
 
 
-def test_the_service_may_read_what_certbot_has_made(server):
+def test_the_service_may_read_what_certbot_has_made(server_pair):
     """The commands of the page, on folders and links as certbot makes them, for a user of that group."""
     commands = next(block.text for block in documents.blocks_of("config/deploy/tls.md") if "chgrp" in block.text)
     with tempfile.TemporaryDirectory() as root:
@@ -256,7 +237,7 @@ def test_the_service_may_read_what_certbot_has_made(server):
         for name in ("archive", "live"):
             os.makedirs(f"{root}/{name}/bridge.example", 0o755)
             os.chmod(f"{root}/{name}", 0o700)
-        for name, file, mode in ("fullchain", server[0], 0o644), ("privkey", server[1], 0o600):
+        for name, file, mode in ("fullchain", server_pair[0], 0o644), ("privkey", server_pair[1], 0o600):
             new = f"{root}/archive/bridge.example/{name}1.pem"
             with open(new, "wb") as out:
                 out.write(file.read_bytes())

@@ -32,6 +32,10 @@ def context(authority, client=None, version=None):
     return made
 
 
+def connect(bridge, authority, **options):
+    return TlsConnection(bridge.ingress, authority, **options)
+
+
 def serial(connection):
     """Which certificate the server has shown."""
     return connection.socket.getpeercert()["serialNumber"]
