@@ -12,17 +12,11 @@ import subprocess
 
 import pytest
 
-from lib import http_client
+from lib import http_client, nginx
 from lib.raw_requests import CASES, MAX_BODY, marker, source
 from lib.wait import free_port, port_answers, wait_until
 
-NGINX = """
-daemon off; pid {folder}/pid; error_log {folder}/error; worker_processes 1; user root;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+NGINX = nginx.FRAME.replace("{block}", """
     upstream bridge {{ server {bridge}; keepalive 4; }}
     server {{
         listen 127.0.0.1:{port};
@@ -36,8 +30,7 @@ http {{
             proxy_next_upstream off;
         }}
     }}
-}}
-"""
+""")
 NGINX_LENIENT = """
     ignore_invalid_headers off; underscores_in_headers on; merge_slashes off; proxy_request_buffering off;
     large_client_header_buffers 8 32k;

@@ -15,7 +15,7 @@ import urllib.request
 
 import paho.mqtt.client as mqtt
 import pytest
-from lib import certs, events
+from lib import certs, events, nginx
 from lib.bridge import PATH, PROGRAM, ROOT, signed
 from lib.check_schema import without_comments
 from lib.documents import anchors_of, blocks_of, links_of, pages, without_blocks
@@ -272,22 +272,11 @@ def test_a_browser_can_follow_events_as_the_readme_says(start):
 
 # Proxies: what they need not be installed for, and the whole way through those that are.
 
-NGINX = """
-daemon off; pid {folder}/pid; error_log {folder}/error; worker_processes 1; user root;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    {block}
-}}
-"""
-
 
 def proxy_command(name, block, folder):
     """The command that runs it on this configuration."""
     config = folder / name
-    config.write_text(NGINX.format(folder=folder, block=block) if name == "nginx" else block)
+    config.write_text(nginx.FRAME.format(folder=folder, block=block) if name == "nginx" else block)
     return {
         "nginx": ["nginx", "-c", config, "-p", folder],
         "haproxy": ["haproxy", "-db", "-f", config],
